@@ -1,0 +1,1 @@
+"""Decisions: feature rows in, verdicts out."""

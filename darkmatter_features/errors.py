@@ -1,0 +1,25 @@
+"""The errors this project raises on purpose: each is one line that says what, which file, what was found, the remedy."""
+
+
+class DarkmatterError(Exception):
+    """Something the user can mend; the command prints it as one line."""
+
+
+class ConfigError(DarkmatterError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class DatasetError(DarkmatterError):
+    """A data set whose folders, labels or lens positions do not fit together."""
+
+
+class SkyError(DarkmatterError):
+    """A picture that cannot be read, or in which nothing can be measured."""
+
+
+class TableError(DarkmatterError):
+    """A table that is missing, incomplete, or made with another configuration."""
+
+
+class ModelError(DarkmatterError):
+    """A model bundle that is missing, damaged, or made for another configuration."""
