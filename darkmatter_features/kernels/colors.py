@@ -1,0 +1,228 @@
+"""Which colours a connected piece holds, and how its light is shared between them.
+
+A galaxy drawn in one colour keeps that colour wherever it is alone; where two overlap their light adds. So colours that
+recur over a compact patch are galaxies, and every other pixel is a mixture that a least-squares fit takes apart.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from darkmatter_features.kernels import compiled
+
+MAX_COLORS = 8
+# Three standard deviations of the noise: a pixel this close to a colour has that colour.
+REACH = 3.0
+# At most this many pixels of a piece are tried as the seed of a colour.
+MAX_SEEDS = 96
+# A patch is a galaxy only if some 3 x 3 square holds this many of its pixels: the blurred seam between two
+# galaxies, two pixels wide, holds at most six of one mixed colour.
+CORE = 7
+# How far, in pixels, a galaxy reaches into pixels that it shares.
+SHARE_RADIUS = 8
+# A patch of mixed colour is an overlap if at most this part of it borders on the background...
+MAX_OPEN_BORDER = 0.35
+# ...and if either galaxy gives it at least this part of its own mean brightness.
+MIN_OVERLAP_SHARE = 0.4
+
+
+@compiled
+def color_residual(values: Any) -> Any:
+    """Return the rms deviation, in counts, of `values` (m, n_bands) from one colour times each pixel's total."""
+    m, n_bands = values.shape
+    total = values.sum()
+    squares = 0.0
+    for band in range(n_bands):
+        fraction = values[:, band].sum() / total
+        for p in range(m):
+            squares += (values[p, band] - fraction * values[p].sum()) ** 2
+    return np.sqrt(squares / (m * n_bands))
+
+
+@compiled
+def _distance(values: Any, totals: Any, p: Any, color: Any) -> Any:
+    """Return how far, at most in any band and in counts, pixel `p` is from `color`."""
+    worst = 0.0
+    for band in range(color.size):
+        worst = max(worst, abs(values[p, band] - totals[p] * color[band]))
+    return worst
+
+
+@compiled
+def _gather(values: Any, totals: Any, patch: Any, noise: Any, color: Any) -> Any:
+    """Replace `color` by the mean colour of the free pixels (patch 0) within reach of it; return how many there are."""
+    light = np.zeros(color.size)
+    n = 0
+    for p in range(totals.size):
+        if patch[p] == 0 and _distance(values, totals, p, color) <= REACH * noise:
+            n += 1
+            for band in range(color.size):
+                light[band] += values[p, band]
+    if n > 0:
+        color[:] = light / light.sum()
+    return n
+
+
+@compiled
+def _has_core(values: Any, totals: Any, patch: Any, grid: Any, rows: Any, columns: Any, noise: Any, color: Any) -> Any:
+    """Tell whether some 3 x 3 square holds CORE free pixels of `color`."""
+    member = np.zeros(grid.shape, dtype=np.uint8)
+    for p in range(totals.size):
+        if patch[p] == 0 and _distance(values, totals, p, color) <= REACH * noise:
+            member[rows[p], columns[p]] = 1
+    for p in range(totals.size):
+        i, j = rows[p], columns[p]
+        if member[i, j] == 1 and member[i - 1 : i + 2, j - 1 : j + 2].sum() >= CORE:
+            return True
+    return False
+
+
+@compiled
+def find_colors(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, separation: Any, colors: Any, patch: Any) -> Any:
+    """Fill `colors` with those of the galaxies in a piece, `patch` (m,) with k + 1 where colour k is pure; count them.
+
+    The commonest colour among the free pixels is taken first, then the commonest of the rest. `grid` holds p + 1 at the
+    local (rows, columns) of pixel p, with a free margin of one pixel all around.
+    """
+    m = values.shape[0]
+    totals = values.sum(axis=1)
+    tried = np.zeros(m, dtype=np.bool_)
+    color = np.empty(values.shape[1])
+    n_colors = 0
+    while n_colors < MAX_COLORS:
+        best, most = -1, CORE - 1
+        for p in range(0, m, max(m // MAX_SEEDS, 1)):
+            if patch[p] == 0 and not tried[p] and REACH * noise <= separation * totals[p]:
+                color[:] = values[p] / totals[p]
+                n = _gather(values, totals, patch, noise, color)
+                if n > most:
+                    best, most = p, n
+        if best < 0:
+            break
+        tried[best] = True
+        color[:] = values[best] / totals[best]
+        for _ in range(3):
+            _gather(values, totals, patch, noise, color)
+        distinct = True
+        for k in range(n_colors):
+            distinct = distinct and np.abs(colors[k] - color).max() >= separation
+        compact = _has_core(values, totals, patch, grid, rows, columns, noise, color)
+        for p in range(m):
+            if patch[p] == 0 and _distance(values, totals, p, color) <= REACH * noise:
+                if distinct and compact:
+                    patch[p] = n_colors + 1
+                else:
+                    tried[p] = True
+        if distinct and compact:
+            colors[n_colors] = color
+            n_colors += 1
+    return n_colors
+
+
+@compiled
+def _two_shares(value: Any, a: Any, b: Any) -> Any:
+    """Return the shares of colours `a` and `b` in `value`, least squares, and the squared residual."""
+    aa, bb, ab = (a * a).sum(), (b * b).sum(), (a * b).sum()
+    av, bv = (a * value).sum(), (b * value).sum()
+    determinant = aa * bb - ab * ab
+    share_a = (av * bb - bv * ab) / determinant
+    share_b = (bv * aa - av * ab) / determinant
+    return share_a, share_b, ((value - share_a * a - share_b * b) ** 2).sum()
+
+
+@compiled
+def _borders(grid: Any, rows: Any, columns: Any, patch: Any, k: Any, touches: Any) -> Any:
+    """Mark in `touches` which patches border on patch `k`; return which part of it borders on the background."""
+    touches[:] = False
+    n, n_open = 0, 0
+    for p in range(rows.size):
+        if patch[p] != k:
+            continue
+        n += 1
+        is_open = False
+        for di in range(-2, 3):
+            for dj in range(-2, 3):
+                i, j = rows[p] + di, columns[p] + dj
+                if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1]:
+                    q = grid[i, j] - 1
+                    if q >= 0:
+                        touches[patch[q]] = True
+                    elif abs(di) + abs(dj) == 1:
+                        is_open = True
+        n_open += is_open
+    return n_open / max(n, 1)
+
+
+@compiled
+def dissolve_overlaps(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, n_colors: Any) -> None:
+    """Free the patches that are no galaxies but the overlap of two: enclosed, and as bright as both together."""
+    brightness = np.zeros((n_colors + 1, values.shape[1]))
+    n = np.zeros(n_colors + 1)
+    for p in range(rows.size):
+        brightness[patch[p]] += values[p]
+        n[patch[p]] += 1
+    for k in range(n_colors + 1):
+        brightness[k] /= max(n[k], 1.0)
+    touches = np.empty(n_colors + 1, dtype=np.bool_)
+    for k in range(1, n_colors + 1):
+        if _borders(grid, rows, columns, patch, k, touches) > MAX_OPEN_BORDER:
+            continue
+        for a in range(1, n_colors + 1):
+            for b in range(a + 1, n_colors + 1):
+                if k in (a, b) or not (touches[a] and touches[b]):
+                    continue
+                share_a, share_b, squares = _two_shares(brightness[k], colors[a - 1], colors[b - 1])
+                if (
+                    share_a > MIN_OVERLAP_SHARE * brightness[a].sum()
+                    and share_b > MIN_OVERLAP_SHARE * brightness[b].sum()
+                    and squares <= (REACH * noise) ** 2
+                ):
+                    for p in range(rows.size):
+                        if patch[p] == k:
+                            patch[p] = 0
+
+
+@compiled
+def _nearest(grid: Any, patch: Any, row: Any, column: Any, distance: Any) -> None:
+    """Fill `distance` with how far the nearest pure pixel of each patch is from (row, column); inf beyond SHARE_RADIUS."""
+    distance[:] = np.inf
+    for i in range(max(row - SHARE_RADIUS, 0), min(row + SHARE_RADIUS + 1, grid.shape[0])):
+        for j in range(max(column - SHARE_RADIUS, 0), min(column + SHARE_RADIUS + 1, grid.shape[1])):
+            q = grid[i, j] - 1
+            if q >= 0 and patch[q] > 0:
+                square = float((i - row) ** 2 + (j - column) ** 2)
+                distance[patch[q] - 1] = min(distance[patch[q] - 1], square)
+    distance[:] = np.sqrt(distance)
+
+
+@compiled
+def share_light(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, shares: Any) -> None:
+    """Fill `shares` (m, n_colors) with each galaxy's flux in every pixel, summed over bands.
+
+    A pure pixel goes whole to its colour. A mixed one goes to the galaxy, or the pair, that is nearest and explains its
+    colour best: least distance in pixels plus least squares in units of the noise's reach.
+    """
+    n_colors = colors.shape[0]
+    distance = np.empty(n_colors)
+    shares[:] = 0.0
+    for p in range(rows.size):
+        if patch[p] > 0:
+            shares[p, patch[p] - 1] = values[p].sum()
+            continue
+        _nearest(grid, patch, rows[p], columns[p], distance)
+        best = np.inf
+        best_a, best_b, share_a, share_b = -1, -1, 0.0, 0.0
+        for a in range(n_colors):
+            flux = (values[p] * colors[a]).sum() / (colors[a] ** 2).sum()
+            cost = 2.0 * distance[a] + ((values[p] - flux * colors[a]) ** 2).sum() / (REACH * noise) ** 2
+            if cost < best:
+                best, best_a, best_b, share_a, share_b = cost, a, -1, values[p].sum(), 0.0
+            for b in range(a + 1, n_colors):
+                flux_a, flux_b, squares = _two_shares(values[p], colors[a], colors[b])
+                cost = distance[a] + distance[b] + squares / (REACH * noise) ** 2
+                if flux_a > 0 and flux_b > 0 and cost < best:
+                    best, best_a, best_b, share_a, share_b = cost, a, b, flux_a, flux_b
+        if best_a >= 0:
+            shares[p, best_a] = share_a
+        if best_b >= 0:
+            shares[p, best_b] = share_b

@@ -1,0 +1,129 @@
+"""From connected pieces to the footprints of galaxies: lists of pixels, each with the flux that is the galaxy's own."""
+
+from typing import Any
+
+import numpy as np
+
+from darkmatter_features.kernels import compiled
+from darkmatter_features.kernels.colors import (
+    CORE,
+    MAX_COLORS,
+    REACH,
+    color_residual,
+    dissolve_overlaps,
+    find_colors,
+    share_light,
+)
+from darkmatter_features.kernels.watershed import smooth, split_saddles
+
+
+@compiled
+def gather_values(bands: Any, background: Any, pixels: Any, values: Any) -> None:
+    """Fill `values` (m, n_bands) with the bands of the flat indices `pixels` over their `background`, at least zero."""
+    n_columns, n_bands = bands.shape[1], bands.shape[2]
+    for p in range(pixels.size):
+        i, j = divmod(pixels[p], n_columns)
+        for band in range(n_bands):
+            values[p, band] = max(float(bands[i, j, band]) - background[band], 0.0)
+
+
+@compiled
+def piece_residuals(values: Any, starts: Any, residuals: Any) -> None:
+    """Fill `residuals` with each piece's rms deviation from a single colour, in counts."""
+    for k in range(residuals.size):
+        residuals[k] = color_residual(values[starts[k] : starts[k + 1]])
+
+
+@compiled
+def _local_grid(pixels: Any, n_columns: Any, rows: Any, columns: Any) -> Any:
+    """Return a grid with p + 1 where pixel p lies and 0 elsewhere, one pixel larger all around; fill rows and columns."""
+    for p in range(pixels.size):
+        rows[p], columns[p] = divmod(pixels[p], n_columns)
+    rows -= rows.min() - 1
+    columns -= columns.min() - 1
+    grid = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
+    for p in range(pixels.size):
+        grid[rows[p], columns[p]] = p + 1
+    return grid
+
+
+@compiled
+def _split_colors(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, separation: Any) -> Any:
+    """Return the shares (m, n_galaxies) of a piece's light, split by colour."""
+    colors = np.empty((MAX_COLORS, values.shape[1]))
+    patch = np.zeros(rows.size, dtype=np.int64)
+    n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
+    if n_colors > 2:
+        dissolve_overlaps(values, grid, rows, columns, noise, colors, patch, n_colors)
+    shares = np.empty((rows.size, max(n_colors, 1)))
+    if n_colors < 2:
+        shares[:, 0] = values.sum(axis=1)
+    else:
+        share_light(values, grid, rows, columns, noise, colors[:n_colors], patch, shares)
+    return shares
+
+
+@compiled
+def _split_brightness(values: Any, grid: Any, rows: Any, columns: Any, contrast: Any, n_pixels: Any) -> Any:
+    """Return the shares (m, n_galaxies) of a piece's light, split at saddles of its brightness."""
+    flux = values.sum(axis=1)
+    smoothed = np.empty(rows.size)
+    patch = np.empty(rows.size, dtype=np.int64)
+    smooth(flux, grid, rows, columns, smoothed)
+    n_patches = split_saddles(smoothed, grid, rows, columns, contrast, n_pixels, patch)
+    shares = np.zeros((rows.size, n_patches))
+    for p in range(rows.size):
+        shares[p, patch[p] - 1] = flux[p]
+    return shares
+
+
+@compiled
+def split_pieces(
+    values: Any,
+    piece_pixels: Any,
+    piece_starts: Any,
+    residuals: Any,
+    n_columns: Any,
+    by_color: Any,
+    noise: Any,
+    separation: Any,
+    contrast: Any,
+    n_pixels: Any,
+    pixels: Any,
+    flux: Any,
+    starts: Any,
+    blended: Any,
+) -> Any:
+    """Split every piece into galaxies of at least `n_pixels` pixels; fill their footprints and return how many.
+
+    With `by_color`, pieces are split by colour alone, else at saddles of the brightness. Galaxy k owns the flat indices
+    ``pixels[starts[k]:starts[k + 1]]`` and, in them, ``flux``; `blended` tells whether it shares its piece with others.
+    """
+    n_galaxies, end = 0, 0
+    starts[0] = 0
+    for k in range(residuals.size):
+        own = slice(piece_starts[k], piece_starts[k + 1])
+        rows = np.empty(own.stop - own.start, dtype=np.int64)
+        columns = np.empty_like(rows)
+        if by_color and residuals[k] * np.sqrt(rows.size) <= REACH * noise * np.sqrt(CORE):
+            shares = values[own].sum(axis=1).reshape(-1, 1)
+        elif by_color:
+            grid = _local_grid(piece_pixels[own], n_columns, rows, columns)
+            shares = _split_colors(values[own], grid, rows, columns, noise, separation)
+        else:
+            grid = _local_grid(piece_pixels[own], n_columns, rows, columns)
+            shares = _split_brightness(values[own], grid, rows, columns, contrast, n_pixels)
+        for galaxy in range(shares.shape[1]):
+            start = end
+            for p in range(shares.shape[0]):
+                if shares[p, galaxy] > noise:
+                    pixels[end] = piece_pixels[own.start + p]
+                    flux[end] = shares[p, galaxy]
+                    end += 1
+            if end - start < n_pixels:
+                end = start
+                continue
+            blended[n_galaxies] = shares.shape[1] > 1
+            n_galaxies += 1
+            starts[n_galaxies] = end
+    return n_galaxies

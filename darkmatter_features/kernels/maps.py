@@ -1,0 +1,44 @@
+"""Sums over galaxies about every candidate centre."""
+
+from typing import Any
+
+import numpy as np
+
+from darkmatter_features.kernels import compiled
+
+
+@compiled
+def shear_sums(
+    x: Any, y: Any, e1: Any, e2: Any, weight: Any, columns: Any, rows: Any, row_weight: Any, column_weight: Any, sums: Any
+) -> None:
+    """Add up tangential and cross shear about the centres (rows, columns), in Gaussian windows of several scales.
+
+    `sums` (4, n_scales, n_rows, n_columns) gets sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), with v the
+    inverse variance `weight` of a galaxy and w its window. The window of the largest scale is the product of
+    `row_weight` (n, n_rows) and `column_weight` (n, n_columns); each scale is sqrt(2) times smaller than the one after
+    it, so that its window is the square of that one's: no exponential is left inside. The innermost loop runs over
+    columns, which have no sums in common, so that it vectorises without reordering any.
+    """
+    n_scales = sums.shape[1]
+    w = np.empty(columns.size)
+    v_t = np.empty(columns.size)
+    v_x = np.empty(columns.size)
+    for i in range(rows.size):
+        for k in range(x.size):
+            dy = y[k] - rows[i]
+            for j in range(columns.size):
+                dx = x[k] - columns[j]
+                # A galaxy at the centre itself has no tangential direction: its 0/0 becomes 0.
+                scale = weight[k] / max(dx * dx + dy * dy, 1e-12)
+                cos2 = (dx * dx - dy * dy) * scale
+                sin2 = 2.0 * dx * dy * scale
+                v_t[j] = -(e1[k] * cos2 + e2[k] * sin2)
+                v_x[j] = e1[k] * sin2 - e2[k] * cos2
+                w[j] = row_weight[k, i] * column_weight[k, j]
+            for s in range(n_scales - 1, -1, -1):
+                for j in range(columns.size):
+                    sums[0, s, i, j] += w[j] * v_t[j]
+                    sums[1, s, i, j] += w[j] * v_x[j]
+                    sums[2, s, i, j] += w[j] * weight[k]
+                    w[j] *= w[j]
+                    sums[3, s, i, j] += w[j] * weight[k]

@@ -1,0 +1,70 @@
+"""Connected pieces of the pixels above a threshold."""
+
+from typing import Any
+
+from darkmatter_features.kernels import compiled
+
+
+@compiled
+def brightest_band(pixels: Any, background: Any, brightest: Any) -> None:
+    """Fill `brightest` (n_rows, n_columns) with the largest band of `pixels` over that band's `background`."""
+    n_rows, n_columns, n_bands = pixels.shape
+    for i in range(n_rows):
+        for j in range(n_columns):
+            best = pixels[i, j, 0] - background[0]
+            for band in range(1, n_bands):
+                best = max(best, pixels[i, j, band] - background[band])
+            brightest[i, j] = best
+
+
+@compiled
+def connected_pieces(detection: Any, threshold: Any, n_pixels: Any, labels: Any, pixels: Any, starts: Any) -> Any:
+    """Find the 8-connected pieces of at least `n_pixels` pixels above `threshold`; return how many.
+
+    Piece k owns the flat indices ``pixels[starts[k]:starts[k + 1]]``. `labels` must come in zero; it leaves with k + 1
+    on piece k, and -1 on pieces too small to keep. Pieces are in the order of their first pixel.
+    """
+    n_rows, n_columns = detection.shape
+    n_pieces = 0
+    end = 0
+    starts[0] = 0
+    for i in range(n_rows):
+        for j in range(n_columns):
+            if detection[i, j] > threshold and labels[i, j] == 0:
+                start = end
+                end = _flood(detection, threshold, i, j, n_pieces + 1, labels, pixels, start)
+                if end - start >= n_pixels:
+                    n_pieces += 1
+                    starts[n_pieces] = end
+                else:
+                    _relabel(labels, pixels, start, end, -1)
+                    end = start
+    return n_pieces
+
+
+@compiled
+def _flood(detection: Any, threshold: Any, row: Any, column: Any, label: Any, labels: Any, pixels: Any, start: Any) -> Any:
+    """Label the piece that holds (row, column); its pixels, listed from `start` on, are also the queue."""
+    n_rows, n_columns = detection.shape
+    labels[row, column] = label
+    pixels[start] = row * n_columns + column
+    end = start + 1
+    head = start
+    while head < end:
+        i, j = divmod(pixels[head], n_columns)
+        head += 1
+        for k in range(max(i - 1, 0), min(i + 2, n_rows)):
+            for m in range(max(j - 1, 0), min(j + 2, n_columns)):
+                if labels[k, m] == 0 and detection[k, m] > threshold:
+                    labels[k, m] = label
+                    pixels[end] = k * n_columns + m
+                    end += 1
+    return end
+
+
+@compiled
+def _relabel(labels: Any, pixels: Any, start: Any, end: Any, label: Any) -> None:
+    n_columns = labels.shape[1]
+    for k in range(start, end):
+        i, j = divmod(pixels[k], n_columns)
+        labels[i, j] = label

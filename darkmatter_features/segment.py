@@ -1,0 +1,225 @@
+"""From a picture to the footprints of its galaxies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import SkyError
+from darkmatter_features.kernels.colors import REACH
+from darkmatter_features.kernels.footprints import gather_values, piece_residuals, split_pieces
+from darkmatter_features.kernels.pieces import brightest_band, connected_pieces
+from darkmatter_features.sky import Sky
+
+# Smaller pictures hold no field to map.
+MIN_SIDE = 32
+# A background counts as noiseless when this part of a sample of its pixels has one and the same value.
+FLAT_FRACTION = 0.4
+# Rounding to integers: the standard deviation of a number spread evenly over one count.
+QUANTISATION = 12**-0.5
+# The bright level of a picture is this percentile of the pixels above its background.
+BRIGHT_PERCENTILE = 99.0
+# Width (standard deviation, pixels) of the smoothing under which noisy pictures are searched.
+DETECTION_SIGMA = 1.2
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The galaxies of a sky as footprints: which pixels each has, and how much of their light.
+
+    Attributes
+    ----------
+    sky : Sky
+        The picture.
+    starts : (n + 1,) int64 array
+        Galaxy k owns entries ``starts[k]:starts[k + 1]`` of `pixels` and `flux`.
+    pixels : (m,) int64 array
+        Flat indices into the picture; a pixel that two galaxies share is listed for both.
+    flux : (m,) float64 array, counts
+        The galaxy's own light in that pixel, summed over bands, background taken off.
+    blended : (n,) bool array
+        True where a galaxy shares its connected piece with others.
+    threshold : float, counts
+        What a pixel must exceed.
+    noise : float, counts
+        Standard deviation of a pixel's light summed over bands.
+    """
+
+    sky: Sky
+    starts: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    flux: NDArray[np.float64]
+    blended: NDArray[np.bool_]
+    threshold: float
+    noise: float
+
+    def __post_init__(self) -> None:
+        for array in (self.starts, self.pixels, self.flux, self.blended):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return self.starts.size - 1
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Label image (n_rows, n_columns): k + 1 where galaxy k gives most of the light, 0 on the background."""
+        owner = np.repeat(np.arange(1, len(self) + 1, dtype=np.int32), np.diff(self.starts))
+        labels = np.zeros(self.sky.shape, dtype=np.int32)
+        order = np.argsort(self.flux, kind="stable")
+        labels.flat[self.pixels[order]] = owner[order]
+        return labels
+
+
+@dataclass(frozen=True)
+class _Detection:
+    """Where to look (`image` against `threshold`), and what lies under the light (`background`, `noise` a band)."""
+
+    image: NDArray[Any]
+    threshold: float
+    bands: NDArray[Any]
+    background: NDArray[Any]
+    noise: float
+    is_noisy: bool
+
+
+def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
+    """Find the galaxies of a sky.
+
+    Pixels above a threshold that fits the picture are gathered into connected pieces; a piece that holds several
+    galaxies is split by their colours or, where colours cannot tell, at saddles of the brightness.
+
+    Parameters
+    ----------
+    sky : Sky
+        The picture.
+    config : MeasureConfig, optional
+        Settings; the defaults when not given.
+
+    Returns
+    -------
+    Segments
+        Footprints of the galaxies, in the order of their pieces' first pixels; possibly none.
+
+    Raises
+    ------
+    SkyError
+        If the picture has fewer than 32 rows or columns.
+    """
+    config = config or MeasureConfig()
+    if min(sky.shape) < MIN_SIDE:
+        rows, columns = sky.shape
+        raise SkyError(f"{sky.name}: {columns} x {rows} pixels are too few; give a picture of at least {MIN_SIDE} x {MIN_SIDE}")
+    detection = _detect(sky, config)
+    pixels, starts = _pieces(detection, config)
+    return _split(sky, detection, pixels, starts, config)
+
+
+def _detect(sky: Sky, config: MeasureConfig) -> _Detection:
+    sample = sky.pixels[::4, ::4]
+    background = np.array([_commonest(sample[..., band]) for band in range(sample.shape[2])], dtype=np.float64)
+    is_flat = (sample == background.astype(sample.dtype)).all(axis=2).mean() >= FLAT_FRACTION
+    return _detect_on_flat(sky, background, config) if is_flat else _detect_in_noise(sky, config)
+
+
+def _commonest(values: NDArray[Any]) -> float:
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[counts.argmax()])
+
+
+def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureConfig) -> _Detection:
+    """Threshold at a fraction of the bright level, in the brightest band: dimming the whole picture changes nothing."""
+    image = np.empty(sky.shape, dtype=np.float32)
+    brightest_band(sky.pixels, background, image)
+    lit = image[image > 0]
+    bright = float(np.percentile(lit, BRIGHT_PERCENTILE)) if lit.size else 0.0
+    is_integer = np.issubdtype(sky.pixels.dtype, np.integer)
+    noise = QUANTISATION if is_integer else 1e-3 * bright
+    return _Detection(image, config.threshold_fraction * bright, sky.pixels, background, noise, is_noisy=False)
+
+
+def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
+    """Take the background off each band, and search the smoothed sum over bands."""
+    from scipy.ndimage import gaussian_filter
+
+    bands = np.empty(sky.pixels.shape, dtype=np.float32)
+    noise = 0.0
+    for band in range(bands.shape[2]):
+        level, rms = _background(sky.pixels[..., band], sky.mask, config.background_box)
+        bands[..., band] = sky.pixels[..., band] - level
+        noise = max(noise, rms)
+    if sky.mask is not None:
+        bands[sky.mask] = 0.0
+    smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
+    _, rms = _background(smoothed, sky.mask, config.background_box)
+    zero = np.zeros(bands.shape[2])
+    return _Detection(smoothed, config.threshold_sigma * rms, bands, zero, noise, is_noisy=True)
+
+
+def _background(
+    image: NDArray[Any], mask: NDArray[np.bool_] | None, box: int
+) -> tuple[NDArray[np.float64], float]:
+    """Return the background level of every pixel and the median standard deviation about it."""
+    from photutils.background import Background2D, MADStdBackgroundRMS, MedianBackground
+
+    found = Background2D(
+        image,
+        tuple(min(box, side) for side in image.shape),
+        mask=mask,
+        filter_size=3,
+        bkg_estimator=MedianBackground(),
+        bkgrms_estimator=MADStdBackgroundRMS(),
+        exclude_percentile=50.0,
+    )
+    return found.background, float(found.background_rms_median)
+
+
+def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    n_lit = int(np.count_nonzero(detection.image > detection.threshold))
+    pixels = np.empty(n_lit, dtype=np.int64)
+    starts = np.empty(n_lit // config.n_pixels + 2, dtype=np.int64)
+    labels = np.zeros(detection.image.shape, dtype=np.int32)
+    n_pieces = connected_pieces(detection.image, detection.threshold, config.n_pixels, labels, pixels, starts)
+    return pixels[: starts[n_pieces]], starts[: n_pieces + 1]
+
+
+def _split(
+    sky: Sky,
+    detection: _Detection,
+    piece_pixels: NDArray[np.int64],
+    piece_starts: NDArray[np.int64],
+    config: MeasureConfig,
+) -> Segments:
+    values = np.empty((piece_pixels.size, detection.bands.shape[2]))
+    gather_values(detection.bands, detection.background, piece_pixels, values)
+    residuals = np.empty(piece_starts.size - 1)
+    piece_residuals(values, piece_starts, residuals)
+    noise = max(float(np.median(residuals)), detection.noise) if residuals.size else detection.noise
+    by_color = config.split_colors and _colors_tell(values, noise, config)
+    # A galaxy has a pixel of its own for each it is listed with; no pixel is shared by more than two.
+    pixels = np.empty(2 * piece_pixels.size, dtype=np.int64)
+    flux = np.empty(2 * piece_pixels.size)
+    starts = np.empty(2 * piece_pixels.size // config.n_pixels + 2, dtype=np.int64)
+    blended = np.empty(starts.size, dtype=np.bool_)
+    n_galaxies = split_pieces(
+        values, piece_pixels, piece_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,
+        config.split_contrast, config.n_pixels, pixels, flux, starts, blended,
+    )  # fmt: skip
+    end = starts[n_galaxies]
+    return Segments(
+        sky=sky,
+        starts=starts[: n_galaxies + 1].copy(),
+        pixels=pixels[:end].copy(),
+        flux=flux[:end].copy(),
+        blended=blended[:n_galaxies].copy(),
+        threshold=detection.threshold,
+        noise=detection.noise * values.shape[1] ** 0.5,
+    )
+
+
+def _colors_tell(values: NDArray[np.float64], noise: float, config: MeasureConfig) -> bool:
+    """Tell whether a typical lit pixel knows its colour well enough for colours to be told apart."""
+    if values.shape[1] < 3 or not values.size:
+        return False
+    return bool(REACH * noise <= config.color_separation * np.median(values.sum(axis=1)))

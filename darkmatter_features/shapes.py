@@ -1,0 +1,178 @@
+"""From footprints to a catalogue of ellipses."""
+
+from dataclasses import dataclass, fields
+from enum import IntFlag
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import SkyError
+from darkmatter_features.kernels.moments import footprint_moments
+from darkmatter_features.segment import Segments, segment
+from darkmatter_features.sky import Sky
+
+
+class Flag(IntFlag):
+    """What may be wrong with a galaxy's measurement."""
+
+    EDGE = 1
+    """The footprint touches the border of the picture: part of the galaxy is missing."""
+    BLENDED = 2
+    """The galaxy was split from others."""
+    MASKED = 4
+    """The footprint touches pixels without a measurement."""
+
+
+@dataclass(frozen=True)
+class GalaxyCatalog:
+    """The galaxies of a sky, one element a galaxy in each array.
+
+    Attributes
+    ----------
+    name : str
+        The sky's name.
+    shape : (int, int)
+        Rows and columns of the picture.
+    x, y : (n,) float64 arrays, pixels
+        Flux-weighted centroid: column and row.
+    e1, e2 : (n,) float64 arrays
+        Ellipticity ``(a - b) / (a + b) exp(2i phi)``.
+    theta : (n,) float64 array, radians
+        Orientation of the major axis, in (-pi/2, pi/2], from +x towards +y.
+    size : (n,) float64 array, pixels
+        ``det(Q)**(1/4)``: the geometric mean of the rms half-axes.
+    flux : (n,) float64 array, counts
+        Light summed over the footprint and the bands.
+    snr : (n,) float64 array
+        Flux over its standard deviation (of the background's noise or, without any, of rounding to integers).
+    n_pixels : (n,) int32 array
+        Pixels of the footprint.
+    flags : (n,) uint8 array
+        Sum of :class:`Flag` values.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    e1: NDArray[np.float64]
+    e2: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    size: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    n_pixels: NDArray[np.int32]
+    flags: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        for column in self.columns().values():
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return self.x.size
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("name", "shape")}
+
+
+def ellipticity(
+    q_xx: NDArray[np.float64], q_yy: NDArray[np.float64], q_xy: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (e1, e2) of second moments.
+
+    Notes
+    -----
+    ``e = (q_xx - q_yy + 2i q_xy) / (q_xx + q_yy + 2 sqrt(q_xx q_yy - q_xy^2))`` (Seitz & Schneider 1997; Bartelmann &
+    Schneider 2001, eq. 4.10), which is (a - b) / (a + b) for an ellipse.
+
+    Examples
+    --------
+    >>> e1, e2 = ellipticity(np.array([9.0]), np.array([1.0]), np.array([0.0]))  # half-axes 3 and 1
+    >>> float(e1[0]), float(e2[0])
+    (0.5, 0.0)
+    """
+    determinant = np.maximum(q_xx * q_yy - q_xy**2, 0.0)
+    denominator = q_xx + q_yy + 2.0 * np.sqrt(determinant)
+    return (q_xx - q_yy) / denominator, 2.0 * q_xy / denominator
+
+
+def measure_shapes(segments: Segments) -> GalaxyCatalog:
+    """Measure the ellipse of every galaxy.
+
+    Parameters
+    ----------
+    segments : Segments
+        Footprints of n galaxies.
+
+    Returns
+    -------
+    GalaxyCatalog
+        With n elements a column. Footprints without extent (all light in one pixel) have zero ellipticity.
+    """
+    moments = np.empty((len(segments), 6))
+    footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments)
+    flux, x, y, q_xx, q_yy, q_xy = np.ascontiguousarray(moments.T)
+    # A pixel is a square, not a point: its own second moment, 1/12, belongs to the galaxy's light.
+    q_xx, q_yy = q_xx + 1 / 12, q_yy + 1 / 12
+    e1, e2 = ellipticity(q_xx, q_yy, q_xy)
+    n_pixels = np.diff(segments.starts).astype(np.int32)
+    return GalaxyCatalog(
+        name=segments.sky.name,
+        shape=segments.sky.shape,
+        x=x,
+        y=y,
+        e1=e1,
+        e2=e2,
+        theta=0.5 * np.arctan2(e2, e1),
+        size=np.maximum(q_xx * q_yy - q_xy**2, 0.0) ** 0.25,
+        flux=flux,
+        snr=flux / (segments.noise * np.sqrt(n_pixels)),
+        n_pixels=n_pixels,
+        flags=_flags(segments),
+    )
+
+
+def _flags(segments: Segments) -> NDArray[np.uint8]:
+    n_rows, n_columns = segments.sky.shape
+    rows, columns = np.divmod(segments.pixels, n_columns)
+    at_edge = (rows == 0) | (rows == n_rows - 1) | (columns == 0) | (columns == n_columns - 1)
+    flags = np.where(segments.blended, Flag.BLENDED, 0) | np.where(_any_in(segments, at_edge), Flag.EDGE, 0)
+    if segments.sky.mask is not None:
+        masked = _grown(segments.sky.mask).flat[segments.pixels]
+        flags |= np.where(_any_in(segments, masked), Flag.MASKED, 0)
+    return flags.astype(np.uint8)
+
+
+def _any_in(segments: Segments, is_true: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell of each footprint whether any of its pixels `is_true`."""
+    if not len(segments):
+        return np.zeros(0, dtype=np.bool_)
+    return np.logical_or.reduceat(is_true, segments.starts[:-1])
+
+
+def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask grown by one pixel: galaxies are not found on masked pixels, but may touch them."""
+    from scipy.ndimage import binary_dilation
+
+    return np.asarray(binary_dilation(mask, np.ones((3, 3))))
+
+
+def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
+    """Find and measure the galaxies of a sky: :func:`segment`, then :func:`measure_shapes`.
+
+    Raises
+    ------
+    SkyError
+        If the picture is too small, or fewer than `config.min_galaxies` galaxies are found.
+    """
+    config = config or MeasureConfig()
+    segments = segment(sky, config)
+    if len(segments) < config.min_galaxies:
+        raise SkyError(
+            f"{sky.name}: {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels found above "
+            f"{segments.threshold:.3g} counts, {config.min_galaxies} needed; is this a sky? "
+            f"if so, lower the threshold, n_pixels or min_galaxies"
+        )
+    return measure_shapes(segments)
