@@ -1,0 +1,133 @@
+"""The preset ``seed``: skies like the published ones, galaxies on exact black in 8 bits."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from darkmatter_features.simulation import lensing
+from darkmatter_features.simulation.drawing import Bank, add_galaxies, make_bank
+from darkmatter_features.simulation.lensing import CompensatedIsothermal
+from darkmatter_features.simulation.population import Counts, Galaxies, lensed
+from darkmatter_features.simulation.sky import SimulatedSky
+
+Array = NDArray[np.float64]
+
+SIDE = 512
+"""Side of a picture, pixels."""
+
+LENS_SHARE = 0.5
+"""Share of the skies that have a lens."""
+
+BLUR = 1.0
+"""Blur of the drawings, sigma in pixels: a Gaussian edge fitted to the rims of the published large discs."""
+
+# --- Calibrated with benchmarks/bench_simulation.py on the figures of the published skies -------------------------
+DENSITY = 200.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
+COUNTS = Counts(slope=0.65, cutoff=6.0)
+FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
+AREA_AT_LIMIT = 22.0  # pixels: lit area, before blurring, of a galaxy at the limit
+AREA_SCATTER = 0.5  # e-folds, at given luminosity
+STRENGTH = (26.0, 65.0)  # pixels, theta_e: a factor 2.5, drawn evenly in the logarithm
+CORE = 8.0  # pixels
+REACH = 250.0  # pixels
+
+# --- Read off the two published full skies ------------------------------------------------------------------------
+# Brightest channel of the bodies: log-normal.
+BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 105.0, 0.32, 190.0
+# Fractions (R, G, B) of a galaxy's light: BLUEST + hue (REDDEST - BLUEST), the same over its whole body.
+BLUEST, REDDEST = np.array([0.233, 0.282, 0.485]), np.array([0.560, 0.334, 0.108])
+RED_QUANTILES = np.array([0.233, 0.27, 0.31, 0.35, 0.385, 0.41, 0.435, 0.455, 0.475, 0.50, 0.53, 0.56])
+# Bars and crosses (kinds 1 and 2) lean to the horizontal, the others point anywhere: this is the mean e1.
+LEANING = (0.0, 0.75, 0.9, 0.0, 0.0)  # share of each kind that leans
+LEAN_SCATTER = np.radians(10.0)
+LARGEST = 21.0  # pixels, half the length of the longest bar
+
+# Sources this far outside the picture may be lensed into it, or reach into it.
+_MARGIN = 70.0
+_BANK = (320, 512)  # how many shapes, and their seed
+
+
+def seed_sky(rng: np.random.Generator) -> SimulatedSky:
+    """Draw a sky of the preset ``seed``, with a lens or without."""
+    bank = make_bank(*_BANK)
+    galaxies = draw_galaxies(rng, bank)
+    lens, x, y = draw_lens(rng)
+    if lens is not None:
+        galaxies = lensed(galaxies, lens, x, y)
+    galaxies = galaxies.select(galaxies.luminosity > 1.0)
+    pixels = paint(galaxies, bank)
+    truth = galaxies.select(_in_picture(galaxies))
+    e1, e2 = true_ellipticity(truth, bank)
+    if lens is None:
+        return SimulatedSky(pixels, truth.x, truth.y, e1, e2)
+    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.theta_e)
+
+
+def draw_lens(rng: np.random.Generator) -> tuple[CompensatedIsothermal | None, float, float]:
+    """A lens anywhere in the picture, x and y; or None."""
+    theta_e = float(np.exp(rng.uniform(*np.log(STRENGTH))))
+    x, y = rng.uniform(0.0, SIDE - 1.0, 2)
+    lens = CompensatedIsothermal(theta_e, CORE, REACH) if rng.random() < LENS_SHARE else None
+    return lens, float(x), float(y)
+
+
+def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
+    """Galaxies before lensing, evenly over the picture and a margin, below the limit too."""
+    side = SIDE + 2.0 * _MARGIN
+    luminosity = COUNTS.draw(rng, DENSITY, side**2, FAINTEST)
+    n = len(luminosity)
+    area = AREA_AT_LIMIT * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
+    kind = rng.integers(0, len(bank.areas), n)
+    scale = np.minimum(np.sqrt(area / bank.areas[kind]), LARGEST)
+    x, y = rng.uniform(-_MARGIN - 0.5, SIDE - 0.5 + _MARGIN, (2, n))
+    return Galaxies(
+        x,
+        y,
+        luminosity,
+        kind,
+        scale[:, None, None] * orientations(rng, bank.kinds[kind]),
+        np.sqrt(area / np.pi),
+        np.minimum(BRIGHTNESS * np.exp(rng.normal(0.0, BRIGHTNESS_SCATTER, n)), BRIGHTEST),
+        _hues(rng, n),
+    )
+
+
+def orientations(rng: np.random.Generator, kinds: NDArray[np.int64]) -> Array:
+    """Rotations, and reflections for half of the galaxies, (n, 2, 2)."""
+    n = len(kinds)
+    leans = rng.random(n) < np.array(LEANING)[kinds]
+    phi = np.where(leans, rng.normal(0.0, LEAN_SCATTER, n), rng.uniform(0.0, 2.0 * np.pi, n))
+    parity = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    c, s = np.cos(phi), np.sin(phi)
+    return np.stack([np.stack([c, -parity * s], -1), np.stack([s, parity * c], -1)], -2)
+
+
+def _hues(rng: np.random.Generator, n: int) -> Array:
+    red = np.interp(rng.random(n), np.linspace(0.0, 1.0, len(RED_QUANTILES)), RED_QUANTILES)
+    return (red - BLUEST[0]) / (REDDEST[0] - BLUEST[0])
+
+
+def colours(galaxies: Galaxies) -> Array:
+    """Surface brightness of the bodies in R, G and B, (n, 3), in 8-bit counts."""
+    fractions = BLUEST + galaxies.hue[:, None] * (REDDEST - BLUEST)
+    return galaxies.brightness[:, None] * fractions / fractions.max(axis=1, keepdims=True)
+
+
+def paint(galaxies: Galaxies, bank: Bank) -> NDArray[np.uint8]:
+    """Draw galaxies on black: light adds up, is blurred, and clipped to 8 bits."""
+    planes = np.zeros((3, SIDE, SIDE), dtype=np.float32)
+    add_galaxies(planes, galaxies, colours(galaxies), bank)
+    for plane in planes:
+        gaussian_filter(plane, BLUR, output=plane, mode="constant", truncate=4.0)
+    return np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def true_ellipticity(galaxies: Galaxies, bank: Bank) -> tuple[Array, Array]:
+    """Ellipticities of galaxies as drawn, before the blur."""
+    frame = galaxies.frame
+    return lensing.ellipticity(frame @ bank.moments[galaxies.kind] @ frame.transpose(0, 2, 1))
+
+
+def _in_picture(galaxies: Galaxies) -> NDArray[np.bool_]:
+    x, y = galaxies.x, galaxies.y
+    return (x > -0.5) & (x < SIDE - 0.5) & (y > -0.5) & (y < SIDE - 0.5)

@@ -1,0 +1,147 @@
+"""Simulated data sets: every sky from a seed of its own, written in parallel."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+from PIL import Image
+
+from darkmatter_features.dataset import (
+    SPLITS,
+    picture_path,
+    write_galaxy_truth,
+    write_labels,
+    write_sky_truth,
+)
+from darkmatter_features.errors import ConfigError, DatasetError
+from darkmatter_features.simulation.seed import seed_sky
+from darkmatter_features.simulation.sky import SimulatedSky
+from darkmatter_features.table import written_whole
+
+Maker = Callable[[np.random.Generator], SimulatedSky]
+Lens = tuple[float, float, float]
+
+PRESETS: dict[str, tuple[Maker, str]] = {"seed": (seed_sky, ".png")}
+"""What each preset draws a sky with, and the ending of its pictures."""
+
+
+def simulate_dataset(
+    out: str | Path,
+    *,
+    n_training: int = 1200,
+    n_validation: int = 600,
+    preset: str = "seed",
+    seed: int = 1,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a data set of simulated skies, in layout 1, true catalogues beside it.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder to write to; made when missing.
+    n_training, n_validation : int
+        How many skies of each split.
+    preset : str
+        "seed": 512 px drawings like the published skies; "survey": FITS pictures with noise, stars and a PSF.
+    seed : int
+        Same seed, same bytes, at any `n_jobs`; sky i is the same in a data set of any size.
+    n_jobs : int
+        Processes; -1 for all cores.
+    progress : callable, optional
+        Called with how many skies are done and how many there will be.
+
+    Raises
+    ------
+    ConfigError
+        No such preset, a negative number of skies, or none at all.
+    DatasetError
+        `out` holds pictures that this data set would not overwrite.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> simulate_dataset(tempfile.mkdtemp(), n_training=1, n_validation=1, n_jobs=1)
+    """
+    maker, suffix = _preset(preset)
+    counts = dict(zip(SPLITS, (n_training, n_validation)))
+    _check_counts(counts)
+    pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
+    lenses = _write_skies(Path(out), maker, pictures, seed, n_jobs, progress)
+    _write_tables(Path(out), pictures, lenses)
+
+
+def _preset(name: str) -> tuple[Maker, str]:
+    if name not in PRESETS:
+        raise ConfigError(f"No preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _check_counts(counts: dict[str, int]) -> None:
+    if min(counts.values()) < 0 or not any(counts.values()):
+        asked = " and ".join(f"{n} {split}" for split, n in counts.items())
+        raise ConfigError(f"A data set needs at least one sky, got {asked} skies; ask for 0 or more of each")
+
+
+def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
+    """Paths of a split's pictures; refuse a folder with others in it, as labels go by sorted order."""
+    pictures = [picture_path(out, split, i, suffix=suffix) for i in range(n)]
+    folder = picture_path(out, split, 0, suffix=suffix).parent
+    strangers = sorted(set(folder.glob("*")) - set(pictures)) if folder.is_dir() else []
+    if strangers:
+        raise DatasetError(
+            f"{folder} already holds {strangers[0].name}, which is none of the {n} skies to write; "
+            "remove the folder or choose another"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return pictures
+
+
+def _write_skies(
+    out: Path,
+    maker: Maker,
+    pictures: dict[str, list[Path]],
+    seed: int,
+    n_jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[Lens]:
+    """Draw and write every sky; return the lenses, in the order of the pictures."""
+    write = joblib.delayed(partial(_write_sky, out, maker))
+    tasks = [
+        write(picture, np.random.SeedSequence(seed, spawn_key=(k, i)))
+        for k, split in enumerate(pictures)
+        for i, picture in enumerate(pictures[split])
+    ]
+    lenses: list[Lens] = []
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        for lens in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
+            lenses.append(lens)
+            if progress is not None:
+                progress(len(lenses), len(tasks))
+    return lenses
+
+
+def _write_sky(out: Path, maker: Maker, picture: Path, seed: np.random.SeedSequence) -> Lens:
+    sky = maker(np.random.default_rng(seed))
+    write_galaxy_truth(out, picture, sky.x, sky.y, sky.e1, sky.e2)
+    with written_whole(picture) as temporary:
+        _write_picture(temporary, sky)
+    return sky.lens_row, sky.lens_column, sky.strength
+
+
+def _write_picture(path: Path, sky: SimulatedSky) -> None:
+    Image.fromarray(sky.pixels).save(path, format="PNG")
+
+
+def _write_tables(out: Path, pictures: dict[str, list[Path]], lenses: list[Lens]) -> None:
+    """Labels and lenses of each split, and the truth of all skies; written last, as a sign of completeness."""
+    rows, columns, strengths = np.array(lenses).T
+    start = 0
+    for split, files in pictures.items():
+        part = slice(start, start + len(files))
+        write_labels(out, split, np.isfinite(strengths[part]), rows[part], columns[part])
+        start = part.stop
+    write_sky_truth(out, [file for files in pictures.values() for file in files], rows, columns, strengths)
