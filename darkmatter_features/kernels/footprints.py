@@ -48,31 +48,44 @@ def _local_grid(pixels: Any, n_columns: Any, rows: Any, columns: Any) -> Any:
 
 
 @compiled
-def _split_colors(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, separation: Any) -> Any:
-    """Return the shares (m, n_galaxies) of a piece's light, split by colour."""
-    colors = np.empty((MAX_COLORS, values.shape[1]))
-    patch = np.zeros(rows.size, dtype=np.int64)
-    n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
-    if n_colors > 2:
-        dissolve_overlaps(values, grid, rows, columns, noise, colors, patch, n_colors)
-    shares = np.empty((rows.size, max(n_colors, 1)))
-    if n_colors < 2:
-        shares[:, 0] = values.sum(axis=1)
-    else:
-        share_light(values, grid, rows, columns, noise, colors[:n_colors], patch, shares)
+def _whole(values: Any) -> Any:
+    """Return the shares (m, 1) of a piece that is one galaxy."""
+    shares = np.zeros((values.shape[0], 1))
+    for p in range(values.shape[0]):
+        for band in range(values.shape[1]):
+            shares[p, 0] += values[p, band]
     return shares
 
 
 @compiled
-def _split_brightness(values: Any, grid: Any, rows: Any, columns: Any, contrast: Any, n_pixels: Any) -> Any:
+def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separation: Any) -> Any:
+    """Return the shares (m, n_galaxies) of a piece's light, split by colour."""
+    rows, columns = np.empty_like(pixels), np.empty_like(pixels)
+    grid = _local_grid(pixels, n_columns, rows, columns)
+    colors = np.empty((MAX_COLORS, values.shape[1]))
+    patch = np.zeros(pixels.size, dtype=np.int64)
+    n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
+    if n_colors < 2:
+        return _whole(values)
+    if n_colors > 2:
+        dissolve_overlaps(values, grid, rows, columns, noise, colors, patch, n_colors)
+    shares = np.zeros((pixels.size, n_colors))
+    share_light(values, grid, rows, columns, noise, colors[:n_colors], patch, shares)
+    return shares
+
+
+@compiled
+def _split_brightness(pixels: Any, values: Any, n_columns: Any, contrast: Any, n_pixels: Any) -> Any:
     """Return the shares (m, n_galaxies) of a piece's light, split at saddles of its brightness."""
-    flux = values.sum(axis=1)
-    smoothed = np.empty(rows.size)
-    patch = np.empty(rows.size, dtype=np.int64)
+    rows, columns = np.empty_like(pixels), np.empty_like(pixels)
+    grid = _local_grid(pixels, n_columns, rows, columns)
+    flux = _whole(values)[:, 0].copy()
+    smoothed = np.empty(pixels.size)
+    patch = np.empty(pixels.size, dtype=np.int64)
     smooth(flux, grid, rows, columns, smoothed)
     n_patches = split_saddles(smoothed, grid, rows, columns, contrast, n_pixels, patch)
-    shares = np.zeros((rows.size, n_patches))
-    for p in range(rows.size):
+    shares = np.zeros((pixels.size, n_patches))
+    for p in range(pixels.size):
         shares[p, patch[p] - 1] = flux[p]
     return shares
 
@@ -102,22 +115,19 @@ def split_pieces(
     n_galaxies, end = 0, 0
     starts[0] = 0
     for k in range(residuals.size):
-        own = slice(piece_starts[k], piece_starts[k + 1])
-        rows = np.empty(own.stop - own.start, dtype=np.int64)
-        columns = np.empty_like(rows)
-        if by_color and residuals[k] * np.sqrt(rows.size) <= REACH * noise * np.sqrt(CORE):
-            shares = values[own].sum(axis=1).reshape(-1, 1)
+        first, last = piece_starts[k], piece_starts[k + 1]
+        piece, light = piece_pixels[first:last], values[first:last]
+        if by_color and residuals[k] * np.sqrt(piece.size) <= REACH * noise * np.sqrt(CORE):
+            shares = _whole(light)
         elif by_color:
-            grid = _local_grid(piece_pixels[own], n_columns, rows, columns)
-            shares = _split_colors(values[own], grid, rows, columns, noise, separation)
+            shares = _split_colors(piece, light, n_columns, noise, separation)
         else:
-            grid = _local_grid(piece_pixels[own], n_columns, rows, columns)
-            shares = _split_brightness(values[own], grid, rows, columns, contrast, n_pixels)
+            shares = _split_brightness(piece, light, n_columns, contrast, n_pixels)
         for galaxy in range(shares.shape[1]):
             start = end
-            for p in range(shares.shape[0]):
+            for p in range(piece.size):
                 if shares[p, galaxy] > noise:
-                    pixels[end] = piece_pixels[own.start + p]
+                    pixels[end] = piece[p]
                     flux[end] = shares[p, galaxy]
                     end += 1
             if end - start < n_pixels:
