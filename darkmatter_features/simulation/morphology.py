@@ -56,7 +56,7 @@ def morphology(brightness: Array) -> Morphology:
 def disc(rng: np.random.Generator) -> Morphology:
     """A flat disc with faint, tightly wound arms and a round core."""
     x, y = _plane()
-    q = rng.uniform(0.42, 1.0)
+    q = rng.uniform(0.38, 1.0)
     r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
     arms = 1.0 + rng.uniform(0.0, 0.16) * np.cos(rng.uniform(8.0, 22.0) * r + 2.0 * phi + rng.uniform(0, 6.3))
     body = _inside(1.0 - r, 0.06) * arms
@@ -66,7 +66,7 @@ def disc(rng: np.random.Generator) -> Morphology:
 def edge_on(rng: np.random.Generator) -> Morphology:
     """A thin bar with straight ends and the knob of the bulge in its middle."""
     x, y = _plane()
-    half_thickness = rng.uniform(0.08, 0.15)
+    half_thickness = rng.uniform(0.10, 0.17)
     knob = half_thickness * rng.uniform(1.0, 2.4)
     body = _inside(0.98 - np.abs(x), 0.05) * _inside(half_thickness - np.abs(y), 0.04)
     body *= 1.0 + 0.3 * np.exp(-np.abs(x) / 0.3)
@@ -76,10 +76,10 @@ def edge_on(rng: np.random.Generator) -> Morphology:
 def cross(rng: np.random.Generator) -> Morphology:
     """A bar that tapers, and a bulge nearly as tall as the bar is long."""
     x, y = _plane()
-    bar = _inside(rng.uniform(0.14, 0.2) * (1.3 - np.abs(x)) - np.abs(y), 0.05) * _inside(
+    bar = _inside(rng.uniform(0.18, 0.26) * (1.3 - np.abs(x)) - np.abs(y), 0.05) * _inside(
         0.98 - np.abs(x), 0.05
     )
-    height = rng.uniform(0.45, 0.85)
+    height = rng.uniform(0.4, 0.75)
     post = _inside(rng.uniform(0.18, 0.28) * (1.2 - np.abs(y) / height) - np.abs(x), 0.05)
     post *= _inside(height - np.abs(y), 0.05)
     return morphology(np.maximum(bar, post) + 0.5 * _inside(0.3 - np.hypot(x, y), 0.1))
@@ -126,7 +126,7 @@ def _inside(depth: Array, edge: float) -> Array:
 def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -> Array:
     """A sphere of light with soft shoulders."""
     x, y = _plane()
-    height = rng.uniform(0.2, 1.0) if peak is None else peak
+    height = rng.uniform(0.15, 0.8) if peak is None else peak
     return height / (1.0 + (np.hypot(x, y) / radius) ** 4) ** 2
 
 
@@ -138,9 +138,9 @@ def _grain(rng: np.random.Generator) -> Array:
 
 # Kinds and their shares, counted by eye on the two published full skies.
 KINDS: tuple[tuple[Callable[[np.random.Generator], Morphology], float], ...] = (
-    (disc, 0.50),
-    (edge_on, 0.18),
-    (cross, 0.16),
+    (disc, 0.58),
+    (edge_on, 0.14),
+    (cross, 0.12),
     (spiral, 0.12),
     (ring, 0.04),
 )

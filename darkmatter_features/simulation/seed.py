@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.simulation import lensing
 from darkmatter_features.simulation.drawing import Bank, add_galaxies, make_bank
-from darkmatter_features.simulation.lensing import CompensatedIsothermal
+from darkmatter_features.simulation.lensing import CompensatedPowerLaw
 from darkmatter_features.simulation.population import Counts, Galaxies, lensed
 from darkmatter_features.simulation.sky import SimulatedSky
 
@@ -18,29 +18,32 @@ SIDE = 512
 LENS_SHARE = 0.5
 """Share of the skies that have a lens."""
 
-BLUR = 1.0
+BLUR = 0.92
 """Blur of the drawings, sigma in pixels: a Gaussian edge fitted to the rims of the published large discs."""
 
 # --- Calibrated with benchmarks/bench_simulation.py on the figures of the published skies -------------------------
 DENSITY = 200.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
-COUNTS = Counts(slope=0.65, cutoff=6.0)
+COUNTS = Counts(slope=0.8, cutoff=5.0)
 FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
-AREA_AT_LIMIT = 22.0  # pixels: lit area, before blurring, of a galaxy at the limit
-AREA_SCATTER = 0.5  # e-folds, at given luminosity
-STRENGTH = (26.0, 65.0)  # pixels, theta_e: a factor 2.5, drawn evenly in the logarithm
-CORE = 8.0  # pixels
-REACH = 250.0  # pixels
+AREA_AT_LIMIT = 24.0  # pixels: lit area, before blurring, of a galaxy at the limit
+AREA_SCATTER = 0.9  # e-folds, at given luminosity
+STRENGTH = (0.13, 0.325)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
+HALO_SLOPE = 0.65
+CORE = 5.0  # pixels
+REACH = 246.0  # pixels
 
 # --- Read off the two published full skies ------------------------------------------------------------------------
 # Brightest channel of the bodies: log-normal.
-BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 105.0, 0.32, 190.0
+BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 145.0, 0.20, 200.0
+FADING = -0.12  # power of the area: large galaxies are fainter per pixel
 # Fractions (R, G, B) of a galaxy's light: BLUEST + hue (REDDEST - BLUEST), the same over its whole body.
 BLUEST, REDDEST = np.array([0.233, 0.282, 0.485]), np.array([0.560, 0.334, 0.108])
-RED_QUANTILES = np.array([0.233, 0.27, 0.31, 0.35, 0.385, 0.41, 0.435, 0.455, 0.475, 0.50, 0.53, 0.56])
+RED_LEVELS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
+RED_QUANTILES = np.array([0.233, 0.275, 0.335, 0.365, 0.39, 0.413, 0.437, 0.455, 0.477, 0.513, 0.555, 0.57])
 # Bars and crosses (kinds 1 and 2) lean to the horizontal, the others point anywhere: this is the mean e1.
 LEANING = (0.0, 0.75, 0.9, 0.0, 0.0)  # share of each kind that leans
 LEAN_SCATTER = np.radians(10.0)
-LARGEST = 21.0  # pixels, half the length of the longest bar
+LARGEST = np.array([11.5, 17.0, 8.0, 11.0, 9.0])  # pixels, radius or half length, by kind
 
 # Sources this far outside the picture may be lensed into it, or reach into it.
 _MARGIN = 70.0
@@ -60,14 +63,14 @@ def seed_sky(rng: np.random.Generator) -> SimulatedSky:
     e1, e2 = true_ellipticity(truth, bank)
     if lens is None:
         return SimulatedSky(pixels, truth.x, truth.y, e1, e2)
-    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.theta_e)
+    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.strength)
 
 
-def draw_lens(rng: np.random.Generator) -> tuple[CompensatedIsothermal | None, float, float]:
+def draw_lens(rng: np.random.Generator) -> tuple[CompensatedPowerLaw | None, float, float]:
     """A lens anywhere in the picture, x and y; or None."""
-    theta_e = float(np.exp(rng.uniform(*np.log(STRENGTH))))
+    strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
     x, y = rng.uniform(0.0, SIDE - 1.0, 2)
-    lens = CompensatedIsothermal(theta_e, CORE, REACH) if rng.random() < LENS_SHARE else None
+    lens = CompensatedPowerLaw(strength, HALO_SLOPE, CORE, REACH) if rng.random() < LENS_SHARE else None
     return lens, float(x), float(y)
 
 
@@ -78,7 +81,7 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
     n = len(luminosity)
     area = AREA_AT_LIMIT * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
     kind = rng.integers(0, len(bank.areas), n)
-    scale = np.minimum(np.sqrt(area / bank.areas[kind]), LARGEST)
+    scale = np.minimum(np.sqrt(area / bank.areas[kind]), LARGEST[bank.kinds[kind]])
     x, y = rng.uniform(-_MARGIN - 0.5, SIDE - 0.5 + _MARGIN, (2, n))
     return Galaxies(
         x,
@@ -87,7 +90,7 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
         kind,
         scale[:, None, None] * orientations(rng, bank.kinds[kind]),
         np.sqrt(area / np.pi),
-        np.minimum(BRIGHTNESS * np.exp(rng.normal(0.0, BRIGHTNESS_SCATTER, n)), BRIGHTEST),
+        _brightness(rng, area),
         _hues(rng, n),
     )
 
@@ -102,8 +105,13 @@ def orientations(rng: np.random.Generator, kinds: NDArray[np.int64]) -> Array:
     return np.stack([np.stack([c, -parity * s], -1), np.stack([s, parity * c], -1)], -2)
 
 
+def _brightness(rng: np.random.Generator, area: Array) -> Array:
+    scatter = np.exp(rng.normal(0.0, BRIGHTNESS_SCATTER, len(area)))
+    return np.minimum(BRIGHTNESS * scatter * (area / AREA_AT_LIMIT) ** FADING, BRIGHTEST)
+
+
 def _hues(rng: np.random.Generator, n: int) -> Array:
-    red = np.interp(rng.random(n), np.linspace(0.0, 1.0, len(RED_QUANTILES)), RED_QUANTILES)
+    red = np.interp(rng.random(n), RED_LEVELS, RED_QUANTILES)
     return (red - BLUEST[0]) / (REDDEST[0] - BLUEST[0])
 
 

@@ -22,8 +22,8 @@ class SimulatedSky:
         Their ellipticities (a - b) / (a + b) as lensed: what a perfect measurement would give.
     lens_row, lens_column : float, pixels
         nan where there is no lens.
-    strength : float, pixels
-        Amplitude of the lens; nan where there is none.
+    strength : float
+        Shear of the lens at 100 px; nan where there is none.
     header : astropy.io.fits.Header or None
         World coordinates, where the preset has them.
     """
