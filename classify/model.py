@@ -1,0 +1,268 @@
+"""The model bundle: boosted trees, their calibration, and how the features they learnt from were measured."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import lightgbm
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from classify.calibration import Calibration
+from darkmatter_features import __version__
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import DarkmatterError, ModelError
+from darkmatter_features.shapes import measure
+from darkmatter_features.shear import shear_maps
+from darkmatter_features.sky import Sky
+from darkmatter_features.statistics import FEATURES, feature_row
+from darkmatter_features.table import written_whole
+from darkmatter_features.template import LensTemplate
+
+Array = NDArray[np.float64]
+Part = TypeVar("Part", MeasureConfig, LensTemplate)
+
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+EVIDENCE = tuple(i for i, feature in enumerate(FEATURES) if feature.role == "evidence")
+"""Columns of a feature row that the classifier learns from; the others tell where the lens is."""
+PEAK = ("peak_row", "peak_column", "peak_snr")
+"""Columns of a feature row that a verdict repeats."""
+
+AGAIN = "run `darkmatter features` and `darkmatter train` again"
+
+BUNDLE = "model"
+"""The bundle's folder in a run."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the model says about a sky.
+
+    Attributes
+    ----------
+    name : str
+        Of the sky.
+    label : int
+        1 for a lens, 0 for none: whether the probability reaches one half.
+    probability : float
+        That there is a lens.
+    row, column : float, pixels
+        Where the lens is, if there is one.
+    snr : float
+        Matched-filter signal to noise of the tangential shear about it.
+    decided_by : str
+        What settled the probability.
+    """
+
+    name: str
+    label: int
+    probability: float
+    row: float
+    column: float
+    snr: float
+    decided_by: str = "lightgbm"
+
+
+@dataclass(frozen=True)
+class LensModel:
+    """Averaged boosted trees with their calibration, and the measuring they were trained on.
+
+    Attributes
+    ----------
+    members : tuple of lightgbm.Booster
+        Their log-odds are averaged.
+    calibration : Calibration
+        Applied to the average.
+    config : MeasureConfig
+        How skies are measured for this model.
+    template : LensTemplate
+        What lensing looks like, for this model.
+    training : dict
+        The settings and rounds of the training, for the record.
+    """
+
+    members: tuple[lightgbm.Booster, ...]
+    calibration: Calibration
+    config: MeasureConfig
+    template: LensTemplate
+    training: dict[str, Any]
+
+    def log_odds(self, rows: ArrayLike) -> Array:
+        """Return the calibrated log-odds of a lens.
+
+        Parameters
+        ----------
+        rows : (n, n_features) float64 array
+            Feature rows, in the order of ``FEATURES``.
+
+        Returns
+        -------
+        (n,) float64 array
+        """
+        return self.calibration(mean_log_odds(self.members, evidence(rows)))
+
+    def probability(self, rows: ArrayLike) -> Array:
+        """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
+        return np.asarray(expit(self.log_odds(rows)), dtype=np.float64)
+
+    def verdicts(self, names: list[str], rows: ArrayLike) -> list[Verdict]:
+        """Return a verdict for each feature row ``(n, n_features)``."""
+        values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
+        if not names:
+            return []
+        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in PEAK)
+        probability = self.probability(values).tolist()
+        label = [int(p >= 0.5) for p in probability]
+        return [Verdict(*told) for told in zip(names, label, probability, row, column, snr)]
+
+    def predict(self, sky: Sky) -> Verdict:
+        """Measure a sky and judge it.
+
+        Raises
+        ------
+        SkyError
+            If nothing can be measured in it.
+        """
+        catalog = measure(sky, self.config)
+        row = feature_row(catalog, shear_maps(catalog, self.template, self.config), self.template)
+        return self.verdicts([sky.name], row[None])[0]
+
+    def save(self, run: str | Path) -> Path:
+        """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
+        folder = Path(run) / BUNDLE
+        fresh = folder.with_name(f".{BUNDLE}.{os.getpid()}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        texts = {f"member-{i}.txt": member.model_to_string() for i, member in enumerate(self.members)}
+        for name, text in texts.items():
+            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        self.template.write(fresh / "template.json")
+        write_json(fresh / "model.json", self._description({name: _sha256(fresh / name) for name in texts}))
+        _replace_folder(folder, fresh)
+        return folder
+
+    def _description(self, members: dict[str, str]) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "features": list(FEATURE_NAMES),
+            "config": self.config.to_dict(),
+            "config_fingerprint": self.config.fingerprint(),
+            "template_fingerprint": self.template.fingerprint(),
+            "calibration": asdict(self.calibration),
+            "training": self.training,
+            "members": members,
+        }
+
+    @classmethod
+    def load(cls, run: str | Path) -> Self:
+        """Read the bundle of a run.
+
+        Raises
+        ------
+        ModelError
+            If it is missing or damaged, or made by another version or for other features.
+        """
+        folder = Path(run) / BUNDLE
+        told = _read_description(folder / "model.json")
+        try:
+            _check_version(folder, told)
+            return cls(
+                members=tuple(_read_member(folder, name, digest) for name, digest in told["members"].items()),
+                calibration=Calibration(**told["calibration"]),
+                config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
+                template=_same(
+                    folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]
+                ),
+                training=told["training"],
+            )
+        except ModelError:
+            raise
+        except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise ModelError(f"{folder} is damaged ({error}); run `darkmatter train` again") from error
+
+
+def evidence(rows: ArrayLike) -> Array:
+    """Return the columns that the classifier learns from, of feature rows ``(n, n_features)``."""
+    values = np.asarray(rows, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
+        raise ValueError(f"rows must be of shape (n, {len(FEATURE_NAMES)}), got {values.shape}")
+    return np.ascontiguousarray(values[:, EVIDENCE])
+
+
+def mean_log_odds(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
+    """Return the average of the members' log-odds, ``(n,)``, for evidence ``(n, n_evidence)``."""
+    if len(values) == 0:
+        return np.zeros(0)
+    each = [member.predict(values, raw_score=True, num_threads=1) for member in members]
+    return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON that appears whole or not at all; numbers that are not finite become null."""
+    known = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in content.items()}
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(known, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _replace_folder(folder: Path, fresh: Path) -> None:
+    old = fresh.with_suffix(".old")
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"No model in {path.parent.parent}: {path} is missing; make one with `darkmatter train`"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); run `darkmatter train` again") from error
+    if not isinstance(told, dict):
+        raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
+    return told
+
+
+def _check_version(folder: Path, told: dict[str, Any]) -> None:
+    if told["version"] != __version__:
+        raise ModelError(
+            f"{folder} was trained with darkmatter {told['version']}, this is {__version__}; {AGAIN}"
+        )
+    if told["features"] != list(FEATURE_NAMES):
+        odd = sorted(set(told["features"]) ^ set(FEATURE_NAMES)) or ["another order"]
+        raise ModelError(f"{folder} was trained on other features (differing: {', '.join(odd[:3])}); {AGAIN}")
+
+
+def _read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
+    """Read a member after its checksum: LightGBM itself may crash on a damaged file."""
+    if Path(name).name != name:
+        raise ValueError(f"{name} is not a file of the bundle")
+    if not (folder / name).is_file():
+        raise ModelError(f"{folder / name} is missing; run `darkmatter train` again")
+    if _sha256(folder / name) != digest:
+        raise ModelError(
+            f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again"
+        )
+    return lightgbm.Booster(model_file=folder / name)
+
+
+def _same(folder: Path, part: Part, fingerprint: str) -> Part:
+    if part.fingerprint() != fingerprint:
+        raise ModelError(
+            f"{folder} was trained with {type(part).__name__} {fingerprint}, "
+            f"of which this version makes {part.fingerprint()}; {AGAIN}"
+        )
+    return part
