@@ -1,0 +1,147 @@
+"""Judging skies that nobody has labelled."""
+
+import glob
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from classify.model import LensModel, Verdict
+from darkmatter_features.dataset import PICTURE_SUFFIXES
+from darkmatter_features.errors import SkyError
+from darkmatter_features.extract import SkyRow, extract_rows
+from darkmatter_features.table import written_whole
+
+COLUMNS = ("image", "label", "probability", "row", "column", "snr", "decided_by", "error")
+POSITIONS = ("row", "column", "lens_row", "lens_column")
+DECIMALS = {"probability": 6, "snr": 4, "ra": 7, "dec": 7, "offset_px": 2} | dict.fromkeys(POSITIONS, 2)
+"""Decimals in CSV files: degrees to better than a milliarcsecond, pixels to a hundredth."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What became of the skies.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row a sky: `COLUMNS`, and ``ra, dec`` in degrees when any of the skies has a WCS. A sky that
+        failed has its ``image`` and its ``error``.
+    failures : tuple of (str, str)
+        Those skies, and why.
+    """
+
+    table: pd.DataFrame
+    failures: tuple[tuple[str, str], ...]
+
+
+def find_skies(places: Sequence[str | Path]) -> list[Path]:
+    """Return the pictures that files, folders and glob patterns name, in that order, each once.
+
+    A folder stands for the pictures right inside it, sorted. A missing file stays: judging it will say so.
+
+    Raises
+    ------
+    SkyError
+        If a folder or a pattern holds no picture.
+    """
+    return list(dict.fromkeys(path for place in places for path in _skies_of(Path(place))))
+
+
+def predict(
+    run: str | Path,
+    skies: Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Prediction:
+    """Judge skies with a trained model.
+
+    Parameters
+    ----------
+    run : str or Path
+        Folder of a training run.
+    skies : sequence of str or Path
+        Files, folders or glob patterns.
+    out : str or Path, optional
+        Where to write the table as CSV.
+    n_jobs : int
+        Processes that measure skies; -1 for one a core.
+    progress : callable, optional
+        Called with the number of skies done and in all.
+
+    Raises
+    ------
+    ModelError
+        If there is no model to use in `run`.
+    SkyError
+        If a folder or a pattern holds no picture.
+    """
+    model = LensModel.load(run)
+    measured = extract_rows(
+        find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress
+    )
+    table = _table(model, measured)
+    if out is not None:
+        write_csv(out, table)
+    failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
+    return Prediction(table, failures)
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table of verdicts with `DECIMALS`; unknown values are empty."""
+    text = table.copy()
+    for name, decimals in DECIMALS.items():
+        if name in text:
+            text[name] = ["" if np.isnan(value) else f"{value:.{decimals}f}" for value in text[name]]
+    with written_whole(path) as temporary:
+        text.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _skies_of(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if place.is_dir():
+        found = sorted(path for path in place.iterdir() if _is_picture(path))
+    elif glob.has_magic(str(place)):
+        found = sorted(path for path in map(Path, glob.glob(str(place), recursive=True)) if _is_picture(path))
+    else:
+        return [place]
+    if not found:
+        raise SkyError(
+            f"{place}: no pictures there (looked for {', '.join(PICTURE_SUFFIXES)}); name files or a folder"
+        )
+    return found
+
+
+def _is_picture(path: Path) -> bool:
+    return path.name.lower().endswith(PICTURE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+
+
+def _table(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:
+    done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
+    verdicts = iter(model.verdicts([name for name, _ in done], [values for _, values in done]))
+    records = [_record(row, None if row.values is None else next(verdicts)) for row in measured]
+    table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec"])
+    table["label"] = table["label"].astype("Int8")
+    return table if table["ra"].notna().any() else table[list(COLUMNS)]
+
+
+def _record(row: SkyRow, verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {"image": row.path.as_posix(), "error": row.error}
+    return {
+        "image": verdict.name,
+        "label": verdict.label,
+        "probability": verdict.probability,
+        "row": verdict.row,
+        "column": verdict.column,
+        "snr": verdict.snr,
+        "decided_by": verdict.decided_by,
+        "ra": row.ra,
+        "dec": row.dec,
+    }

@@ -1,0 +1,91 @@
+"""Progress of long work, on standard error: a rewritten line on a terminal, sparse plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+REDRAW_SECONDS = 0.1
+"""Between two states of the rewritten line."""
+N_LINES = 10
+"""Most plain lines: one for each tenth of the work."""
+
+
+class Progress:
+    """Shows how much is done, how quickly, and how much time is left.
+
+    Parameters
+    ----------
+    work : str
+        What is being done.
+    unit : str
+        What is counted.
+    stream : text file, optional
+        Where to write; standard error when not given.
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        work: str,
+        *,
+        unit: str = "skies",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._work, self._unit = work, unit
+        self._stream = sys.stderr if stream is None else stream
+        self._clock = clock
+        self._start = clock()
+        self._drawn = float("-inf")
+        self._tenths = 0
+        self._width = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        if self._stream.isatty():
+            self._rewrite(done, total)
+        else:
+            self._write_tenth(done, total)
+
+    def _rewrite(self, done: int, total: int) -> None:
+        now = self._clock()
+        if done < total and now - self._drawn < REDRAW_SECONDS:
+            return
+        self._drawn = now
+        text = self._text(done, total)
+        self._stream.write("\r" + text.ljust(self._width) + ("\n" if done >= total else ""))
+        self._stream.flush()
+        self._width = len(text)
+
+    def _write_tenth(self, done: int, total: int) -> None:
+        tenths = N_LINES * done // total if total else N_LINES
+        if tenths > self._tenths:
+            self._tenths = tenths
+            self._stream.write(self._text(done, total) + "\n")
+            self._stream.flush()
+
+    def _text(self, done: int, total: int) -> str:
+        seconds = self._clock() - self._start
+        rate = done / seconds if seconds > 0 else 0.0
+        if done >= total:
+            return f"{self._work}: {total} {self._unit} in {duration(seconds)} ({rate:.1f} {self._unit}/s)"
+        left = duration((total - done) / rate) if rate > 0 else "?"
+        return f"{self._work}: {done}/{total} {self._unit}, {rate:.1f} {self._unit}/s, {left} left"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in words.
+
+    Examples
+    --------
+    >>> duration(8.4), duration(75), duration(7300)
+    ('8 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,202 @@
+"""From a feature table to a run: a model, how its training went, and how it does on the validation split."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from classify.boosting import HistoryLine, boost
+from classify.config import TrainConfig
+from classify.curves import performance
+from classify.evaluate import judged_table, score_judged
+from classify.model import FEATURE_NAMES, LensModel, evidence, write_json
+from classify.plots import sample_grid, samples, save_figure
+from classify.predict import write_csv
+from darkmatter_features import __version__
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import DarkmatterError, TableError
+from darkmatter_features.table import read_table, written_whole
+from darkmatter_features.template import LensTemplate
+
+SAMPLE_SEED = 1
+"""Of the choice of skies in the picture of samples."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Attributes
+    ----------
+    model : LensModel
+        As saved in the run.
+    metrics : dict
+        On the validation split, as in `metrics.json`.
+    best_round : int
+        Trees of each member.
+    notes : tuple of str
+        What could not be made, and why.
+    """
+
+    model: LensModel
+    metrics: dict[str, float]
+    best_round: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Labelled feature rows, and how they were measured.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row a sky: ``split, sky, label, lens_row, lens_column`` and the features.
+    config, template
+        What they were measured with.
+    dataset : Path
+        The data set they were measured in.
+    """
+
+    frame: pd.DataFrame
+    config: MeasureConfig
+    template: LensTemplate
+    dataset: Path
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "FeatureTable":
+        """Read what `darkmatter features` wrote.
+
+        Raises
+        ------
+        TableError
+            If a file is missing, or they do not belong together or to this version.
+        """
+        path = Path(folder) / "features.parquet"
+        frame, metadata = read_table(path, kind="features")
+        config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
+        template = LensTemplate.read(Path(folder) / "template.json")
+        _check(path, "version", metadata["version"], __version__)
+        _check(path, "config", metadata["config_fingerprint"], config.fingerprint())
+        _check(path, "template.json", metadata["template_fingerprint"], template.fingerprint())
+        missing = [name for name in FEATURE_NAMES if name not in frame.columns]
+        if missing:
+            raise TableError(f"{path}: no column {missing[0]!r}; run `darkmatter features` again")
+        return cls(frame, config, template, Path(metadata["dataset"]))
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Return the rows of a split."""
+        return self.frame[self.frame["split"] == name]
+
+
+def train(
+    features: str | Path,
+    run: str | Path,
+    *,
+    config: TrainConfig | None = None,
+    report: Callable[[HistoryLine], None] | None = None,
+) -> Trained:
+    """Train on the training split of a feature table, and write a run.
+
+    Parameters
+    ----------
+    features : str or Path
+        Folder that `darkmatter features` wrote.
+    run : str or Path
+        Folder for the model, `history.csv`, `metrics.json`, `validation-predictions.csv` and the pictures.
+        What an earlier training left there is replaced.
+    config : TrainConfig, optional
+        The settings.
+    report : callable, optional
+        Called with each line of the history as it is made.
+
+    Raises
+    ------
+    TableError
+        If the features are missing or unfit, or have too few labelled training rows.
+    """
+    run, config = Path(run), config or TrainConfig()
+    table = FeatureTable.read(features)
+    log = _HistoryFile(run / "history.csv", report)
+    x, y = _labelled(table.split("training"))
+    boosted = boost(x, y, *_labelled(table.split("validation")), config=config, report=log)
+    record = {**config.to_dict(), "n_rows": len(y), "best_round": boosted.best_round}
+    model = LensModel(boosted.members, boosted.calibration, table.config, table.template, record)
+    judged = _judge(model, table.split("validation"))
+    metrics = score_judged(judged)
+    model.save(run)
+    write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
+    write_json(run / "metrics.json", metrics)
+    write_json(run / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
+    notes = _draw(run, table.dataset, judged, boosted.history)
+    return Trained(model, metrics, boosted.best_round, notes)
+
+
+def _check(path: Path, what: str, found: str, wanted: str) -> None:
+    if found != wanted:
+        raise TableError(f"{path}: made with {what} {found}, not {wanted}; run `darkmatter features` again")
+
+
+def _labels(frame: pd.DataFrame) -> Any:
+    return frame["label"].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _labelled(frame: pd.DataFrame) -> tuple[Any, Any]:
+    """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
+    known = np.isfinite(_labels(frame))
+    return evidence(frame.loc[known, list(FEATURE_NAMES)]), _labels(frame)[known].astype(np.int64)
+
+
+def _judge(model: LensModel, frame: pd.DataFrame) -> pd.DataFrame:
+    verdicts = model.verdicts(frame["sky"].tolist(), frame[list(FEATURE_NAMES)])
+    return judged_table(verdicts, _labels(frame), frame["lens_row"], frame["lens_column"])
+
+
+def _with_whole_labels(judged: pd.DataFrame) -> pd.DataFrame:
+    return judged.assign(label=judged["label"].astype("Int8"))
+
+
+def _draw(
+    run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[HistoryLine, ...]
+) -> tuple[str, ...]:
+    """Draw the pictures of a run; return why one of them could not be drawn."""
+    save_figure(run / "performance.png", performance(judged, history))
+    path = run / "validation-samples.png"
+    path.unlink(missing_ok=True)
+    try:
+        chosen = samples(judged, dataset, rng=np.random.default_rng(SAMPLE_SEED))
+    except (DarkmatterError, OSError) as error:
+        return (f"{path} not drawn: {error}",)
+    if not chosen:
+        return (f"{path} not drawn: there are no validation skies",)
+    save_figure(path, sample_grid(chosen))
+    return ()
+
+
+class _HistoryFile:
+    """Writes the history anew with each line, so that the file is whole at every moment."""
+
+    def __init__(self, path: Path, report: Callable[[HistoryLine], None] | None) -> None:
+        self._path, self._report = path, report
+        self._lines: list[HistoryLine] = []
+
+    def __call__(self, line: HistoryLine) -> None:
+        self._lines.append(line)
+        with (
+            written_whole(self._path) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(field.name for field in fields(HistoryLine))
+            writer.writerows(_told(each) for each in self._lines)
+        if self._report is not None:
+            self._report(line)
+
+
+def _told(line: HistoryLine) -> list[str]:
+    n_rounds, *values = astuple(line)
+    return [str(n_rounds), *("" if np.isnan(value) else f"{value:.6f}" for value in values)]
