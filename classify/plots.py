@@ -34,7 +34,7 @@ INK = "#222222"
 
 DPI = 200
 PANEL, GAP, TITLE, MARGIN, HEAD, FOOT = 1.9, 0.067, 0.215, 0.1, 0.34, 0.3
-"""Of the grid of samples, inches: side of a sky, space between two, room for its title, the page's borders."""
+"""Of the sample grid, inches: side of a sky, space between two, room for its title, the page's borders."""
 
 
 @dataclass(frozen=True)
