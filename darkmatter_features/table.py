@@ -91,7 +91,7 @@ def read_table(
     kind : str
         What the rows must be.
     columns : sequence of str, optional
-        Those to read, in this order; all when not given.
+        Those to read, in this order; all where None.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def read_table(
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise TableError(f"{path} is damaged or no Parquet file: {reason}; {_AGAIN}") from None
-    return (frame if columns is None else frame[list(columns)]), metadata
+    return frame, metadata
 
 
 def _checked(path: str | Path, schema: Any, kind: str, columns: Sequence[str] | None) -> dict[str, Any]:
