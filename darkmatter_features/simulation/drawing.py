@@ -1,4 +1,4 @@
-"""Drawing galaxies with GalSim: a bank of shapes, and light added stamp by stamp."""
+"""Drawing galaxies with GalSim: a bank of shapes, painted stamp by stamp."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 # Stamps are sampled on half pixels and summed: the thinnest bars are 1 px wide.
 _FINE = 2
+# Brightness, of the body's, from which a galaxy hides all behind it: arms and rims are narrower than a pixel.
+_OPAQUE = np.float32(0.6)
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,22 @@ def _profile(shape: Morphology) -> galsim.InterpolatedImage:
     )
 
 
-def add_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colours: Array, bank: Bank) -> None:
-    """Add the light of galaxies to a picture.
+def paint_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colours: Array, bank: Bank) -> None:
+    """Paint galaxies over a picture, each hiding what is behind it.
 
     Parameters
     ----------
     planes : (n_bands, n_rows, n_columns) float32 array
-        Added to in place.
+        Painted on in place.
     galaxies : Galaxies
     colours : (n, n_bands) float64 array
         Surface brightness of each galaxy's body in each band.
     bank : Bank
+
+    Notes
+    -----
+    Where an orange galaxy lies on a grey disc of the published skies, none of the grey is left: the drawings are
+    opaque, the order is any. Light that added up would saturate 60 pixels a sky; there are 1 and 2.
     """
     # A stamp's corner is 2^(1/2) EXTENT from its middle, but its light ends at radius 1 about it.
     reach = np.hypot(galaxies.frame[:, :, 0], galaxies.frame[:, :, 1])
@@ -93,7 +100,9 @@ def add_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colours: Array
             bank.profiles[galaxies.kind[i]], galaxies.frame[i], (galaxies.x[i], galaxies.y[i]), box
         )
         c0, c1, r0, r1 = box
-        planes[:, r0:r1, c0:c1] += colours[i].astype(np.float32)[:, None, None] * stamp
+        under = planes[:, r0:r1, c0:c1]
+        under *= 1.0 - np.minimum(stamp / _OPAQUE, 1.0)
+        under += colours[i].astype(np.float32)[:, None, None] * stamp
 
 
 def _box(

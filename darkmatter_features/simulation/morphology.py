@@ -56,7 +56,7 @@ def morphology(brightness: Array) -> Morphology:
 def disc(rng: np.random.Generator) -> Morphology:
     """A flat disc with faint, tightly wound arms and a round core."""
     x, y = _plane()
-    q = rng.uniform(0.38, 1.0)
+    q = rng.uniform(0.34, 1.0)
     r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
     arms = 1.0 + rng.uniform(0.0, 0.16) * np.cos(rng.uniform(8.0, 22.0) * r + 2.0 * phi + rng.uniform(0, 6.3))
     body = _inside(1.0 - r, 0.06) * arms
@@ -66,8 +66,8 @@ def disc(rng: np.random.Generator) -> Morphology:
 def edge_on(rng: np.random.Generator) -> Morphology:
     """A thin bar with straight ends and the knob of the bulge in its middle."""
     x, y = _plane()
-    half_thickness = rng.uniform(0.10, 0.17)
-    knob = half_thickness * rng.uniform(1.0, 2.4)
+    half_thickness = rng.uniform(0.08, 0.14)
+    knob = half_thickness * rng.uniform(1.4, 2.6)
     body = _inside(0.98 - np.abs(x), 0.05) * _inside(half_thickness - np.abs(y), 0.04)
     body *= 1.0 + 0.3 * np.exp(-np.abs(x) / 0.3)
     return morphology(np.maximum(body * _grain(rng), 1.1 * _inside(knob - np.hypot(x, y), 0.05)))
@@ -76,13 +76,11 @@ def edge_on(rng: np.random.Generator) -> Morphology:
 def cross(rng: np.random.Generator) -> Morphology:
     """A bar that tapers, and a bulge nearly as tall as the bar is long."""
     x, y = _plane()
-    bar = _inside(rng.uniform(0.18, 0.26) * (1.3 - np.abs(x)) - np.abs(y), 0.05) * _inside(
-        0.98 - np.abs(x), 0.05
-    )
-    height = rng.uniform(0.4, 0.75)
-    post = _inside(rng.uniform(0.18, 0.28) * (1.2 - np.abs(y) / height) - np.abs(x), 0.05)
-    post *= _inside(height - np.abs(y), 0.05)
-    return morphology(np.maximum(bar, post) + 0.5 * _inside(0.3 - np.hypot(x, y), 0.1))
+    bar = _inside(rng.uniform(0.13, 0.18) * (1.6 - np.abs(x)) - np.abs(y), 0.05)
+    bar *= _inside(0.98 - np.abs(x), 0.05)
+    height, width = rng.uniform(0.4, 0.8), rng.uniform(0.2, 0.34)
+    post = _inside(1.0 - np.hypot(x / width, y / height), 0.1)
+    return morphology(np.maximum(bar, 1.1 * post) + 0.4 * _inside(0.3 - np.hypot(x, y), 0.1))
 
 
 def spiral(rng: np.random.Generator) -> Morphology:
@@ -90,7 +88,7 @@ def spiral(rng: np.random.Generator) -> Morphology:
     x, y = _plane()
     q, turn = rng.uniform(0.45, 1.0), rng.uniform(1.2, 3.6)
     n_arms = 1 if rng.random() < 0.25 else 2
-    light = _bulge(rng, rng.uniform(0.22, 0.34), peak=1.3)
+    light = _bulge(rng, rng.uniform(0.28, 0.4), peak=1.3)
     s = np.linspace(0.1, 1.0, 80)
     for k in range(n_arms):
         angle = turn * s + np.pi * k
@@ -98,7 +96,7 @@ def spiral(rng: np.random.Generator) -> Morphology:
         far = np.full(x.shape, np.inf)
         for u, v in zip(radius * np.cos(angle), q * radius * np.sin(angle)):
             np.minimum(far, np.hypot(x - u, y - v), out=far)
-        light = np.maximum(light, 0.9 * _inside(0.11 - far, 0.04))
+        light = np.maximum(light, 0.9 * _inside(0.09 - far, 0.05))
     return morphology(light)
 
 
@@ -107,7 +105,7 @@ def ring(rng: np.random.Generator) -> Morphology:
     x, y = _plane()
     q = rng.uniform(0.5, 1.0)
     r = np.hypot(x, y / q)
-    annulus = 0.8 * _inside(0.14 - np.abs(r - 0.82), 0.05)
+    annulus = 0.8 * _inside(0.11 - np.abs(r - 0.86), 0.05)
     return morphology(np.maximum(annulus + 0.15 * _inside(0.8 - r, 0.1), _bulge(rng, 0.4, peak=1.2)))
 
 
@@ -126,7 +124,7 @@ def _inside(depth: Array, edge: float) -> Array:
 def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -> Array:
     """A sphere of light with soft shoulders."""
     x, y = _plane()
-    height = rng.uniform(0.15, 0.8) if peak is None else peak
+    height = rng.uniform(0.15, 0.65) if peak is None else peak
     return height / (1.0 + (np.hypot(x, y) / radius) ** 4) ** 2
 
 
@@ -140,7 +138,7 @@ def _grain(rng: np.random.Generator) -> Array:
 KINDS: tuple[tuple[Callable[[np.random.Generator], Morphology], float], ...] = (
     (disc, 0.58),
     (edge_on, 0.14),
-    (cross, 0.12),
-    (spiral, 0.12),
-    (ring, 0.04),
+    (cross, 0.13),
+    (spiral, 0.10),
+    (ring, 0.05),
 )

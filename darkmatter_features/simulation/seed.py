@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.simulation import lensing
-from darkmatter_features.simulation.drawing import Bank, add_galaxies, make_bank
+from darkmatter_features.simulation.drawing import Bank, paint_galaxies, make_bank
 from darkmatter_features.simulation.lensing import CompensatedPowerLaw
 from darkmatter_features.simulation.population import Counts, Galaxies, lensed
 from darkmatter_features.simulation.sky import SimulatedSky
@@ -22,28 +22,28 @@ BLUR = 0.92
 """Blur of the drawings, sigma in pixels: a Gaussian edge fitted to the rims of the published large discs."""
 
 # --- Calibrated with benchmarks/bench_simulation.py on the figures of the published skies -------------------------
-DENSITY = 200.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
-COUNTS = Counts(slope=0.8, cutoff=5.0)
+DENSITY = 194.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
+COUNTS = Counts(slope=0.6, cutoff=5.0)
 FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
-AREA_AT_LIMIT = 24.0  # pixels: lit area, before blurring, of a galaxy at the limit
-AREA_SCATTER = 0.9  # e-folds, at given luminosity
-STRENGTH = (0.13, 0.325)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
-HALO_SLOPE = 0.65
-CORE = 5.0  # pixels
+AREA_AT_LIMIT = 23.0  # pixels: lit area, before blurring, of a galaxy at the limit
+AREA_SCATTER = 1.15  # e-folds, at given luminosity
+STRENGTH = (0.14, 0.35)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
+HALO_SLOPE = 0.55
+CORE = 14.0  # pixels
 REACH = 246.0  # pixels
 
 # --- Read off the two published full skies ------------------------------------------------------------------------
 # Brightest channel of the bodies: log-normal.
-BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 145.0, 0.20, 200.0
-FADING = -0.12  # power of the area: large galaxies are fainter per pixel
+BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 168.0, 0.18, 200.0
+FADING = -0.14  # power of the area: large galaxies are fainter per pixel
 # Fractions (R, G, B) of a galaxy's light: BLUEST + hue (REDDEST - BLUEST), the same over its whole body.
 BLUEST, REDDEST = np.array([0.233, 0.282, 0.485]), np.array([0.560, 0.334, 0.108])
 RED_LEVELS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
 RED_QUANTILES = np.array([0.233, 0.275, 0.335, 0.365, 0.39, 0.413, 0.437, 0.455, 0.477, 0.513, 0.555, 0.57])
 # Bars and crosses (kinds 1 and 2) lean to the horizontal, the others point anywhere: this is the mean e1.
-LEANING = (0.0, 0.75, 0.9, 0.0, 0.0)  # share of each kind that leans
-LEAN_SCATTER = np.radians(10.0)
-LARGEST = np.array([11.5, 17.0, 8.0, 11.0, 9.0])  # pixels, radius or half length, by kind
+LEANING = np.array([0.1, 0.85, 0.9, 0.1, 0.1])  # share of each kind that leans
+LEAN_SCATTER = np.radians([25.0, 22.0, 12.0, 25.0, 25.0])
+LARGEST = np.array([10.8, 18.0, 8.0, 10.0, 8.0])  # pixels, radius or half length, by kind
 
 # Sources this far outside the picture may be lensed into it, or reach into it.
 _MARGIN = 70.0
@@ -98,8 +98,8 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
 def orientations(rng: np.random.Generator, kinds: NDArray[np.int64]) -> Array:
     """Rotations, and reflections for half of the galaxies, (n, 2, 2)."""
     n = len(kinds)
-    leans = rng.random(n) < np.array(LEANING)[kinds]
-    phi = np.where(leans, rng.normal(0.0, LEAN_SCATTER, n), rng.uniform(0.0, 2.0 * np.pi, n))
+    leans = rng.random(n) < LEANING[kinds]
+    phi = np.where(leans, rng.normal(0.0, LEAN_SCATTER[kinds]), rng.uniform(0.0, 2.0 * np.pi, n))
     parity = np.where(rng.random(n) < 0.5, 1.0, -1.0)
     c, s = np.cos(phi), np.sin(phi)
     return np.stack([np.stack([c, -parity * s], -1), np.stack([s, parity * c], -1)], -2)
@@ -122,9 +122,9 @@ def colours(galaxies: Galaxies) -> Array:
 
 
 def paint(galaxies: Galaxies, bank: Bank) -> NDArray[np.uint8]:
-    """Draw galaxies on black: light adds up, is blurred, and clipped to 8 bits."""
+    """Paint galaxies on black, blur them, and clip to 8 bits."""
     planes = np.zeros((3, SIDE, SIDE), dtype=np.float32)
-    add_galaxies(planes, galaxies, colours(galaxies), bank)
+    paint_galaxies(planes, galaxies, colours(galaxies), bank)
     for plane in planes:
         gaussian_filter(plane, BLUR, output=plane, mode="constant", truncate=4.0)
     return np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(1, 2, 0)
