@@ -102,9 +102,7 @@ def boost(
     config = config or TrainConfig()
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     chosen = _some_rows(y, config)
-    race = _Race(
-        x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config
-    )
+    race = _Race(x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config)
     while race.goes_on:
         line = race.advance()
         if report is not None:
@@ -139,14 +137,10 @@ def _some_rows(labels: Index, config: TrainConfig) -> Index:
 class _Member:
     """One booster, and its log-odds for every row, kept up to date as it grows."""
 
-    def __init__(
-        self, rows: Array, labels: Index, held_out: NDArray[np.bool_], others: Array, params: dict[str, Any]
-    ):
+    def __init__(self, rows: Array, labels: Index, held_out: NDArray[np.bool_], others: Array, params: dict[str, Any]):
         self.held_out = held_out
         self._values = np.concatenate([rows, others])
-        self._booster = lightgbm.Booster(
-            params, lightgbm.Dataset(rows[~held_out], labels[~held_out], params=params)
-        )
+        self._booster = lightgbm.Booster(params, lightgbm.Dataset(rows[~held_out], labels[~held_out], params=params))
         self.log_odds = np.zeros(len(self._values))
 
     @property
@@ -179,9 +173,7 @@ class _Race:
 
     def __post_init__(self) -> None:
         self.members = [
-            self._member(repeat, part)
-            for repeat in range(self.config.n_repeats)
-            for part in range(self.config.n_folds)
+            self._member(repeat, part) for repeat in range(self.config.n_repeats) for part in range(self.config.n_folds)
         ]
         self.history: list[HistoryLine] = []
         self.best: tuple[HistoryLine, Calibration, list[int]] | None = None
@@ -190,9 +182,7 @@ class _Race:
         config = self.config
         parts = folds(self.labels, config.n_folds, rng=np.random.default_rng([config.seed, 1, repeat]))
         seed = (config.seed + repeat * config.n_folds + part) % 2**31
-        return _Member(
-            self.rows, self.labels, parts == part, self.validation_rows, config.lightgbm_parameters(seed)
-        )
+        return _Member(self.rows, self.labels, parts == part, self.validation_rows, config.lightgbm_parameters(seed))
 
     @property
     def goes_on(self) -> bool:

@@ -40,9 +40,7 @@ class Calibration:
         design = np.stack([x, np.ones_like(x)], axis=1)
 
         def loss(beta: Array) -> float:
-            return -float(
-                np.mean(target * log_expit(design @ beta) + (1 - target) * log_expit(-design @ beta))
-            )
+            return -float(np.mean(target * log_expit(design @ beta) + (1 - target) * log_expit(-design @ beta)))
 
         def gradient(beta: Array) -> Any:
             return (expit(design @ beta) - target) @ design / x.size

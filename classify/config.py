@@ -21,15 +21,11 @@ class TrainConfig:
     """
 
     n_folds: int = _setting(5, "parts of the training rows; each member leaves one out", at_least=2)
-    n_repeats: int = _setting(
-        2, "times the rows are parted anew; members are folds times repeats", at_least=1
-    )
+    n_repeats: int = _setting(2, "times the rows are parted anew; members are folds times repeats", at_least=1)
     row_fraction: float = _setting(1.0, "share of the training rows that is used", at_least=0.01, at_most=1)
     max_rounds: int = _setting(800, "most trees of a member", at_least=1)
     block: int = _setting(20, "rounds between two lines of the history", at_least=1)
-    patience: int = _setting(
-        100, "rounds without a better out-of-fold loss after which training stops", at_least=1
-    )
+    patience: int = _setting(100, "rounds without a better out-of-fold loss after which training stops", at_least=1)
     learning_rate: float = _setting(0.03, "weight of a tree", at_least=1e-4, at_most=1)
     num_leaves: int = _setting(7, "leaves of a tree", at_least=2)
     min_data_in_leaf: int = _setting(20, "fewest rows in a leaf", at_least=1)
@@ -46,9 +42,7 @@ class TrainConfig:
 
     def fast(self) -> Self:
         """Return the settings of a quick trial: half of the rows, three members, larger steps."""
-        return replace(
-            self, n_folds=3, n_repeats=1, row_fraction=0.5, max_rounds=200, patience=40, learning_rate=0.06
-        )
+        return replace(self, n_folds=3, n_repeats=1, row_fraction=0.5, max_rounds=200, patience=40, learning_rate=0.06)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name."""

@@ -50,9 +50,7 @@ def roc(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes) -> Axe
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8, linestyle="--")
     axes.plot(rate, recall, color=LINE, linewidth=1.8, drawstyle="steps-post", clip_on=False)
     axes.text(0.96, 0.06, f"AUC {auc(labels, probabilities):.4f}", ha="right", color=LINE, weight="bold")
-    axes.set(
-        xlim=(0, 1), ylim=(0, 1), xlabel="false alarm rate", ylabel="recall", title="Receiver operating curve"
-    )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="false alarm rate", ylabel="recall", title="Receiver operating curve")
     return _plain(axes)
 
 
@@ -75,9 +73,7 @@ def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes
     )
     axes.errorbar(mean, share, error, fmt="o", color=LINE, markersize=4.5, linewidth=1.2, clip_on=False)
     axes.text(0.5, 0.93, f"bars: skies, of {labels.size}", ha="center", color="0.45", fontsize=8)
-    axes.set(
-        xlim=(0, 1), ylim=(0, 1), xlabel="probability told", ylabel="share of lenses", title="Reliability"
-    )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability told", ylabel="share of lenses", title="Reliability")
     return _plain(axes)
 
 

@@ -81,9 +81,7 @@ def evaluate(
     )
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
     if len(failures) == len(measured):
-        raise DatasetError(
-            f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}"
-        )
+        raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured)
     return Evaluation({**score_judged(judged), "n_failed": len(failures)}, judged, failures)
 
@@ -107,9 +105,7 @@ def judged_table(
     pandas.DataFrame
         Of `JUDGED_COLUMNS`.
     """
-    table = pd.DataFrame(
-        [asdict(verdict) for verdict in verdicts], columns=list(Verdict.__dataclass_fields__)
-    )
+    table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=list(Verdict.__dataclass_fields__))
     table = table.rename(columns={"name": "sky"}).assign(
         label=np.asarray(labels, dtype=np.float64),
         lens_row=np.asarray(lens_rows, dtype=np.float64),
@@ -137,9 +133,7 @@ def _labelled_split(dataset: Dataset, name: str) -> Split:
     return split
 
 
-def _judged_split(
-    model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow]
-) -> pd.DataFrame:
+def _judged_split(model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow]) -> pd.DataFrame:
     done = [i for i, row in enumerate(measured) if row.values is not None]
     names = [dataset.relative(split.files[i]) for i in done]
     places = np.array([_lens_position(split, i) for i in done]).reshape(-1, 2)

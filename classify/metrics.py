@@ -129,9 +129,7 @@ def roc_curve(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
     if y.ndim != 1 or y.shape != p.shape:
-        raise ValueError(
-            f"labels and probabilities must be 1-d and equally long, got {y.shape} and {p.shape}"
-        )
+        raise ValueError(f"labels and probabilities must be 1-d and equally long, got {y.shape} and {p.shape}")
     if not np.isin(y, (0.0, 1.0)).all():
         raise ValueError(f"labels must be 0 or 1, got {np.unique(y)[:5]}")
     return y, p
@@ -146,9 +144,7 @@ def _evaluated(figures: tuple[Figure, ...], weights: Array) -> Array:
 
 
 def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
-    a, b = np.broadcast_arrays(
-        np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    )
+    a, b = np.broadcast_arrays(np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64))
     ratio = np.full(a.shape, np.nan)
     np.divide(a, b, out=ratio, where=b > 0)
     return ratio
@@ -176,9 +172,7 @@ def _from_the_top(y: Array, p: Array, weights: Array) -> tuple[Array, Array]:
     order = np.argsort(-p, kind="stable")
     last = np.append(np.flatnonzero(np.diff(p[order])), p.size - 1) if p.size else np.zeros(0, dtype=np.int64)
     in_order = weights[:, order]
-    return np.cumsum(in_order * y[order], axis=1)[:, last], np.cumsum(in_order * (1 - y[order]), axis=1)[
-        :, last
-    ]
+    return np.cumsum(in_order * y[order], axis=1)[:, last], np.cumsum(in_order * (1 - y[order]), axis=1)[:, last]
 
 
 def _auc(y: Array, p: Array) -> Figure:

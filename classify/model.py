@@ -18,8 +18,8 @@ from classify.calibration import Calibration
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError, ModelError
-from darkmatter_features.shapes import measure
-from darkmatter_features.shear import shear_maps
+from darkmatter_features.shapes import GalaxyCatalog, measure
+from darkmatter_features.shear import ShearMaps, shear_maps
 from darkmatter_features.sky import Sky
 from darkmatter_features.statistics import FEATURES, feature_row
 from darkmatter_features.table import written_whole
@@ -130,8 +130,11 @@ class LensModel:
             If nothing can be measured in it.
         """
         catalog = measure(sky, self.config)
-        row = feature_row(catalog, shear_maps(catalog, self.template, self.config), self.template)
-        return self.verdicts([sky.name], row[None])[0]
+        return self.judge(catalog, shear_maps(catalog, self.template, self.config))
+
+    def judge(self, catalog: GalaxyCatalog, maps: ShearMaps) -> Verdict:
+        """Judge a sky by its catalogue and maps, made with this model's config and template."""
+        return self.verdicts([catalog.name], feature_row(catalog, maps, self.template)[None])[0]
 
     def save(self, run: str | Path) -> Path:
         """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
@@ -176,9 +179,7 @@ class LensModel:
                 members=tuple(_read_member(folder, name, digest) for name, digest in told["members"].items()),
                 calibration=Calibration(**told["calibration"]),
                 config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
-                template=_same(
-                    folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]
-                ),
+                template=_same(folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]),
                 training=told["training"],
             )
         except ModelError:
@@ -238,9 +239,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _check_version(folder: Path, told: dict[str, Any]) -> None:
     if told["version"] != __version__:
-        raise ModelError(
-            f"{folder} was trained with darkmatter {told['version']}, this is {__version__}; {AGAIN}"
-        )
+        raise ModelError(f"{folder} was trained with darkmatter {told['version']}, this is {__version__}; {AGAIN}")
     if told["features"] != list(FEATURE_NAMES):
         odd = sorted(set(told["features"]) ^ set(FEATURE_NAMES)) or ["another order"]
         raise ModelError(f"{folder} was trained on other features (differing: {', '.join(odd[:3])}); {AGAIN}")
@@ -253,9 +252,7 @@ def _read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
     if not (folder / name).is_file():
         raise ModelError(f"{folder / name} is missing; run `darkmatter train` again")
     if _sha256(folder / name) != digest:
-        raise ModelError(
-            f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again"
-        )
+        raise ModelError(f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again")
     return lightgbm.Booster(model_file=folder / name)
 
 

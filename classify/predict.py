@@ -112,9 +112,7 @@ def _skies_of(place: Path) -> list[Path]:
     else:
         return [place]
     if not found:
-        raise SkyError(
-            f"{place}: no pictures there (looked for {', '.join(PICTURE_SUFFIXES)}); name files or a folder"
-        )
+        raise SkyError(f"{place}: no pictures there (looked for {', '.join(PICTURE_SUFFIXES)}); name files or a folder")
     return found
 
 

@@ -78,11 +78,11 @@ class FeatureTable:
         """
         path = Path(folder) / "features.parquet"
         frame, metadata = read_table(path, kind="features")
+        _check(path, "version", metadata.get("version"), __version__)
         config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
         template = LensTemplate.read(Path(folder) / "template.json")
-        _check(path, "version", metadata["version"], __version__)
-        _check(path, "config", metadata["config_fingerprint"], config.fingerprint())
-        _check(path, "template.json", metadata["template_fingerprint"], template.fingerprint())
+        _check(path, "config", metadata.get("config_fingerprint"), config.fingerprint())
+        _check(path, "template.json", metadata.get("template_fingerprint"), template.fingerprint())
         missing = [name for name in FEATURE_NAMES if name not in frame.columns]
         if missing:
             raise TableError(f"{path}: no column {missing[0]!r}; run `darkmatter features` again")
@@ -136,7 +136,7 @@ def train(
     return Trained(model, metrics, boosted.best_round, notes)
 
 
-def _check(path: Path, what: str, found: str, wanted: str) -> None:
+def _check(path: Path, what: str, found: str | None, wanted: str) -> None:
     if found != wanted:
         raise TableError(f"{path}: made with {what} {found}, not {wanted}; run `darkmatter features` again")
 
@@ -160,9 +160,7 @@ def _with_whole_labels(judged: pd.DataFrame) -> pd.DataFrame:
     return judged.assign(label=judged["label"].astype("Int8"))
 
 
-def _draw(
-    run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[HistoryLine, ...]
-) -> tuple[str, ...]:
+def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[HistoryLine, ...]) -> tuple[str, ...]:
     """Draw the pictures of a run; return why one of them could not be drawn."""
     save_figure(run / "performance.png", performance(judged, history))
     path = run / "validation-samples.png"

@@ -1,0 +1,58 @@
+"""The commands, a module each: `add_arguments(parser)` declares, `run(args)` does and returns the exit code.
+
+What the commands share is here: default places, flags that several have, how failures are told.
+"""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from classify.cli import DONE, FAILED, SOME_FAILED
+
+DATA, FEATURES, RUN = Path("data"), Path("features"), Path("runs/default")
+"""Where things go, and are looked for, when nothing is said; `make` uses the same."""
+
+
+def defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the defaults in a function's signature: there and nowhere else they are declared."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
+def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add ``--jobs``."""
+    parser.add_argument(
+        "--jobs", type=int, default=default, metavar="N", help="processes; -1: one a core (%(default)s)"
+    )
+
+
+def add_example(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """Put an example below a command's help."""
+    parser.epilog = "\n".join(["example:", *(f"  {line}" for line in lines)])
+
+
+def say(text: str) -> None:
+    """Write a line to standard output, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def tell_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
+    """Name each sky that failed, with its reason, and return the exit code."""
+    for sky, reason in failures:
+        sys.stderr.write(f"failed: {reason if sky in reason else f'{sky}: {reason}'}\n")
+    if not failures:
+        return DONE
+    return SOME_FAILED if n_done else FAILED
+
+
+def tell_metrics(metrics: Mapping[str, float]) -> None:
+    """Write the metrics as a table, with their 95 % bounds."""
+    from classify.metrics import KEYS
+
+    say(f"{'skies':<20} {metrics['n']:.0f}")
+    for key in KEYS:
+        say(f"{key:<20} {metrics[key]:<8.4g} ({metrics[f'{key}_lo']:.4g} to {metrics[f'{key}_hi']:.4g})")

@@ -1,0 +1,31 @@
+"""`darkmatter evaluate`."""
+
+import argparse
+from pathlib import Path
+
+from classify.commands import DATA, RUN, add_example, add_jobs, defaults, say, tell_failures, tell_metrics
+from classify.evaluate import evaluate
+from classify.model import write_json
+from classify.progress import Progress
+from darkmatter_features.dataset import SPLITS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    given = defaults(evaluate)
+    parser.add_argument("model", type=Path, nargs="?", default=RUN, metavar="RUN", help="trained run (%(default)s)")
+    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
+    parser.add_argument("--split", choices=SPLITS, default=given["split"], help="which skies (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="F", help="write the metrics there, too, as one flat object")
+    add_jobs(parser, given["n_jobs"])
+    add_example(parser, "darkmatter evaluate runs/default data --json metrics.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score the model."""
+    done = evaluate(args.model, args.data, split=args.split, n_jobs=args.jobs, progress=Progress("evaluate"))
+    say(f"{args.model} on the {args.split} split of {args.data}, with 95 % bounds:")
+    tell_metrics(done.metrics)
+    if args.json is not None:
+        write_json(args.json, done.metrics)
+    return tell_failures(done.failures, len(done.judged))

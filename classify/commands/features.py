@@ -1,0 +1,26 @@
+"""`darkmatter features`."""
+
+import argparse
+from pathlib import Path
+
+from classify.commands import DATA, FEATURES, add_example, add_jobs, defaults, say, tell_failures
+from classify.progress import Progress
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.extract import extract_dataset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
+    parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder for the tables (%(default)s)")
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings of the measuring (the defaults)")
+    add_jobs(parser, defaults(extract_dataset)["n_jobs"])
+    add_example(parser, "darkmatter features data --out features")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure every sky."""
+    config = MeasureConfig() if args.config is None else MeasureConfig.read(args.config)
+    done = extract_dataset(args.data, args.out, config=config, n_jobs=args.jobs, progress=Progress("features"))
+    say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
+    return tell_failures(done.failures, done.n_skies)

@@ -1,0 +1,59 @@
+"""`darkmatter heatmap`."""
+
+import argparse
+from pathlib import Path
+
+from classify.commands import RUN, add_example, add_jobs, defaults, say, tell_failures
+from classify.heatmaps import Drawing, clear, draw, named, worth_a_look
+from classify.model import BUNDLE, LensModel
+from classify.predict import find_skies
+from classify.progress import Progress
+from darkmatter_features.errors import ConfigError
+
+FOLDER = "heatmaps"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("skies", nargs="*", metavar="SKY", help="pictures, folders of pictures or glob patterns")
+    parser.add_argument("--run", type=Path, dest="model", metavar="RUN", help=f"run that judges them ({RUN} if there)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"folder for the pictures (RUN/{FOLDER} with --run, else {FOLDER})"
+    )
+    parser.add_argument(
+        "--worth-a-look", type=int, metavar="N",
+        help="draw N validation skies of the run: wrong ones, the least sure, the surest lenses",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, help="data set of those N (where it was at training)")
+    add_jobs(parser, defaults(draw)["n_jobs"])
+    add_example(
+        parser, "darkmatter heatmap sky.png --out heatmaps", "darkmatter heatmap --run runs/default --worth-a-look 12"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the heatmaps."""
+    drawings = _drawings(args)
+    out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
+    if args.worth_a_look is not None:
+        clear(out)
+    failures = draw(drawings, out, model=_model(args.model), n_jobs=args.jobs, progress=Progress("heatmap"))
+    n_done = len(drawings) - len(failures)
+    say(f"{out}: {n_done} heatmaps, {len(failures)} failed")
+    return tell_failures(failures, n_done)
+
+
+def _drawings(args: argparse.Namespace) -> list[Drawing]:
+    chosen = named(find_skies(args.skies))
+    if args.worth_a_look is not None:
+        chosen += worth_a_look(args.model or RUN, args.worth_a_look, data=args.data)
+    if not chosen:
+        raise ConfigError("No skies to draw; name pictures, or ask for --worth-a-look N of a run")
+    return chosen
+
+
+def _model(run: Path | None) -> LensModel | None:
+    """Return the model of the run that was named, or of the default run where there is one."""
+    if run is None and not (RUN / BUNDLE).exists():
+        return None
+    return LensModel.load(run or RUN)

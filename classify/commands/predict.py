@@ -1,0 +1,27 @@
+"""`darkmatter predict`."""
+
+import argparse
+from pathlib import Path
+
+from classify.commands import add_example, add_jobs, defaults, say, tell_failures
+from classify.predict import predict
+from classify.progress import Progress
+
+OUT = Path("predictions.csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", type=Path, metavar="RUN", help="trained run")
+    parser.add_argument("skies", nargs="+", metavar="SKY", help="pictures, folders of pictures or glob patterns")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of verdicts (%(default)s)")
+    add_jobs(parser, defaults(predict)["n_jobs"])
+    add_example(parser, "darkmatter predict runs/default sky.png 'survey/*.fits' --out predictions.csv")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge the skies."""
+    done = predict(args.model, args.skies, args.out, n_jobs=args.jobs, progress=Progress("predict"))
+    n_done = len(done.table) - len(done.failures)
+    say(f"{args.out}: {int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed")
+    return tell_failures(done.failures, n_done)

@@ -1,0 +1,36 @@
+"""`darkmatter simulate`."""
+
+import argparse
+from pathlib import Path
+
+from classify.commands import DATA, add_example, add_jobs, defaults, say
+from classify.progress import Progress
+from darkmatter_features.simulation import PRESETS, simulate_dataset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    given = defaults(simulate_dataset)
+    parser.add_argument("out", type=Path, nargs="?", default=DATA, metavar="OUT", help="folder (%(default)s)")
+    for split in ("training", "validation"):
+        default = given[f"n_{split}"]
+        parser.add_argument(f"--{split}", type=int, default=default, metavar="N", help=f"{split} skies (%(default)s)")
+    parser.add_argument("--preset", choices=PRESETS, default=given["preset"], help="kind of sky (%(default)s)")
+    parser.add_argument("--seed", type=int, default=given["seed"], help="same seed, same skies (%(default)s)")
+    add_jobs(parser, given["n_jobs"])
+    add_example(parser, "darkmatter simulate data --training 1200 --validation 600")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the data set."""
+    simulate_dataset(
+        args.out,
+        n_training=args.training,
+        n_validation=args.validation,
+        preset=args.preset,
+        seed=args.seed,
+        n_jobs=args.jobs,
+        progress=Progress("simulate"),
+    )
+    say(f"{args.out}: {args.training} training and {args.validation} validation skies")
+    return 0

@@ -1,0 +1,64 @@
+"""`darkmatter train`."""
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+
+from classify.boosting import HistoryLine
+from classify.commands import FEATURES, RUN, add_example, say, tell_metrics
+from classify.config import TrainConfig
+from classify.train import train
+
+HEADER = f"{'':>5}   {'log loss':^23}   {'validation':^30}\n" + "   ".join(
+    f"{name:>{width}}"
+    for name, width in (
+        ("round", 5), ("training", 10), ("out of fold", 12), ("accuracy", 8), ("AUC", 7), ("log loss", 8),
+    )
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments: a flag for each field of `TrainConfig`."""
+    parser.add_argument(
+        "features", type=Path, nargs="?", default=FEATURES, metavar="FEATURES", help="folder of tables (%(default)s)"
+    )
+    parser.add_argument("--out", type=Path, default=RUN, metavar="RUN", help="folder of the run (%(default)s)")
+    parser.add_argument("--fast", action="store_true", help="a quick trial: half of the rows, fewer members and rounds")
+    settings = parser.add_argument_group("settings")
+    for setting in fields(TrainConfig):
+        flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
+        told = f"{setting.metadata['meaning']} ({setting.default:g})"
+        settings.add_argument(flag, type=kind, dest=setting.name, metavar="X" if kind is float else "N", help=told)
+    add_example(parser, "darkmatter train features --out runs/default")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, with a line for each block of rounds."""
+    trained = train(args.features, args.out, config=_config(args), report=_Report())
+    say(f"\n{args.out}: kept {trained.best_round} rounds; on the validation split, with 95 % bounds:")
+    tell_metrics(trained.metrics)
+    for note in trained.notes:
+        say(note)
+    return 0
+
+
+def _config(args: argparse.Namespace) -> TrainConfig:
+    base = TrainConfig().fast() if args.fast else TrainConfig()
+    given = {setting.name: getattr(args, setting.name) for setting in fields(TrainConfig)}
+    return replace(base, **{name: value for name, value in given.items() if value is not None})
+
+
+class _Report:
+    """Writes the history as a table while it is made."""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    def __call__(self, line: HistoryLine) -> None:
+        if self._is_first:
+            say(HEADER)
+            self._is_first = False
+        say(
+            f"{line.round:>5}   {line.training_loss:>10.4f}   {line.held_out_loss:>12.4f}   "
+            f"{line.validation_accuracy:>8.4f}   {line.validation_auc:>7.4f}   {line.validation_log_loss:>8.4f}"
+        )

@@ -1,0 +1,161 @@
+"""Heatmaps of many skies: those named, or those of a run's validation split that are worth a look."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+
+from classify.model import LensModel
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ModelError
+from darkmatter_features.plots import heatmap
+from darkmatter_features.shapes import measure
+from darkmatter_features.shear import shear_maps
+from darkmatter_features.sky import read_sky
+from darkmatter_features.table import written_whole
+
+KINDS = ("wrong", "unsure", "sure")
+"""Why a sky is worth a look; its heatmap's name starts with it."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A heatmap to draw.
+
+    Attributes
+    ----------
+    sky : Path
+        The picture of the sky.
+    name : str
+        Of the heatmap's file, without ending.
+    lens : (row, column), pixels, or None
+        The true lens, where there is one and its place is known.
+    """
+
+    sky: Path
+    name: str
+    lens: tuple[float, float] | None = None
+
+
+def named(skies: Sequence[Path]) -> list[Drawing]:
+    """Return a drawing for each sky, named like it; skies of one name are numbered."""
+    stems = [Path(sky.name.removesuffix(".gz")).stem for sky in skies]
+    total, seen = Counter(stems), Counter[str]()
+    drawings = []
+    for sky, stem in zip(skies, stems):
+        seen[stem] += 1
+        drawings.append(Drawing(sky, stem if total[stem] == 1 else f"{stem}-{seen[stem]}"))
+    return drawings
+
+
+def worth_a_look(run: str | Path, n: int, *, data: str | Path | None = None) -> list[Drawing]:
+    """Return the validation skies of a run that teach most: wrong ones, the least sure, the surest lenses.
+
+    Parameters
+    ----------
+    run : str or Path
+        Folder of a training run.
+    n : int
+        How many skies: up to a third wrong (the surest mistakes first), a third unsure, and the rest sure.
+    data : str or Path, optional
+        Folder of the data set; where it was at training when not given.
+
+    Raises
+    ------
+    ModelError
+        If the run holds no predictions.
+    """
+    path = Path(run) / "validation-predictions.csv"
+    try:
+        judged = pd.read_csv(path)
+        root = Path(data or json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))["dataset"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} cannot be used ({error}); make a run with `darkmatter train`") from error
+    chosen = [(kind, i) for kind, places in _choose(judged, n).items() for i in places]
+    return [_drawing(kind, judged.iloc[i], root) for kind, i in chosen]
+
+
+def clear(out: Path) -> None:
+    """Remove the heatmaps that an earlier look at a run left in a folder."""
+    for kind in KINDS:
+        for path in out.glob(f"{kind}-*.png"):
+            path.unlink()
+
+
+def draw(
+    drawings: Sequence[Drawing],
+    out: str | Path,
+    *,
+    model: LensModel | None = None,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[tuple[str, str], ...]:
+    """Draw heatmaps as PNG files.
+
+    Parameters
+    ----------
+    drawings : sequence of Drawing
+        What to draw.
+    out : str or Path
+        Folder for the pictures.
+    model : LensModel, optional
+        Measures and judges; the default settings and no verdict when not given.
+    n_jobs : int
+        Processes; -1 for one a core.
+    progress : callable, optional
+        Called with the number of skies done and in all.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Skies that failed, and why.
+    """
+    tasks = (delayed(_draw_or_reason)(drawing, Path(out), model) for drawing in drawings)
+    failures = []
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        reasons = Parallel(n_jobs=min(n_jobs, len(drawings)), return_as="generator")(tasks)
+        for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
+            if reason is not None:
+                failures.append((str(drawing.sky), reason))
+            if progress is not None:
+                progress(done, len(drawings))
+    return tuple(failures)
+
+
+def _choose(judged: pd.DataFrame, n: int) -> dict[str, list[int]]:
+    p, label = (judged[name].to_numpy(dtype=np.float64) for name in ("probability", "label"))
+    doubt = np.abs(p - 0.5)
+    is_wrong = np.isfinite(label) & ((p >= 0.5) != (label == 1))
+    mistakes = [int(i) for i in np.argsort(-doubt, kind="stable") if is_wrong[i]][: n // 3]
+    others = [int(i) for i in np.argsort(doubt, kind="stable") if int(i) not in mistakes]
+    unsure, rest = others[: n // 3], others[n // 3 :]
+    sure = sorted(rest, key=lambda i: -p[i])[: n - len(mistakes) - len(unsure)]
+    return dict(zip(KINDS, (mistakes, unsure, sure)))
+
+
+def _drawing(kind: str, row: "pd.Series[float]", root: Path) -> Drawing:
+    lens = float(row["lens_row"]), float(row["lens_column"])
+    return Drawing(root / row["sky"], f"{kind}-{Path(row['sky']).stem}", lens if np.isfinite(lens).all() else None)
+
+
+def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None) -> str | None:
+    try:
+        _draw(drawing, out, model)
+    except Exception as error:  # a sky that nobody foresaw costs its own picture only
+        return " ".join(str(error).split()) or type(error).__name__
+    return None
+
+
+def _draw(drawing: Drawing, out: Path, model: LensModel | None) -> None:
+    sky = read_sky(drawing.sky)
+    config = MeasureConfig() if model is None else model.config
+    catalog = measure(sky, config)
+    maps = shear_maps(catalog, None if model is None else model.template, config)
+    verdict = None if model is None else model.judge(catalog, maps)
+    with written_whole(out / f"{drawing.name}.png") as temporary:
+        heatmap(sky, catalog, maps, verdict=verdict, lens=drawing.lens).savefig(temporary, format="png")
