@@ -185,20 +185,12 @@ def picture_path(root: str | Path, split: str, index: int, *, suffix: str = ".pn
     'data/training/training-00007.png'
     """
     if not 0 <= index < 100_000:
-        raise DatasetError(
-            f"no file name for picture {index}: a split has at most 100000, so that they sort by number"
-        )
+        raise DatasetError(f"no file name for picture {index}: a split has at most 100000, so that they sort by number")
     return Path(root) / split / f"{split}-{index:05d}{suffix}"
 
 
 def truth_path(root: str | Path, picture: str | Path) -> Path:
-    """Where a simulated data set keeps the true galaxies of a picture.
-
-    Examples
-    --------
-    >>> truth_path("data", "data/training/training-00007.png").as_posix()
-    'data/truth/training-00007.csv'
-    """
+    """Where a simulated data set keeps the true galaxies of a picture: a CSV file of the same stem."""
     return Path(root) / "truth" / f"{stem_of(Path(picture).name)}.csv"
 
 
@@ -265,9 +257,7 @@ def write_labels(
     """
     labels = np.asarray(labels, dtype=np.int8)
     lenses = zip(np.asarray(lens_rows)[labels == 1], np.asarray(lens_columns)[labels == 1], strict=True)
-    positions = (
-        [place, f"{row:.3f}", f"{column:.3f}"] for place, (row, column) in zip(np.flatnonzero(labels), lenses)
-    )
+    positions = ([place, f"{row:.3f}", f"{column:.3f}"] for place, (row, column) in zip(np.flatnonzero(labels), lenses))
     write_records(Path(root) / f"{split}-labels.csv", ("sky-id", "n-lenses"), enumerate(labels))
     write_records(Path(root) / f"{split}-lenses.csv", ("sky-id", "row", "column"), positions)
 

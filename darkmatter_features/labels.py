@@ -101,9 +101,7 @@ def read_lenses(
     if path.exists():
         (_, header), *records = read_records(path)
         if header[1:3] != ["row", "column"]:
-            raise DatasetError(
-                f"{path} has the columns {','.join(header)!r}; an id, then row,column are wanted"
-            )
+            raise DatasetError(f"{path} has the columns {','.join(header)!r}; an id, then row,column are wanted")
         for place, (line, fields) in zip(_places(path, records, names, by_place), records):
             positions[:, place] = _position(path, line, fields)
             if labels is not None and labels[place] == 0:
@@ -121,9 +119,7 @@ def _position(path: Path, line: int, fields: list[str]) -> tuple[float, float]:
     except ValueError:
         pass
     found = f"{path}, line {line}: the lens at {','.join(fields[1:3])!r} is outside the picture"
-    raise DatasetError(
-        f"{found}; give row,column from 0 to {LENS_FRAME}, in pixels of a {LENS_FRAME} px picture"
-    )
+    raise DatasetError(f"{found}; give row,column from 0 to {LENS_FRAME}, in pixels of a {LENS_FRAME} px picture")
 
 
 def _places(path: Path, records: _Records, names: Sequence[str], by_place: bool) -> list[int]:
@@ -164,7 +160,7 @@ def stem_of(name: str) -> str:
     >>> stem_of("training-00007.fits.gz")
     'training-00007'
     """
-    ending = max((s for s in PICTURE_SUFFIXES if name.lower().endswith(s)), key=len, default="")
+    ending = next((ending for ending in PICTURE_SUFFIXES if name.lower().endswith(ending)), "")
     return name[: len(name) - len(ending)]
 
 
@@ -186,9 +182,7 @@ def read_records(path: Path) -> _Records:
         raise DatasetError(f"{path} is not text in UTF-8; save it again as CSV in UTF-8") from None
     except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise DatasetError(
-            f"{path} cannot be read as CSV: {reason}; look at it and its permissions"
-        ) from None
+        raise DatasetError(f"{path} cannot be read as CSV: {reason}; look at it and its permissions") from None
     if not records:
         raise DatasetError(f"{path} is empty; a header is wanted, then a line for every sky")
     return records

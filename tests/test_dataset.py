@@ -96,6 +96,11 @@ def test_one_split_may_be_absent(build, number, files):
     assert len(dataset.validation) == 2
 
 
+def test_empty_folder_is_no_split(build):
+    dataset = Dataset.open(build({**pictures("training", "a.png"), "validation/README.md": ""}))
+    assert dataset.validation is None
+
+
 @pytest.mark.parametrize("content", ["image_id\nd.png\ne.png\n", "image_id,label\nd.png,\ne.png,\n"])
 def test_test_file_without_labels_has_none(build, content):
     assert Dataset.open(build({**LAYOUT_2, "test.csv": content})).validation.labels is None
@@ -193,9 +198,7 @@ def test_folder_of_no_known_layout_is_refused(build, files):
 
 def test_missing_labels_are_counted_and_named(build):
     content = "image_id,label\nd.png,0\n"
-    assert_refused(
-        build({**LAYOUT_2, "test.csv": content}), "test.csv", "no label for 1 of 2 pictures: e.png", "add"
-    )
+    assert_refused(build({**LAYOUT_2, "test.csv": content}), "test.csv", "no label for 1 of 2 pictures: e.png", "add")
 
 
 def test_unknown_ids_are_counted_and_named(build):
@@ -204,11 +207,14 @@ def test_unknown_ids_are_counted_and_named(build):
     assert_refused(build({**LAYOUT_2, "test.csv": content}), "test.csv", found, "take their lines out")
 
 
+def test_stem_that_two_pictures_have_names_none(build):
+    files = {**pictures("train", "a.png", "a.fits"), "train.csv": "image_id,label\na.png,0\na,1\n"}
+    assert_refused(build(files), "train.csv", "1 in all: a;")
+
+
 def test_place_beyond_the_pictures_is_unknown(build):
     content = "sky-id,n-lenses\n1,0\n2,1\n"
-    assert_refused(
-        build({**LAYOUT_1, "validation-labels.csv": content}), "validation-labels.csv", "1 in all: 2;"
-    )
+    assert_refused(build({**LAYOUT_1, "validation-labels.csv": content}), "validation-labels.csv", "1 in all: 2;")
 
 
 def test_labels_of_an_empty_folder_are_unknown(build):
@@ -220,34 +226,26 @@ def test_labels_of_an_empty_folder_are_unknown(build):
 @pytest.mark.parametrize("again", ["d.png,0", "d,0"])
 def test_repeated_ids_are_refused(build, again):
     content = LAYOUT_2["test.csv"] + again
-    assert_refused(
-        build({**LAYOUT_2, "test.csv": content}), "test.csv", "more than once, 1 in all: d.png", "keep one"
-    )
+    assert_refused(build({**LAYOUT_2, "test.csv": content}), "test.csv", "more than once, 1 in all: d.png", "keep one")
 
 
 @pytest.mark.parametrize("label", ["2", "-1", "yes", "nan", "0.5", ""])
 def test_label_that_is_neither_0_nor_1_is_refused(build, label):
     content = f"image_id,label\n\nd.png,1\ne.png,{label}\n"
-    assert_refused(
-        build({**LAYOUT_2, "test.csv": content}), "test.csv", f"line 4: the label '{label}'", "mend"
-    )
+    assert_refused(build({**LAYOUT_2, "test.csv": content}), "test.csv", f"line 4: the label '{label}'", "mend")
 
 
 @pytest.mark.parametrize("position", ["512.5,3", "3,-1", "nan,3", "3", "north,3", ","])
 def test_lens_outside_the_picture_is_refused(build, position):
     content = f"sky-id,row,column\n0,{position}\n"
     found = f"line 2: the lens at '{position}' is outside"
-    assert_refused(
-        build({**LAYOUT_1, "training-lenses.csv": content}), "training-lenses.csv", found, "from 0 to 512"
-    )
+    assert_refused(build({**LAYOUT_1, "training-lenses.csv": content}), "training-lenses.csv", found, "from 0 to 512")
 
 
 def test_lens_in_a_sky_labelled_without_is_refused(build):
     content = "sky-id,row,column\n0,3,4\n1,3,4\n"
     found = "line 3: a lens in b.png, whose label is 0"
-    assert_refused(
-        build({**LAYOUT_1, "training-lenses.csv": content}), "training-lenses.csv", found, "mend the label"
-    )
+    assert_refused(build({**LAYOUT_1, "training-lenses.csv": content}), "training-lenses.csv", found, "mend the label")
 
 
 def test_lens_of_an_unknown_sky_is_refused(build):
@@ -292,9 +290,7 @@ def test_file_that_is_no_csv_is_refused(build, content, found):
 
 def test_labels_that_are_a_folder_are_refused(build):
     files = {name: content for name, content in LAYOUT_1.items() if name != "training-labels.csv"}
-    assert_refused(
-        build({**files, "training-labels.csv/a": ""}), "training-labels.csv", "cannot be read as CSV"
-    )
+    assert_refused(build({**files, "training-labels.csv/a": ""}), "training-labels.csv", "cannot be read as CSV")
 
 
 # What the simulator writes
@@ -312,15 +308,21 @@ def test_galaxy_truth_comes_back(tmp_path, rng):
 
 def test_a_sky_without_galaxies_has_a_truth(tmp_path):
     write_galaxy_truth(tmp_path, "training-00000.png", [], [], [], [])
-    assert {
-        name: values.shape for name, values in read_galaxy_truth(tmp_path, "training-00000.png").items()
-    } == {"x": (0,), "y": (0,), "e1": (0,), "e2": (0,)}
+    assert {name: values.shape for name, values in read_galaxy_truth(tmp_path, "training-00000.png").items()} == {
+        "x": (0,),
+        "y": (0,),
+        "e1": (0,),
+        "e2": (0,),
+    }
+
+
+def test_truth_saved_by_a_spreadsheet_is_read(build):
+    root = build({"truth/a.csv": b"\xef\xbb\xbfx,y,e1,e2\r\n1,2,0.3,-0.4\r\n"})
+    assert read_galaxy_truth(root, "a.png")["e2"] == [-0.4]
 
 
 def test_truth_of_a_compressed_fits_picture_is_named_by_its_stem(tmp_path):
-    assert (
-        truth_path(tmp_path, "training/training-00001.fits.gz") == tmp_path / "truth" / "training-00001.csv"
-    )
+    assert truth_path(tmp_path, "training/training-00001.fits.gz") == tmp_path / "truth" / "training-00001.csv"
 
 
 def test_labels_and_lenses_are_written_as_the_layout_says(tmp_path):
