@@ -29,16 +29,22 @@ class MeasureConfig:
     """
 
     threshold_fraction: float = _setting(
-        0.1, "threshold over a noiseless background, as a fraction of the picture's bright level", at_least=0, at_most=1
+        0.1,
+        "threshold over a noiseless background, as a fraction of the picture's bright level",
+        at_least=0,
+        at_most=1,
     )
     threshold_sigma: float = _setting(
-        2.0, "threshold over a noisy background, in standard deviations of the smoothed noise", at_least=0.5
+        3.0, "threshold over a noisy background, in standard deviations of the smoothed noise", at_least=0.5
     )
-    background_box: int = _setting(64, "box in which a noisy background is estimated", at_least=8)
+    background_box: int = _setting(32, "box in which a noisy background is estimated", at_least=8)
     n_pixels: int = _setting(8, "fewest pixels of a galaxy", at_least=3)
     split_colors: bool = _setting(True, "split overlapping galaxies by their colours", at_least=0)
     color_separation: float = _setting(
-        0.012, "least distance between the colours (fractions of the light) of two overlapping galaxies", at_least=0, at_most=1
+        0.012,
+        "least distance between the colours (fractions of the light) of two overlapping galaxies",
+        at_least=0,
+        at_most=1,
     )
     split_contrast: float = _setting(
         0.35,
@@ -49,7 +55,9 @@ class MeasureConfig:
     min_galaxies: int = _setting(10, "fewest galaxies from which a sky is judged", at_least=1)
     grid_spacing: float = _setting(10.0, "distance between candidate centres", at_least=1)
     smallest_scale: float = _setting(
-        28.0, "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large", at_least=1
+        28.0,
+        "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large",
+        at_least=1,
     )
 
     def __post_init__(self) -> None:

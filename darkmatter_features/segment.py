@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.background import noise_level, off_background
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.kernels.colors import REACH
@@ -21,6 +22,8 @@ FLAT_FRACTION = 0.4
 QUANTISATION = 12**-0.5
 # The bright level of a picture is this percentile of the pixels above its background.
 BRIGHT_PERCENTILE = 99.0
+# A saddle of noise alone is shallower than this many standard deviations of a band's noise.
+NOISE_DEPTH = 3.0
 # Width (standard deviation, pixels) of the smoothing under which noisy pictures are searched.
 DETECTION_SIGMA = 1.2
 
@@ -110,7 +113,9 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
     config = config or MeasureConfig()
     if min(sky.shape) < MIN_SIDE:
         rows, columns = sky.shape
-        raise SkyError(f"{sky.name}: {columns} x {rows} pixels are too few; give a picture of at least {MIN_SIDE} x {MIN_SIDE}")
+        raise SkyError(
+            f"{sky.name}: {columns} x {rows} pixels are too few; give a picture of at least {MIN_SIDE} x {MIN_SIDE}"
+        )
     detection = _detect(sky, config)
     pixels, starts = _pieces(detection, config)
     return _split(sky, detection, pixels, starts, config)
@@ -120,7 +125,7 @@ def _detect(sky: Sky, config: MeasureConfig) -> _Detection:
     sample = sky.pixels[::4, ::4]
     background = np.array([_commonest(sample[..., band]) for band in range(sample.shape[2])], dtype=np.float64)
     is_flat = (sample == background.astype(sample.dtype)).all(axis=2).mean() >= FLAT_FRACTION
-    return _detect_on_flat(sky, background, config) if is_flat else _detect_in_noise(sky, config)
+    return _detect_on_flat(sky, background, config) if is_flat else _detect_innoise_level(sky, config)
 
 
 def _commonest(values: NDArray[Any]) -> float:
@@ -139,40 +144,18 @@ def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureCo
     return _Detection(image, config.threshold_fraction * bright, sky.pixels, background, noise, is_noisy=False)
 
 
-def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
+def _detect_innoise_level(sky: Sky, config: MeasureConfig) -> _Detection:
     """Take the background off each band, and search the smoothed sum over bands."""
     from scipy.ndimage import gaussian_filter
 
-    bands = np.empty(sky.pixels.shape, dtype=np.float32)
-    noise = 0.0
-    for band in range(bands.shape[2]):
-        level, rms = _background(sky.pixels[..., band], sky.mask, config.background_box)
-        bands[..., band] = sky.pixels[..., band] - level
-        noise = max(noise, rms)
-    if sky.mask is not None:
-        bands[sky.mask] = 0.0
+    n_bands = sky.pixels.shape[2]
+    bands = np.empty((*sky.shape, n_bands), dtype=np.float32)
+    for band in range(n_bands):
+        bands[..., band] = off_background(sky.pixels[..., band], sky.mask, config.background_box)
+    noise = max(noise_level(bands[..., band], sky.mask) for band in range(n_bands))
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
-    _, rms = _background(smoothed, sky.mask, config.background_box)
-    zero = np.zeros(bands.shape[2])
-    return _Detection(smoothed, config.threshold_sigma * rms, bands, zero, noise, is_noisy=True)
-
-
-def _background(
-    image: NDArray[Any], mask: NDArray[np.bool_] | None, box: int
-) -> tuple[NDArray[np.float64], float]:
-    """Return the background level of every pixel and the median standard deviation about it."""
-    from photutils.background import Background2D, MADStdBackgroundRMS, MedianBackground
-
-    found = Background2D(
-        image,
-        tuple(min(box, side) for side in image.shape),
-        mask=mask,
-        filter_size=3,
-        bkg_estimator=MedianBackground(),
-        bkgrms_estimator=MADStdBackgroundRMS(),
-        exclude_percentile=50.0,
-    )
-    return found.background, float(found.background_rms_median)
+    threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
+    return _Detection(smoothed, threshold, bands, np.zeros(n_bands), noise, is_noisy=True)
 
 
 def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -204,7 +187,7 @@ def _split(
     blended = np.empty(starts.size, dtype=np.bool_)
     n_galaxies = split_pieces(
         values, piece_pixels, piece_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,
-        config.split_contrast, config.n_pixels, pixels, flux, starts, blended,
+        config.split_contrast, NOISE_DEPTH * detection.noise, config.n_pixels, pixels, flux, starts, blended,
     )  # fmt: skip
     end = starts[n_galaxies]
     return Segments(

@@ -10,7 +10,7 @@ from darkmatter_features.kernels.maps import shear_sums
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import LensTemplate
 
-# Each scale is sqrt(2) times the one before, so that one window is the square of the next and none needs an exponential.
+# Each is sqrt(2) times the one before, so that one window is the square of the next and none needs an exponential.
 N_SCALES = 6
 
 
@@ -52,7 +52,15 @@ class ShearMaps:
     snr_cross: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        for array in (self.rows, self.columns, self.scales, self.gamma_t, self.gamma_x, self.snr, self.snr_cross):
+        for array in (
+            self.rows,
+            self.columns,
+            self.scales,
+            self.gamma_t,
+            self.gamma_x,
+            self.snr,
+            self.snr_cross,
+        ):
             array.flags.writeable = False
 
     @property

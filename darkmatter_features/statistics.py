@@ -1,6 +1,7 @@
 """From maps to a feature row: the statistics that a classifier learns from, each with a name and a meaning."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ class Feature:
 
 def _features() -> tuple[Feature, ...]:
     scales = range(1, N_SCALES + 1)
-    annuli = [f"{inner:g} to {outer:g} px" for inner, outer in zip(ANNULI[:-1], ANNULI[1:], strict=True)]
+    annuli = [f"{inner:g} to {outer:g} px" for inner, outer in pairwise(ANNULI)]
     return (
         Feature("peak_row", "row of the highest peak, pixels", "position"),
         Feature("peak_column", "column of the highest peak, pixels", "position"),

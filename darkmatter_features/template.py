@@ -54,9 +54,7 @@ class LensTemplate:
         return cls.default(mean_e1=float(np.mean(catalog.e1)), mean_e2=float(np.mean(catalog.e2)))
 
     @classmethod
-    def fit(
-        cls, size: NDArray[np.float64], e1: NDArray[np.float64], e2: NDArray[np.float64], *, source: str
-    ) -> Self:
+    def fit(cls, size: NDArray[np.float64], e1: NDArray[np.float64], e2: NDArray[np.float64], *, source: str) -> Self:
         """Fit the bins to unlensed galaxies.
 
         Parameters
@@ -90,7 +88,11 @@ class LensTemplate:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return mean e1, mean e2 and the inverse variance per component for galaxies of the given sizes."""
         bins = np.searchsorted(np.array(self.size_edges), size)
-        return np.array(self.mean_e1)[bins], np.array(self.mean_e2)[bins], np.array(self.sigma_e)[bins] ** -2.0
+        return (
+            np.array(self.mean_e1)[bins],
+            np.array(self.mean_e2)[bins],
+            np.array(self.sigma_e)[bins] ** -2.0,
+        )
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change whenever maps made with this template would."""

@@ -22,7 +22,7 @@ N_SHIFTS = 3
 CORE = 7
 # How far, in pixels, a galaxy reaches into pixels that it shares.
 SHARE_RADIUS = 8
-# A patch of mixed colour is an overlap if at most this part of it borders on the background...
+# A patch of mixed colour is an overlap if at most this part of its rim borders on the background...
 MAX_OPEN_BORDER = 0.35
 # ...and if either galaxy gives it at least this part of its own mean brightness.
 MIN_OVERLAP_SHARE = 0.4
@@ -101,7 +101,9 @@ def _has_core(members: Any, rows: Any, columns: Any) -> Any:
 
 
 @compiled
-def find_colors(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, separation: Any, colors: Any, patch: Any) -> Any:
+def find_colors(
+    values: Any, grid: Any, rows: Any, columns: Any, noise: Any, separation: Any, colors: Any, patch: Any
+) -> Any:
     """Fill `colors` with those of the galaxies in a piece, `patch` (m,) with k + 1 where colour k is pure; count them.
 
     The commonest colour is taken first, then the commonest of the rest, if it is apart from those before it and holds a
@@ -145,14 +147,13 @@ def _two_shares(value: Any, a: Any, b: Any) -> Any:
 
 @compiled
 def _borders(grid: Any, rows: Any, columns: Any, patch: Any, k: Any, touches: Any) -> Any:
-    """Mark in `touches` which patches border on patch `k`; return which part of it borders on the background."""
+    """Mark in `touches` which patches border on patch `k`; return which part of its rim borders on the background."""
     touches[:] = False
-    n, n_open = 0, 0
+    n_rim, n_open = 0, 0
     for p in range(rows.size):
         if patch[p] != k:
             continue
-        n += 1
-        is_open = False
+        on_rim, is_open = False, False
         for di in range(-2, 3):
             for dj in range(-2, 3):
                 i, j = rows[p] + di, columns[p] + dj
@@ -160,14 +161,18 @@ def _borders(grid: Any, rows: Any, columns: Any, patch: Any, k: Any, touches: An
                     q = grid[i, j] - 1
                     if q >= 0:
                         touches[patch[q]] = True
-                    elif abs(di) + abs(dj) == 1:
-                        is_open = True
+                    if abs(di) + abs(dj) == 1:
+                        is_open |= q < 0
+                        on_rim |= q < 0 or patch[q] != k
+        n_rim += on_rim
         n_open += is_open
-    return n_open / max(n, 1)
+    return n_open / max(n_rim, 1)
 
 
 @compiled
-def dissolve_overlaps(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, n_colors: Any) -> None:
+def dissolve_overlaps(
+    values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, n_colors: Any
+) -> None:
     """Free the patches that are no galaxies but the overlap of two: enclosed, and as bright as both together."""
     brightness = np.zeros((n_colors + 1, values.shape[1]))
     n = np.zeros(n_colors + 1)
@@ -197,7 +202,7 @@ def dissolve_overlaps(values: Any, grid: Any, rows: Any, columns: Any, noise: An
 
 @compiled
 def _nearest(grid: Any, patch: Any, row: Any, column: Any, distance: Any) -> None:
-    """Fill `distance` with how far the nearest pure pixel of each patch is from (row, column); inf beyond SHARE_RADIUS."""
+    """Fill `distance` with how far each patch's nearest pure pixel is from (row, column); inf beyond SHARE_RADIUS."""
     distance[:] = np.inf
     for i in range(max(row - SHARE_RADIUS, 0), min(row + SHARE_RADIUS + 1, grid.shape[0])):
         for j in range(max(column - SHARE_RADIUS, 0), min(column + SHARE_RADIUS + 1, grid.shape[1])):
@@ -209,7 +214,9 @@ def _nearest(grid: Any, patch: Any, row: Any, column: Any, distance: Any) -> Non
 
 
 @compiled
-def share_light(values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, shares: Any) -> None:
+def share_light(
+    values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, shares: Any
+) -> None:
     """Fill `shares` (m, n_colors) with each galaxy's flux in every pixel, summed over bands.
 
     A pure pixel goes whole to its colour. A mixed one goes to the galaxy, or the pair, that is nearest and explains its

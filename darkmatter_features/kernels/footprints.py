@@ -36,7 +36,7 @@ def piece_residuals(values: Any, starts: Any, residuals: Any) -> None:
 
 @compiled
 def _local_grid(pixels: Any, n_columns: Any, rows: Any, columns: Any) -> Any:
-    """Return a grid with p + 1 where pixel p lies and 0 elsewhere, one pixel larger all around; fill rows and columns."""
+    """Return a grid with p + 1 where pixel p lies, else 0, one pixel larger all around; fill rows and columns."""
     for p in range(pixels.size):
         rows[p], columns[p] = divmod(pixels[p], n_columns)
     rows -= rows.min() - 1
@@ -75,7 +75,7 @@ def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separati
 
 
 @compiled
-def _split_brightness(pixels: Any, values: Any, n_columns: Any, contrast: Any, n_pixels: Any) -> Any:
+def _split_brightness(pixels: Any, values: Any, n_columns: Any, contrast: Any, depth: Any, n_pixels: Any) -> Any:
     """Return the shares (m, n_galaxies) of a piece's light, split at saddles of its brightness."""
     rows, columns = np.empty_like(pixels), np.empty_like(pixels)
     grid = _local_grid(pixels, n_columns, rows, columns)
@@ -83,7 +83,7 @@ def _split_brightness(pixels: Any, values: Any, n_columns: Any, contrast: Any, n
     smoothed = np.empty(pixels.size)
     patch = np.empty(pixels.size, dtype=np.int64)
     smooth(flux, grid, rows, columns, smoothed)
-    n_patches = split_saddles(smoothed, grid, rows, columns, contrast, n_pixels, patch)
+    n_patches = split_saddles(smoothed, grid, rows, columns, contrast, depth, n_pixels, patch)
     shares = np.zeros((pixels.size, n_patches))
     for p in range(pixels.size):
         shares[p, patch[p] - 1] = flux[p]
@@ -101,6 +101,7 @@ def split_pieces(
     noise: Any,
     separation: Any,
     contrast: Any,
+    depth: Any,
     n_pixels: Any,
     pixels: Any,
     flux: Any,
@@ -122,7 +123,7 @@ def split_pieces(
         elif by_color:
             shares = _split_colors(piece, light, n_columns, noise, separation)
         else:
-            shares = _split_brightness(piece, light, n_columns, contrast, n_pixels)
+            shares = _split_brightness(piece, light, n_columns, contrast, depth, n_pixels)
         for galaxy in range(shares.shape[1]):
             start = end
             for p in range(piece.size):

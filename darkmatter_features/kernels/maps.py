@@ -9,7 +9,16 @@ from darkmatter_features.kernels import compiled
 
 @compiled
 def shear_sums(
-    x: Any, y: Any, e1: Any, e2: Any, weight: Any, columns: Any, rows: Any, row_weight: Any, column_weight: Any, sums: Any
+    x: Any,
+    y: Any,
+    e1: Any,
+    e2: Any,
+    weight: Any,
+    columns: Any,
+    rows: Any,
+    row_weight: Any,
+    column_weight: Any,
+    sums: Any,
 ) -> None:
     """Add up tangential and cross shear about the centres (rows, columns), in Gaussian windows of several scales.
 

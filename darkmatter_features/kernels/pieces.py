@@ -43,7 +43,9 @@ def connected_pieces(detection: Any, threshold: Any, n_pixels: Any, labels: Any,
 
 
 @compiled
-def _flood(detection: Any, threshold: Any, row: Any, column: Any, label: Any, labels: Any, pixels: Any, start: Any) -> Any:
+def _flood(
+    detection: Any, threshold: Any, row: Any, column: Any, label: Any, labels: Any, pixels: Any, start: Any
+) -> Any:
     """Label the piece that holds (row, column); its pixels, listed from `start` on, are also the queue."""
     n_rows, n_columns = detection.shape
     labels[row, column] = label

@@ -1,0 +1,57 @@
+"""Simple galaxies drawn for tests: ellipses whose true shape is known, one colour each, light added up."""
+
+import numpy as np
+
+from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.sky import Sky
+
+ORANGE, BLUE, PINK = np.array([0.55, 0.33, 0.12]), np.array([0.25, 0.29, 0.46]), np.array([0.38, 0.31, 0.31])
+
+
+def ellipse(shape, x, y, *, size, e1, e2, profile):
+    """Brightness of a galaxy: `profile` of the squared elliptical radius in units of `size`, averaged over pixels."""
+    fine = (np.arange(5) - 2) / 5
+    columns, rows = (np.add.outer(np.arange(n), fine).ravel() for n in (shape[1], shape[0]))
+    dx, dy = np.meshgrid(columns - x, rows - y)
+    e, theta = np.hypot(e1, e2), 0.5 * np.arctan2(e2, e1)
+    along, across = dx * np.cos(theta) + dy * np.sin(theta), dy * np.cos(theta) - dx * np.sin(theta)
+    square = (along**2 * (1 - e) / (1 + e) + across**2 * (1 + e) / (1 - e)) / size**2
+    return profile(square).reshape(shape[0], 5, shape[1], 5).mean(axis=(1, 3))
+
+
+def disc(shape, x, y, *, size, e1=0.0, e2=0.0):
+    """A disc of even brightness 1 with a hard edge; its rms half-axes have the geometric mean `size`."""
+    return ellipse(shape, x, y, size=2 * size, e1=e1, e2=e2, profile=lambda square: (square < 1).astype(float))
+
+
+def gaussian(shape, x, y, *, size, e1=0.0, e2=0.0):
+    """A Gaussian of peak 1."""
+    return ellipse(shape, x, y, size=size, e1=e1, e2=e2, profile=lambda square: np.exp(-square / 2))
+
+
+def sky_of(*galaxies, name="drawn.png"):
+    """An 8-bit colour sky of (image, colour, level) galaxies; the level is the sum over bands where the image is 1."""
+    light = sum(level * image[..., None] * color for image, color, level in galaxies)
+    return Sky(name, np.clip(np.rint(light), 0, 255).astype(np.uint8))
+
+
+def catalog_of(x, y, e1, e2, *, shape=(512, 512), size=None, name="planted"):
+    """A catalogue of galaxies that were never drawn."""
+    n = len(x)
+    size = np.full(n, 2.0) if size is None else size
+    columns = {"x": x, "y": y, "e1": e1, "e2": e2, "theta": 0.5 * np.arctan2(e2, e1), "size": size}
+    columns = {key: np.array(value, dtype=np.float64) for key, value in columns.items()}
+    return GalaxyCatalog(
+        name, shape, **columns, flux=np.ones(n), snr=np.full(n, 50.0),
+        n_pixels=np.full(n, 40, dtype=np.int32), flags=np.zeros(n, dtype=np.uint8),
+    )  # fmt: skip
+
+
+def lensed_catalog(rng, *, n=4000, centre=(300.0, 200.0), gamma=0.1, scatter=0.2, bias=0.0, shape=(512, 512)):
+    """Randomly oriented galaxies, exactly sheared: tangentially, by `gamma`, about `centre` (x, y)."""
+    x, y = rng.uniform(0, shape[1] - 1, n), rng.uniform(0, shape[0] - 1, n)
+    e = np.clip(np.abs(rng.normal(0, scatter, n) + 1j * rng.normal(0, scatter, n)), 0, 0.8)
+    e = e * np.exp(2j * rng.uniform(0, np.pi, n))
+    g = -gamma * np.exp(2j * np.arctan2(y - centre[1], x - centre[0]))
+    lensed = (e + g) / (1 + np.conj(g) * e)
+    return catalog_of(x, y, lensed.real + bias, lensed.imag, shape=shape)

@@ -1,0 +1,110 @@
+"""Slow, obvious twins of the compiled kernels: NumPy and plain Python, one thought a line."""
+
+from itertools import pairwise
+
+import numpy as np
+
+
+def brightest_band(pixels, background):
+    return (pixels.astype(float) - background).max(axis=2)
+
+
+def connected_pieces(detection, threshold, n_pixels):
+    """Pieces as sorted lists of flat indices, in the order of their first pixel."""
+    lit = {(int(i), int(j)) for i, j in np.argwhere(detection > threshold)}
+    pieces = []
+    while lit:
+        start = min(lit)
+        lit.remove(start)
+        piece, frontier = [start], [start]
+        while frontier:
+            i, j = frontier.pop()
+            neighbours = {(i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)} & lit
+            lit -= neighbours
+            piece += neighbours
+            frontier += neighbours
+        if len(piece) >= n_pixels:
+            pieces.append(sorted(i * detection.shape[1] + j for i, j in piece))
+    return pieces
+
+
+def footprint_moments(starts, pixels, flux, n_columns):
+    moments = []
+    for start, stop in pairwise(starts):
+        f, x, y = flux[start:stop], pixels[start:stop] % n_columns, pixels[start:stop] // n_columns
+        dx, dy = x - np.average(x, weights=f), y - np.average(y, weights=f)
+        q = [np.average(product, weights=f) for product in (dx * dx, dy * dy, dx * dy)]
+        moments.append([f.sum(), np.average(x, weights=f), np.average(y, weights=f), *q])
+    return np.array(moments)
+
+
+def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
+    sums = np.zeros((4, len(scales), len(rows), len(columns)))
+    for s, scale in enumerate(scales):
+        for i, row in enumerate(rows):
+            for j, column in enumerate(columns):
+                phi = np.arctan2(y - row, x - column)
+                window = np.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * scale**2))
+                gamma_t = -(e1 * np.cos(2 * phi) + e2 * np.sin(2 * phi))
+                gamma_x = e1 * np.sin(2 * phi) - e2 * np.cos(2 * phi)
+                terms = (window * gamma_t, window * gamma_x, window, window**2)
+                sums[:, s, i, j] = [(term * weight).sum() for term in terms]
+    return sums
+
+
+def color_residual(values):
+    color = values.sum(axis=0) / values.sum()
+    return np.sqrt(np.mean((values - values.sum(axis=1, keepdims=True) * color) ** 2))
+
+
+def two_shares(value, a, b):
+    shares, *_ = np.linalg.lstsq(np.column_stack([a, b]), value, rcond=None)
+    return *shares, ((value - np.column_stack([a, b]) @ shares) ** 2).sum()
+
+
+def share_light(values, rows, columns, colors, patch, reach, radius):
+    """Each mixed pixel to the galaxy, or the pair, that is nearest and explains its colour best."""
+    shares = np.zeros((len(values), len(colors)))
+    for p, value in enumerate(values):
+        if patch[p] > 0:
+            shares[p, patch[p] - 1] = value.sum()
+            continue
+        distance = np.full(len(colors), np.inf)
+        for q in range(len(values)):
+            near = max(abs(rows[q] - rows[p]), abs(columns[q] - columns[p])) <= radius
+            if patch[q] > 0 and near:
+                k = patch[q] - 1
+                distance[k] = min(distance[k], np.hypot(rows[q] - rows[p], columns[q] - columns[p]))
+        choices = []
+        for a in range(len(colors)):
+            flux = value @ colors[a] / (colors[a] @ colors[a])
+            cost = 2 * distance[a] + ((value - flux * colors[a]) ** 2).sum() / reach**2
+            choices.append((cost, {a: value.sum()}))
+            for b in range(a + 1, len(colors)):
+                flux_a, flux_b, squares = two_shares(value, colors[a], colors[b])
+                if flux_a > 0 and flux_b > 0:
+                    choices.append((distance[a] + distance[b] + squares / reach**2, {a: flux_a, b: flux_b}))
+        cost, best = min(choices, key=lambda choice: choice[0])
+        for k, flux in best.items() if np.isfinite(cost) else ():
+            shares[p, k] = flux
+    return shares
+
+
+def split_saddles(brightness, rows, columns, contrast, depth, n_pixels):
+    """Basins of the peaks: pixels from the brightest down; the lower of two basins that meet must hold its own."""
+    at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
+    basins = []  # of sets of pixels, with their peak
+    for p in np.argsort(-brightness, kind="stable"):
+        around = {at.get((rows[p] + di, columns[p] + dj)) for di in (-1, 0, 1) for dj in (-1, 0, 1)}
+        meeting = [basin for basin in basins if basin["pixels"] & around]
+        if not meeting:
+            basins.append({"peak": brightness[p], "pixels": {int(p)}})
+            continue
+        highest = max(meeting, key=lambda basin: basin["peak"])
+        for basin in meeting:
+            is_shallow = basin["peak"] - brightness[p] < max(contrast * basin["peak"], depth)
+            if basin is not highest and (len(basin["pixels"]) < n_pixels or is_shallow):
+                highest["pixels"] |= basin["pixels"]
+                basins = [other for other in basins if other is not basin]
+        highest["pixels"].add(int(p))
+    return sorted(sorted(basin["pixels"]) for basin in basins)

@@ -1,0 +1,120 @@
+import naive
+import numpy as np
+import pytest
+
+from darkmatter_features.kernels import colors, footprints, maps, moments, pieces, watershed
+
+
+@pytest.fixture
+def patchy(rng):
+    """An image whose upper values percolate into pieces of many shapes."""
+    return rng.random((60, 80)).astype(np.float32)
+
+
+def test_brightest_band_matches_naive(rng):
+    pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    background = np.array([3.0, 7.0, 0.0])
+    brightest = np.empty((20, 30), dtype=np.float32)
+    pieces.brightest_band(pixels, background, brightest)
+    np.testing.assert_array_equal(brightest, naive.brightest_band(pixels, background))
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9, 2.0])
+def test_connected_pieces_match_naive(patchy, threshold):
+    labels = np.zeros(patchy.shape, dtype=np.int32)
+    found, starts = np.empty(patchy.size, dtype=np.int64), np.empty(patchy.size, dtype=np.int64)
+    n = pieces.connected_pieces(patchy, threshold, 4, labels, found, starts)
+    expected = naive.connected_pieces(patchy, threshold, 4)
+    assert [sorted(found[starts[k] : starts[k + 1]].tolist()) for k in range(n)] == expected
+    for k, piece in enumerate(expected):
+        assert (labels.flat[piece] == k + 1).all()
+    assert (labels > 0).sum() == sum(map(len, expected))
+
+
+def _footprints(rng, n=30):
+    starts = np.concatenate([[0], np.cumsum(rng.integers(1, 40, n))])
+    return starts, rng.integers(0, 60 * 80, starts[-1]), rng.random(starts[-1]) + 0.1
+
+
+def test_moments_match_naive(rng):
+    starts, pixels, flux = _footprints(rng)
+    found = np.empty((starts.size - 1, 6))
+    moments.footprint_moments(starts, pixels, flux, 80, found)
+    np.testing.assert_allclose(found, naive.footprint_moments(starts, pixels, flux, 80), rtol=1e-12, atol=1e-12)
+
+
+def test_shear_sums_match_naive(rng):
+    x, y = rng.uniform(0, 100, (2, 40))
+    e1, e2 = rng.normal(0, 0.2, (2, 40))
+    weight = rng.uniform(5, 25, 40)
+    rows, columns, scales = np.linspace(0, 90, 7), np.linspace(0, 110, 9), 10 * np.sqrt(2) ** np.arange(4)
+    sums = np.zeros((4, 4, 7, 9))
+    windows = (np.exp(-0.5 * ((at[:, None] - centres) / scales[-1]) ** 2) for at, centres in ((y, rows), (x, columns)))
+    maps.shear_sums(x, y, e1, e2, weight, columns, rows, *windows, sums)
+    expected = naive.shear_sums(x, y, e1, e2, weight, columns, rows, scales)
+    np.testing.assert_allclose(sums, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_galaxy_on_a_centre_has_no_tangential_shear():
+    one, centre = np.ones(1), np.zeros(1)
+    sums = np.zeros((4, 1, 1, 1))
+    maps.shear_sums(centre, centre, one, one, one, centre, centre, np.ones((1, 1)), np.ones((1, 1)), sums)
+    np.testing.assert_array_equal(sums[:2], 0.0)
+
+
+def test_color_residual_matches_naive(rng):
+    values = rng.random((50, 3)) * 100
+    assert colors.color_residual(values) == pytest.approx(naive.color_residual(values))
+
+
+def test_two_shares_match_least_squares(rng):
+    for _ in range(20):
+        value, a, b = rng.random((3, 3))
+        np.testing.assert_allclose(colors._two_shares(value, a, b), naive.two_shares(value, a, b), rtol=1e-6, atol=1e-9)
+
+
+def _blob(rng, side=14):
+    """A ragged piece: its local grid, rows and columns."""
+    inside = np.pad(rng.random((side, side)) < 0.85, 1)
+    rows, columns = np.nonzero(inside)
+    grid = np.zeros(inside.shape, dtype=np.int32)
+    grid[rows, columns] = np.arange(1, rows.size + 1)
+    return grid, rows, columns
+
+
+def test_share_light_matches_naive(rng):
+    grid, rows, columns = _blob(rng)
+    own = np.array([[0.55, 0.33, 0.12], [0.25, 0.29, 0.46], [0.38, 0.31, 0.31]])
+    patch = rng.integers(0, 4, rows.size)
+    values = rng.dirichlet(np.ones(3), rows.size) @ own * 200 + rng.normal(0, 0.3, (rows.size, 3))
+    shares = np.empty((rows.size, 3))
+    colors.share_light(values, grid, rows, columns, 0.3, own, patch, shares)
+    expected = naive.share_light(values, rows, columns, own, patch, colors.REACH * 0.3, colors.SHARE_RADIUS)
+    np.testing.assert_allclose(shares, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_smoothing_matches_the_mean_of_neighbours(rng):
+    grid, rows, columns = _blob(rng)
+    brightness, smoothed = rng.random(rows.size), np.empty(rows.size)
+    watershed.smooth(brightness, grid, rows, columns, smoothed)
+    for p, (i, j) in enumerate(zip(rows, columns, strict=True)):
+        near = (abs(rows - i) <= 1) & (abs(columns - j) <= 1)
+        assert smoothed[p] == pytest.approx(brightness[near].mean())
+
+
+@pytest.mark.parametrize(("contrast", "depth"), [(0.0, 0.0), (0.2, 0.0), (0.5, 0.0), (0.0, 0.1)])
+def test_split_saddles_match_naive(rng, contrast, depth):
+    grid, rows, columns = _blob(rng, side=20)
+    rough, brightness = rng.random(rows.size), np.empty(rows.size)
+    watershed.smooth(rough, grid, rows, columns, brightness)
+    patch = np.empty(rows.size, dtype=np.int64)
+    n = watershed.split_saddles(brightness, grid, rows, columns, contrast, depth, 3, patch)
+    found = sorted(np.flatnonzero(patch == k + 1).tolist() for k in range(n))
+    assert found == naive.split_saddles(brightness, rows, columns, contrast, depth, 3)
+
+
+def test_piece_values_have_the_background_taken_off():
+    bands = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    values = np.empty((2, 3))
+    footprints.gather_values(bands, np.array([4.0, 0.0, 100.0]), np.array([1, 5]), values)
+    np.testing.assert_array_equal(values, [[0.0, 4.0, 0.0], [11.0, 16.0, 0.0]])

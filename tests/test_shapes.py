@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from drawing import BLUE, ORANGE, disc, gaussian, sky_of
+from photutils.segmentation import SegmentationImage, SourceCatalog
+
+from darkmatter_features.segment import segment
+from darkmatter_features.shapes import Flag, ellipticity, measure_shapes
+from darkmatter_features.sky import Sky
+
+SHAPE = (96, 96)
+
+
+@pytest.mark.parametrize(("e1", "e2"), [(0.0, 0.0), (0.4, 0.0), (-0.4, 0.0), (0.0, 0.4), (0.2, -0.5), (-0.1, 0.25)])
+def test_ellipse_of_a_drawn_disc_is_measured(e1, e2):
+    catalog = measure_shapes(segment(sky_of((disc(SHAPE, 47.3, 50.8, size=6, e1=e1, e2=e2), ORANGE, 400))))
+    # Pixels are squares of variance 1/12, once in the drawing and once in the measuring: 0.5 % of 6 px squared.
+    assert catalog.e1[0] == pytest.approx(e1, abs=0.015)
+    assert catalog.e2[0] == pytest.approx(e2, abs=0.015)
+    assert catalog.x[0] == pytest.approx(47.3, abs=0.05)
+    assert catalog.y[0] == pytest.approx(50.8, abs=0.05)
+    assert catalog.size[0] == pytest.approx(6, rel=0.03)
+    if e1 or e2:
+        assert np.exp(2j * catalog.theta[0]) == pytest.approx((e1 + 1j * e2) / np.hypot(e1, e2), abs=0.05)
+
+
+def test_shear_of_a_round_galaxy_is_its_ellipticity():
+    """What makes e the estimator: an isotropic set has mean e of g, here its simplest case, one circle."""
+    for g in (0.1, 0.3):
+        sheared = disc(SHAPE, 48, 48, size=7, e1=g)
+        assert measure_shapes(segment(sky_of((sheared, BLUE, 400)))).e1[0] == pytest.approx(g, abs=0.01)
+
+
+def test_rotating_the_sky_rotates_e(rng):
+    galaxies = [(gaussian(SHAPE, 30, 40, size=4, e1=0.3, e2=0.2), ORANGE, 500)]
+    sky = sky_of(*galaxies)
+    turned = Sky("turned.png", np.ascontiguousarray(np.rot90(sky.pixels)))
+    before, after = (measure_shapes(segment(s)) for s in (sky, turned))
+    np.testing.assert_allclose(after.e1, -before.e1, atol=1e-9)
+    np.testing.assert_allclose(after.e2, -before.e2, atol=1e-9)
+    np.testing.assert_allclose(after.size, before.size)
+
+
+def test_flipping_the_sky_flips_e2():
+    sky = sky_of((gaussian(SHAPE, 30, 40, size=4, e1=0.3, e2=0.2), ORANGE, 500))
+    flipped = Sky("flipped.png", np.ascontiguousarray(sky.pixels[:, ::-1]))
+    before, after = (measure_shapes(segment(s)) for s in (sky, flipped))
+    np.testing.assert_allclose(after.e1, before.e1, atol=1e-9)
+    np.testing.assert_allclose(after.e2, -before.e2, atol=1e-9)
+    np.testing.assert_allclose(after.x, SHAPE[1] - 1 - before.x, atol=1e-9)
+
+
+def test_moments_agree_with_photutils(rng):
+    galaxies = [
+        (gaussian(SHAPE, x, y, size=2.5, e1=e1, e2=e2), ORANGE, 500)
+        for (x, y), (e1, e2) in zip(
+            [(20, 20), (70, 25), (30, 70), (72, 75)], rng.uniform(-0.4, 0.4, (4, 2)), strict=True
+        )
+    ]
+    sky = sky_of(*galaxies)
+    segments = segment(sky)
+    catalog = measure_shapes(segments)
+    reference = SourceCatalog(sky.pixels.astype(float).sum(axis=2), SegmentationImage(segments.labels))
+    np.testing.assert_allclose(catalog.x, reference.x_centroid, atol=1e-9)
+    np.testing.assert_allclose(catalog.y, reference.y_centroid, atol=1e-9)
+    np.testing.assert_allclose(catalog.flux, reference.segment_flux, rtol=1e-12)
+    covariance = np.array(reference.covariance.value)
+    e1, e2 = ellipticity(covariance[:, 0, 0] + 1 / 12, covariance[:, 1, 1] + 1 / 12, covariance[:, 0, 1])
+    np.testing.assert_allclose(catalog.e1, e1, atol=1e-9)
+    np.testing.assert_allclose(catalog.e2, e2, atol=1e-9)
+
+
+def test_blended_galaxies_keep_their_shapes():
+    """Two overlapping discs measure as each does alone: what unmixing the colours is for."""
+    one = (disc(SHAPE, 44, 34, size=6, e1=0.4), ORANGE, 300)
+    other = (disc(SHAPE, 52, 40, size=5, e2=-0.4), BLUE, 300)
+    crowd = [(disc(SHAPE, x, 80, size=3), ORANGE, 300) for x in (15, 45, 75)]
+    together = measure_shapes(segment(sky_of(one, other, *crowd)))
+    assert together.flags.tolist() == [Flag.BLENDED, Flag.BLENDED, 0, 0, 0]
+    for k, galaxy in enumerate((one, other)):
+        alone = measure_shapes(segment(sky_of(galaxy)))
+        assert together.e1[k] == pytest.approx(alone.e1[0], abs=0.03)
+        assert together.e2[k] == pytest.approx(alone.e2[0], abs=0.03)
+
+
+def test_galaxy_at_the_border_is_flagged():
+    sky = sky_of((disc(SHAPE, 1, 40, size=4), ORANGE, 300), (disc(SHAPE, 50, 40, size=4), ORANGE, 300))
+    assert measure_shapes(segment(sky)).flags.tolist() == [Flag.EDGE, 0]
+
+
+def test_galaxy_beside_masked_pixels_is_flagged(rng):
+    pixels = 300 * gaussian(SHAPE, 50, 40, size=4) + rng.normal(0, 1, SHAPE)
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[:, 52:60] = True
+    sky = Sky("masked.fits", np.where(mask, 0, pixels)[..., None].astype(np.float32), mask=mask)
+    assert (measure_shapes(segment(sky)).flags & Flag.MASKED).any()
+
+
+def test_line_of_pixels_has_a_finite_shape():
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[10, 10:30] = 200
+    catalog = measure_shapes(segment(Sky("line.png", pixels)))
+    assert 0.8 < catalog.e1[0] < 1
+    assert catalog.size[0] > 0
+
+
+def test_catalogs_cannot_be_changed():
+    catalog = measure_shapes(segment(sky_of((disc(SHAPE, 50, 40, size=4), ORANGE, 300))))
+    with pytest.raises(ValueError, match="read-only"):
+        catalog.e1[0] = 0.0
