@@ -156,8 +156,19 @@ def _decode_tiff(path: Path) -> tuple[NDArray[Any], None]:
             raise UnreadableError("is in printing colours (CMYK); save it as RGB")
         if page.bitspersample <= 8:
             return _skimage_decode(data), None
-        pixels = page.asarray()
+        pixels = _page_values(page)
         return (np.moveaxis(pixels, 0, -1) if page.axes == "SYX" else pixels), None
+
+
+def _page_values(page: Any) -> NDArray[Any]:
+    """Decode a TIFF page; some compressions need a package that reading skies does not ask for otherwise."""
+    try:
+        return np.asarray(page.asarray())
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        found = f"is compressed with {page.compression.name}"
+        raise UnreadableError(f"{found}; save it without compression, or install imagecodecs") from None
 
 
 def _decode_fits(path: Path) -> tuple[NDArray[Any], Any]:
@@ -198,13 +209,9 @@ def _check_size(n_rows: int, n_columns: int, n_bytes: float, n_stored: int) -> N
     """Refuse, before memory is taken, what is too large or what `n_stored` bytes cannot hold."""
     size = f"{n_rows} x {n_columns} pixels"
     if n_bytes > MAX_COMPRESSION * n_stored:
-        raise UnreadableError(
-            f"is cut short: its {n_stored} bytes cannot hold the {size} it announces; {COPY_AGAIN}"
-        )
+        raise UnreadableError(f"is cut short: its {n_stored} bytes cannot hold the {size} it announces; {COPY_AGAIN}")
     if n_rows * n_columns > MAX_PIXELS:
-        raise UnreadableError(
-            f"is too large: it has {size}, the limit is {MAX_PIXELS} pixels; cut it into tiles"
-        )
+        raise UnreadableError(f"is too large: it has {size}, the limit is {MAX_PIXELS} pixels; cut it into tiles")
 
 
 _DECODERS = {

@@ -301,9 +301,7 @@ def huge_tiff():
 
 
 def huge_fits():
-    header = fits.Header(
-        [("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", 20000), ("NAXIS2", 20000)]
-    )
+    header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", 20000), ("NAXIS2", 20000)])
     return header.tostring().encode() + bytes(2880)
 
 
@@ -352,6 +350,15 @@ def test_deep_tiff_cut_short_is_refused(written, rng):
     assert_refused(written(content.getvalue()[:-100]), "cannot be decoded", "again")
 
 
+def test_deep_tiff_in_lzw_names_the_package_it_needs(tmp_path, rng):
+    pixels = Image.fromarray(rng.integers(0, 65535, (8, 9), dtype=np.uint16))
+    pixels.save(tmp_path / "sky.tif", compression="tiff_lzw")
+    script = "import sys; sys.modules['imagecodecs'] = None; import darkmatter_features as d; d.read_sky(sys.argv[1])"
+    command = [sys.executable, "-c", script, str(tmp_path / "sky.tif")]
+    refusal = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    assert "sky.tif is compressed with LZW; save it without compression, or install imagecodecs" in refusal
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_printing_colours_are_refused(written, kind):
     content = BytesIO()
@@ -370,9 +377,7 @@ def test_fits_that_is_nowhere_finite_is_refused(as_fits):
 
 @pytest.mark.parametrize("shape", [None, (7,), (5, 4, 4)])
 def test_fits_without_a_picture_is_refused(as_fits, shape):
-    assert_refused(
-        as_fits(fits.ImageHDU(None if shape is None else np.zeros(shape))), "no whole picture", "two axes"
-    )
+    assert_refused(as_fits(fits.ImageHDU(None if shape is None else np.zeros(shape))), "no whole picture", "two axes")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])

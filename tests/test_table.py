@@ -138,9 +138,7 @@ def test_flipped_bit_in_a_column_is_noticed(tmp_path, rng):
 
 
 def test_table_of_another_kind_is_refused(features):
-    assert_refused(
-        features, "holds features, a table of catalogs is wanted", "give that one", kind="catalogs"
-    )
+    assert_refused(features, "holds features, a table of catalogs is wanted", "give that one", kind="catalogs")
 
 
 def test_table_of_somebody_else_is_refused(tmp_path, frame):
@@ -156,7 +154,5 @@ def test_missing_columns_are_named(features):
 @pytest.mark.parametrize("found", ["aaaa", None])
 def test_other_fingerprint_is_refused(found):
     check_fingerprint("bbbb", "bbbb", what="template", path="features.parquet")
-    with pytest.raises(
-        TableError, match=rf"^features.parquet .* {found}, wanted bbbb; use the template .*again"
-    ):
+    with pytest.raises(TableError, match=rf"^features.parquet .* {found}, wanted bbbb; use the template .*again"):
         check_fingerprint(found, "bbbb", what="template", path="features.parquet")
