@@ -29,7 +29,7 @@ class TrainConfig:
     learning_rate: float = _setting(0.03, "weight of a tree", at_least=1e-4, at_most=1)
     num_leaves: int = _setting(7, "leaves of a tree", at_least=2)
     min_data_in_leaf: int = _setting(20, "fewest rows in a leaf", at_least=1)
-    feature_fraction: float = _setting(0.5, "share of the columns that a tree sees", at_least=0.01, at_most=1)
+    feature_fraction: float = _setting(0.3, "share of the columns that a tree sees", at_least=0.01, at_most=1)
     bagging_fraction: float = _setting(0.8, "share of the rows that a tree sees", at_least=0.01, at_most=1)
     lambda_l2: float = _setting(5.0, "shrinkage of the leaves' values", at_least=0)
     seed: int = _setting(1, "of the parts and of the trees", at_least=0, at_most=2**31 - 1)

@@ -71,6 +71,7 @@ def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes
         color=PALE,
         zorder=0,
     )
+    error = np.stack([np.minimum(error, share), np.minimum(error, 1 - share)])
     axes.errorbar(mean, share, error, fmt="o", color=LINE, markersize=4.5, linewidth=1.2, clip_on=False)
     axes.text(0.5, 0.93, f"bars: skies, of {labels.size}", ha="center", color="0.45", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability told", ylabel="share of lenses", title="Reliability")

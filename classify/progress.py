@@ -38,12 +38,15 @@ class Progress:
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._start = clock()
+        self._first: tuple[float, int] | None = None  # when, and how much an earlier run had already done
         self._drawn = float("-inf")
         self._tenths = 0
         self._width = 0
 
     def __call__(self, done: int, total: int) -> None:
         """Show that `done` of `total` are done."""
+        if self._first is None:
+            self._first = self._clock(), done
         if self._stream.isatty():
             self._rewrite(done, total)
         else:
@@ -68,11 +71,19 @@ class Progress:
 
     def _text(self, done: int, total: int) -> str:
         seconds = self._clock() - self._start
-        rate = done / seconds if seconds > 0 else 0.0
+        rate = self._rate(done)
         if done >= total:
             return f"{self._work}: {total} {self._unit} in {duration(seconds)} ({rate:.1f} {self._unit}/s)"
         left = duration((total - done) / rate) if rate > 0 else "?"
         return f"{self._work}: {done}/{total} {self._unit}, {rate:.1f} {self._unit}/s, {left} left"
+
+    def _rate(self, done: int) -> float:
+        """Return what is done a second since the first state, or since the start if this is the first."""
+        now = self._clock()
+        since, before = self._first or (now, 0)
+        if now == since:
+            since, before = self._start, 0
+        return (done - before) / (now - since) if now > since else 0.0
 
 
 def duration(seconds: float) -> str:

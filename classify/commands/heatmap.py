@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         clear(out)
     failures = draw(drawings, out, model=_model(args.model), n_jobs=args.jobs, progress=Progress("heatmap"))
     n_done = len(drawings) - len(failures)
-    say(f"{out}: {n_done} heatmaps, {len(failures)} failed")
+    say(f"{out}: {n_done} drawn, {len(failures)} failed")
     return tell_failures(failures, n_done)
 
 

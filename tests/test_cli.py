@@ -1,0 +1,327 @@
+"""The command: what it does, what it says, and with which code it ends."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import draw_sky, write_features, write_pictures
+
+from classify import cli
+from classify.boosting import HistoryLine
+from classify.cli import COMMANDS, build_parser, main
+from classify.commands import defaults
+from classify.config import TrainConfig
+from classify.heatmaps import named, worth_a_look
+from classify.progress import Progress, duration
+from classify.train import train
+from darkmatter_features.dataset import Dataset
+from darkmatter_features.errors import ModelError
+from darkmatter_features.simulation import simulate_dataset
+
+QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cli")
+    data = write_pictures(root / "data", n=6)
+    features = write_features(root / "features", data, n_training=60, n_validation=6)
+    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return root
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def exit_of(argv: list[str]) -> int | str | None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    return ended.value.code
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy():
+    code = "import sys; from classify.cli import build_parser; build_parser().format_help(); print(*sys.modules)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 2.0  # 0.1 s when nothing else runs
+    assert not {"numpy", "pandas", "lightgbm", "matplotlib", "numba", "astropy"} & set(done.stdout.split())
+
+
+def test_help_names_every_command_and_version_the_version(capsys):
+    assert exit_of(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told and summary in told for name, summary in COMMANDS.items())
+    assert exit_of(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("darkmatter 0.")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(name, capsys):
+    assert exit_of([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    examples = [line.split() for line in told.split("example:")[1].splitlines() if line.strip()]
+    assert examples
+    for words in examples:
+        assert words[:2] == ["darkmatter", name]
+        build_parser(name).parse_args(words[1:])
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["trian"], ["predict"], ["simulate", "--preset", "moon"], ["train", "--block", "x"]]
+)
+def test_bad_arguments_end_with_2(argv):
+    assert exit_of(argv) == 2
+
+
+def test_defaults_are_those_of_the_functions():
+    args = build_parser("simulate").parse_args(["simulate"])
+    given = defaults(simulate_dataset)
+    assert (args.training, args.validation) == (given["n_training"], given["n_validation"])
+    assert (args.preset, args.seed, args.jobs) == (given["preset"], given["seed"], given["n_jobs"])
+
+
+def test_training_flags_reach_the_settings():
+    run = import_module("classify.commands.train")
+    parse = build_parser("train").parse_args
+    assert run._config(parse(["train"])) == TrainConfig()
+    assert run._config(parse(["train", "--fast"])) == TrainConfig().fast()
+    assert (
+        run._config(parse(["train", "--fast", "--seed", "4", "--lambda-l2", "0"]))
+        == TrainConfig(seed=4, lambda_l2=0.0).fast()
+    )
+
+
+def test_commands_by_hand_find_each_others_results(here, capsys):
+    assert main(["simulate", "--training", "6", "--validation", "4", "--jobs", "1"]) == 0
+    assert len(Dataset.open("data").splits[0]) == 6
+    assert main(["features", "--jobs", "1"]) == 0
+    labels = pd.read_csv("data/training-labels.csv")["n-lenses"]
+    assert set(labels) == {0, 1}
+    assert main(["train", *QUICK]) == 0
+    assert main(["evaluate", "--jobs", "1"]) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert Path("runs/default/validation-samples.png").exists()
+
+
+def test_train_prints_a_line_a_block_and_the_metrics(trained, here, capsys):
+    assert main(["train", str(trained / "features"), "--out", "run", "--block", "5", *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["round", "training", "out", "of", "fold", "accuracy", "AUC", "log", "loss"]
+    history = pd.read_csv("run/history.csv")
+    for line, told in zip(lines[2:4], history.itertuples(index=False)):
+        assert [float(word) for word in line.split()] == pytest.approx([*told], abs=6e-5)
+    assert any(line.startswith("median_offset_px") for line in lines)
+
+
+def test_evaluate_writes_one_flat_object(trained, here, capsys):
+    argv = ["evaluate", str(trained / "run"), str(trained / "data"), "--json", "m.json", "--jobs", "1"]
+    assert main(argv) == 0
+    told = json.loads(Path("m.json").read_text())
+    assert told["n"] == 6
+    assert {"auc", "auc_lo", "auc_hi", "recall_at_1pct_fpr", "median_offset_px", "within_40px"} <= set(told)
+    assert all(isinstance(value, int | float) or value is None for value in told.values())
+
+
+def test_predict_ends_with_1_when_a_sky_failed_and_names_it(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    (here / "bad.png").write_bytes(b"no picture")
+    assert main(["predict", str(trained / "run"), "good.png", "bad.png", "--jobs", "1"]) == 1
+    assert "bad.png" in capsys.readouterr().err
+    assert pd.read_csv("predictions.csv")["error"].notna().tolist() == [False, True]
+    assert main(["predict", str(trained / "run"), "good.png", "--jobs", "1"]) == 0
+    assert main(["predict", str(trained / "run"), "bad.png", "--jobs", "1"]) == 2
+
+
+def test_heatmaps_are_drawn_beside_the_run_or_here(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    assert main(["heatmap", "good.png", "missing.png", "--jobs", "1"]) == 1
+    assert [path.name for path in Path("heatmaps").iterdir()] == ["good.png"]
+    run = trained / "run"
+    stale = run / "heatmaps" / "wrong-of-an-earlier-run.png"
+    stale.parent.mkdir()
+    stale.touch()
+    assert main(["heatmap", "--run", str(run), "--worth-a-look", "3", "--jobs", "1"]) == 0
+    names = [path.name for path in (run / "heatmaps").iterdir()]
+    assert len(names) == 3
+    assert stale.name not in names
+
+
+def test_heatmap_without_skies_names_the_remedy(here, capsys):
+    assert main(["heatmap"]) == 2
+    assert "--worth-a-look" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "nowhere"],
+        ["evaluate", "nowhere"],
+        ["predict", "nowhere", "sky.png"],
+        ["features", "nowhere"],
+        ["features", "--config", "nowhere.toml"],
+        ["heatmap", "--worth-a-look", "3"],
+        ["simulate", "--training", "0", "--validation", "0"],
+        ["train", "--n-folds", "1"],
+    ],
+)
+def test_what_cannot_be_done_ends_with_2_and_one_line(here, capsys, argv):
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("darkmatter: ")
+    assert told.count("\n") == 1
+
+
+def raising(error: BaseException) -> type:
+    class Module:
+        @staticmethod
+        def add_arguments(parser: object) -> None:
+            pass
+
+        @staticmethod
+        def run(args: object) -> int:
+            raise error
+
+    return Module
+
+
+@pytest.mark.parametrize(
+    ("argv", "has_traceback"), [(["train"], False), (["train", "--debug"], True), (["--debug", "train"], True)]
+)
+def test_a_traceback_is_shown_on_demand_only(monkeypatch, capsys, argv, has_traceback):
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(ValueError("of two\nlines")))
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert ("Traceback" in told) is has_traceback
+    if not has_traceback:
+        assert told == "darkmatter: unexpected ValueError: of two lines (--debug shows where)\n"
+
+
+def test_an_interrupt_is_one_line_and_130(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(KeyboardInterrupt()))
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "darkmatter: interrupted\n"
+
+
+def write_run(run: Path, probabilities: list[float], labels: list[float]) -> Path:
+    run.mkdir()
+    n = len(labels)
+    table = pd.DataFrame({"sky": [f"validation/{i}.png" for i in range(n)], "label": labels})
+    table = table.assign(probability=probabilities, lens_row=[7.0] + [np.nan] * (n - 1), lens_column=8.0)
+    table.to_csv(run / "validation-predictions.csv", index=False)
+    (run / "run.json").write_text(json.dumps({"dataset": "/skies"}))
+    return run
+
+
+def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
+    run = write_run(tmp_path / "run", [0.1, 0.45, 0.99, 0.9, 0.02, 0.55, 0.97, 0.2], [1, 0, 1, 0, 0, 1, 1, 0])
+    drawn = worth_a_look(run, 6)
+    names = ["wrong-0", "wrong-3", "unsure-1", "unsure-5", "sure-2", "sure-6"]
+    assert [each.name for each in drawn] == names
+    assert drawn[0].sky == Path("/skies/validation/0.png")
+    assert drawn[0].lens == (7.0, 8.0)
+    assert drawn[1].lens is None
+
+
+def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
+    run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
+    drawn = worth_a_look(run, 10, data="elsewhere")
+    assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
+    assert drawn[0].sky == Path("elsewhere/validation/3.png")
+
+
+def test_a_run_without_predictions_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="darkmatter train"):
+        worth_a_look(tmp_path, 3)
+
+
+def test_heatmaps_of_skies_of_one_name_are_numbered():
+    drawn = named([Path("a/sky.png"), Path("b/sky.fits.gz"), Path("b/other.png")])
+    assert [each.name for each in drawn] == ["sky-1", "sky-2", "other"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_progress_on_a_terminal_rewrites_one_line():
+    stream, clock = Terminal(), Clock()
+    show = Progress("features", stream=stream, clock=clock)
+    for done in range(1, 101):
+        clock.now += 0.02
+        show(done, 100)
+    states = stream.getvalue().split("\r")[1:]
+    assert len(states) < 25  # 2 s at one state each 0.1 s, and the last
+    assert stream.getvalue().count("\n") == 1
+    assert states[1].rstrip() == "features: 6/100 skies, 50.0 skies/s, 2 s left"
+    assert states[-1].rstrip() == "features: 100 skies in 2 s (50.0 skies/s)"
+
+
+def test_a_shorter_state_covers_a_longer_one():
+    stream, clock = Terminal(), Clock()
+    show = Progress("features", stream=stream, clock=clock)
+    clock.now = 1.0
+    show(1, 10_000)
+    clock.now = 2.0
+    show(10_000, 10_000)
+    longer, shorter = stream.getvalue().split("\r")[1:]
+    assert len(shorter.rstrip("\n")) >= len(longer)
+
+
+def test_progress_elsewhere_is_at_most_a_line_each_tenth():
+    stream, clock = io.StringIO(), Clock()
+    show = Progress("features", stream=stream, clock=clock)
+    for done in range(1001):
+        clock.now += 0.1
+        show(done, 1000)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "features: 100/1000 skies, 10.0 skies/s, 1 min 30 s left"
+    assert "\r" not in stream.getvalue()
+
+
+def test_what_an_earlier_run_had_done_does_not_count_as_speed():
+    stream, clock = io.StringIO(), Clock()
+    show = Progress("features", stream=stream, clock=clock)
+    show(900, 1000)
+    clock.now = 10.0
+    show(950, 1000)
+    show(1000, 1000)
+    assert "950/1000" not in stream.getvalue()  # no new tenth
+    assert stream.getvalue().splitlines()[-1] == "features: 1000 skies in 10 s (10.0 skies/s)"
+
+
+def test_progress_of_a_few_skies_tells_each_once():
+    stream = io.StringIO()
+    show = Progress("features", stream=stream, clock=Clock())
+    for done in (1, 2, 3, 3):
+        show(done, 3)
+    assert len(stream.getvalue().splitlines()) == 3
+
+
+def test_durations_in_words():
+    assert [duration(s) for s in (0.2, 59.4, 75, 3600, 7300)] == ["0 s", "59 s", "1 min 15 s", "1 h 0 min", "2 h 1 min"]
+
+
+def test_a_history_line_without_validation_is_told_as_nan(capsys):
+    report = import_module("classify.commands.train")._Report()
+    report(HistoryLine(20, 0.5, 0.6, *[float("nan")] * 3))
+    assert "nan" in capsys.readouterr().out.splitlines()[-1]
