@@ -1,6 +1,6 @@
 """Simulated skies against the published ones: every known figure, with its error and the pull.
 
-    python benchmarks/bench_simulation.py [--skies 300 --preset seed --seed 7 --jobs -1 --json out.json]
+    python benchmarks/bench_simulation.py [--skies 300 --seed 7 --jobs -1 --json out.json]
 
 Pictures are measured crudely, as the published ones were: a threshold of 20/255 on the brightest channel,
 connected pieces of 8 px or more, plain flux-weighted moments, no deblending, the mean ellipticity taken off, radii
@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,12 @@ def figures(skies: list[dict[str, Array]], lit: Array, lenses: Array) -> Iterabl
             yield f"{name}, {percent} %", value, error, float(np.percentile(every[name], percent))
     with_lens = [sky for sky, has in zip(skies, lensed) if has]
     found = profiles(with_lens, lenses[lensed], (every["e1"].mean(), every["e2"].mean()))
-    for k, where in enumerate(f"{a:.0f}-{b:.0f} px" for a, b in zip(RADII, RADII[1:])):
+    annuli = [f"{inner:.0f}-{outer:.0f} px" for inner, outer in pairwise(RADII)]
+    for k, where in enumerate(annuli):
         yield f"gamma_t {where}", GAMMA_T[k], GAMMA_T_ERROR[k], found["gamma_t"][k]
-    for k, where in enumerate(f"{a:.0f}-{b:.0f} px" for a, b in zip(RADII, RADII[1:])):
+    for k, where in enumerate(annuli):
         yield f"counts {where}", COUNTS[k], COUNTS_ERROR[k], found["counts"][k]
-    for k, where in enumerate(f"{a:.0f}-{b:.0f} px" for a, b in zip(RADII, RADII[1:])):
+    for k, where in enumerate(annuli):
         yield f"gamma_x {where}", 0.0, found["error"][k], found["gamma_x"][k]
 
 

@@ -96,18 +96,14 @@ def paint_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colours: Arr
         box = _box(middle, reach[i], planes.shape)
         if box is None:
             continue
-        stamp = _stamp(
-            bank.profiles[galaxies.kind[i]], galaxies.frame[i], (galaxies.x[i], galaxies.y[i]), box
-        )
+        stamp = _stamp(bank.profiles[galaxies.kind[i]], galaxies.frame[i], (galaxies.x[i], galaxies.y[i]), box)
         c0, c1, r0, r1 = box
         under = planes[:, r0:r1, c0:c1]
         under *= 1.0 - np.minimum(stamp / _OPAQUE, 1.0)
         under += colours[i].astype(np.float32)[:, None, None] * stamp
 
 
-def _box(
-    middle: tuple[float, float], reach: Array, shape: tuple[int, ...]
-) -> tuple[int, int, int, int] | None:
+def _box(middle: tuple[float, float], reach: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """Columns and rows that a galaxy may touch, clipped to the picture; None when it touches none."""
     c0, c1 = max(0, int(middle[0] - reach[0] - 1.0)), min(shape[2], int(middle[0] + reach[0] + 3.0))
     r0, r1 = max(0, int(middle[1] - reach[1] - 1.0)), min(shape[1], int(middle[1] + reach[1] + 3.0))

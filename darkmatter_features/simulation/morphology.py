@@ -54,9 +54,9 @@ def morphology(brightness: Array) -> Morphology:
 
 
 def disc(rng: np.random.Generator) -> Morphology:
-    """A flat disc with faint, tightly wound arms and a round core."""
+    """Draw a flat disc with faint, tightly wound arms and a round core."""
     x, y = _plane()
-    q = rng.uniform(0.34, 1.0)
+    q = rng.uniform(0.31, 1.0)
     r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
     arms = 1.0 + rng.uniform(0.0, 0.16) * np.cos(rng.uniform(8.0, 22.0) * r + 2.0 * phi + rng.uniform(0, 6.3))
     body = _inside(1.0 - r, 0.06) * arms
@@ -64,7 +64,7 @@ def disc(rng: np.random.Generator) -> Morphology:
 
 
 def edge_on(rng: np.random.Generator) -> Morphology:
-    """A thin bar with straight ends and the knob of the bulge in its middle."""
+    """Draw a thin bar with straight ends and the knob of the bulge in its middle."""
     x, y = _plane()
     half_thickness = rng.uniform(0.08, 0.14)
     knob = half_thickness * rng.uniform(1.4, 2.6)
@@ -74,7 +74,7 @@ def edge_on(rng: np.random.Generator) -> Morphology:
 
 
 def cross(rng: np.random.Generator) -> Morphology:
-    """A bar that tapers, and a bulge nearly as tall as the bar is long."""
+    """Draw a bar that tapers, and a bulge nearly as tall as the bar is long."""
     x, y = _plane()
     bar = _inside(rng.uniform(0.13, 0.18) * (1.6 - np.abs(x)) - np.abs(y), 0.05)
     bar *= _inside(0.98 - np.abs(x), 0.05)
@@ -84,7 +84,7 @@ def cross(rng: np.random.Generator) -> Morphology:
 
 
 def spiral(rng: np.random.Generator) -> Morphology:
-    """Two open arms on a bulge, or now and then one: S shapes and hooks."""
+    """Draw two open arms on a bulge, or now and then one: S shapes and hooks."""
     x, y = _plane()
     q, turn = rng.uniform(0.45, 1.0), rng.uniform(1.2, 3.6)
     n_arms = 1 if rng.random() < 0.25 else 2
@@ -101,7 +101,7 @@ def spiral(rng: np.random.Generator) -> Morphology:
 
 
 def ring(rng: np.random.Generator) -> Morphology:
-    """A bulge inside a ring."""
+    """Draw a bulge inside a ring."""
     x, y = _plane()
     q = rng.uniform(0.5, 1.0)
     r = np.hypot(x, y / q)
@@ -122,7 +122,7 @@ def _inside(depth: Array, edge: float) -> Array:
 
 
 def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -> Array:
-    """A sphere of light with soft shoulders."""
+    """Draw a sphere of light with soft shoulders."""
     x, y = _plane()
     height = rng.uniform(0.15, 0.65) if peak is None else peak
     return height / (1.0 + (np.hypot(x, y) / radius) ** 4) ** 2
@@ -131,7 +131,7 @@ def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -
 def _grain(rng: np.random.Generator) -> Array:
     """Patches a few pixels wide, 6 % rms: the texture of the drawings."""
     coarse = rng.normal(1.0, 0.06, (STAMP // 6, STAMP // 6))
-    return np.kron(coarse, np.ones((6, 6)))
+    return coarse.repeat(6, axis=0).repeat(6, axis=1)
 
 
 # Kinds and their shares, counted by eye on the two published full skies.

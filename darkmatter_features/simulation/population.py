@@ -22,15 +22,15 @@ class Galaxies:
     luminosity : (n,) float64 array
         Flux over the faintest that is drawn.
     kind : (n,) int64 array
-        Place of the shape in the bank of morphologies.
+        Which shape, of those the preset draws.
     frame : (n, 2, 2) float64 array, pixels
-        From the unit stamp to the sky: scale, orientation and, later, lensing.
+        From the unit shape to the sky: scale, orientation and, later, lensing.
     radius : (n,) float64 array, pixels
-        Radius of a disc of the galaxy's area, before lensing.
+        Size before lensing: of a disc of the same area, or half-light radius.
     brightness : (n,) float64 array
-        Surface brightness of the body in the brightest channel, in 8-bit counts; lensing leaves it alone.
+        Surface brightness, over the unit shape's; lensing leaves it alone.
     hue : (n,) float64 array
-        Place on the line of colours.
+        Place on the line of colours, where there are colours.
     """
 
     x: Array
@@ -48,6 +48,10 @@ class Galaxies:
     def select(self, keep: NDArray[np.bool_]) -> "Galaxies":
         """Those where `keep` is true."""
         return Galaxies(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+    def within(self, side: float) -> NDArray[np.bool_]:
+        """Which of them have their centre in a square picture."""
+        return (np.abs(self.x - 0.5 * (side - 1)) < 0.5 * side) & (np.abs(self.y - 0.5 * (side - 1)) < 0.5 * side)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ class Counts:
         brighter = np.append(np.cumsum(slopes[::-1])[::-1], 0.0)
         above_limit = np.interp(0.0, log_l, brighter[:-1])
         n = rng.poisson(density * area * brighter[0] / above_limit)
-        return np.exp(np.interp(rng.uniform(0.0, brighter[0], n), brighter[-2::-1], log_l[::-1]))
+        luminosity: Array = np.exp(np.interp(rng.uniform(0.0, brighter[0], n), brighter[-2::-1], log_l[::-1]))
+        return luminosity
 
 
 def lensed(galaxies: Galaxies, lens: CircularLens, x: float, y: float) -> Galaxies:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.simulation import lensing
-from darkmatter_features.simulation.drawing import Bank, paint_galaxies, make_bank
+from darkmatter_features.simulation.drawing import Bank, make_bank, paint_galaxies
 from darkmatter_features.simulation.lensing import CompensatedPowerLaw
 from darkmatter_features.simulation.population import Counts, Galaxies, lensed
 from darkmatter_features.simulation.sky import SimulatedSky
@@ -23,14 +23,14 @@ BLUR = 0.92
 
 # --- Calibrated with benchmarks/bench_simulation.py on the figures of the published skies -------------------------
 DENSITY = 194.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
-COUNTS = Counts(slope=0.6, cutoff=5.0)
+COUNTS = Counts(slope=0.55, cutoff=4.3)
 FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
-AREA_AT_LIMIT = 23.0  # pixels: lit area, before blurring, of a galaxy at the limit
+AREA_AT_LIMIT = 22.0  # pixels: lit area, before blurring, of a galaxy at the limit
 AREA_SCATTER = 1.15  # e-folds, at given luminosity
-STRENGTH = (0.14, 0.35)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
-HALO_SLOPE = 0.55
-CORE = 14.0  # pixels
-REACH = 246.0  # pixels
+STRENGTH = (0.136, 0.355)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
+HALO_SLOPE = 0.5
+CORE = 4.0  # pixels
+REACH = 243.0  # pixels
 
 # --- Read off the two published full skies ------------------------------------------------------------------------
 # Brightest channel of the bodies: log-normal.
@@ -59,7 +59,7 @@ def seed_sky(rng: np.random.Generator) -> SimulatedSky:
         galaxies = lensed(galaxies, lens, x, y)
     galaxies = galaxies.select(galaxies.luminosity > 1.0)
     pixels = paint(galaxies, bank)
-    truth = galaxies.select(_in_picture(galaxies))
+    truth = galaxies.select(galaxies.within(SIDE))
     e1, e2 = true_ellipticity(truth, bank)
     if lens is None:
         return SimulatedSky(pixels, truth.x, truth.y, e1, e2)
@@ -67,7 +67,7 @@ def seed_sky(rng: np.random.Generator) -> SimulatedSky:
 
 
 def draw_lens(rng: np.random.Generator) -> tuple[CompensatedPowerLaw | None, float, float]:
-    """A lens anywhere in the picture, x and y; or None."""
+    """Draw a lens and its place x and y in the picture; None for no lens."""
     strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
     x, y = rng.uniform(0.0, SIDE - 1.0, 2)
     lens = CompensatedPowerLaw(strength, HALO_SLOPE, CORE, REACH) if rng.random() < LENS_SHARE else None
@@ -112,13 +112,15 @@ def _brightness(rng: np.random.Generator, area: Array) -> Array:
 
 def _hues(rng: np.random.Generator, n: int) -> Array:
     red = np.interp(rng.random(n), RED_LEVELS, RED_QUANTILES)
-    return (red - BLUEST[0]) / (REDDEST[0] - BLUEST[0])
+    hues: Array = (red - BLUEST[0]) / (REDDEST[0] - BLUEST[0])
+    return hues
 
 
 def colours(galaxies: Galaxies) -> Array:
     """Surface brightness of the bodies in R, G and B, (n, 3), in 8-bit counts."""
     fractions = BLUEST + galaxies.hue[:, None] * (REDDEST - BLUEST)
-    return galaxies.brightness[:, None] * fractions / fractions.max(axis=1, keepdims=True)
+    over_brightest: Array = fractions / fractions.max(axis=1, keepdims=True)
+    return galaxies.brightness[:, None] * over_brightest
 
 
 def paint(galaxies: Galaxies, bank: Bank) -> NDArray[np.uint8]:
@@ -134,8 +136,3 @@ def true_ellipticity(galaxies: Galaxies, bank: Bank) -> tuple[Array, Array]:
     """Ellipticities of galaxies as drawn, before the blur."""
     frame = galaxies.frame
     return lensing.ellipticity(frame @ bank.moments[galaxies.kind] @ frame.transpose(0, 2, 1))
-
-
-def _in_picture(galaxies: Galaxies) -> NDArray[np.bool_]:
-    x, y = galaxies.x, galaxies.y
-    return (x > -0.5) & (x < SIDE - 0.5) & (y > -0.5) & (y < SIDE - 0.5)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from astropy.io.fits import PrimaryHDU
 from PIL import Image
 
 from darkmatter_features.dataset import (
@@ -18,12 +19,13 @@ from darkmatter_features.dataset import (
 from darkmatter_features.errors import ConfigError, DatasetError
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
+from darkmatter_features.simulation.survey import survey_sky
 from darkmatter_features.table import written_whole
 
 Maker = Callable[[np.random.Generator], SimulatedSky]
 Lens = tuple[float, float, float]
 
-PRESETS: dict[str, tuple[Maker, str]] = {"seed": (seed_sky, ".png")}
+PRESETS: dict[str, tuple[Maker, str]] = {"seed": (seed_sky, ".png"), "survey": (survey_sky, ".fits")}
 """What each preset draws a sky with, and the ending of its pictures."""
 
 
@@ -133,7 +135,10 @@ def _write_sky(out: Path, maker: Maker, picture: Path, seed: np.random.SeedSeque
 
 
 def _write_picture(path: Path, sky: SimulatedSky) -> None:
-    Image.fromarray(sky.pixels).save(path, format="PNG")
+    if sky.header is None:
+        Image.fromarray(sky.pixels).save(path, format="PNG")
+    else:
+        PrimaryHDU(sky.pixels, sky.header).writeto(path)
 
 
 def _write_tables(out: Path, pictures: dict[str, list[Path]], lenses: list[Lens]) -> None:
