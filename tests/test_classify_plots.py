@@ -66,9 +66,7 @@ def test_no_centre_is_marked_when_no_lens_is_called():
 
 
 def test_the_headline_counts_the_right_calls():
-    chosen = [
-        sample(probability=p, label=label) for p, label in ((0.9, 1), (0.9, 0), (0.2, 0), (0.2, np.nan))
-    ]
+    chosen = [sample(probability=p, label=label) for p, label in ((0.9, 1), (0.9, 0), (0.2, 0), (0.2, np.nan))]
     assert "2 of 3 called rightly" in sample_grid(chosen).texts[0].get_text()
 
 
@@ -115,8 +113,7 @@ def test_samples_fill_up_with_the_other_kind(pictures):
 def test_samples_follow_the_rng_and_are_mixed(pictures):
     table = judged([1.0, 0.0] * 15, [0.4] * 30)
     names = [
-        [each.sky.name for each in samples(table, pictures, rng=np.random.default_rng(seed))]
-        for seed in (1, 1, 2)
+        [each.sky.name for each in samples(table, pictures, rng=np.random.default_rng(seed))] for seed in (1, 1, 2)
     ]
     assert names[0] == names[1] != names[2]
     kinds = [each.label for each in samples(table, pictures, rng=np.random.default_rng(1))]
@@ -124,9 +121,7 @@ def test_samples_follow_the_rng_and_are_mixed(pictures):
 
 
 def test_a_sample_carries_its_own_row_of_the_table(pictures):
-    for each in samples(
-        judged([1.0] * 30, np.linspace(0, 1, 30).tolist()), pictures, rng=np.random.default_rng(3)
-    ):
+    for each in samples(judged([1.0] * 30, np.linspace(0, 1, 30).tolist()), pictures, rng=np.random.default_rng(3)):
         i = int(Path(each.sky.name).stem)
         assert each.found == each.lens == (i, i)
         assert each.probability == pytest.approx(i / 29)

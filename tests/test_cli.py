@@ -232,6 +232,11 @@ def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
     assert drawn[1].lens is None
 
 
+def test_an_unsure_mistake_is_drawn_once(tmp_path):
+    run = write_run(tmp_path / "run", [0.49, 0.9, 0.6], [1, 1, 1])
+    assert [each.name for each in worth_a_look(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
+
+
 def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
     run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
     drawn = worth_a_look(run, 10, data="elsewhere")

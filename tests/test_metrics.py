@@ -18,9 +18,7 @@ def verdicts() -> tuple[np.ndarray, np.ndarray]:
 
 def naive_auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     pairs = [
-        1.0 if p > q else 0.5 if p == q else 0.0
-        for p in probabilities[labels == 1]
-        for q in probabilities[labels == 0]
+        1.0 if p > q else 0.5 if p == q else 0.0 for p in probabilities[labels == 1] for q in probabilities[labels == 0]
     ]
     return sum(pairs) / len(pairs)
 
@@ -142,3 +140,10 @@ def test_a_thousand_resamples_of_a_validation_split_are_quick():
     start = time.perf_counter()
     metrics.score(rng.integers(0, 2, 600), rng.uniform(size=600), rng.uniform(0, 90, 600), rng=rng)
     assert time.perf_counter() - start < 2.0  # 0.15 s when nothing else runs
+
+
+def test_one_false_alarm_in_a_hundred_is_allowed_and_two_are_not():
+    others = np.linspace(0.0, 0.5, 98)
+    probabilities = np.concatenate([[0.9, 0.7], others, [0.95, 0.8, 0.6]])
+    labels = np.array([0] * 100 + [1] * 3)
+    assert metrics.recall_at_1pct_fpr(labels, probabilities) == pytest.approx(2 / 3)

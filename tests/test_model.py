@@ -25,9 +25,7 @@ ROWS = feature_rows(LABELS, np.random.default_rng(7)).to_numpy()
 def model() -> LensModel:
     config = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
     boosted = boost(evidence(ROWS), LABELS, evidence(ROWS)[:0], [], config=config)
-    return LensModel(
-        boosted.members, boosted.calibration, MeasureConfig(), LensTemplate.default(), config.to_dict()
-    )
+    return LensModel(boosted.members, boosted.calibration, MeasureConfig(), LensTemplate.default(), config.to_dict())
 
 
 @pytest.fixture
@@ -55,9 +53,7 @@ def test_calibration_is_where_a_fine_grid_finds_the_least_loss():
     slope, intercept = min(grid, key=lambda ab: naive_loss(*ab, log_odds, labels))
     assert found.slope == pytest.approx(slope, abs=0.011)
     assert found.intercept == pytest.approx(intercept, abs=0.011)
-    assert naive_loss(found.slope, found.intercept, log_odds, labels) <= naive_loss(
-        slope, intercept, log_odds, labels
-    )
+    assert naive_loss(found.slope, found.intercept, log_odds, labels) <= naive_loss(slope, intercept, log_odds, labels)
 
 
 def test_calibration_mends_log_odds_that_are_twice_too_sure():

@@ -85,9 +85,7 @@ def test_validation_labels_decide_nothing():
 
 def test_the_best_round_has_the_lowest_out_of_fold_loss_and_members_are_cut_there():
     x, y = rows(200, 1)
-    boosted = boost(
-        x, y, x[:0], [], config=TrainConfig(n_folds=3, n_repeats=1, max_rounds=300, learning_rate=0.1)
-    )
+    boosted = boost(x, y, x[:0], [], config=TrainConfig(n_folds=3, n_repeats=1, max_rounds=300, learning_rate=0.1))
     best = min(boosted.history, key=lambda line: line.held_out_loss)
     assert boosted.best_round == best.round < boosted.history[-1].round
     assert {member.num_trees() for member in boosted.members} == {best.round}
@@ -131,6 +129,13 @@ def test_the_same_seed_gives_the_same_trees_and_another_seed_others():
     config = [TrainConfig(n_folds=2, n_repeats=1, max_rounds=10, seed=seed) for seed in (1, 1, 2)]
     a, b, c = ([m.model_to_string() for m in boost(x, y, x[:0], [], config=each).members] for each in config)
     assert a == b != c
+
+
+def test_each_seed_and_repeat_parts_the_rows_anew():
+    x, y = rows(60, 1)
+    races = [boosting._Race(x, y, x[:0], [], TrainConfig(n_folds=2, n_repeats=2, seed=seed)) for seed in (1, 2)]
+    parts = {tuple(race.members[first].held_out) for race in races for first in (0, 2)}
+    assert len(parts) == 4
 
 
 def test_row_fraction_takes_that_share_of_each_kind():
