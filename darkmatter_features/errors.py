@@ -1,4 +1,4 @@
-"""The errors this project raises on purpose: each is one line that says what, which file, what was found, the remedy."""
+"""Errors raised on purpose: each is one line that says what, which file, what was found, and the remedy."""
 
 
 class DarkmatterError(Exception):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.background import noise_level, off_background
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
-from darkmatter_features.kernels.colors import REACH
+from darkmatter_features.kernels.colors import MAX_COLORS, REACH
 from darkmatter_features.kernels.footprints import gather_values, piece_residuals, split_pieces
 from darkmatter_features.kernels.pieces import brightest_band, connected_pieces
 from darkmatter_features.sky import Sky
@@ -39,9 +39,10 @@ class Segments:
     starts : (n + 1,) int64 array
         Galaxy k owns entries ``starts[k]:starts[k + 1]`` of `pixels` and `flux`.
     pixels : (m,) int64 array
-        Flat indices into the picture; a pixel that two galaxies share is listed for both.
+        Flat indices into the picture; a pixel that galaxies share is listed for each of them.
     flux : (m,) float64 array, counts
-        The galaxy's own light in that pixel, summed over bands, background taken off.
+        The galaxy's own light in that pixel, summed over bands, background taken off; where another hides it, the light
+        of its opposite side.
     blended : (n,) bool array
         True where a galaxy shares its connected piece with others.
     threshold : float, counts
@@ -180,10 +181,10 @@ def _split(
     piece_residuals(values, piece_starts, residuals)
     noise = max(float(np.median(residuals)), detection.noise) if residuals.size else detection.noise
     by_color = config.split_colors and _colors_tell(values, noise, config)
-    # A galaxy has a pixel of its own for each it is listed with; no pixel is shared by more than two.
-    pixels = np.empty(2 * piece_pixels.size, dtype=np.int64)
-    flux = np.empty(2 * piece_pixels.size)
-    starts = np.empty(2 * piece_pixels.size // config.n_pixels + 2, dtype=np.int64)
+    capacity = MAX_COLORS * piece_pixels.size  # each galaxy of a piece may reach, behind others, into all of it
+    pixels = np.empty(capacity, dtype=np.int64)
+    flux = np.empty(capacity)
+    starts = np.empty(capacity // config.n_pixels + 2, dtype=np.int64)
     blended = np.empty(starts.size, dtype=np.bool_)
     n_galaxies = split_pieces(
         values, piece_pixels, piece_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,

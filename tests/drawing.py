@@ -1,4 +1,4 @@
-"""Simple galaxies drawn for tests: ellipses whose true shape is known, one colour each, light added up."""
+"""Simple galaxies drawn for tests: ellipses whose true shape is known, one colour each."""
 
 import numpy as np
 
@@ -30,8 +30,13 @@ def gaussian(shape, x, y, *, size, e1=0.0, e2=0.0):
 
 
 def sky_of(*galaxies, name="drawn.png"):
-    """An 8-bit colour sky of (image, colour, level) galaxies; the level is the sum over bands where the image is 1."""
-    light = sum(level * image[..., None] * color for image, color, level in galaxies)
+    """An 8-bit colour sky of (image, colour, level) galaxies, each painted over those before it.
+
+    The level is the sum over bands where the image is 1.
+    """
+    light = np.zeros((*galaxies[0][0].shape, 3))
+    for image, color, level in galaxies:
+        light += image[..., None] * (level * color - light)
     return Sky(name, np.clip(np.rint(light), 0, 255).astype(np.uint8))
 
 

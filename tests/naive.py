@@ -90,6 +90,32 @@ def share_light(values, rows, columns, colors, patch, reach, radius):
     return shares
 
 
+def complete_hidden(rows, columns, noise, visible, hidden_cost):
+    """Light mirrored in the centre, downhill from the centroid by half pixels, that makes what is seen most symmetric."""
+    at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
+
+    def opposite(p, centre):
+        return at.get((centre[0] - int(rows[p]), centre[1] - int(columns[p])))
+
+    def asymmetry(centre):
+        cost = 0.0
+        for p in np.flatnonzero(visible > noise):
+            q = opposite(p, centre)
+            is_hidden = q is not None and visible[q] <= noise
+            cost += hidden_cost * visible[p] if is_hidden else abs(visible[p] - (0.0 if q is None else visible[q]))
+        return cost
+
+    here = tuple(int(np.rint(2 * np.average(at_axis, weights=visible))) for at_axis in (rows, columns))
+    while True:
+        around = [(here[0] + di, here[1] + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)]
+        best = min(around, key=asymmetry)
+        if asymmetry(best) >= asymmetry(here):
+            break
+        here = best
+    opposites = [opposite(p, here) for p in range(len(visible))]
+    return [visible[q] if visible[p] <= noise and q is not None else visible[p] for p, q in enumerate(opposites)]
+
+
 def split_saddles(brightness, rows, columns, contrast, depth, n_pixels):
     """Basins of the peaks: pixels from the brightest down; the lower of two basins that meet must hold its own."""
     at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}

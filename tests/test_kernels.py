@@ -2,6 +2,7 @@ import naive
 import numpy as np
 import pytest
 
+from darkmatter_features import kernels
 from darkmatter_features.kernels import colors, footprints, maps, moments, pieces, watershed
 
 
@@ -91,6 +92,29 @@ def test_share_light_matches_naive(rng):
     colors.share_light(values, grid, rows, columns, 0.3, own, patch, shares)
     expected = naive.share_light(values, rows, columns, own, patch, colors.REACH * 0.3, colors.SHARE_RADIUS)
     np.testing.assert_allclose(shares, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_complete_hidden_matches_naive(rng):
+    grid, rows, columns = _blob(rng)
+    for _ in range(5):
+        visible = rng.random(rows.size) * 50
+        visible[np.hypot(rows - rng.uniform(0, 15), columns - 10) < 4] = 0
+        whole = np.empty(rows.size)
+        colors.complete_hidden(grid, rows, columns, 0.3, visible, whole)
+        np.testing.assert_array_equal(whole, naive.complete_hidden(rows, columns, 0.3, visible, colors.HIDDEN_COST))
+
+
+def test_changed_kernels_forget_the_code_of_the_old_ones(tmp_path):
+    """A kernel compiled into its callers in other files changes them too; Numba alone would not notice."""
+    (tmp_path / "called.py").write_text("1")
+    cache = tmp_path / "__pycache__"
+    kernels.forget_stale_code(tmp_path)
+    (cache / "caller.nbi").write_text("compiled")
+    kernels.forget_stale_code(tmp_path)
+    assert (cache / "caller.nbi").exists()
+    (tmp_path / "called.py").write_text("2")
+    kernels.forget_stale_code(tmp_path)
+    assert not (cache / "caller.nbi").exists()
 
 
 def test_smoothing_matches_the_mean_of_neighbours(rng):

@@ -38,23 +38,29 @@ def _crowd(*galaxies):
     return sky_of(*galaxies, *[(disc(WIDE, x, 80, size=3), PINK, 300) for x in (20, 50, 80, 110)])
 
 
+def _flux_image(segments, k):
+    own = slice(segments.starts[k], segments.starts[k + 1])
+    image = np.zeros(segments.sky.shape)
+    image.flat[segments.pixels[own]] = segments.flux[own]
+    return image
+
+
 def test_overlapping_galaxies_of_two_colors_are_taken_apart():
-    alone = [disc(WIDE, 60, 40, size=5, e1=0.3), disc(WIDE, 66, 44, size=4, e2=-0.3)]
-    segments = segment(_crowd((alone[0], ORANGE, 250), (alone[1], BLUE, 250)))
+    behind, before = disc(WIDE, 60, 40, size=5, e1=0.3), disc(WIDE, 66, 44, size=4, e2=-0.3)
+    segments = segment(_crowd((behind, ORANGE, 250), (before, BLUE, 250)))
     assert segments.blended.tolist() == [True, True, False, False, False, False]
-    for k, image in enumerate(alone):
-        own = slice(segments.starts[k], segments.starts[k + 1])
-        found = np.zeros(image.size)
-        found[segments.pixels[own]] = segments.flux[own]
-        assert abs(found - 250 * image.ravel()).sum() < 0.1 * 250 * image.sum()
+    for alone in (behind, before):
+        k = int(segments.labels[40, 52] if alone is behind else segments.labels[44, 68]) - 1
+        # A third of the one behind is hidden, and filled in from the other side.
+        assert abs(_flux_image(segments, k) - 250 * alone).sum() < 0.15 * 250 * alone.sum()
 
 
-def test_overlap_of_two_is_no_third_galaxy():
-    crossed = [
-        (disc(WIDE, 60, 40, size=5, e1=0.5), ORANGE, 250),
-        (disc(WIDE, 60, 40, size=5, e1=-0.5), BLUE, 250),
-    ]
-    assert segment(_crowd(*crossed)).blended.sum() == 2
+def test_galaxy_cut_in_two_by_another_is_one():
+    crossed = [(disc(WIDE, 60, 40, size=5, e1=0.5), ORANGE, 250), (disc(WIDE, 60, 40, size=5, e1=-0.5), BLUE, 250)]
+    segments = segment(_crowd(*crossed))
+    assert segments.blended.sum() == 2
+    left, right = _flux_image(segments, 0)[:, :60], _flux_image(segments, 0)[:, 61:]
+    assert left.sum() == pytest.approx(right.sum(), rel=0.05)
 
 
 def test_three_galaxies_in_a_chain_are_told_apart():

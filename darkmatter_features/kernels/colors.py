@@ -1,7 +1,8 @@
 """Which colours a connected piece holds, and how its light is shared between them.
 
-A galaxy drawn in one colour keeps that colour wherever it is alone; where two overlap their light adds. So colours that
-recur over a compact patch are galaxies, and every other pixel is a mixture that a least-squares fit takes apart.
+A galaxy drawn in one colour keeps that colour wherever it is seen; where two meet, the blur of the picture mixes their
+light. So colours that recur over a compact patch are galaxies, and every other pixel is a mixture that a least-squares
+fit takes apart.
 """
 
 from typing import Any
@@ -20,12 +21,12 @@ N_SHIFTS = 3
 # A patch is a galaxy only if some 3 x 3 square holds this many of its pixels: the blurred seam between two
 # galaxies, two pixels wide, holds at most six of one mixed colour.
 CORE = 7
+# What light opposite a hidden pixel costs in the search for a centre, over what it costs opposite a dark one: so little
+# that any asymmetry outweighs it, but enough to choose the least hidden of the symmetric ones. Errors of blended
+# ellipticities on simulated training skies: 0.097 with anything from 0.05 to 0.3, 0.101 with 1.
+HIDDEN_COST = 0.1
 # How far, in pixels, a galaxy reaches into pixels that it shares.
 SHARE_RADIUS = 8
-# A patch of mixed colour is an overlap if at most this part of its rim borders on the background...
-MAX_OPEN_BORDER = 0.35
-# ...and if either galaxy gives it at least this part of its own mean brightness.
-MIN_OVERLAP_SHARE = 0.4
 
 
 @compiled
@@ -146,61 +147,6 @@ def _two_shares(value: Any, a: Any, b: Any) -> Any:
 
 
 @compiled
-def _borders(grid: Any, rows: Any, columns: Any, patch: Any, k: Any, touches: Any) -> Any:
-    """Mark in `touches` which patches border on patch `k`; return which part of its rim borders on the background."""
-    touches[:] = False
-    n_rim, n_open = 0, 0
-    for p in range(rows.size):
-        if patch[p] != k:
-            continue
-        on_rim, is_open = False, False
-        for di in range(-2, 3):
-            for dj in range(-2, 3):
-                i, j = rows[p] + di, columns[p] + dj
-                if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1]:
-                    q = grid[i, j] - 1
-                    if q >= 0:
-                        touches[patch[q]] = True
-                    if abs(di) + abs(dj) == 1:
-                        is_open |= q < 0
-                        on_rim |= q < 0 or patch[q] != k
-        n_rim += on_rim
-        n_open += is_open
-    return n_open / max(n_rim, 1)
-
-
-@compiled
-def dissolve_overlaps(
-    values: Any, grid: Any, rows: Any, columns: Any, noise: Any, colors: Any, patch: Any, n_colors: Any
-) -> None:
-    """Free the patches that are no galaxies but the overlap of two: enclosed, and as bright as both together."""
-    brightness = np.zeros((n_colors + 1, values.shape[1]))
-    n = np.zeros(n_colors + 1)
-    for p in range(rows.size):
-        brightness[patch[p]] += values[p]
-        n[patch[p]] += 1
-    for k in range(n_colors + 1):
-        brightness[k] /= max(n[k], 1.0)
-    touches = np.empty(n_colors + 1, dtype=np.bool_)
-    for k in range(1, n_colors + 1):
-        if _borders(grid, rows, columns, patch, k, touches) > MAX_OPEN_BORDER:
-            continue
-        for a in range(1, n_colors + 1):
-            for b in range(a + 1, n_colors + 1):
-                if k in (a, b) or not (touches[a] and touches[b]):
-                    continue
-                share_a, share_b, squares = _two_shares(brightness[k], colors[a - 1], colors[b - 1])
-                if (
-                    share_a > MIN_OVERLAP_SHARE * brightness[a].sum()
-                    and share_b > MIN_OVERLAP_SHARE * brightness[b].sum()
-                    and squares <= (REACH * noise) ** 2
-                ):
-                    for p in range(rows.size):
-                        if patch[p] == k:
-                            patch[p] = 0
-
-
-@compiled
 def _nearest(grid: Any, patch: Any, row: Any, column: Any, distance: Any) -> None:
     """Fill `distance` with how far each patch's nearest pure pixel is from (row, column); inf beyond SHARE_RADIUS."""
     distance[:] = np.inf
@@ -246,3 +192,52 @@ def share_light(
             shares[p, best_a] = share_a
         if best_b >= 0:
             shares[p, best_b] = share_b
+
+
+@compiled
+def _mirror(grid: Any, rows: Any, columns: Any, p: Any, twice_row: Any, twice_column: Any) -> Any:
+    """Return which pixel lies opposite pixel `p` about a centre (given doubled, in whole numbers); -1 if none does."""
+    i, j = twice_row - rows[p], twice_column - columns[p]
+    return grid[i, j] - 1 if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1] else -1
+
+
+@compiled
+def _asymmetry(grid: Any, rows: Any, columns: Any, noise: Any, visible: Any, twice_row: Any, twice_column: Any) -> Any:
+    """Return how much light differs from what lies opposite; light opposite a hidden pixel counts HIDDEN_COST of it."""
+    cost = 0.0
+    for p in range(rows.size):
+        if visible[p] > noise:
+            q = _mirror(grid, rows, columns, p, twice_row, twice_column)
+            if q >= 0 and visible[q] <= noise:
+                cost += HIDDEN_COST * visible[p]
+            else:
+                cost += abs(visible[p] - (visible[q] if q >= 0 else 0.0))
+    return cost
+
+
+@compiled
+def complete_hidden(grid: Any, rows: Any, columns: Any, noise: Any, visible: Any, whole: Any) -> None:
+    """Fill `whole` (m,) with a galaxy's flux `visible` (m,), and in pixels that hide it with what lies opposite.
+
+    Galaxies look the same turned by half a circle. The centre is searched, downhill from the centroid by half pixels,
+    where what is visible is most nearly symmetric with as little hidden as possible.
+    """
+    total = visible.sum()
+    row = int(np.rint(2.0 * (visible * rows).sum() / total))
+    column = int(np.rint(2.0 * (visible * columns).sum() / total))
+    least = _asymmetry(grid, rows, columns, noise, visible, row, column)
+    moved = True
+    while moved:
+        moved = False
+        for i in range(row - 1, row + 2):
+            for j in range(column - 1, column + 2):
+                cost = _asymmetry(grid, rows, columns, noise, visible, i, j)
+                if cost < least:
+                    least, best_row, best_column, moved = cost, i, j, True
+        if moved:
+            row, column = best_row, best_column
+    for p in range(rows.size):
+        whole[p] = visible[p]
+        q = _mirror(grid, rows, columns, p, row, column)
+        if visible[p] <= noise and q >= 0:
+            whole[p] = visible[q]

@@ -10,7 +10,7 @@ from darkmatter_features.kernels.colors import (
     MAX_COLORS,
     REACH,
     color_residual,
-    dissolve_overlaps,
+    complete_hidden,
     find_colors,
     share_light,
 )
@@ -67,10 +67,12 @@ def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separati
     n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
     if n_colors < 2:
         return _whole(values)
-    if n_colors > 2:
-        dissolve_overlaps(values, grid, rows, columns, noise, colors, patch, n_colors)
     shares = np.zeros((pixels.size, n_colors))
     share_light(values, grid, rows, columns, noise, colors[:n_colors], patch, shares)
+    whole = np.empty(pixels.size)
+    for k in range(n_colors):
+        complete_hidden(grid, rows, columns, noise, shares[:, k].copy(), whole)
+        shares[:, k] = whole
     return shares
 
 

@@ -56,9 +56,9 @@ def morphology(brightness: Array) -> Morphology:
 def disc(rng: np.random.Generator) -> Morphology:
     """Draw a flat disc with faint, tightly wound arms and a round core."""
     x, y = _plane()
-    q = rng.uniform(0.31, 1.0)
+    q = rng.uniform(0.28, 1.0)
     r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
-    arms = 1.0 + rng.uniform(0.0, 0.16) * np.cos(rng.uniform(8.0, 22.0) * r + 2.0 * phi + rng.uniform(0, 6.3))
+    arms = 1.0 + rng.uniform(0.0, 0.2) * np.cos(rng.uniform(8.0, 22.0) * r + 2.0 * phi + rng.uniform(0, 6.3))
     body = _inside(1.0 - r, 0.06) * arms
     return morphology(body * _grain(rng) + _bulge(rng, rng.uniform(0.22, 0.42)))
 
@@ -68,9 +68,9 @@ def edge_on(rng: np.random.Generator) -> Morphology:
     x, y = _plane()
     half_thickness = rng.uniform(0.08, 0.14)
     knob = half_thickness * rng.uniform(1.4, 2.6)
-    body = _inside(0.98 - np.abs(x), 0.05) * _inside(half_thickness - np.abs(y), 0.04)
-    body *= 1.0 + 0.3 * np.exp(-np.abs(x) / 0.3)
-    return morphology(np.maximum(body * _grain(rng), 1.1 * _inside(knob - np.hypot(x, y), 0.05)))
+    body = _inside(0.98 - np.abs(x), 0.05) * _inside(half_thickness * (1.15 - 0.35 * np.abs(x)) - np.abs(y), 0.04)
+    body *= 0.9 + 0.4 * np.exp(-np.abs(x) / 0.35)
+    return morphology(np.maximum(body * _grain(rng), 1.15 * _inside(knob - np.hypot(0.8 * x, y), 0.06)))
 
 
 def cross(rng: np.random.Generator) -> Morphology:
@@ -101,11 +101,12 @@ def spiral(rng: np.random.Generator) -> Morphology:
 
 
 def ring(rng: np.random.Generator) -> Morphology:
-    """Draw a bulge inside a ring."""
+    """Draw a bulge inside arms wound into a ring."""
     x, y = _plane()
     q = rng.uniform(0.5, 1.0)
-    r = np.hypot(x, y / q)
-    annulus = 0.8 * _inside(0.11 - np.abs(r - 0.86), 0.05)
+    r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
+    wound = 0.8 + 0.09 * np.cos(phi + rng.uniform(0.0, 6.3))
+    annulus = 0.8 * _inside(0.11 - np.abs(r - wound), 0.05)
     return morphology(np.maximum(annulus + 0.15 * _inside(0.8 - r, 0.1), _bulge(rng, 0.4, peak=1.2)))
 
 
@@ -129,8 +130,8 @@ def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -
 
 
 def _grain(rng: np.random.Generator) -> Array:
-    """Patches a few pixels wide, 6 % rms: the texture of the drawings."""
-    coarse = rng.normal(1.0, 0.06, (STAMP // 6, STAMP // 6))
+    """Patches a few pixels wide, 8 % rms: the texture of the drawings."""
+    coarse = rng.normal(1.0, 0.08, (STAMP // 6, STAMP // 6))
     return coarse.repeat(6, axis=0).repeat(6, axis=1)
 
 

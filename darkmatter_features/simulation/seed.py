@@ -19,31 +19,38 @@ LENS_SHARE = 0.5
 """Share of the skies that have a lens."""
 
 BLUR = 0.92
-"""Blur of the drawings, sigma in pixels: a Gaussian edge fitted to the rims of the published large discs."""
+"""Blur of the drawings, sigma in pixels; the rims of large discs in the two published full skies fall off with
+0.96, of which drawing on pixels makes 0.29, in quadrature."""
 
-# --- Calibrated with benchmarks/bench_simulation.py on the figures of the published skies -------------------------
-DENSITY = 194.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens
+# --- Set so that benchmarks/bench_simulation.py finds the figures of the published skies --------------------------
+DENSITY = 193.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens; from the pieces counted
+# From the areas of the pieces, which spread over a factor 20 (5 to 95 %); the slope also from the counts about lenses.
 COUNTS = Counts(slope=0.55, cutoff=4.3)
 FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
-AREA_AT_LIMIT = 22.0  # pixels: lit area, before blurring, of a galaxy at the limit
+AREA_AT_LIMIT = 23.0  # pixels: typical lit area, before blurring, of a galaxy at the limit
 AREA_SCATTER = 1.15  # e-folds, at given luminosity
-STRENGTH = (0.136, 0.355)  # shear at 100 px: a factor 2.5, drawn evenly in the logarithm
-HALO_SLOPE = 0.5
+# From gamma_t by radius. What is measured is three quarters of the true shear: the blur rounds, neighbours merge.
+STRENGTH = (0.130, 0.340)  # shear at 100 px, evenly in the logarithm: the published lenses vary by about 2.5
+HALO_SLOPE = 0.5  # isothermal, 1, would have an Einstein ring as large as the radii where galaxies are published
 CORE = 4.0  # pixels
-REACH = 243.0  # pixels
+REACH = 243.0  # pixels; gamma_t is .09 at 180-250 px and .005 beyond
 
 # --- Read off the two published full skies ------------------------------------------------------------------------
-# Brightest channel of the bodies: log-normal.
-BRIGHTNESS, BRIGHTNESS_SCATTER, BRIGHTEST = 168.0, 0.18, 200.0
-FADING = -0.14  # power of the area: large galaxies are fainter per pixel
 # Fractions (R, G, B) of a galaxy's light: BLUEST + hue (REDDEST - BLUEST), the same over its whole body.
 BLUEST, REDDEST = np.array([0.233, 0.282, 0.485]), np.array([0.560, 0.334, 0.108])
 RED_LEVELS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
 RED_QUANTILES = np.array([0.233, 0.275, 0.335, 0.365, 0.39, 0.413, 0.437, 0.455, 0.477, 0.513, 0.555, 0.57])
-# Bars and crosses (kinds 1 and 2) lean to the horizontal, the others point anywhere: this is the mean e1.
+# Body in the brightest channel: peaks of blue galaxies end near 170, of orange ones near 230, many are close to
+# that and few are faint: a beta distribution, its median at the hue's brightness.
+BRIGHTNESS_HUES = np.array([0.0, 0.3, 0.45, 0.6, 1.0])
+BRIGHTNESS = np.array([149.0, 138.0, 154.0, 185.0, 193.0])
+BRIGHTNESS_SPREAD = (8.0, 2.0, 1.20)  # beta distribution's a and b, and its end
+FADING = -0.14  # power of the area: large galaxies are fainter per pixel
+# Bars and crosses (kinds 1 and 2) lean to the horizontal, the others hardly: this makes the mean e1 of +.075, in
+# every sky, lens or not. In the published skies elongated pieces crowd within 30 degrees of the horizontal.
 LEANING = np.array([0.1, 0.85, 0.9, 0.1, 0.1])  # share of each kind that leans
 LEAN_SCATTER = np.radians([25.0, 22.0, 12.0, 25.0, 25.0])
-LARGEST = np.array([10.8, 18.0, 8.0, 10.0, 8.0])  # pixels, radius or half length, by kind
+LARGEST = np.array([10.8, 18.0, 8.0, 10.0, 8.0])  # pixels, radius or half length before lensing, by kind
 
 # Sources this far outside the picture may be lensed into it, or reach into it.
 _MARGIN = 70.0
@@ -80,6 +87,7 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
     luminosity = COUNTS.draw(rng, DENSITY, side**2, FAINTEST)
     n = len(luminosity)
     area = AREA_AT_LIMIT * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
+    hue = _hues(rng, n)
     kind = rng.integers(0, len(bank.areas), n)
     scale = np.minimum(np.sqrt(area / bank.areas[kind]), LARGEST[bank.kinds[kind]])
     x, y = rng.uniform(-_MARGIN - 0.5, SIDE - 0.5 + _MARGIN, (2, n))
@@ -90,8 +98,8 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
         kind,
         scale[:, None, None] * orientations(rng, bank.kinds[kind]),
         np.sqrt(area / np.pi),
-        _brightness(rng, area),
-        _hues(rng, n),
+        _brightness(rng, area, hue),
+        hue,
     )
 
 
@@ -105,9 +113,10 @@ def orientations(rng: np.random.Generator, kinds: NDArray[np.int64]) -> Array:
     return np.stack([np.stack([c, -parity * s], -1), np.stack([s, parity * c], -1)], -2)
 
 
-def _brightness(rng: np.random.Generator, area: Array) -> Array:
-    scatter = np.exp(rng.normal(0.0, BRIGHTNESS_SCATTER, len(area)))
-    return np.minimum(BRIGHTNESS * scatter * (area / AREA_AT_LIMIT) ** FADING, BRIGHTEST)
+def _brightness(rng: np.random.Generator, area: Array, hue: Array) -> Array:
+    a, b, end = BRIGHTNESS_SPREAD
+    typical: Array = np.interp(hue, BRIGHTNESS_HUES, BRIGHTNESS)
+    return typical * end * rng.beta(a, b, len(hue)) * (area / AREA_AT_LIMIT) ** FADING
 
 
 def _hues(rng: np.random.Generator, n: int) -> Array:

@@ -1,0 +1,69 @@
+from dataclasses import fields
+
+import pytest
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ConfigError
+
+
+def _written(tmp_path, text):
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    return path
+
+
+def test_what_the_file_does_not_name_keeps_its_default(tmp_path):
+    config = MeasureConfig.read(_written(tmp_path, "n_pixels = 12\nsplit_colors = false\ngrid_spacing = 8\n"))
+    assert config == MeasureConfig(n_pixels=12, split_colors=False, grid_spacing=8)
+
+
+def test_unknown_setting_is_refused_with_the_nearest_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"settings.toml: unknown setting 'n_pixel'; did you mean 'n_pixels'\?"):
+        MeasureConfig.read(_written(tmp_path, "n_pixel = 12\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("n_pixels = 7.5", "n_pixels must be of type int, got 7.5"),
+        ("n_pixels = true", "n_pixels must be of type int, got True"),
+        ("split_colors = 1", "split_colors must be of type bool, got 1"),
+        ('grid_spacing = "10"', "grid_spacing must be of type float, got '10'"),
+        ("n_pixels = 2", "n_pixels must lie between 3 and inf, got 2"),
+        ("threshold_fraction = 1.5", "threshold_fraction must lie between 0 and 1, got 1.5"),
+        ("threshold_sigma = nan", "threshold_sigma must lie between 0.5 and inf, got nan"),
+    ],
+)
+def test_wrong_value_is_refused_by_name(tmp_path, line, message):
+    with pytest.raises(ConfigError) as error:
+        MeasureConfig.read(_written(tmp_path, line))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["n_pixels 12", "[[["])
+def test_file_that_is_no_toml_is_refused(tmp_path, text):
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        MeasureConfig.read(_written(tmp_path, text))
+
+
+def test_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        MeasureConfig.read(tmp_path / "none.toml")
+
+
+def test_fingerprint_changes_with_every_setting():
+    prints = {MeasureConfig().fingerprint()}
+    for setting in fields(MeasureConfig):
+        value = getattr(MeasureConfig(), setting.name)
+        other = not value if isinstance(value, bool) else value + 1 if value >= 1 else value / 2
+        prints.add(MeasureConfig(**{setting.name: other}).fingerprint())
+    assert len(prints) == 1 + len(fields(MeasureConfig))
+
+
+def test_settings_survive_their_dict():
+    config = MeasureConfig(n_pixels=9)
+    assert MeasureConfig.from_dict(config.to_dict()) == config
+
+
+def test_every_setting_says_what_it_means():
+    assert all(setting.metadata["meaning"] for setting in fields(MeasureConfig))
