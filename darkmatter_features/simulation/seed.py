@@ -52,8 +52,8 @@ LEANING = np.array([0.1, 0.85, 0.9, 0.1, 0.1])  # share of each kind that leans
 LEAN_SCATTER = np.radians([25.0, 22.0, 12.0, 25.0, 25.0])
 LARGEST = np.array([10.8, 18.0, 8.0, 10.0, 8.0])  # pixels, radius or half length before lensing, by kind
 
-# Sources this far outside the picture may be lensed into it, or reach into it.
-_MARGIN = 70.0
+# Galaxies this far outside the picture may reach into it; a lens, always inside, pushes them outward.
+_MARGIN = 45.0
 _BANK = (320, 512)  # how many shapes, and their seed
 
 

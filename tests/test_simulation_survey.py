@@ -1,0 +1,80 @@
+"""The survey preset: fluxes, noise and shapes of its pictures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from darkmatter_features.simulation import survey
+from darkmatter_features.simulation.population import lensed
+from darkmatter_features.simulation.survey import BACKGROUND, FLUX_AT_LIMIT, GAIN, SIDE, survey_sky
+
+
+class NoStars(np.random.Generator):
+    """A generator that draws no stars, so that one galaxy is alone in its picture."""
+
+    def poisson(self, lam=1.0, size=None):
+        return 0 if np.isscalar(lam) and lam == survey.STARS else super().poisson(lam, size)
+
+
+def alone(luminosity):
+    """One galaxy of the preset in the middle of the picture."""
+    galaxies = survey.draw_galaxies(np.random.default_rng(2))
+    one = galaxies.select(np.arange(len(galaxies)) == 0)
+    brightness = one.brightness * luminosity / one.luminosity
+    return replace(
+        one, x=np.array([256.0]), y=np.array([250.0]), luminosity=np.array([luminosity]), brightness=brightness
+    )
+
+
+def flux_in_picture(galaxy):
+    """Flux over the sky, in a box of 160 px; the sky is the same with and without the galaxy."""
+    with_it, without = (
+        survey.expose(NoStars(np.random.PCG64(5)), galaxy.select(np.array([keep]))).astype(float)
+        for keep in (True, False)
+    )
+    return (with_it - without)[170:330, 176:336].sum()
+
+
+def test_a_galaxy_has_the_flux_of_its_luminosity():
+    """Noise of 4 counts on 160 x 160 px, twice: 900 counts, of 104,000; 2 % may fall outside its stamp."""
+    assert flux_in_picture(alone(400.0)) == pytest.approx(400.0 * FLUX_AT_LIMIT, rel=0.04)
+
+
+def test_lensing_magnifies_the_flux_in_the_picture():
+    galaxy = alone(400.0)
+    halo = survey.NfwHalo(5e14, 5.0, 0.3, 1.0, survey.SCALE)
+    image = lensed(galaxy, halo, 256.0, 170.0)
+    image_in_middle = replace(image, x=galaxy.x, y=galaxy.y)
+    magnification = image.luminosity[0] / galaxy.luminosity[0]
+    assert magnification > 1.4
+    assert flux_in_picture(image_in_middle) / flux_in_picture(galaxy) == pytest.approx(magnification, rel=0.04)
+
+
+def test_noise_is_that_of_the_electrons_of_the_sky():
+    """Differences of neighbours, whose median no galaxy moves: sqrt(BACKGROUND / GAIN) = 4.1 counts."""
+    pixels = survey_sky(np.random.default_rng(8)).pixels
+    assert (pixels.dtype, pixels.shape) == (np.float32, (SIDE, SIDE))
+    difference = np.abs(np.diff(pixels.astype(float), axis=1))
+    noise = 1.4826 * np.median(difference) / np.sqrt(2)
+    assert noise == pytest.approx(np.sqrt(BACKGROUND / GAIN), rel=0.06)
+    assert np.median(pixels) == pytest.approx(BACKGROUND, rel=0.02)
+
+
+def test_galaxies_line_up_about_a_survey_lens():
+    """True shapes of 20 lensed skies, 2,400 galaxies at 60 to 200 px: gamma_t near .17, gamma_x 0, to .006."""
+    rng, rows = np.random.default_rng(4), []
+    halo = survey.NfwHalo(5e14, 5.0, 0.3, 1.0, survey.SCALE)
+    for _ in range(20):
+        image = lensed(survey.draw_galaxies(rng), halo, 256.0, 256.0)
+        image = image.select((image.luminosity > 1.0) & image.within(SIDE))
+        e1, e2 = survey.lensing.ellipticity(image.frame @ image.frame.transpose(0, 2, 1))
+        dx, dy = image.x - 256.0, image.y - 256.0
+        rows.append((np.hypot(dx, dy), (e1 + 1j * e2) * np.exp(-2j * np.arctan2(dy, dx))))
+    r, e = np.hstack([row[0] for row in rows]), np.hstack([row[1] for row in rows])
+    here = (r > 60) & (r < 200)
+    error = 0.24 / np.sqrt(here.sum())
+    tangential = survey.lensing.stretches(halo, r[here], np.zeros(here.sum()))
+    g = np.mean((tangential[0] - tangential[1]) / (tangential[0] + tangential[1]))
+    assert -e[here].real.mean() == pytest.approx(g, abs=4 * error)
+    assert -e[here].imag.mean() == pytest.approx(0.0, abs=4 * error)
