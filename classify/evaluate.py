@@ -13,7 +13,6 @@ from classify.model import LensModel, Verdict
 from darkmatter_features.dataset import SPLITS, Dataset, Split
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.extract import SkyRow, extract_rows
-from darkmatter_features.sky import read_sky
 
 BOOTSTRAP_SEED = 1
 """Of the resamples: the same verdicts have the same bounds."""
@@ -136,7 +135,8 @@ def _labelled_split(dataset: Dataset, name: str) -> Split:
 def _judged_split(model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow]) -> pd.DataFrame:
     done = [i for i, row in enumerate(measured) if row.values is not None]
     names = [dataset.relative(split.files[i]) for i in done]
-    places = np.array([_lens_position(split, i) for i in done]).reshape(-1, 2)
+    shapes = [row.shape for row in measured if row.shape is not None]
+    places = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
     labels = np.asarray(split.labels, dtype=np.float64)[done]
     return judged_table(
         model.verdicts(names, [row.values for row in measured if row.values is not None]),
@@ -144,11 +144,3 @@ def _judged_split(model: LensModel, dataset: Dataset, split: Split, measured: Se
         places[:, 0],
         places[:, 1],
     )
-
-
-def _lens_position(split: Split, i: int) -> tuple[float, float]:
-    """Return row and column of a sky's lens in its own pixels; nan where there is none or it is unknown."""
-    if not np.isfinite(split.lens_rows[i]):
-        return float("nan"), float("nan")
-    row, column = split.lens_position(i, read_sky(split.files[i]).shape)
-    return float(row), float(column)

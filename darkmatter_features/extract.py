@@ -1,31 +1,22 @@
-"""Every sky of a data set to its feature row: in parallel, resumable, and the same at any number of workers."""
+"""From a picture to its feature row."""
 
-import csv
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.dataset import Dataset, Split
-from darkmatter_features.errors import DarkmatterError, DatasetError, TableError
-from darkmatter_features.shapes import GalaxyCatalog, measure
+from darkmatter_features.errors import DarkmatterError
+from darkmatter_features.shapes import measure
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import Sky, read_sky
-from darkmatter_features.statistics import FEATURES, feature_row
-from darkmatter_features.table import read_table, write_table, written_whole
+from darkmatter_features.statistics import feature_row
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.workers import parallel
 
 Progress = Callable[[int, int], None]
-_Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 # Skies a task: enough to hide the cost of handing one out, few enough to show progress and to lose little when killed.
 CHUNK = 32
@@ -41,6 +32,8 @@ class SkyRow:
         The picture.
     values : (len(FEATURES),) float64 array or None
         Its feature row; None if it failed.
+    shape : (int, int) or None
+        Rows and columns of the picture.
     ra, dec : float, degrees
         The peak on the sky; nan without a WCS.
     error : str or None
@@ -49,17 +42,10 @@ class SkyRow:
 
     path: Path
     values: NDArray[np.float64] | None
+    shape: tuple[int, int] | None = None
     ra: float = np.nan
     dec: float = np.nan
     error: str | None = None
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What became of a data set: how many skies have a row, and (sky, reason) of each that has none."""
-
-    n_skies: int
-    failures: tuple[tuple[str, str], ...]
 
 
 def extract_sky(
@@ -97,11 +83,12 @@ def extract_rows(
     progress : callable, optional
         Called with (skies done, skies in all).
     """
-    chunks = list(_chunks(paths))
     rows: list[SkyRow] = []
-    for chunk in _parallel(_rows_of_chunk, ((chunk, template, config) for chunk in chunks), len(chunks), n_jobs):
+    report(progress, 0, len(paths))
+    tasks = [(chunk, template, config) for chunk in chunks(paths)]
+    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
         rows += chunk
-        _report(progress, len(rows), len(paths))
+        report(progress, len(rows), len(paths))
     return rows
 
 
@@ -113,9 +100,9 @@ def _row_of_file(path: Path, template: LensTemplate | None, config: MeasureConfi
     try:
         sky = read_sky(path)
         values = extract_sky(sky, template=template, config=config)
-        return SkyRow(path, values, *_on_sky(sky, *values[:2]))
+        return SkyRow(path, values, sky.shape, *_on_sky(sky, *values[:2]))
     except Exception as error:
-        return SkyRow(path, None, error=_reason(error))
+        return SkyRow(path, None, error=one_line(error))
 
 
 def _on_sky(sky: Sky, row: float, column: float) -> tuple[float, float]:
@@ -126,214 +113,18 @@ def _on_sky(sky: Sky, row: float, column: float) -> tuple[float, float]:
     return float(ra), float(dec)
 
 
-def _reason(error: Exception) -> str:
-    """Return one line; an error that nobody foresaw is named by its type."""
+def one_line(error: Exception) -> str:
+    """Return what an error says in one line; one that nobody foresaw is named by its type."""
     text = str(error) if isinstance(error, DarkmatterError) else f"unexpected {type(error).__name__}: {error}"
     return " ".join(text.split())
 
 
-def extract_dataset(
-    data: str | Path,
-    out: str | Path,
-    *,
-    config: MeasureConfig | None = None,
-    n_jobs: int = -1,
-    progress: Progress | None = None,
-) -> Extraction:
-    """Measure every sky of a data set, fit the template, and write the tables.
-
-    Parameters
-    ----------
-    data : str or Path
-        Folder of a data set, in any layout that :meth:`Dataset.open` knows.
-    out : str or Path
-        Folder for ``catalogs.parquet`` (a row a galaxy), ``features.parquet`` (a row a sky), ``template.json`` and
-        ``failures.csv``. What a killed run had measured is taken up; tables made from the same pictures with the same
-        settings are left as they are.
-    config : MeasureConfig, optional
-        Settings; the defaults when not given.
-    n_jobs : int
-        Worker processes; -1 for one a core.
-    progress : callable, optional
-        Called with (skies done, skies in all).
-
-    Raises
-    ------
-    DatasetError
-        If the folder holds no data set, or no sky of it can be measured.
-    """
-    dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
-    files = [file for split in dataset.splits for file in split.files]
-    key = _key(dataset.root, files, config)
-    if (done := _already_there(out, key)) is not None:
-        return done
-    parts = _measured_parts(dataset.root, files, out / ".parts", config, n_jobs, progress)
-    failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
-    if len(failures) == len(files):
-        raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
-    catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
-    template = _fit_template(dataset, catalogs)
-    rows = _map_parts(parts, template, config, n_jobs)
-    provenance = {
-        "config": config.to_dict(),
-        "config_fingerprint": config.fingerprint(),
-        "version": __version__,
-    }
-    write_table(out / "catalogs.parquet", catalogs, kind="catalogs", metadata=provenance)
-    template.write(out / "template.json")
-    _write_failures(out / "failures.csv", failures)
-    provenance |= {
-        "dataset": str(dataset.root.resolve()),
-        "template_fingerprint": template.fingerprint(),
-        "key": key,
-    }
-    write_table(out / "features.parquet", _feature_table(dataset, rows), kind="features", metadata=provenance)
-    shutil.rmtree(out / ".parts")
-    return Extraction(len(rows), failures)
-
-
-def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
-    """Return a name for what these pictures give with these settings: it changes when a picture does."""
-    stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    text = json.dumps([__version__, config.fingerprint(), [feature.name for feature in FEATURES], stats])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _already_there(out: Path, key: str) -> Extraction | None:
-    try:
-        table, metadata = read_table(out / "features.parquet", kind="features")
-        with (out / "failures.csv").open(newline="", encoding="utf-8") as lines:
-            failures = tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))
-    except (TableError, OSError, KeyError):
-        return None
-    return Extraction(len(table), failures) if metadata.get("key") == key else None
-
-
-def _measured_parts(
-    root: Path,
-    files: Sequence[Path],
-    folder: Path,
-    config: MeasureConfig,
-    n_jobs: int,
-    progress: Progress | None,
-) -> list[Path]:
-    """Measure chunk by chunk into tables of their own, but for those that an earlier run left."""
-    folder.mkdir(parents=True, exist_ok=True)
-    chunks = [(chunk, folder / f"{_key(root, chunk, config)}.parquet") for chunk in _chunks(files)]
-    missing = [(chunk, part) for chunk, part in chunks if not part.exists()]
-    n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
-    _report(progress, n_done, len(files))
-    tasks = ((root, chunk, part, config) for chunk, part in missing)
-    for n_measured in _parallel(_measure_part, tasks, len(missing), n_jobs):
-        n_done += n_measured
-        _report(progress, n_done, len(files))
-    return [part for _, part in chunks]
-
-
-def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig) -> int:
-    frames, failures = [_catalog_frame("", None)], []
-    for file in files:
-        name = file.relative_to(root).as_posix()
-        try:
-            frames.append(_catalog_frame(name, measure(read_sky(file), config)))
-        except Exception as error:
-            failures.append((name, _reason(error)))
-    write_table(part, pd.concat(frames, ignore_index=True), kind="part", metadata={"failures": failures})
-    return len(files)
-
-
-def _catalog_frame(name: str, catalog: GalaxyCatalog | None) -> pd.DataFrame:
-    """Return a catalogue as a frame with its sky's name and shape; None gives no rows, but every column."""
-    if catalog is None:
-        none = np.empty(0)
-        catalog = GalaxyCatalog("", (0, 0), *(none,) * 8, none.astype(np.int32), none.astype(np.uint8))
-    n_rows, n_columns = catalog.shape
-    columns = {
-        "sky": pd.array([name] * len(catalog), dtype="str"),
-        "n_rows": np.int32(n_rows),
-        "n_columns": np.int32(n_columns),
-    }
-    return pd.DataFrame({**columns, **catalog.columns()}, index=range(len(catalog)))
-
-
-def _catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
-    """Give back the catalogues of a table, in its order."""
-    for name, own in frame.groupby("sky", sort=False):
-        columns = {column: own[column].to_numpy(copy=True) for column in own.columns[3:]}
-        yield GalaxyCatalog(str(name), (int(own["n_rows"].iloc[0]), int(own["n_columns"].iloc[0])), **columns)
-
-
-def _fit_template(dataset: Dataset, catalogs: pd.DataFrame) -> LensTemplate:
-    """Fit unlensed ellipticities to the training skies without a lens; to all that there are if none is known."""
-    split = dataset.training or dataset.splits[0]
-    is_lensed = np.zeros(len(split), dtype=bool) if split.labels is None else split.labels == 1
-    unlensed = [_name(dataset, file) for file, lensed in zip(split.files, is_lensed, strict=True) if not lensed]
-    source = f"{len(unlensed)} {split.name} skies {'of unknown label' if split.labels is None else 'without a lens'}"
-    galaxies = catalogs[catalogs["sky"].isin(unlensed)]
-    return LensTemplate.fit(*(galaxies[name].to_numpy() for name in ("size", "e1", "e2")), source=source)
-
-
-def _name(dataset: Dataset, file: Path) -> str:
-    return file.relative_to(dataset.root).as_posix()
-
-
-def _map_parts(parts: Sequence[Path], template: LensTemplate, config: MeasureConfig, n_jobs: int) -> dict[str, _Mapped]:
-    """Return the picture's shape and the feature row of every sky, by name."""
-    rows: dict[str, _Mapped] = {}
-    for mapped in _parallel(_map_part, ((part, template, config) for part in parts), len(parts), n_jobs):
-        rows |= mapped
-    return rows
-
-
-def _map_part(part: Path, template: LensTemplate, config: MeasureConfig) -> dict[str, _Mapped]:
-    rows: dict[str, _Mapped] = {}
-    for catalog in _catalogs_of(read_table(part, kind="part")[0]):
-        maps = shear_maps(catalog, template, config)
-        rows[catalog.name] = catalog.shape, feature_row(catalog, maps, template)
-    return rows
-
-
-def _feature_table(dataset: Dataset, rows: dict[str, _Mapped]) -> pd.DataFrame:
-    return pd.concat([_split_table(dataset, split, rows) for split in dataset.splits], ignore_index=True)
-
-
-def _split_table(dataset: Dataset, split: Split, rows: dict[str, _Mapped]) -> pd.DataFrame:
-    names = [_name(dataset, file) for file in split.files]
-    kept = [k for k, name in enumerate(names) if name in rows]
-    labels = pd.array([pd.NA] * len(kept) if split.labels is None else split.labels[kept], dtype="Int8")
-    lenses = np.array([split.lens_position(k, rows[names[k]][0]) for k in kept]).reshape(len(kept), 2)
-    columns = {"split": split.name, "sky": [names[k] for k in kept], "label": labels}
-    values = np.array([rows[names[k]][1] for k in kept]).reshape(len(kept), len(FEATURES))
-    return pd.concat(
-        [
-            pd.DataFrame(columns),
-            pd.DataFrame(lenses, columns=["lens_row", "lens_column"]),
-            pd.DataFrame(values, columns=[feature.name for feature in FEATURES]),
-        ],
-        axis=1,
-    )
-
-
-def _write_failures(path: Path, failures: Iterable[tuple[str, str]]) -> None:
-    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as lines:
-        csv.writer(lines).writerows([("sky", "error"), *failures])
-
-
-def _chunks(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
+def chunks(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    """Cut a sequence of files into the tasks of workers."""
     return (files[start : start + CHUNK] for start in range(0, len(files), CHUNK))
 
 
-def _parallel(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_tasks: int, n_jobs: int) -> Iterator[Any]:
-    """Yield the results of `work` on each task in order, from worker processes of one thread each."""
-    from joblib import Parallel, delayed, parallel_config
-
-    if n_tasks < 2 or n_jobs == 1:
-        yield from (work(*task) for task in tasks)
-        return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*task) for task in tasks)
-
-
-def _report(progress: Progress | None, n_done: int, n_skies: int) -> None:
+def report(progress: Progress | None, n_done: int, n_skies: int) -> None:
+    """Tell how many skies are done, if anybody wants to know."""
     if progress is not None:
         progress(n_done, n_skies)

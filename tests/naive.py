@@ -91,7 +91,7 @@ def share_light(values, rows, columns, colors, patch, reach, radius):
 
 
 def complete_hidden(rows, columns, noise, visible, hidden_cost):
-    """Light mirrored in the centre, downhill from the centroid by half pixels, that makes what is seen most symmetric."""
+    """Mirrored in the centre, downhill from the centroid by half pixels, that makes what is seen most symmetric."""
     at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
 
     def opposite(p, centre):

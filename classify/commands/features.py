@@ -5,8 +5,8 @@ from pathlib import Path
 
 from classify.commands import DATA, FEATURES, add_example, add_jobs, defaults, say, tell_failures
 from classify.progress import Progress
+from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.extract import extract_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder for the tables (%(default)s)")
     parser.add_argument("--config", type=Path, metavar="F.toml", help="settings of the measuring (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])
+    parser.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler whose workers do it instead")
     add_example(parser, "darkmatter features data --out features")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure every sky."""
     config = MeasureConfig() if args.config is None else MeasureConfig.read(args.config)
-    done = extract_dataset(args.data, args.out, config=config, n_jobs=args.jobs, progress=Progress("features"))
+    workers = {"n_jobs": args.jobs, "dask": args.dask}
+    done = extract_dataset(args.data, args.out, config=config, **workers, progress=Progress("features"))
     say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return tell_failures(done.failures, done.n_skies)
