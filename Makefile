@@ -1,0 +1,59 @@
+# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address.
+
+PYTHON ?= python3
+DATA ?= data
+JOBS ?= -1
+DASK ?=
+FEATURES := features
+RUN := runs/default
+BIN := .venv/bin
+READY := .venv/.ready
+DARKMATTER := $(BIN)/darkmatter
+
+.PHONY: setup data features train heatmaps fast full test lint bench clean
+.DEFAULT_GOAL := train
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,dev]'
+	touch $@
+
+# Only the default data set is simulated; one that was named must be there.
+ifeq ($(DATA),data)
+data: data/truth/skies.csv
+data/truth/skies.csv: | $(READY)
+	$(DARKMATTER) simulate data --jobs $(JOBS)
+else
+data: $(READY)
+endif
+
+features: data
+	$(DARKMATTER) features $(DATA) --out $(FEATURES) --jobs $(JOBS) $(if $(DASK),--dask $(DASK))
+
+train: features
+	$(DARKMATTER) train $(FEATURES) --out $(RUN)
+
+fast: features
+	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast
+
+full: train heatmaps
+
+heatmaps: $(READY)
+	test -d $(RUN)/model || $(MAKE) train
+	$(DARKMATTER) heatmap --run $(RUN) --worth-a-look 12 --jobs $(JOBS)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf data features runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache
