@@ -78,3 +78,12 @@ def test_galaxies_line_up_about_a_survey_lens():
     g = np.mean((tangential[0] - tangential[1]) / (tangential[0] + tangential[1]))
     assert -e[here].real.mean() == pytest.approx(g, abs=4 * error)
     assert -e[here].imag.mean() == pytest.approx(0.0, abs=4 * error)
+
+
+def test_unlensed_galaxies_point_anywhere():
+    """1,000 and more galaxies of scatter .24 per component, cut at |e| = .75: means to .008, scatter to .006."""
+    frame = survey.draw_galaxies(np.random.default_rng(6)).frame
+    e1, e2 = survey.lensing.ellipticity(frame @ frame.transpose(0, 2, 1))
+    assert (e1.mean(), e2.mean()) == pytest.approx((0.0, 0.0), abs=0.03)
+    assert (e1.std(), e2.std()) == pytest.approx((0.24, 0.24), abs=0.025)
+    assert np.hypot(e1, e2).max() <= 0.75 + 1e-9
