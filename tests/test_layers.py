@@ -39,7 +39,7 @@ def test_only_kernels_compile(path):
 
 
 def test_simulation_and_measuring_do_not_know_each_other():
-    own = {"simulation", "errors", "dataset", "table"}
+    own = {"simulation", "errors", "dataset", "table", "workers"}
     for path in (FEATURES / "simulation").glob("*.py"):
         used = {name.split(".")[1] for name in _imported(path) if name.startswith("darkmatter_features.")}
         assert used <= own, path

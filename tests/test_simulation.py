@@ -1,6 +1,8 @@
 """Simulated data sets: what is written, the same bytes at any number of jobs, and the published figures."""
 
 import hashlib
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from scipy import ndimage
 
 from darkmatter_features.dataset import read_galaxy_truth
 from darkmatter_features.errors import ConfigError, DatasetError
-from darkmatter_features.simulation import simulate_dataset
+from darkmatter_features.simulation import simulate_dataset, write
 from darkmatter_features.simulation.seed import seed_sky
 
 
@@ -43,6 +45,24 @@ def test_labels_lenses_and_truth_agree(small):
     np.testing.assert_array_equal(np.flatnonzero(labels), lenses[:, 0])
     np.testing.assert_array_equal(labels == 1, np.isfinite(truth[:, 2]))
     np.testing.assert_allclose(truth[labels == 1, :2], lenses[:, 1:], atol=1e-3)
+
+
+def test_killed_run_goes_on_where_it_was(small, tmp_path, monkeypatch):
+    drawn = []
+
+    def until_killed(rng):
+        drawn.append(rng)
+        if len(drawn) == 4:
+            raise KeyboardInterrupt
+        return seed_sky(rng)
+
+    monkeypatch.setitem(write.PRESETS, "seed", (until_killed, ".png"))
+    with pytest.raises(KeyboardInterrupt):
+        simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
+    assert not (tmp_path / "training-labels.csv").exists()
+    simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
+    assert len(drawn) == 4 + 7 - 3
+    assert digests(tmp_path) == digests(small)
 
 
 def test_same_seed_gives_the_same_bytes_at_any_number_of_jobs(small, tmp_path):
@@ -178,3 +198,12 @@ def test_lenses_empty_the_sky_near_them_and_not_beyond(forty):
         expected_wide += len(r) * ((area > 60) & (area < 250)).mean()
     assert near / expected_near < 0.7
     assert wide / expected_wide == pytest.approx(1.02, abs=0.09)
+
+
+def test_missing_galsim_is_told_with_the_remedy():
+    code = "import sys; sys.modules['galsim'] = None; from classify.cli import main; sys.exit(main(['simulate']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "darkmatter: GalSim, which draws the skies, is missing; install it: pip install 'darkmatter[sim]'\n"
+    )

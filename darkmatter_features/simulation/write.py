@@ -1,14 +1,15 @@
 """Simulated data sets: every sky from a seed of its own, written in parallel."""
 
+import json
+import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 from astropy.io.fits import PrimaryHDU
 from PIL import Image
 
+from darkmatter_features import __version__
 from darkmatter_features.dataset import (
     SPLITS,
     picture_path,
@@ -21,6 +22,7 @@ from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
 from darkmatter_features.simulation.survey import survey_sky
 from darkmatter_features.table import written_whole
+from darkmatter_features.workers import parallel
 
 Maker = Callable[[np.random.Generator], SimulatedSky]
 Lens = tuple[float, float, float]
@@ -40,6 +42,8 @@ def simulate_dataset(
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a data set of simulated skies, in layout 1, true catalogues beside it.
+
+    A run that was killed goes on where it was when started again.
 
     Parameters
     ----------
@@ -72,8 +76,10 @@ def simulate_dataset(
     counts = dict(zip(SPLITS, (n_training, n_validation)))
     _check_counts(counts)
     pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
-    lenses = _write_skies(Path(out), maker, pictures, seed, n_jobs, progress)
+    journal = Path(out) / f".unfinished-{__version__}-{preset}-{seed}"
+    lenses = _write_skies(maker, pictures, journal, seed, n_jobs, progress)
     _write_tables(Path(out), pictures, lenses)
+    shutil.rmtree(journal, ignore_errors=True)
 
 
 def _preset(name: str) -> tuple[Maker, str]:
@@ -103,35 +109,41 @@ def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
 
 
 def _write_skies(
-    out: Path,
     maker: Maker,
     pictures: dict[str, list[Path]],
+    journal: Path,
     seed: int,
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[Lens]:
-    """Draw and write every sky; return the lenses, in the order of the pictures."""
-    write = joblib.delayed(partial(_write_sky, out, maker))
+    """Draw and write every sky that is not there yet; return the lenses, in the order of the pictures."""
     tasks = [
-        write(picture, np.random.SeedSequence(seed, spawn_key=(k, i)))
+        (journal, maker, picture, np.random.SeedSequence(seed, spawn_key=(k, i)))
         for k, split in enumerate(pictures)
         for i, picture in enumerate(pictures[split])
     ]
     lenses: list[Lens] = []
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        for lens in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks):
-            lenses.append(lens)
-            if progress is not None:
-                progress(len(lenses), len(tasks))
+    for lens in parallel(_write_sky, tasks, n_jobs=n_jobs):
+        lenses.append(lens)
+        if progress is not None:
+            progress(len(lenses), len(tasks))
     return lenses
 
 
-def _write_sky(out: Path, maker: Maker, picture: Path, seed: np.random.SeedSequence) -> Lens:
+def _write_sky(journal: Path, maker: Maker, picture: Path, seed: np.random.SeedSequence) -> Lens:
+    """Write a picture and its truth; a line in the journal, written last, tells a later run that both are there."""
+    line = journal / f"{picture.name}.json"
+    if line.exists() and picture.exists():
+        row, column, strength = json.loads(line.read_text())
+        return row, column, strength
     sky = maker(np.random.default_rng(seed))
-    write_galaxy_truth(out, picture, sky.x, sky.y, sky.e1, sky.e2)
+    write_galaxy_truth(journal.parent, picture, sky.x, sky.y, sky.e1, sky.e2)
     with written_whole(picture) as temporary:
         _write_picture(temporary, sky)
-    return sky.lens_row, sky.lens_column, sky.strength
+    lens = (sky.lens_row, sky.lens_column, sky.strength)
+    with written_whole(line) as temporary:
+        temporary.write_text(json.dumps(lens))
+    return lens
 
 
 def _write_picture(path: Path, sky: SimulatedSky) -> None:
