@@ -1,8 +1,8 @@
 """The Bayes limit: the exact evidence for a lens, from every galaxy that was drawn.
 
-What the simulation does is a Poisson process. Without a lens, galaxies above the luminosity limit lie evenly with density
-D, their ellipticities are distributed as ``p0(e)``, whatever their luminosity. Behind a lens, at distance r from it, the
-density of images of sources of radius rho, and of their ellipticities, is ::
+What the simulation does is a Poisson process. Without a lens, galaxies above the luminosity limit lie evenly, with
+density D, and their ellipticities are distributed as ``p0(e)``, whatever their luminosity. Behind a lens, at distance r
+from it, the density of images of sources of radius rho, and of their ellipticities, is ::
 
     D n_rho(r) p0(e_s) |de_s / de|^2,          e_s = (e - g_rho) / (1 - g_rho* e)
     n_rho(r) = (beta / r) (d beta / d r) S_rho(1 / mu_rho),          no image at all within the Einstein radius
@@ -46,7 +46,7 @@ E_STEP = 0.005  # of the table of p0
 E_HALF = 220  # cells of that table from its middle to its edge
 ALIKE = 0.002  # where g of all sizes lies this close together, one will do
 
-GRID = 64  # cells of the coarse grid along a side, 8 px each
+GRID = 32  # cells of the coarse grid along a side, 16 px each; 64 change the log-odds by 0.04 rms, the AUC by 0.0001
 LEVELS = 2  # times that cells which matter are halved
 WORTH = 1e-3  # share of the evidence that makes a cell matter, and its neighbours
 USES = {"both": (True, True), "shear": (True, False), "counts": (False, True)}
@@ -63,7 +63,7 @@ class LimitModel:
     strengths : (n_a,) float64 array
         Of the lens, pixels of equal prior.
     shear, number : (n_a, n_r, n_sizes) float64 arrays
-        Tangential reduced shear ``g_rho`` and ``n_rho`` at radii of RADIAL_STEP.
+        Tangential reduced shear ``g_rho``, and ``n_rho``, at radii of RADIAL_STEP; below 0 counts as 0.
     change : (n_a, SIDE, SIDE) float64 array
         Galaxies that a lens on a pixel adds to the picture.
     """
@@ -190,7 +190,7 @@ def log_likelihoods(
 ) -> NDArray[np.float64]:
     """Log likelihood ratio of a catalogue for lenses at x and y, (n_places, n_strengths)."""
     with_shear, with_counts = USES[use]
-    out = np.zeros((len(x), len(model.strengths)))
+    out = np.zeros((len(x), len(model.strengths)), dtype=np.float64)
     if with_counts:
         for a, change in enumerate(model.change):
             out[:, a] = -map_coordinates(change, [y, x], order=1)
@@ -240,7 +240,7 @@ def _add_galaxies(galaxies, density, shear, number, few, x, y, with_shear, with_
                     break  # within the Einstein ring, and within that of every stronger lens
                 total, ratio, g = 0.0, 0.0, 0.0
                 for k in range(n_sizes):
-                    n = (1.0 - t) * number[a, j, k] + t * number[a, j + 1, k]
+                    n = max((1.0 - t) * number[a, j, k] + t * number[a, j + 1, k], 0.0)
                     total += n
                     if with_shear and n > 0.0 and (k == 0 or not few[a, j]):
                         g = (1.0 - t) * shear[a, j, k] + t * shear[a, j + 1, k]
@@ -280,6 +280,8 @@ def _lens_tables(lens: CompensatedPowerLaw, radii: Array, n_sizes: int) -> tuple
     shear, number = np.zeros((2, len(radii), n_sizes))
     kappa_bar, kappa = lens.mean_convergence(radii), lens.convergence(radii)
     outside = kappa_bar < 1.0
+    # The last radius within the ring is below 0, so that interpolation reaches 0 on the ring.
+    outside[:-1] |= outside[1:]
     for k, (rho, luminosity, brighter) in enumerate(_source_counts(n_sizes)):
         tangential, radial = lensing.stretches(lens, radii[outside], np.full(outside.sum(), rho))
         shear[outside, k] = (tangential - radial) / (tangential + radial)
@@ -308,7 +310,7 @@ def _change(radii: Array, number: Array) -> Array:
     reach = int(seed.REACH) + 1
     offset = np.arange(-reach, reach + 1)
     r = np.hypot(offset[:, None], offset)
-    kernel = np.where(r < seed.REACH, np.interp(r, radii, number) - 1.0, 0.0)
+    kernel = np.where(r < seed.REACH, np.maximum(np.interp(r, radii, number), 0.0) - 1.0, 0.0)
     added: Array = seed.DENSITY * fftconvolve(np.ones((seed.SIDE, seed.SIDE)), kernel, mode="same")
     return added
 
@@ -331,6 +333,11 @@ def ellipticity_density(*, smoothing: float = SMOOTHING, n_turns: int = 16_000) 
 
 def _turned(turn: Array, moments: Array) -> tuple[Array, Array]:
     return lensing.ellipticity(turn @ moments @ turn.transpose(0, 2, 1))
+
+
+def thinned(model: LimitModel, share: float) -> LimitModel:
+    """Return the tables for catalogues of which each galaxy is kept with the same chance."""
+    return replace(model, change=model.change * share)
 
 
 def draw_catalogue(
@@ -367,6 +374,3 @@ def _as_catalogue(galaxies: Galaxies, bank: Bank) -> dict[str, Array]:
     drawn = galaxies.select((galaxies.luminosity > 1.0) & galaxies.within(seed.SIDE))
     e1, e2 = seed.true_ellipticity(drawn, bank)
     return {"x": drawn.x, "y": drawn.y, "e1": e1, "e2": e2}
-
-
-__all__ = ["LimitModel", "Posterior", "draw_catalogue", "limit_model", "limit_of", "posterior", "posteriors", "replace"]
