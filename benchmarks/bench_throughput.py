@@ -15,7 +15,7 @@ from helpers import environment, milliseconds, print_table, write_result
 
 from darkmatter_features.dataset import Dataset
 from darkmatter_features.extract import extract_sky
-from darkmatter_features.segment import segment
+from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import measure_shapes
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset

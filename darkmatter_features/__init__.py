@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from darkmatter_features.config import MeasureConfig
     from darkmatter_features.dataset import Dataset
     from darkmatter_features.plots import heatmap
-    from darkmatter_features.segment import Segments, segment
+    from darkmatter_features.segmentation import Segments, segment
     from darkmatter_features.shapes import GalaxyCatalog, measure, measure_shapes
     from darkmatter_features.shear import ShearMaps, shear_maps
     from darkmatter_features.sky import Sky, read_sky
@@ -41,7 +41,7 @@ _PUBLIC = {
     "GalaxyCatalog": "shapes",
     "LensTemplate": "template",
     "MeasureConfig": "config",
-    "Segments": "segment",
+    "Segments": "segmentation",
     "ShearMaps": "shear",
     "Sky": "sky",
     "feature_row": "statistics",
@@ -49,7 +49,7 @@ _PUBLIC = {
     "measure": "shapes",
     "measure_shapes": "shapes",
     "read_sky": "sky",
-    "segment": "segment",
+    "segment": "segmentation",
     "shear_maps": "shear",
 }
 

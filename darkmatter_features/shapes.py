@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.kernels.moments import footprint_moments
-from darkmatter_features.segment import Segments, segment
+from darkmatter_features.segmentation import Segments, segment
 from darkmatter_features.sky import Sky
 
 

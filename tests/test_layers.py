@@ -1,9 +1,13 @@
 """Who may import whom: downward only."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import darkmatter_features as dm
 
 ROOT = Path(__file__).parents[1]
 FEATURES = ROOT / "darkmatter_features"
@@ -11,8 +15,8 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 
 # Each may import those before it.
 ORDER = (
-    *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "kernels", "background", "segment"),
-    *("shapes", "template", "shear", "statistics", "extract", "batch", "panels", "plots"),
+    *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "kernels", "background"),
+    *("segmentation", "shapes", "template", "shear", "statistics", "extract", "batch", "panels", "plots"),
 )
 
 
@@ -60,3 +64,10 @@ def test_modules_import_downward_only():
 def test_every_module_has_its_place():
     names = {path.stem for path in FEATURES.glob("*.py")} | {"kernels"}
     assert names - {"__init__"} == set(ORDER)
+
+
+def test_public_names_hide_behind_no_module():
+    """Python sets each module as an attribute of its package: one of the same name would take a function's place."""
+    for name in dm.__all__:
+        import_module(f"darkmatter_features.{dm._PUBLIC[name]}")
+        assert not isinstance(getattr(dm, name), ModuleType), name

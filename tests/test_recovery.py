@@ -5,7 +5,7 @@ import pytest
 from drawing import BLUE, ORANGE, PINK, disc
 from naive import shear_sums
 
-from darkmatter_features.segment import segment
+from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import measure_shapes
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import Sky

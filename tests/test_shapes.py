@@ -3,7 +3,7 @@ import pytest
 from drawing import BLUE, ORANGE, disc, gaussian, sky_of
 from photutils.segmentation import SegmentationImage, SourceCatalog
 
-from darkmatter_features.segment import segment
+from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import Flag, ellipticity, measure_shapes
 from darkmatter_features.sky import Sky
 

@@ -4,7 +4,7 @@ from drawing import BLUE, ORANGE, PINK, disc, gaussian, sky_of
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
-from darkmatter_features.segment import segment
+from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import measure
 from darkmatter_features.sky import Sky
 
