@@ -160,7 +160,8 @@ def _detect_innoise_level(sky: Sky, config: MeasureConfig) -> _Detection:
 
 
 def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    n_lit = int(np.count_nonzero(detection.image > detection.threshold))
+    # In double precision, as the kernel compares: one pixel fewer here, and it would write beyond these arrays.
+    n_lit = int(np.count_nonzero(detection.image > np.float64(detection.threshold)))
     pixels = np.empty(n_lit, dtype=np.int64)
     starts = np.empty(n_lit // config.n_pixels + 2, dtype=np.int64)
     labels = np.zeros(detection.image.shape, dtype=np.int32)

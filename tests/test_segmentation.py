@@ -115,6 +115,16 @@ def test_masked_pixels_hold_no_galaxy(rng):
     assert len(segment(Sky("masked.fits", pixels, mask=mask))) == 0
 
 
+def test_pixels_at_the_threshold_are_counted_as_the_kernel_does():
+    """0.29 x 100 is a little less than 29 in double precision, and 29 in single: the rims are above the threshold."""
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    for i, j in np.ndindex(8, 8):
+        pixels[8 * i + 1 : 8 * i + 6, 8 * j + 1 : 8 * j + 6] = 29
+        pixels[8 * i + 2 : 8 * i + 5, 8 * j + 2 : 8 * j + 5] = 100
+    segments = segment(Sky("rims.png", pixels), MeasureConfig(threshold_fraction=0.29))
+    assert np.diff(segments.starts).tolist() == [25] * 64
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (512, 8, 1)])
 def test_tiny_picture_is_refused(shape):
     with pytest.raises(SkyError, match=r"too few; give a picture of at least 32 x 32"):
