@@ -123,10 +123,17 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
 
 
 def _detect(sky: Sky, config: MeasureConfig) -> _Detection:
-    sample = sky.pixels[::4, ::4]
-    background = np.array([_commonest(sample[..., band]) for band in range(sample.shape[2])], dtype=np.float64)
-    is_flat = (sample == background.astype(sample.dtype)).all(axis=2).mean() >= FLAT_FRACTION
-    return _detect_on_flat(sky, background, config) if is_flat else _detect_innoise_level(sky, config)
+    sample = _sample(sky)
+    background = np.array([_commonest(band) for band in sample.T], dtype=np.float64)
+    is_flat = (sample == background.astype(sample.dtype)).all(axis=1).mean() >= FLAT_FRACTION
+    return _detect_on_flat(sky, background, config) if is_flat else _detect_in_noise(sky, config)
+
+
+def _sample(sky: Sky) -> NDArray[Any]:
+    """Return one measured pixel of 16, (n, n_bands)."""
+    if sky.mask is None:
+        return sky.pixels[::4, ::4].reshape(-1, sky.pixels.shape[2])
+    return np.asarray(sky.pixels[~sky.mask][::16])
 
 
 def _commonest(values: NDArray[Any]) -> float:
@@ -138,6 +145,8 @@ def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureCo
     """Threshold at a fraction of the bright level, in the brightest band: dimming the whole picture changes nothing."""
     image = np.empty(sky.shape, dtype=np.float32)
     brightest_band(sky.pixels, background, image)
+    if sky.mask is not None:
+        image[sky.mask] = 0
     lit = image[image > 0]
     bright = float(np.percentile(lit, BRIGHT_PERCENTILE)) if lit.size else 0.0
     is_integer = np.issubdtype(sky.pixels.dtype, np.integer)
@@ -145,7 +154,7 @@ def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureCo
     return _Detection(image, config.threshold_fraction * bright, sky.pixels, background, noise, is_noisy=False)
 
 
-def _detect_innoise_level(sky: Sky, config: MeasureConfig) -> _Detection:
+def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
     """Take the background off each band, and search the smoothed sum over bands."""
     from scipy.ndimage import gaussian_filter
 

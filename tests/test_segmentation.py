@@ -115,6 +115,26 @@ def test_masked_pixels_hold_no_galaxy(rng):
     assert len(segment(Sky("masked.fits", pixels, mask=mask))) == 0
 
 
+def test_noise_beside_many_masked_pixels_is_noise(rng):
+    """Masked pixels, which hold 0, are no flat background, be they the greater part."""
+    image = sum(250 * gaussian((256, 256), 150 + 40 * i, 30 + 40 * j, size=2.5) for i in range(3) for j in range(6))
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[:, :128] = True
+    pixels = np.where(mask, 0, image + rng.normal(100, 5, image.shape))[..., None].astype(np.float32)
+    segments = segment(Sky("half.fits", pixels, mask=mask))
+    assert len(segments) == 18
+    assert segments.noise == pytest.approx(5, rel=0.1)
+
+
+def test_masked_pixels_above_a_flat_background_are_dark():
+    pixels = np.full((96, 128, 1), -50.0, dtype=np.float32)
+    mask = np.zeros((96, 128), dtype=bool)
+    mask[40:60, 40:60] = True
+    pixels[mask] = 0
+    pixels[10:20, 10:20] = 150
+    assert len(segment(Sky("flat.fits", pixels, mask=mask))) == 1
+
+
 def test_pixels_at_the_threshold_are_counted_as_the_kernel_does():
     """0.29 x 100 is a little less than 29 in double precision, and 29 in single: the rims are above the threshold."""
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
