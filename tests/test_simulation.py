@@ -65,6 +65,32 @@ def test_killed_run_goes_on_where_it_was(small, tmp_path, monkeypatch):
     assert digests(tmp_path) == digests(small)
 
 
+def test_killed_run_of_another_seed_leaves_no_lens_behind(small, tmp_path, monkeypatch):
+    """Killed with one seed, done with another, done again with the first: pictures and labels are the first's."""
+
+    write_picture = write._write_picture
+
+    def until_killed(path, sky):
+        if path.name.startswith(".training-00002"):
+            raise KeyboardInterrupt
+        write_picture(path, sky)
+
+    monkeypatch.setattr(write, "_write_picture", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
+    monkeypatch.undo()
+    for seed in (4, 3):
+        simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=seed, n_jobs=1)
+    assert digests(tmp_path) == digests(small)
+
+
+def test_half_a_picture_of_a_killed_run_is_no_stranger(small, tmp_path):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / ".training-00000.png.123.tmp").write_bytes(b"half")
+    simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
+    assert digests(tmp_path) == digests(small)
+
+
 def test_same_seed_gives_the_same_bytes_at_any_number_of_jobs(small, tmp_path):
     simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=2)
     assert digests(tmp_path) == digests(small)

@@ -27,6 +27,8 @@ from darkmatter_features.workers import parallel
 Maker = Callable[[np.random.Generator], SimulatedSky]
 Lens = tuple[float, float, float]
 
+_JOURNAL = ".unfinished-"
+
 PRESETS: dict[str, tuple[Maker, str]] = {"seed": (seed_sky, ".png"), "survey": (survey_sky, ".fits")}
 """What each preset draws a sky with, and the ending of its pictures."""
 
@@ -76,7 +78,8 @@ def simulate_dataset(
     counts = dict(zip(SPLITS, (n_training, n_validation)))
     _check_counts(counts)
     pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
-    journal = Path(out) / f".unfinished-{__version__}-{preset}-{seed}"
+    journal = Path(out) / f"{_JOURNAL}{__version__}-{preset}-{seed}"
+    _forget_others(journal)
     lenses = _write_skies(maker, pictures, journal, seed, n_jobs, progress)
     _write_tables(Path(out), pictures, lenses)
     shutil.rmtree(journal, ignore_errors=True)
@@ -98,7 +101,7 @@ def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
     """Paths of a split's pictures; refuse a folder with others in it, as labels go by sorted order."""
     pictures = [picture_path(out, split, i, suffix=suffix) for i in range(n)]
     folder = picture_path(out, split, 0, suffix=suffix).parent
-    strangers = sorted(set(folder.glob("*")) - set(pictures)) if folder.is_dir() else []
+    strangers = sorted(set(folder.glob("[!.]*")) - set(pictures)) if folder.is_dir() else []
     if strangers:
         raise DatasetError(
             f"{folder} already holds {strangers[0].name}, which is none of the {n} skies to write; "
@@ -106,6 +109,16 @@ def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
         )
     folder.mkdir(parents=True, exist_ok=True)
     return pictures
+
+
+def _forget_others(journal: Path) -> None:
+    """Remove what killed runs left: their journals, which know nothing of the pictures now to be written, and parts."""
+    for other in journal.parent.glob(f"{_JOURNAL}*"):
+        if other != journal:
+            shutil.rmtree(other)
+    for split in SPLITS:
+        for part in (journal.parent / split).glob(".*.tmp"):
+            part.unlink()
 
 
 def _write_skies(
