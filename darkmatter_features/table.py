@@ -130,29 +130,3 @@ def _checked(path: str | Path, schema: Any, kind: str, columns: Sequence[str] | 
     if missing:
         raise TableError(f"{path} lacks {len(missing)} columns: {', '.join(missing)}; {_AGAIN}")
     return dict(note["metadata"])
-
-
-def check_fingerprint(found: str | None, expected: str, *, what: str, path: str | Path) -> None:
-    """Check that a file was made with the same config or template as the one in use.
-
-    Parameters
-    ----------
-    found, expected : str
-        Fingerprints: the one the file tells of, None where it tells of none, and the one in use.
-    what : str
-        What they are of, such as "template".
-    path : str or Path
-        The file, for the message.
-
-    Raises
-    ------
-    TableError
-        Where they differ.
-
-    Examples
-    --------
-    >>> check_fingerprint("3f2a", "3f2a", what="template", path="features.parquet")
-    """
-    if found != expected:
-        made = f"{path} was made with another {what}: fingerprint {found}, wanted {expected}"
-        raise TableError(f"{made}; use the {what} it was made with, or {_AGAIN}")

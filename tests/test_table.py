@@ -10,7 +10,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.table import check_fingerprint, read_table, write_table, written_whole
+from darkmatter_features.table import read_table, write_table, written_whole
 
 
 @pytest.fixture
@@ -149,10 +149,3 @@ def test_table_of_somebody_else_is_refused(tmp_path, frame):
 def test_missing_columns_are_named(features):
     columns = ["split", "m_ap", "theta_e"]
     assert_refused(features, "lacks 2 columns: m_ap, theta_e", "make it again", columns=columns)
-
-
-@pytest.mark.parametrize("found", ["aaaa", None])
-def test_other_fingerprint_is_refused(found):
-    check_fingerprint("bbbb", "bbbb", what="template", path="features.parquet")
-    with pytest.raises(TableError, match=rf"^features.parquet .* {found}, wanted bbbb; use the template .*again"):
-        check_fingerprint(found, "bbbb", what="template", path="features.parquet")
