@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
 
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ModelError
+from darkmatter_features.errors import ConfigError, ModelError
+from darkmatter_features.extract import one_line, report
+from darkmatter_features.labels import stem_of
 from darkmatter_features.plots import heatmap
 from darkmatter_features.shapes import measure
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import read_sky
 from darkmatter_features.table import written_whole
+from darkmatter_features.workers import parallel
 
 KINDS = ("wrong", "unsure", "sure")
 """Why a sky is worth a look; its heatmap's name starts with it."""
@@ -44,7 +46,7 @@ class Drawing:
 
 def named(skies: Sequence[Path]) -> list[Drawing]:
     """Return a drawing for each sky, named like it; skies of one name are numbered."""
-    stems = [Path(sky.name.removesuffix(".gz")).stem for sky in skies]
+    stems = [stem_of(sky.name) for sky in skies]
     total, seen = Counter(stems), Counter[str]()
     drawings = []
     for sky, stem in zip(skies, stems):
@@ -67,9 +69,13 @@ def worth_a_look(run: str | Path, n: int, *, data: str | Path | None = None) -> 
 
     Raises
     ------
+    ConfigError
+        If `n` is negative.
     ModelError
         If the run holds no predictions.
     """
+    if n < 0:
+        raise ConfigError(f"the number of skies worth a look must be 0 or more, got {n}; ask for 12, say")
     path = Path(run) / "validation-predictions.csv"
     try:
         judged = pd.read_csv(path)
@@ -115,15 +121,13 @@ def draw(
     tuple of (str, str)
         Skies that failed, and why.
     """
-    tasks = (delayed(_draw_or_reason)(drawing, Path(out), model) for drawing in drawings)
+    tasks = [(drawing, Path(out), model) for drawing in drawings]
     failures = []
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        reasons = Parallel(n_jobs=min(n_jobs, len(drawings)), return_as="generator")(tasks)
-        for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
-            if reason is not None:
-                failures.append((str(drawing.sky), reason))
-            if progress is not None:
-                progress(done, len(drawings))
+    reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
+    for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
+        if reason is not None:
+            failures.append((str(drawing.sky), reason))
+        report(progress, done, len(drawings))
     return tuple(failures)
 
 
@@ -140,14 +144,16 @@ def _choose(judged: pd.DataFrame, n: int) -> dict[str, list[int]]:
 
 def _drawing(kind: str, row: "pd.Series[float]", root: Path) -> Drawing:
     lens = float(row["lens_row"]), float(row["lens_column"])
-    return Drawing(root / row["sky"], f"{kind}-{Path(row['sky']).stem}", lens if np.isfinite(lens).all() else None)
+    return Drawing(
+        root / row["sky"], f"{kind}-{stem_of(Path(row['sky']).name)}", lens if np.isfinite(lens).all() else None
+    )
 
 
 def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None) -> str | None:
     try:
         _draw(drawing, out, model)
     except Exception as error:  # a sky that nobody foresaw costs its own picture only
-        return " ".join(str(error).split()) or type(error).__name__
+        return one_line(error)
     return None
 
 

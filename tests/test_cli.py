@@ -22,7 +22,7 @@ from classify.heatmaps import named, worth_a_look
 from classify.progress import Progress, duration
 from classify.train import train
 from darkmatter_features.dataset import Dataset
-from darkmatter_features.errors import ModelError
+from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.simulation import simulate_dataset
 
 QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
@@ -242,6 +242,21 @@ def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
     drawn = worth_a_look(run, 10, data="elsewhere")
     assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
     assert drawn[0].sky == Path("elsewhere/validation/3.png")
+
+
+def test_fewer_than_no_skies_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="must be 0 or more, got -4"):
+        worth_a_look(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
+
+
+def test_no_jobs_draw_no_heatmaps(here, capsys):
+    for name in ("one.png", "two.png"):
+        draw_sky(here / name, np.random.default_rng(0))
+    assert main(["heatmap", "one.png", "two.png", "--jobs", "0"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "darkmatter: the number of jobs must not be 0; give 1 or more, or -1 for one a core\n"
+    )
 
 
 def test_a_run_without_predictions_is_refused(tmp_path):
