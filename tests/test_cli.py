@@ -123,6 +123,14 @@ def test_train_prints_a_line_a_block_and_the_metrics(trained, here, capsys):
     assert any(line.startswith("median_offset_px") for line in lines)
 
 
+def test_training_without_labelled_validation_skies_says_that_nothing_is_scored(tmp_path, capsys):
+    features = write_features(tmp_path / "features", tmp_path, n_training=60, n_validation=0)
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("nothing to score: ") for line in lines)
+    assert not any(line.startswith("auc") for line in lines)
+
+
 def test_evaluate_writes_one_flat_object(trained, here, capsys):
     argv = ["evaluate", str(trained / "run"), str(trained / "data"), "--json", "m.json", "--jobs", "1"]
     assert main(argv) == 0

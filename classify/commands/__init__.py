@@ -53,6 +53,9 @@ def tell_metrics(metrics: Mapping[str, float]) -> None:
     """Write the metrics as a table, with their 95 % bounds."""
     from classify.metrics import KEYS
 
+    if not metrics["n"]:
+        say("nothing to score: no sky there has both a label and a measurement")
+        return
     say(f"{'skies':<20} {metrics['n']:.0f}")
     for key in KEYS:
         say(f"{key:<20} {metrics[key]:<8.4g} ({metrics[f'{key}_lo']:.4g} to {metrics[f'{key}_hi']:.4g})")
