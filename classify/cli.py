@@ -96,8 +96,10 @@ def _command_in(words: Sequence[str]) -> str | None:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if isinstance(error, DarkmatterError | OSError):
+    if isinstance(error, DarkmatterError):
         return text
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; look at the path, its permissions and the room on the disk"
     return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
 
 

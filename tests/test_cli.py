@@ -214,6 +214,12 @@ def test_a_traceback_is_shown_on_demand_only(monkeypatch, capsys, argv, has_trac
         assert told == "darkmatter: unexpected ValueError: of two lines (--debug shows where)\n"
 
 
+def test_a_place_that_cannot_be_written_to_is_told_with_the_remedy(trained, here, capsys):
+    (here / "file").touch()
+    assert main(["train", str(trained / "features"), "--out", "file/run", *QUICK]) == 2
+    assert capsys.readouterr().err.startswith("darkmatter: file/run: Not a directory; look at the path")
+
+
 def test_an_interrupt_is_one_line_and_130(monkeypatch, capsys):
     monkeypatch.setattr(cli, "import_module", lambda name: raising(KeyboardInterrupt()))
     assert main(["train"]) == 130
