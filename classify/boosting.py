@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from classify.calibration import Calibration
+from classify.columns import LOG_EVIDENCE
 from classify.config import TrainConfig
 from classify.metrics import accuracy, auc, log_loss
 from darkmatter_features.errors import TableError
@@ -52,8 +53,10 @@ class Boosted:
 
     Attributes
     ----------
+    start : Calibration
+        From the log evidence to the log-odds that the trees start from.
     members : tuple of lightgbm.Booster
-        Cut at the best round.
+        Cut at the best round; none if no tree made it better.
     calibration : Calibration
         Fitted to the out-of-fold log-odds at that round.
     best_round : int
@@ -62,6 +65,7 @@ class Boosted:
         One for each block of rounds.
     """
 
+    start: Calibration
     members: tuple[lightgbm.Booster, ...]
     calibration: Calibration
     best_round: int
@@ -78,6 +82,8 @@ def boost(
     report: Callable[[HistoryLine], None] | None = None,
 ) -> Boosted:
     """Train the members on labelled rows.
+
+    They start from the log-odds that the log evidence alone gives, and learn what is to be added.
 
     Parameters
     ----------
@@ -103,10 +109,10 @@ def boost(
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     chosen = _some_rows(y, config)
     race = _Race(x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config)
+    tell = report or (lambda line: None)
+    tell(race.history[0])
     while race.goes_on:
-        line = race.advance()
-        if report is not None:
-            report(line)
+        tell(race.advance())
     return race.result()
 
 
@@ -137,11 +143,21 @@ def _some_rows(labels: Index, config: TrainConfig) -> Index:
 class _Member:
     """One booster, and its log-odds for every row, kept up to date as it grows."""
 
-    def __init__(self, rows: Array, labels: Index, held_out: NDArray[np.bool_], others: Array, params: dict[str, Any]):
+    def __init__(
+        self,
+        rows: Array,
+        labels: Index,
+        held_out: NDArray[np.bool_],
+        others: Array,
+        start: Array,
+        params: dict[str, Any],
+    ):
         self.held_out = held_out
         self._values = np.concatenate([rows, others])
-        self._booster = lightgbm.Booster(params, lightgbm.Dataset(rows[~held_out], labels[~held_out], params=params))
-        self.log_odds = np.zeros(len(self._values))
+        own = ~held_out
+        learnt = lightgbm.Dataset(rows[own], labels[own], init_score=start[: len(rows)][own], params=params)
+        self._booster = lightgbm.Booster(params, learnt)
+        self.log_odds = start.copy()
 
     @property
     def n_trees(self) -> int:
@@ -172,34 +188,36 @@ class _Race:
     config: TrainConfig
 
     def __post_init__(self) -> None:
+        self.start = Calibration.fit(self.rows[:, LOG_EVIDENCE], self.labels)
+        self._started = self.start(np.concatenate([self.rows, self.validation_rows])[:, LOG_EVIDENCE])
         self.members = [
             self._member(repeat, part) for repeat in range(self.config.n_repeats) for part in range(self.config.n_folds)
         ]
-        self.history: list[HistoryLine] = []
-        self.best: tuple[HistoryLine, Calibration, list[int]] | None = None
+        line, calibration = self._line(0)
+        self.history = [line]
+        self.best = line, calibration, [0] * len(self.members)
 
     def _member(self, repeat: int, part: int) -> _Member:
         config = self.config
         parts = folds(self.labels, config.n_folds, rng=np.random.default_rng([config.seed, 1, repeat]))
         seed = (config.seed + repeat * config.n_folds + part) % 2**31
-        return _Member(self.rows, self.labels, parts == part, self.validation_rows, config.lightgbm_parameters(seed))
+        parameters = config.lightgbm_parameters(seed)
+        return _Member(self.rows, self.labels, parts == part, self.validation_rows, self._started, parameters)
 
     @property
     def goes_on(self) -> bool:
-        if self.best is None:
-            return True
         done = self.history[-1].round
         return done < self.config.max_rounds and done - self.best[0].round < self.config.patience
 
     def advance(self) -> HistoryLine:
         """Grow every member by a block of rounds, and look where that leads."""
-        done = self.history[-1].round if self.history else 0
+        done = self.history[-1].round
         n_rounds = min(self.config.block, self.config.max_rounds - done)
         for member in self.members:
             member.grow(n_rounds)
         line, calibration = self._line(done + n_rounds)
         self.history.append(line)
-        if self.best is None or line.held_out_loss < self.best[0].held_out_loss:
+        if line.held_out_loss < self.best[0].held_out_loss:
             self.best = line, calibration, [member.n_trees for member in self.members]
         return line
 
@@ -231,8 +249,6 @@ class _Race:
 
     def result(self) -> Boosted:
         """Return the members as they were at the best round."""
-        if self.best is None:
-            raise RuntimeError("advance before asking for the result")
         line, calibration, n_trees = self.best
-        members = tuple(member.cut(n) for member, n in zip(self.members, n_trees))
-        return Boosted(members, calibration, line.round, tuple(self.history))
+        members = tuple(member.cut(n) for member, n in zip(self.members, n_trees) if line.round)
+        return Boosted(self.start, members, calibration, line.round, tuple(self.history))

@@ -162,6 +162,6 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None) -> None:
     config = MeasureConfig() if model is None else model.config
     catalog = measure(sky, config)
     maps = shear_maps(catalog, None if model is None else model.template, config)
-    verdict = None if model is None else model.judge(catalog, maps)
+    verdict = None if model is None else model.judge(catalog)
     with written_whole(out / f"{drawing.name}.png") as temporary:
         heatmap(sky, catalog, maps, verdict=verdict, lens=drawing.lens).savefig(temporary, format="png")

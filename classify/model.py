@@ -15,24 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from classify.calibration import Calibration
+from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE, TOLD
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError, ModelError
+from darkmatter_features.extract import row_of_catalog
 from darkmatter_features.shapes import GalaxyCatalog, measure
-from darkmatter_features.shear import ShearMaps, shear_maps
 from darkmatter_features.sky import Sky
-from darkmatter_features.statistics import FEATURES, feature_row
 from darkmatter_features.table import written_whole
 from darkmatter_features.template import LensTemplate
 
 Array = NDArray[np.float64]
 Part = TypeVar("Part", MeasureConfig, LensTemplate)
-
-FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
-EVIDENCE = tuple(i for i, feature in enumerate(FEATURES) if feature.role == "evidence")
-"""Columns of a feature row that the classifier learns from; the others tell where the lens is."""
-PEAK = ("peak_row", "peak_column", "peak_snr")
-"""Columns of a feature row that a verdict repeats."""
 
 AGAIN = "run `darkmatter features` and `darkmatter train` again"
 
@@ -75,8 +69,10 @@ class LensModel:
 
     Attributes
     ----------
+    start : Calibration
+        From the log evidence to the log-odds that the trees start from.
     members : tuple of lightgbm.Booster
-        Their log-odds are averaged.
+        What they add is averaged; there may be none.
     calibration : Calibration
         Applied to the average.
     config : MeasureConfig
@@ -87,6 +83,7 @@ class LensModel:
         The settings and rounds of the training, for the record.
     """
 
+    start: Calibration
     members: tuple[lightgbm.Booster, ...]
     calibration: Calibration
     config: MeasureConfig
@@ -105,7 +102,8 @@ class LensModel:
         -------
         (n,) float64 array
         """
-        return self.calibration(mean_log_odds(self.members, evidence(rows)))
+        values = evidence(rows)
+        return self.calibration(self.start(values[:, LOG_EVIDENCE]) + mean_log_odds(self.members, values))
 
     def probability(self, rows: ArrayLike) -> Array:
         """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
@@ -116,7 +114,7 @@ class LensModel:
         values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
         if not names:
             return []
-        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in PEAK)
+        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in TOLD)
         probability = self.probability(values).tolist()
         label = [int(p >= 0.5) for p in probability]
         return [Verdict(*told) for told in zip(names, label, probability, row, column, snr)]
@@ -130,11 +128,12 @@ class LensModel:
             If nothing can be measured in it.
         """
         catalog = measure(sky, self.config)
-        return self.judge(catalog, shear_maps(catalog, self.template, self.config))
+        return self.judge(catalog)
 
-    def judge(self, catalog: GalaxyCatalog, maps: ShearMaps) -> Verdict:
-        """Judge a sky by its catalogue and maps, made with this model's config and template."""
-        return self.verdicts([catalog.name], feature_row(catalog, maps, self.template)[None])[0]
+    def judge(self, catalog: GalaxyCatalog) -> Verdict:
+        """Judge a sky by its catalogue, measured with this model's config."""
+        row = row_of_catalog(catalog, template=self.template, config=self.config)
+        return self.verdicts([catalog.name], row[None])[0]
 
     def save(self, run: str | Path) -> Path:
         """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
@@ -157,6 +156,7 @@ class LensModel:
             "config": self.config.to_dict(),
             "config_fingerprint": self.config.fingerprint(),
             "template_fingerprint": self.template.fingerprint(),
+            "start": asdict(self.start),
             "calibration": asdict(self.calibration),
             "training": self.training,
             "members": members,
@@ -177,6 +177,7 @@ class LensModel:
             _check_version(folder, told)
             return cls(
                 members=tuple(_read_member(folder, name, digest) for name, digest in told["members"].items()),
+                start=Calibration(**told["start"]),
                 calibration=Calibration(**told["calibration"]),
                 config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
                 template=_same(folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]),
@@ -198,8 +199,8 @@ def evidence(rows: ArrayLike) -> Array:
 
 def mean_log_odds(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
     """Return the average of the members' log-odds, ``(n,)``, for evidence ``(n, n_evidence)``."""
-    if len(values) == 0:
-        return np.zeros(0)
+    if not members or len(values) == 0:
+        return np.zeros(len(values))
     each = [member.predict(values, raw_score=True, num_threads=1) for member in members]
     return np.asarray(np.mean(each, axis=0), dtype=np.float64)
 

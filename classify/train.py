@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from classify.boosting import HistoryLine, boost
+from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.curves import performance
 from classify.evaluate import judged_table, score_judged
-from classify.model import FEATURE_NAMES, LensModel, evidence, write_json
+from classify.model import LensModel, evidence, write_json
 from classify.plots import sample_grid, samples, save_figure
 from classify.predict import write_csv
 from darkmatter_features import __version__
@@ -125,7 +126,7 @@ def train(
     x, y = _labelled(table.split("training"))
     boosted = boost(x, y, *_labelled(table.split("validation")), config=config, report=log)
     record = {**config.to_dict(), "n_rows": len(y), "best_round": boosted.best_round}
-    model = LensModel(boosted.members, boosted.calibration, table.config, table.template, record)
+    model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
     judged = _judge(model, table.split("validation"))
     metrics = score_judged(judged)
     model.save(run)

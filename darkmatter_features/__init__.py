@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from darkmatter_features.config import MeasureConfig
     from darkmatter_features.dataset import Dataset
+    from darkmatter_features.evidence import Evidence, lens_evidence
     from darkmatter_features.plots import heatmap
     from darkmatter_features.segmentation import Segments, segment
     from darkmatter_features.shapes import GalaxyCatalog, measure, measure_shapes
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 # name -> module; loaded on first use, so that `darkmatter --help` need not wait for Numba and astropy.
 _PUBLIC = {
     "Dataset": "dataset",
+    "Evidence": "evidence",
     "FEATURES": "statistics",
     "GalaxyCatalog": "shapes",
     "LensTemplate": "template",
@@ -46,6 +48,7 @@ _PUBLIC = {
     "Sky": "sky",
     "feature_row": "statistics",
     "heatmap": "plots",
+    "lens_evidence": "evidence",
     "measure": "shapes",
     "measure_shapes": "shapes",
     "read_sky": "sky",
@@ -63,6 +66,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "FEATURES",
     "Dataset",
+    "Evidence",
     "GalaxyCatalog",
     "LensTemplate",
     "MeasureConfig",
@@ -71,6 +75,7 @@ __all__ = [
     "Sky",
     "feature_row",
     "heatmap",
+    "lens_evidence",
     "measure",
     "measure_shapes",
     "read_sky",

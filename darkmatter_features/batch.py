@@ -18,11 +18,11 @@ from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.dataset import Dataset, Split
 from darkmatter_features.errors import DatasetError, TableError
-from darkmatter_features.extract import Progress, chunks, one_line, report
+from darkmatter_features.extract import Progress, chunks, one_line, report, row_of_catalog
+from darkmatter_features.fit import LabelledSkies, fit_template
 from darkmatter_features.shapes import GalaxyCatalog, measure
-from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import read_sky
-from darkmatter_features.statistics import FEATURES, feature_row
+from darkmatter_features.statistics import FEATURES
 from darkmatter_features.table import read_table, write_table, written_whole
 from darkmatter_features.template import LensTemplate
 from darkmatter_features.workers import parallel
@@ -175,13 +175,15 @@ def _catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
 
 
 def _fit_template(dataset: Dataset, catalogs: pd.DataFrame) -> LensTemplate:
-    """Fit unlensed ellipticities to the training skies without a lens; to all that there are if none is known."""
+    """Fit the template to the training split, or to the validation split of a data set that has no other."""
     split = dataset.training or dataset.splits[0]
-    is_lensed = np.zeros(len(split), dtype=bool) if split.labels is None else split.labels == 1
-    unlensed = [dataset.relative(file) for file, lensed in zip(split.files, is_lensed, strict=True) if not lensed]
-    source = f"{len(unlensed)} {split.name} skies {'of unknown label' if split.labels is None else 'without a lens'}"
-    galaxies = catalogs[catalogs["sky"].isin(unlensed)]
-    return LensTemplate.fit(*(galaxies[name].to_numpy() for name in ("size", "e1", "e2")), source=source)
+    places = {dataset.relative(file): k for k, file in enumerate(split.files)}
+    measured = list(_catalogs_of(catalogs[catalogs["sky"].isin(list(places))]))
+    index = np.array([places[catalog.name] for catalog in measured], dtype=np.int64)
+    labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
+    lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
+    rows, columns = np.array(lenses, dtype=np.float64).reshape(-1, 2).T
+    return fit_template(LabelledSkies(measured, labels[index], rows, columns))
 
 
 def _map_parts(
@@ -197,8 +199,7 @@ def _map_parts(
 def _map_part(part: Path, template: LensTemplate, config: MeasureConfig) -> dict[str, _Mapped]:
     rows: dict[str, _Mapped] = {}
     for catalog in _catalogs_of(read_table(part, kind="part")[0]):
-        maps = shear_maps(catalog, template, config)
-        rows[catalog.name] = catalog.shape, feature_row(catalog, maps, template)
+        rows[catalog.name] = catalog.shape, row_of_catalog(catalog, template=template, config=config)
     return rows
 
 

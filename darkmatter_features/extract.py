@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError
-from darkmatter_features.shapes import measure
+from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.shapes import GalaxyCatalog, measure
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import Sky, read_sky
 from darkmatter_features.statistics import feature_row
@@ -58,8 +59,15 @@ def extract_sky(
     SkyError
         If nothing can be measured in it.
     """
-    catalog = measure(sky, config)
-    return feature_row(catalog, shear_maps(catalog, template, config), template)
+    return row_of_catalog(measure(sky, config), template=template, config=config)
+
+
+def row_of_catalog(
+    catalog: GalaxyCatalog, *, template: LensTemplate | None = None, config: MeasureConfig | None = None
+) -> NDArray[np.float64]:
+    """Return the feature row (len(FEATURES),) of a catalogue: map, weigh, summarise."""
+    maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
+    return feature_row(catalog, maps, evidence, template)
 
 
 def extract_rows(

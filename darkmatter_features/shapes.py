@@ -72,6 +72,11 @@ class GalaxyCatalog:
     def __len__(self) -> int:
         return self.x.size
 
+    @property
+    def is_blended(self) -> NDArray[np.bool_]:
+        """Which galaxies were split from others, (n,)."""
+        return np.asarray((self.flags & Flag.BLENDED) != 0)
+
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("name", "shape")}

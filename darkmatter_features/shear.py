@@ -119,7 +119,7 @@ def shear_maps(
     config = config or MeasureConfig()
     rows, columns = (_grid(side, config.grid_spacing) for side in catalog.shape)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
-    mean_e1, mean_e2, weight = template.bias_and_weight(catalog.size)
+    mean_e1, mean_e2, weight = template.unlensed(catalog)
     sums = np.zeros((4, N_SCALES, rows.size, columns.size))
     shear_sums(
         catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight, columns, rows,

@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.shapes import Flag, GalaxyCatalog
-from darkmatter_features.shear import N_SCALES, Peak, ShearMaps
+from darkmatter_features.evidence import Evidence
+from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.shear import N_SCALES, ShearMaps
 from darkmatter_features.template import LensTemplate
 
-# Radii about the peak, pixels, at which its profile is cut into annuli.
+# Radii about the likeliest place, pixels, at which the profile is cut into annuli.
 ANNULI = (0.0, 30.0, 60.0, 90.0, 130.0, 180.0, 250.0, 350.0)
-# Galaxies within this radius of the peak are looked at for magnification, pixels.
+# Galaxies within this radius of the likeliest place are looked at for magnification, pixels.
 NEAR = 90.0
 # A second peak lies at least this many scales from the first.
 APART = 2.0
@@ -32,19 +33,25 @@ def _features() -> tuple[Feature, ...]:
     scales = range(1, N_SCALES + 1)
     annuli = [f"{inner:g} to {outer:g} px" for inner, outer in pairwise(ANNULI)]
     return (
-        Feature("peak_row", "row of the highest peak, pixels", "position"),
-        Feature("peak_column", "column of the highest peak, pixels", "position"),
+        Feature("row", "row of the likeliest place of a lens, pixels", "position"),
+        Feature("column", "column of the likeliest place of a lens, pixels", "position"),
+        Feature("evidence", "log evidence for a lens, from shapes and counts"),
+        Feature("evidence_shear", "log evidence for a lens, from shapes alone"),
+        Feature("evidence_counts", "log evidence for a lens, from counts alone"),
+        Feature("amplitude", "strength of the likeliest lens, over that of the mean one"),
+        Feature("position_error", "how far a lens may be from its likeliest place, rms, pixels"),
+        Feature("border", "distance of the likeliest place from the border, pixels"),
         Feature("peak_snr", "S/N of the highest peak of all scales"),
         Feature("peak_scale", "Gaussian scale of the highest peak, pixels"),
         Feature("peak_cross", "S/N of the cross shear at the highest peak"),
-        Feature("peak_border", "distance of the highest peak from the border, pixels"),
+        Feature("peak_offset", "distance of the highest peak from the likeliest place, pixels"),
         *(Feature(f"snr_max_{k}", f"highest S/N of tangential shear at scale {k}") for k in scales),
         *(Feature(f"snr_second_{k}", f"highest S/N at scale {k}, away from the first peak") for k in scales),
         *(Feature(f"cross_max_{k}", f"largest absolute S/N of cross shear at scale {k}") for k in scales),
         *(Feature(f"gamma_t_{k}", f"mean tangential shear at the peak of scale {k}") for k in scales),
-        *(Feature(f"profile_{k}", f"S/N of tangential shear {a} from the peak") for k, a in enumerate(annuli, 1)),
-        *(Feature(f"counts_{k}", f"galaxies over an even density, {a} from the peak") for k, a in enumerate(annuli, 1)),
-        Feature("near_size", f"mean log size within {NEAR:g} px of the peak, over that of the sky"),
+        *(Feature(f"profile_{k}", f"S/N of gamma_t, {a} from the likeliest place") for k, a in enumerate(annuli, 1)),
+        *(Feature(f"counts_{k}", f"galaxies over even, {a} from the likeliest place") for k, a in enumerate(annuli, 1)),
+        Feature("near_size", f"mean log size within {NEAR:g} px of the likeliest place, over that of the sky"),
         Feature("n_galaxies", "galaxies measured"),
         Feature("mean_e1", "mean e1 of the sky"),
         Feature("mean_e2", "mean e2 of the sky"),
@@ -56,7 +63,9 @@ def _features() -> tuple[Feature, ...]:
 FEATURES = _features()
 
 
-def feature_row(catalog: GalaxyCatalog, maps: ShearMaps, template: LensTemplate | None = None) -> NDArray[np.float64]:
+def feature_row(
+    catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence, template: LensTemplate | None = None
+) -> NDArray[np.float64]:
     """Return the features of a sky, in the order of :data:`FEATURES`.
 
     Parameters
@@ -65,8 +74,10 @@ def feature_row(catalog: GalaxyCatalog, maps: ShearMaps, template: LensTemplate 
         Galaxies of the sky.
     maps : ShearMaps
         Their maps.
+    evidence : Evidence
+        Their evidence for a lens.
     template : LensTemplate, optional
-        The one that the maps were made with; that of the sky itself when not given.
+        The one that both were made with; that of the sky itself when not given.
 
     Returns
     -------
@@ -74,21 +85,28 @@ def feature_row(catalog: GalaxyCatalog, maps: ShearMaps, template: LensTemplate 
         nan where a statistic has no value (no galaxy in an annulus, no second peak).
     """
     template = template or LensTemplate.of_sky(catalog)
-    peak = maps.peak
-    highest = maps.snr.argmax(axis=None) // (maps.rows.size * maps.columns.size)
-    cross = maps.snr_cross[highest].flat[maps.snr[highest].argmax()]
     return np.concatenate(
         [
-            [peak.row, peak.column, peak.snr, peak.scale, cross, _distance_to_border(peak, maps.shape)],
+            _of_evidence(evidence),
+            _of_peak(maps, evidence),
             _by_scale(maps),
-            _about_peak(catalog, peak, template),
+            _about(catalog, evidence, template),
             _of_sky(catalog),
         ]
     )
 
 
-def _distance_to_border(peak: Peak, shape: tuple[int, int]) -> float:
-    return min(peak.row, peak.column, shape[0] - 1 - peak.row, shape[1] - 1 - peak.column)
+def _of_evidence(evidence: Evidence) -> NDArray[np.float64]:
+    row, column = evidence.row, evidence.column
+    border = min(row, column, evidence.shape[0] - 1 - row, evidence.shape[1] - 1 - column)
+    odds = (evidence.log_odds, evidence.log_odds_shear, evidence.log_odds_counts)
+    return np.array([row, column, *odds, evidence.amplitude, evidence.position_error, border])
+
+
+def _of_peak(maps: ShearMaps, evidence: Evidence) -> NDArray[np.float64]:
+    peak, scale = maps.peak, maps.best_scale
+    cross = maps.snr_cross[scale].flat[maps.snr[scale].argmax()]
+    return np.array([peak.snr, peak.scale, cross, np.hypot(peak.row - evidence.row, peak.column - evidence.column)])
 
 
 def _by_scale(maps: ShearMaps) -> NDArray[np.float64]:
@@ -109,11 +127,11 @@ def _second_peak(maps: ShearMaps, scale: int, place: int) -> float:
     return float(maps.snr[scale][away].max()) if away.any() else np.nan
 
 
-def _about_peak(catalog: GalaxyCatalog, peak: Peak, template: LensTemplate) -> NDArray[np.float64]:
-    """Return the S/N of gamma_t and the counts in annuli about the peak, and the sizes near it."""
-    dx, dy = catalog.x - peak.column, catalog.y - peak.row
+def _about(catalog: GalaxyCatalog, evidence: Evidence, template: LensTemplate) -> NDArray[np.float64]:
+    """Return the S/N of gamma_t and the counts in annuli about the likeliest place, and the sizes near it."""
+    dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
-    mean_e1, mean_e2, weight = template.bias_and_weight(catalog.size)
+    mean_e1, mean_e2, weight = template.unlensed(catalog)
     gamma_t = -(catalog.e1 - mean_e1) * np.cos(2 * angle) - (catalog.e2 - mean_e2) * np.sin(2 * angle)
     annulus = np.searchsorted(np.array(ANNULI), radius, side="right") - 1
     n_annuli = len(ANNULI) - 1
@@ -125,19 +143,19 @@ def _about_peak(catalog: GalaxyCatalog, peak: Peak, template: LensTemplate) -> N
     near = radius < NEAR
     magnified = log_size[near].mean() - log_size.mean() if near.any() else np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        counts = number / (len(catalog) * _annulus_area(peak, catalog.shape))
+        counts = number / (len(catalog) * _annulus_area(evidence))
         return np.concatenate([shear / np.sqrt(variance), counts, [magnified]])
 
 
-def _annulus_area(peak: Peak, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the part of the picture that each annulus about the peak covers."""
-    step = max(min(shape) // 64, 1)
-    rows, columns = np.arange(0, shape[0], step), np.arange(0, shape[1], step)
-    radius = np.hypot(rows[:, None] - peak.row, columns[None, :] - peak.column)
+def _annulus_area(evidence: Evidence) -> NDArray[np.float64]:
+    """Return the part of the picture that each annulus about the likeliest place covers."""
+    step = max(min(evidence.shape) // 64, 1)
+    rows, columns = (np.arange(0, side, step) for side in evidence.shape)
+    radius = np.hypot(rows[:, None] - evidence.row, columns[None, :] - evidence.column)
     return np.asarray(np.histogram(radius, np.array(ANNULI))[0] / radius.size)
 
 
 def _of_sky(catalog: GalaxyCatalog) -> NDArray[np.float64]:
     sigma_e = np.sqrt(0.5 * (catalog.e1.var() + catalog.e2.var()))
-    blended = np.mean((catalog.flags & Flag.BLENDED) != 0)
+    blended = catalog.is_blended.mean()
     return np.array([len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, blended], dtype=np.float64)

@@ -1,8 +1,9 @@
-"""What this kind of sky looks like without a lens: the ellipticities that shear is measured against."""
+"""What lensing looks like in a kind of sky: unlensed shapes, the shear about a lens, the counts about it."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,105 +15,159 @@ from darkmatter_features.errors import TableError
 if TYPE_CHECKING:
     from darkmatter_features.shapes import GalaxyCatalog
 
-# Fewer galaxies than this in a bin of size do not tell a scatter.
-MIN_GALAXIES = 50
-N_SIZES = 6
-# Scatter per component assumed of a single sky's galaxies before it is measured (the published skies: 0.21 to 0.23).
+Array = NDArray[np.float64]
+
+# Nodes of the density of ellipticities, in e1 and in e2, from -1 to 1.
+N_ELLIPTICITIES = 41
+# Distance between the nodes of the profiles, pixels.
+STEP = 4.0
+# Scatter per component assumed where nothing was measured (the published skies: 0.21 to 0.23).
 DEFAULT_SIGMA_E = 0.22
+# The default profile: an isothermal sphere with a core, shear 0.17 at 100 px (the published skies), pixels.
+DEFAULT_RADIUS, DEFAULT_SHEAR, DEFAULT_CORE, DEFAULT_REACH = 100.0, 0.17, 20.0, 260.0
+DEFAULT_AMPLITUDES = (0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0)
+# A share of this broad Gaussian (standard deviation) keeps rare ellipticities possible.
+BROAD_SHARE, BROAD_SIGMA = 0.02, 0.35
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LensTemplate:
-    """Mean and scatter of unlensed ellipticities, by size.
+    """What a lens does to a catalogue, and what the catalogue is without one. Fitted, or a default that says so.
+
+    Galaxies come in kinds: by size, and split ones apart from the others. Kind k has, without a lens, the density
+    ``p0(e)`` of ellipticities, which carries the additive bias; its ellipticities answer to a shear g as if it were
+    ``response[k] g``. A lens of amplitude A has the reduced shear ``A g(r)``, and about it galaxies of a class of size
+    have ``n(r)`` times the density they have without one.
 
     Attributes
     ----------
-    size_edges : tuple of k - 1 floats, pixels
-        Where one bin of size ends and the next begins.
-    mean_e1, mean_e2 : tuples of k floats
-        The additive bias in each bin: the mean ellipticity of galaxies that no lens has touched.
-    sigma_e : tuple of k floats
-        Their scatter per component.
+    size_edges : (n_sizes - 1,) float64 array, pixels
+        Where one bin of size ends and the next begins; kinds are these bins, then the same for split galaxies.
+    log_p0 : (2 n_sizes, 41, 41) float64 array
+        Log density over e1 and e2, nodes from -1 to 1.
+    mean_e1, mean_e2, sigma_e : (2 n_sizes,) float64 arrays
+        Its means and its scatter per component.
+    response : (2 n_sizes,) float64 array
+        Of measured ellipticity to shear, relative to the mean of all kinds.
+    shear : (n_profiles, n_nodes) float64 array
+        g(r) of unit amplitude, nodes 4 px apart; zero beyond.
+    amplitudes : (n_amplitudes,) float64 array, ascending
+        Strengths.
+    weights : (n_profiles, n_amplitudes) float64 array
+        Their prior; sums to 1.
+    count_edges : (n_classes - 1,) float64 array, pixels
+        Classes of size for the counts.
+    class_fractions : (n_classes,) float64 array
+        Share of the galaxies in each without a lens.
+    log_counts : (n_classes, n_nodes) float64 array
+        Log n(r), nodes 4 px apart.
     source : str
         What it was made from.
     """
 
-    size_edges: tuple[float, ...]
-    mean_e1: tuple[float, ...]
-    mean_e2: tuple[float, ...]
-    sigma_e: tuple[float, ...]
+    size_edges: Array
+    log_p0: Array
+    mean_e1: Array
+    mean_e2: Array
+    sigma_e: Array
+    response: Array
+    shear: Array
+    amplitudes: Array
+    weights: Array
+    count_edges: Array
+    class_fractions: Array
+    log_counts: Array
     source: str
+
+    def __post_init__(self) -> None:
+        for name, array in self.arrays().items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+            array.flags.writeable = False
+        kinds = 2 * (self.size_edges.size + 1)
+        expected = {
+            "log_p0": (kinds, N_ELLIPTICITIES, N_ELLIPTICITIES),
+            **dict.fromkeys(("mean_e1", "mean_e2", "sigma_e", "response"), (kinds,)),
+            "weights": (self.shear.shape[0], self.amplitudes.size),
+            "class_fractions": (self.count_edges.size + 1,),
+            "log_counts": (self.count_edges.size + 1, *self.log_counts.shape[-1:]),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} must have the shape {shape}, got {getattr(self, name).shape}")
 
     @classmethod
     def default(cls, *, mean_e1: float = 0.0, mean_e2: float = 0.0) -> Self:
-        """Return one bin without a fit: the given bias, and the scatter of the published skies."""
-        return cls((), (mean_e1,), (mean_e2,), (DEFAULT_SIGMA_E,), "default: not fitted to any sky")
+        """Return an isothermal sphere with a core, before Gaussian ellipticities of the given mean."""
+        radius = STEP * np.arange(round(DEFAULT_REACH / STEP) + 1)
+        profile = DEFAULT_SHEAR * DEFAULT_RADIUS * radius / (radius**2 + DEFAULT_CORE**2)
+        amplitudes = np.array(DEFAULT_AMPLITUDES)
+        log_p0 = log_density_of(np.array([mean_e1]), np.array([mean_e2]), smoothing=DEFAULT_SIGMA_E)
+        return cls(
+            size_edges=np.empty(0),
+            log_p0=np.stack([log_p0, log_p0]),
+            mean_e1=np.full(2, mean_e1),
+            mean_e2=np.full(2, mean_e2),
+            sigma_e=np.full(2, DEFAULT_SIGMA_E),
+            response=np.ones(2),
+            shear=profile[None, :],
+            amplitudes=amplitudes,
+            weights=np.full((1, amplitudes.size), 1 / amplitudes.size),
+            count_edges=np.empty(0),
+            class_fractions=np.ones(1),
+            log_counts=np.zeros((1, 2)),
+            source="default shapes; default profile",
+        )
 
     @classmethod
     def of_sky(cls, catalog: "GalaxyCatalog") -> Self:
         """Return the default with the bias of one sky: its own mean ellipticity, to which a lens adds little."""
         return cls.default(mean_e1=float(np.mean(catalog.e1)), mean_e2=float(np.mean(catalog.e2)))
 
-    @classmethod
-    def fit(cls, size: NDArray[np.float64], e1: NDArray[np.float64], e2: NDArray[np.float64], *, source: str) -> Self:
-        """Fit the bins to unlensed galaxies.
+    def unlensed(self, catalog: "GalaxyCatalog") -> tuple[Array, Array, Array]:
+        """Return mean e1, mean e2 and the inverse variance per component, (n,) each, of its galaxies without a lens."""
+        kind = self.kinds(catalog.size, catalog.is_blended)
+        return self.mean_e1[kind], self.mean_e2[kind], self.sigma_e[kind] ** -2.0
 
-        Parameters
-        ----------
-        size, e1, e2 : (n,) float64 arrays
-            Galaxies of skies without a lens.
-        source : str
-            What they are, for the record.
+    def kinds(self, size: Array, is_split: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the kind (n,) of galaxies of a given size (pixels), split from others or not."""
+        return np.searchsorted(self.size_edges, size) + (self.size_edges.size + 1) * is_split
 
-        Returns
-        -------
-        LensTemplate
-            With as many bins, of equally many galaxies, as n allows (6 at most); the default if n is below 50.
-        """
-        n_sizes = min(N_SIZES, size.size // MIN_GALAXIES)
-        if n_sizes == 0:
-            return cls.default()
-        edges = np.quantile(size, np.arange(1, n_sizes) / n_sizes)
-        bins = np.searchsorted(edges, size)
-        members = [bins == k for k in range(n_sizes)]
-        return cls(
-            size_edges=tuple(edges.tolist()),
-            mean_e1=tuple(float(e1[own].mean()) for own in members),
-            mean_e2=tuple(float(e2[own].mean()) for own in members),
-            sigma_e=tuple(float(np.sqrt(0.5 * (e1[own].var() + e2[own].var()))) for own in members),
-            source=source,
-        )
+    def classes(self, size: Array) -> NDArray[np.int64]:
+        """Return the class of size (n,) that galaxies are counted in."""
+        return np.searchsorted(self.count_edges, size)
 
-    def bias_and_weight(
-        self, size: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean e1, mean e2 and the inverse variance per component for galaxies of the given sizes."""
-        bins = np.searchsorted(np.array(self.size_edges), size)
-        return (
-            np.array(self.mean_e1)[bins],
-            np.array(self.mean_e2)[bins],
-            np.array(self.sigma_e)[bins] ** -2.0,
-        )
-
-    def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that change whenever maps made with this template would."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+    def arrays(self) -> dict[str, Array]:
+        """Return the arrays by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, as JSON holds them."""
-        return asdict(self)
+        return {**{name: array.tolist() for name, array in self.arrays().items()}, "source": self.source}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild from :meth:`to_dict`; raises KeyError or TypeError on anything else."""
-        bins = {name: tuple(map(float, values[name])) for name in ("size_edges", "mean_e1", "mean_e2", "sigma_e")}
-        if len({len(bins[name]) for name in ("mean_e1", "mean_e2", "sigma_e")} | {len(bins["size_edges"]) + 1}) != 1:
-            raise KeyError("bins of different number")
-        return cls(**bins, source=str(values["source"]))
+        """Rebuild from :meth:`to_dict`; raises KeyError, TypeError or ValueError on anything else."""
+        names = [field.name for field in fields(cls) if field.name != "source"]
+        return cls(**{name: np.array(values[name], dtype=np.float64) for name in names}, source=str(values["source"]))
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LensTemplate) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that change whenever maps made with this template would."""
+        return hashlib.sha256(self._text.encode()).hexdigest()[:16]
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        Path(path).write_text(self._text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -127,3 +182,29 @@ class LensTemplate:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TableError(f"{path}: no template to be read ({error}); run `darkmatter features` again") from error
+
+
+def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
+    """Return the log density (41, 41) of ellipticities, smoothed by a Gaussian and alike for e2 and -e2.
+
+    The drawings of a sky know left from right no better than up from down: about a bias in e1, the sign of e2 is even.
+    A bias in e2 itself is kept.
+
+    Parameters
+    ----------
+    e1, e2 : (n,) float64 arrays
+        The galaxies.
+    smoothing : float
+        Standard deviation of the Gaussian.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    spacing = 2.0 / (N_ELLIPTICITIES - 1)
+    edges = np.linspace(-1.0 - spacing / 2, 1.0 + spacing / 2, N_ELLIPTICITIES + 1)
+    mirrored = 2.0 * e2.mean() - e2
+    counts, _, _ = np.histogram2d(np.tile(e1, 2), np.concatenate([e2, mirrored]), bins=(edges, edges))
+    density = gaussian_filter(counts, smoothing / spacing, mode="constant")
+    nodes = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
+    broad = np.exp(-(nodes[:, None] ** 2 + nodes[None, :] ** 2) / (2.0 * BROAD_SIGMA**2))
+    shares = ((1.0 - BROAD_SHARE) * density / density.sum(), BROAD_SHARE * broad / broad.sum())
+    return np.asarray(np.log(sum(shares) / spacing**2))

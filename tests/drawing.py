@@ -53,10 +53,14 @@ def catalog_of(x, y, e1, e2, *, shape=(512, 512), size=None, name="planted"):
 
 
 def lensed_catalog(rng, *, n=4000, centre=(300.0, 200.0), gamma=0.1, scatter=0.2, bias=0.0, shape=(512, 512)):
-    """Randomly oriented galaxies, exactly sheared: tangentially, by `gamma`, about `centre` (x, y)."""
+    """Randomly oriented galaxies, exactly sheared: tangentially, by `gamma`, about `centre` (x, y).
+
+    `gamma` is a number or a function of the radius in pixels.
+    """
     x, y = rng.uniform(0, shape[1] - 1, n), rng.uniform(0, shape[0] - 1, n)
     e = np.clip(np.abs(rng.normal(0, scatter, n) + 1j * rng.normal(0, scatter, n)), 0, 0.8)
     e = e * np.exp(2j * rng.uniform(0, np.pi, n))
-    g = -gamma * np.exp(2j * np.arctan2(y - centre[1], x - centre[0]))
+    dx, dy = x - centre[0], y - centre[1]
+    g = -(gamma(np.hypot(dx, dy)) if callable(gamma) else gamma) * np.exp(2j * np.arctan2(dy, dx))
     lensed = (e + g) / (1 + np.conj(g) * e)
     return catalog_of(x, y, lensed.real + bias, lensed.imag, shape=shape)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 
 def brightest_band(pixels, background):
@@ -134,3 +135,25 @@ def split_saddles(brightness, rows, columns, contrast, depth, n_pixels):
                 basins = [other for other in basins if other is not basin]
         highest["pixels"].add(int(p))
     return sorted(sorted(basin["pixels"]) for basin in basins)
+
+
+def log_ratio(table, kind, e, g):
+    """Of p0(e_s) |de_s/de|^2 over p0(e); complex e and g."""
+    nodes = np.linspace(-1, 1, table.shape[1])
+    density = RegularGridInterpolator((nodes, nodes), table[kind])
+    unlensed = (e - g) / (1 - np.conj(g) * e)
+    jacobian = (1 - abs(g) ** 2) ** 2 / abs(1 - np.conj(g) * e) ** 4
+    return (density((unlensed.real, unlensed.imag)) - density((e.real, e.imag)) + np.log(jacobian)).item()
+
+
+def lens_likelihood(catalog, kind, template, step, row, column):
+    """Log ratio of all galaxies for a lens at a place, (n_profiles, n_amplitudes)."""
+    total = np.zeros(template.weights.shape)
+    nodes = step * np.arange(template.shear.shape[1])
+    for p, a in np.ndindex(total.shape):
+        for k in range(len(catalog)):
+            dx, dy = catalog.x[k] - column, catalog.y[k] - row
+            size = np.interp(np.hypot(dx, dy), nodes, template.shear[p], right=0.0)
+            g = -template.amplitudes[a] * template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx))
+            total[p, a] += log_ratio(template.log_p0, kind[k], catalog.e1[k] + 1j * catalog.e2[k], g)
+    return total

@@ -20,7 +20,7 @@ def feature_rows(labels: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Return features of which peak_snr alone knows the label: 4 +- 1 with a lens, 2 +- 1 without."""
     frame = pd.DataFrame({feature.name: rng.normal(size=labels.size) for feature in FEATURES})
     frame["peak_snr"] = rng.normal(2.0 + 2.0 * labels, 1.0)
-    frame["peak_row"], frame["peak_column"] = rng.uniform(0, SIDE, (2, labels.size))
+    frame["row"], frame["column"] = rng.uniform(0, SIDE, (2, labels.size))
     return frame
 
 
@@ -33,8 +33,8 @@ def split_rows(split: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
             "split": split,
             "sky": [picture_path("", split, i).as_posix() for i in range(n)],
             "label": pd.array(labels, dtype="Int8"),
-            "lens_row": np.where(labels == 1, values["peak_row"] + 3.0, np.nan),
-            "lens_column": np.where(labels == 1, values["peak_column"] - 4.0, np.nan),
+            "lens_row": np.where(labels == 1, values["row"] + 3.0, np.nan),
+            "lens_column": np.where(labels == 1, values["column"] - 4.0, np.nan),
         }
     )
     return pd.concat([told, values], axis=1)

@@ -25,7 +25,9 @@ ROWS = feature_rows(LABELS, np.random.default_rng(7)).to_numpy()
 def model() -> LensModel:
     config = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
     boosted = boost(evidence(ROWS), LABELS, evidence(ROWS)[:0], [], config=config)
-    return LensModel(boosted.members, boosted.calibration, MeasureConfig(), LensTemplate.default(), config.to_dict())
+    return LensModel(
+        boosted.start, boosted.members, boosted.calibration, MeasureConfig(), LensTemplate.default(), config.to_dict()
+    )
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_a_verdict_calls_a_lens_from_one_half_and_repeats_the_peak(model):
     for verdict, row, p in zip(verdicts, ROWS, model.probability(ROWS)):
         assert verdict.label == (p >= 0.5)
         assert verdict.probability == p
-        peak = [row[FEATURE_NAMES.index(name)] for name in ("peak_row", "peak_column", "peak_snr")]
+        peak = [row[FEATURE_NAMES.index(name)] for name in ("row", "column", "peak_snr")]
         assert [verdict.row, verdict.column, verdict.snr] == peak
 
 
@@ -118,7 +120,7 @@ def test_no_skies_get_no_verdicts(model):
 
 def test_positions_are_not_learnt_from(model):
     moved = ROWS.copy()
-    moved[:, [FEATURE_NAMES.index("peak_row"), FEATURE_NAMES.index("peak_column")]] += 1000.0
+    moved[:, [FEATURE_NAMES.index("row"), FEATURE_NAMES.index("column")]] += 1000.0
     assert len(EVIDENCE) == len(FEATURE_NAMES) - 2
     assert np.array_equal(model.log_odds(moved), model.log_odds(ROWS))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import treecorr
@@ -50,9 +52,16 @@ def test_snr_has_unit_scatter_without_a_lens(rng):
 def test_maps_equal_treecorr(rng):
     """TreeCorr's brute-force tangential shear of the same galaxies, weighted by the same window, about each centre."""
     catalog = lensed_catalog(rng, n=300, centre=CENTRE, gamma=0.15)
-    template = LensTemplate.fit(catalog.size + rng.normal(0, 0.1, 300), catalog.e1, catalog.e2, source="test")
+    catalog = catalog_of(catalog.x, catalog.y, catalog.e1, catalog.e2, size=rng.uniform(1, 3, 300))
+    kinds = {"mean_e1": [0.05, 0.1] * 2, "mean_e2": [-0.01, 0.02] * 2, "sigma_e": [0.2, 0.3] * 2, "response": [1.0] * 4}
+    template = replace(
+        LensTemplate.default(),
+        size_edges=np.array([2.0]),
+        log_p0=np.repeat(LensTemplate.default().log_p0, 2, axis=0),
+        **{name: np.array(values) for name, values in kinds.items()},
+    )
     maps = shear_maps(catalog, template, MeasureConfig(grid_spacing=100))
-    mean_e1, mean_e2, weight = template.bias_and_weight(catalog.size)
+    mean_e1, mean_e2, weight = template.unlensed(catalog)
     for i, row in enumerate(maps.rows):
         for j, column in enumerate(maps.columns):
             square = (catalog.x - column) ** 2 + (catalog.y - row) ** 2

@@ -5,29 +5,31 @@ import pytest
 from drawing import lensed_catalog
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.template import DEFAULT_SIGMA_E, LensTemplate
+from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.template import N_ELLIPTICITIES, STEP, LensTemplate, log_density_of
 
 
 @pytest.fixture
 def fitted(rng):
-    """Small galaxies rounder and less biased than large ones."""
-    size = rng.uniform(1, 4, 30_000)
-    e1, e2 = rng.normal(0, 0.1 * size, 30_000) + 0.02 * size, rng.normal(0, 0.1 * size, 30_000)
-    return LensTemplate.fit(size, e1, e2, source="planted")
+    catalogs = [lensed_catalog(rng, n=300, gamma=0.0, bias=0.07) for _ in range(20)]
+    return fit_template(LabelledSkies(catalogs, np.zeros(20), np.full(20, np.nan), np.full(20, np.nan)))
 
 
-def test_planted_bias_and_scatter_are_fitted_by_size(fitted):
-    for size in (1.3, 2.5, 3.7):
-        mean_e1, mean_e2, weight = fitted.bias_and_weight(np.array([size]))
-        # A bin is half a pixel wide; its 5,000 galaxies tell the mean to 0.5 %.
-        assert mean_e1[0] == pytest.approx(0.02 * size, abs=0.02)
-        assert mean_e2[0] == pytest.approx(0, abs=0.02)
-        assert weight[0] ** -0.5 == pytest.approx(0.1 * size, rel=0.15)
+def test_default_says_so_and_is_isothermal():
+    default = LensTemplate.default()
+    assert default.source == "default shapes; default profile"
+    radius = STEP * np.arange(default.shear.shape[1])
+    far = (radius > 150) & (radius < 250)
+    np.testing.assert_allclose(default.shear[0][far] * radius[far], 17.0, rtol=0.02)
 
 
-def test_few_galaxies_give_the_default(rng):
-    assert LensTemplate.fit(*rng.random((3, 49)), source="few") == LensTemplate.default()
-    assert LensTemplate.default().sigma_e == (DEFAULT_SIGMA_E,)
+def test_density_of_ellipticities_is_one_in_sum_and_even_about_its_mean(rng):
+    log_p0 = log_density_of(rng.normal(0.1, 0.2, 5000), rng.normal(0.05, 0.2, 5000), smoothing=0.06)
+    spacing = 2 / (N_ELLIPTICITIES - 1)
+    assert np.exp(log_p0).sum() * spacing**2 == pytest.approx(1)
+    nodes = np.linspace(-1, 1, N_ELLIPTICITIES)
+    assert (np.exp(log_p0).sum(axis=1) * spacing**2 * nodes).sum() == pytest.approx(0.1, abs=0.01)
+    assert (np.exp(log_p0).sum(axis=0) * spacing**2 * nodes).sum() == pytest.approx(0.05, abs=0.01)
 
 
 def test_sky_of_its_own_gives_its_mean(rng):
@@ -45,7 +47,7 @@ def test_fingerprint_tells_templates_apart(fitted):
     assert fitted.fingerprint() != LensTemplate.default().fingerprint()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"size_edges": [1], "mean_e1": "no"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"size_edges": [1], "log_p0": "no"}'])
 def test_damaged_template_is_refused_with_the_remedy(tmp_path, text):
     (tmp_path / "template.json").write_text(text)
     with pytest.raises(TableError, match=r"template\.json: no template .*run `darkmatter features` again"):
@@ -55,10 +57,18 @@ def test_damaged_template_is_refused_with_the_remedy(tmp_path, text):
 def test_template_with_bins_missing_is_refused(fitted, tmp_path):
     values = fitted.to_dict() | {"sigma_e": [0.2]}
     (tmp_path / "template.json").write_text(json.dumps(values))
-    with pytest.raises(TableError, match="bins of different number"):
+    with pytest.raises(TableError, match=r"sigma_e must have the shape \(\d+,\), got \(1,\)"):
         LensTemplate.read(tmp_path / "template.json")
 
 
 def test_missing_template_is_refused(tmp_path):
     with pytest.raises(TableError, match="no template"):
         LensTemplate.read(tmp_path / "none.json")
+
+
+def test_template_of_numbers_that_are_not_finite_is_refused(fitted, tmp_path):
+    values = fitted.to_dict()
+    values["response"][0] = float("nan")
+    (tmp_path / "template.json").write_text(json.dumps(values))
+    with pytest.raises(TableError, match="response holds numbers that are not finite"):
+        LensTemplate.read(tmp_path / "template.json")

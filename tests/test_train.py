@@ -12,6 +12,7 @@ from synthetic import feature_rows, split_rows, write_features, write_frame, wri
 
 from classify import boosting, metrics
 from classify.boosting import HistoryLine, boost, folds
+from classify.columns import EVIDENCE, LOG_EVIDENCE
 from classify.config import TrainConfig
 from classify.model import FEATURE_NAMES, LensModel, evidence, mean_log_odds
 from classify.train import train
@@ -104,7 +105,8 @@ def test_the_line_of_the_best_round_tells_how_the_cut_ensemble_does():
     x_new, y_new = rows(100, 2)
     boosted = boost(x, y, x_new, y_new, config=QUICK)
     line = next(line for line in boosted.history if line.round == boosted.best_round)
-    probability = expit(boosted.calibration(mean_log_odds(boosted.members, x_new)))
+    start = boosted.start(x_new[:, LOG_EVIDENCE])
+    probability = expit(boosted.calibration(start + mean_log_odds(boosted.members, x_new)))
     assert line.validation_log_loss == pytest.approx(metrics.log_loss(y_new, probability), abs=1e-9)
     assert line.validation_accuracy == metrics.accuracy(y_new, probability)
 
@@ -121,7 +123,7 @@ def test_lines_are_reported_while_training_goes_on():
 def test_the_last_block_stops_at_max_rounds():
     x, y = rows(100, 1)
     config = TrainConfig(n_folds=2, n_repeats=1, max_rounds=25, block=10)
-    assert [line.round for line in boost(x, y, x[:0], [], config=config).history] == [10, 20, 25]
+    assert [line.round for line in boost(x, y, x[:0], [], config=config).history] == [0, 10, 20, 25]
 
 
 def test_the_same_seed_gives_the_same_trees_and_another_seed_others():
@@ -212,7 +214,7 @@ def test_the_saved_model_made_the_predictions(run):
 def test_history_has_a_line_for_each_block(run):
     with (run / "history.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert [int(line["round"]) for line in lines] == [20, 40, 60]
+    assert [int(line["round"]) for line in lines] == [0, 20, 40, 60]
     assert list(lines[0]) == list(HistoryLine.__dataclass_fields__)
     assert float(lines[-1]["training_loss"]) < float(lines[0]["training_loss"])
 
@@ -283,3 +285,15 @@ def test_features_that_do_not_belong_together_are_refused(tmp_path, metadata, sa
 def test_missing_features_are_refused(tmp_path):
     with pytest.raises(DarkmatterError, match=r"features\.parquet"):
         train(tmp_path / "nowhere", tmp_path / "run")
+
+
+def test_trees_that_make_it_no_better_are_left_out():
+    """Labels that only the evidence knows: whatever a tree adds is noise, and the start is kept."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(300, len(EVIDENCE)))
+    y = (rng.uniform(size=300) < expit(4 * x[:, LOG_EVIDENCE])).astype(int)
+    boosted = boost(x, y, x[:0], [], config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=60, learning_rate=0.3))
+    assert boosted.best_round == 0
+    assert boosted.members == ()
+    assert boosted.start.slope == pytest.approx(4, rel=0.4)
+    assert mean_log_odds(boosted.members, x).tolist() == [0.0] * 300

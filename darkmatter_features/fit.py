@@ -1,0 +1,259 @@
+"""Fitting a lens template to the skies of a training split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from darkmatter_features.evidence import lens_evidence, likelihoods
+from darkmatter_features.kernels.evidence import MAX_SHEAR, sheared_likelihood
+from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.template import STEP, LensTemplate, log_density_of
+
+Array = NDArray[np.float64]
+
+# Bins of size of equally many galaxies, but no bin with fewer than these.
+N_SIZES, MIN_GALAXIES = 6, 400
+# Smoothing of the density of ellipticities: at this many galaxies, growing as n^(-1/6) when there are fewer (the rule
+# for two dimensions), and at most so much.
+SMOOTHING, SMOOTHED_GALAXIES, MAX_SMOOTHING = 0.06, 20_000, 0.15
+# Where the shear about a lens is fitted, pixels; linear between the middles.
+SHEAR_BINS = (0, 15, 25, 35, 45, 60, 75, 90, 110, 130, 155, 180, 215, 250, 300, 350, 425, 500)
+# Shear and response keep to the default where few galaxies tell, as if it were known so well.
+SHEAR_PRIOR, RESPONSE_PRIOR = 0.2, 0.3
+# Beyond the last node whose shear is this much, there is none; galaxies between these radii tell the response.
+LEAST_SHEAR = 0.01
+RESPONSE_RADII = (20.0, 250.0)
+AMPLITUDES = tuple(np.geomspace(0.5, 1.9, 8).round(3).tolist())
+# Lenses that each amplitude is given beforehand.
+AMPLITUDE_PRIOR = 0.5
+COUNT_BINS = (0, 25, 45, 65, 90, 120, 160, 210, 260, 330, 420, 740)
+# Classes of size for the counts, as quantiles: fine at the top, where magnified galaxies are.
+COUNT_QUANTILES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 0.96)
+# Galaxies of its class that each bin is given beforehand, at the density of all.
+COUNT_PRIOR = 5.0
+# Fewer lenses than this do not tell a profile.
+MIN_LENSES = 20
+# How often lenses are located and the template fitted to where they seem to be, when nobody says where they are.
+N_ROUNDS = 3
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class LabelledSkies:
+    """Catalogues of n skies and what is known of them.
+
+    Attributes
+    ----------
+    catalogs : sequence of GalaxyCatalog
+        Their galaxies.
+    labels : (n,) float64 array
+        1 with a lens, 0 without, nan where unknown.
+    lens_rows, lens_columns : (n,) float64 arrays, pixels
+        Where the lens is; nan where unknown.
+    """
+
+    catalogs: Sequence[GalaxyCatalog]
+    labels: Array
+    lens_rows: Array
+    lens_columns: Array
+
+    def chosen(self, which: NDArray[np.bool_]) -> "LabelledSkies":
+        """Return the skies where `which` (n,) is true."""
+        catalogs = [catalog for catalog, wanted in zip(self.catalogs, which, strict=True) if wanted]
+        return LabelledSkies(catalogs, self.labels[which], self.lens_rows[which], self.lens_columns[which])
+
+
+def fit_template(skies: LabelledSkies) -> LensTemplate:
+    """Fit a template to labelled skies.
+
+    Parameters
+    ----------
+    skies : LabelledSkies
+        Skies without a lens give the unlensed shapes (all do, if no label is known); skies with one give the profile,
+        the counts and the prior of the strength. Lenses of unknown place are located with the default profile, the
+        template is fitted there, and both are done again. With fewer than 20 lenses, the default profile stays.
+
+    Returns
+    -------
+    LensTemplate
+        Its `source` says what was fitted to what.
+    """
+    is_unlensed = skies.labels == 0
+    if not is_unlensed.any():
+        is_unlensed = ~(skies.labels == 1)
+    template = _fit_unlensed(skies.chosen(is_unlensed).catalogs)
+    lensed = skies.chosen(skies.labels == 1)
+    known = lensed.chosen(np.isfinite(lensed.lens_rows))
+    if len(known.catalogs) >= MIN_LENSES:
+        return _fit_lens(template, known, f"{len(known.catalogs)} lenses of known place")
+    if len(lensed.catalogs) < MIN_LENSES:
+        return template
+    for _ in range(N_ROUNDS):
+        template = _fit_lens(template, _located(lensed, template), f"{len(lensed.catalogs)} lenses located")
+    return template
+
+
+def _fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
+    """Return the default profile before the ellipticities of unlensed skies."""
+    size, e1, e2 = (np.concatenate([getattr(c, name) for c in catalogs] or [[]]) for name in ("size", "e1", "e2"))
+    is_split = np.concatenate([c.is_blended for c in catalogs] or [np.zeros(0, dtype=bool)])
+    n_sizes = min(N_SIZES, size.size // MIN_GALAXIES)
+    if n_sizes == 0:
+        return LensTemplate.default()
+    edges = np.quantile(size, np.arange(1, n_sizes) / n_sizes).round(DIGITS)
+    bins = np.searchsorted(edges, size)
+    members = [
+        _enough((bins == k) & (is_split == split), bins == k, np.ones(bins.size, dtype=bool))
+        for split in (False, True)
+        for k in range(n_sizes)
+    ]
+    kinds = range(len(members))
+    log_p0 = np.stack([log_density_of(e1[m], e2[m], smoothing=_smoothing(int(m.sum()))) for m in members])
+    class_edges = np.quantile(size, COUNT_QUANTILES).round(DIGITS)
+    fractions = np.bincount(np.searchsorted(class_edges, size), minlength=class_edges.size + 1) / size.size
+    return replace(
+        LensTemplate.default(),
+        size_edges=edges,
+        log_p0=log_p0.round(DIGITS),
+        mean_e1=np.array([e1[members[k]].mean() for k in kinds]).round(DIGITS),
+        mean_e2=np.array([e2[members[k]].mean() for k in kinds]).round(DIGITS),
+        sigma_e=np.array([np.sqrt(0.5 * (e1[m].var() + e2[m].var())) for m in members]).round(DIGITS),
+        response=np.ones(len(members)),
+        count_edges=class_edges,
+        class_fractions=fractions,
+        log_counts=np.zeros((fractions.size, 2)),
+        source=f"shapes of {len(catalogs)} skies without a lens; default profile",
+    )
+
+
+def _enough(*choices: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the first choice of galaxies that holds enough of them, or else the last."""
+    return next((own for own in choices if own.sum() >= MIN_GALAXIES), choices[-1])
+
+
+def _smoothing(n: int) -> float:
+    return float(min(SMOOTHING * max(SMOOTHED_GALAXIES / n, 1.0) ** (1 / 6), MAX_SMOOTHING))
+
+
+def _located(skies: LabelledSkies, template: LensTemplate) -> LabelledSkies:
+    found = [lens_evidence(catalog, template) for catalog in skies.catalogs]
+    rows, columns = np.array([(each.row, each.column) for each in found]).T
+    return replace(skies, lens_rows=rows, lens_columns=columns)
+
+
+@dataclass(frozen=True)
+class _AboutLenses:
+    """The galaxies of all lensed skies: their kinds and shapes, and where they are about their lens."""
+
+    kind: NDArray[np.int64]
+    count_class: NDArray[np.int64]
+    e1: Array
+    e2: Array
+    radius: Array
+    cos: Array
+    sin: Array
+
+    @classmethod
+    def of(cls, skies: LabelledSkies, template: LensTemplate) -> "_AboutLenses":
+        dx, dy, e1, e2, size, is_split = (
+            np.concatenate(parts)
+            for parts in zip(
+                *(
+                    (c.x - column, c.y - row, c.e1, c.e2, c.size, c.is_blended)
+                    for c, row, column in zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
+                ),
+                strict=True,
+            )
+        )
+        angle = np.arctan2(dy, dx)
+        return cls(
+            template.kinds(size, is_split), template.classes(size), e1, e2, np.hypot(dx, dy),
+            -np.cos(2 * angle), -np.sin(2 * angle),
+        )  # fmt: skip
+
+    def fit(self, template: LensTemplate, own: NDArray[np.bool_], unit: Array, prior: float, width: float) -> float:
+        """Return the factor of the shear `unit` that the shapes of galaxies `own` fit best, given a Gaussian prior."""
+        kind, e1, e2, cos, sin, shear = (v[own] for v in (self.kind, self.e1, self.e2, self.cos, self.sin, unit))
+
+        def loss(factor: float) -> float:
+            sizes = np.clip(factor * shear, -MAX_SHEAR, MAX_SHEAR)
+            likelihood = sheared_likelihood(template.log_p0, kind, e1, e2, sizes * cos, sizes * sin)
+            return float((factor - prior) ** 2 / (2 * width**2) - likelihood)
+
+        low, high = prior - 5 * width, prior + 5 * width
+        return float(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
+
+
+def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
+    """Fit profile, response, strengths and counts to lenses of known place."""
+    about = _AboutLenses.of(skies, template)
+    default = LensTemplate.default().shear[0]
+    for _ in range(2):
+        template = replace(template, shear=_fit_shear(template, about, default))
+        template = replace(template, response=_fit_response(template, about))
+    template = replace(
+        template, amplitudes=np.array(AMPLITUDES), weights=np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
+    )
+    template = replace(template, weights=_fit_weights(template, skies), log_counts=_fit_counts(template, about, skies))
+    return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
+
+
+def _fit_shear(template: LensTemplate, about: _AboutLenses, default: Array) -> Array:
+    """Return g(r) (1, n_nodes) of the mean lens, bin by bin."""
+    edges = np.array(SHEAR_BINS, dtype=np.float64)
+    middles = 0.5 * (edges[1:] + edges[:-1])
+    priors = np.interp(middles / STEP, np.arange(default.size), default, right=0.0)
+    response = template.response[about.kind]
+    bins = np.searchsorted(edges, about.radius, side="right") - 1
+    fitted = [about.fit(template, bins == k, response, priors[k], SHEAR_PRIOR) for k in range(middles.size)]
+    reached = int(np.flatnonzero(np.abs(fitted) >= LEAST_SHEAR)[-1])
+    nodes = STEP * np.arange(int(edges[reached + 1] / STEP) + 1)
+    profile: Array = np.interp(nodes, middles[: reached + 1], fitted[: reached + 1])
+    return profile.round(DIGITS)[None, :]
+
+
+def _fit_response(template: LensTemplate, about: _AboutLenses) -> Array:
+    """Return how each kind of galaxy answers to the shear, 1 in the mean."""
+    shear = np.interp(about.radius / STEP, np.arange(template.shear.shape[1]), template.shear[0], right=0.0)
+    is_told = (about.radius > RESPONSE_RADII[0]) & (about.radius < RESPONSE_RADII[1])
+    kinds = range(template.response.size)
+    fitted = np.array([about.fit(template, is_told & (about.kind == k), shear, 1.0, RESPONSE_PRIOR) for k in kinds])
+    number = np.bincount(about.kind, minlength=fitted.size)
+    return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DIGITS)
+
+
+def _fit_weights(template: LensTemplate, skies: LabelledSkies) -> Array:
+    """Return the prior (1, n_amplitudes) of the strengths: expectation and maximisation over the lenses."""
+    places = zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
+    log_shear = np.array([likelihoods(c, template, np.array([r]), np.array([k]))[0][0, 0] for c, r, k in places])
+    ratio = np.exp(log_shear - log_shear.max(axis=1, keepdims=True))
+    weights: Array = template.weights[0]
+    for _ in range(100):
+        share = ratio * weights
+        weights = (share / share.sum(axis=1, keepdims=True)).sum(axis=0) + AMPLITUDE_PRIOR
+        weights = weights / weights.sum()
+    return weights[None, :]
+
+
+def _fit_counts(template: LensTemplate, about: _AboutLenses, skies: LabelledSkies) -> Array:
+    """Return log n(r) (n_classes, n_nodes): galaxies of each class of size over what an even field would have."""
+    edges = np.array(COUNT_BINS, dtype=np.float64)
+    n_bins = edges.size - 1
+    even = np.zeros(n_bins)
+    for catalog, row, column in zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True):
+        rows, columns = (np.arange(0.5, side / 8) * 8 for side in catalog.shape)
+        radius = np.hypot(rows[:, None] - row, columns[None, :] - column)
+        even += len(catalog) * np.histogram(radius, edges)[0] / radius.size
+    bins = np.searchsorted(edges, about.radius, side="right") - 1
+    inside = bins < n_bins
+    counts = np.zeros((template.class_fractions.size, n_bins))
+    np.add.at(counts, (about.count_class[inside], bins[inside]), 1)
+    overall = (counts.sum(axis=0) + COUNT_PRIOR) / (even + COUNT_PRIOR)
+    expected = template.class_fractions[:, None] * even
+    ratio = (counts + COUNT_PRIOR * overall) / (expected + COUNT_PRIOR)
+    nodes = STEP * np.arange(int(edges[-1] / STEP) + 1)
+    middles = 0.5 * (edges[1:] + edges[:-1])
+    return np.stack([np.interp(nodes, middles, np.log(own)) for own in ratio]).round(DIGITS)

@@ -1,0 +1,93 @@
+"""A template fitted to skies with planted lenses gives back what was planted."""
+
+import numpy as np
+import pytest
+from drawing import catalog_of, lensed_catalog
+
+from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.template import STEP, LensTemplate
+
+
+def _planted(radius):
+    return 25.0 * radius / (radius**2 + 30.0**2) * (radius < 200)
+
+
+def _skies(rng, *, n=120, n_galaxies=200, hole=0.0):
+    """Every other sky with a lens at a random place; within `hole` px of it there is no galaxy."""
+    catalogs, labels, places = [], np.arange(n) % 2.0, rng.uniform(60, 450, (n, 2))
+    for label, (x, y) in zip(labels, places, strict=True):
+        catalog = lensed_catalog(rng, n=n_galaxies, centre=(x, y), gamma=_planted if label else 0.0, bias=0.05)
+        kept = np.hypot(catalog.x - x, catalog.y - y) > hole * label
+        columns = [getattr(catalog, name)[kept] for name in ("x", "y", "e1", "e2")]
+        catalogs.append(catalog_of(*columns, size=rng.uniform(1.5, 3, kept.sum())))
+    places[labels == 0] = np.nan
+    return LabelledSkies(catalogs, labels, places[:, 1], places[:, 0])
+
+
+def _shear_at(template, radius):
+    return np.interp(radius, STEP * np.arange(template.shear.shape[1]), template.shear[0], right=0.0)
+
+
+def test_planted_profile_is_fitted(rng):
+    template = fit_template(_skies(rng))
+    for radius in (50.0, 80.0, 120.0, 170.0):
+        # 60 lenses with 10 to 50 galaxies of scatter 0.2 a bin: 0.01.
+        assert _shear_at(template, radius) == pytest.approx(_planted(radius), abs=0.035)
+    assert abs(_shear_at(template, 260.0)) < 0.03
+    assert "60 lenses of known place" in template.source
+    assert "60 skies without a lens" in template.source
+
+
+def test_planted_bias_and_scatter_are_fitted(rng):
+    template = fit_template(_skies(rng))
+    np.testing.assert_allclose(template.mean_e1, 0.05, atol=0.02)
+    np.testing.assert_allclose(template.mean_e2, 0.0, atol=0.02)
+    assert template.sigma_e.mean() == pytest.approx(0.195, abs=0.02)  # 0.2, less what is clipped at |e| = 0.8
+
+
+def test_kinds_that_answer_less_are_fitted(rng):
+    skies = _skies(rng)
+    for catalog in skies.catalogs:
+        small = catalog.size < 2.0
+        for name in ("e1", "e2"):
+            array = getattr(catalog, name)
+            array.flags.writeable = True
+            array[small] *= 0.5
+    template = fit_template(skies)
+    assert template.response[0] < 0.75 < 1.0 < template.response[template.size_edges.size]
+
+
+def test_hole_about_the_lens_is_fitted(rng):
+    template = fit_template(_skies(rng, hole=60.0))
+    density = template.class_fractions @ np.exp(template.log_counts)
+    assert density[int(30 / STEP)] < 0.2
+    assert density[int(150 / STEP)] == pytest.approx(1.0, abs=0.15)
+
+
+def test_strengths_are_centred_on_the_mean_lens(rng):
+    template = fit_template(_skies(rng))
+    assert template.weights.sum() == pytest.approx(1)
+    assert (template.weights[0] * template.amplitudes).sum() == pytest.approx(1.0, abs=0.15)
+
+
+def test_lenses_of_unknown_place_are_located(rng):
+    skies = _skies(rng)
+    unknown = np.full(len(skies.labels), np.nan)
+    template = fit_template(LabelledSkies(skies.catalogs, skies.labels, unknown, unknown))
+    assert "60 lenses located" in template.source
+    for radius in (80.0, 120.0):
+        assert _shear_at(template, radius) == pytest.approx(_planted(radius), abs=0.05)
+
+
+def test_without_labels_the_default_profile_stays(rng):
+    skies = _skies(rng, n=30)
+    unknown = np.full(30, np.nan)
+    template = fit_template(LabelledSkies(skies.catalogs, unknown, unknown, unknown))
+    np.testing.assert_array_equal(template.shear, LensTemplate.default().shear)
+    assert template.source.endswith("default profile")
+    assert template.mean_e1.mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_handful_of_galaxies_gives_the_default(rng):
+    skies = LabelledSkies([lensed_catalog(rng, n=20)], np.array([0.0]), np.array([np.nan]), np.array([np.nan]))
+    assert fit_template(skies) == LensTemplate.default()
