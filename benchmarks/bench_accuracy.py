@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from accuracy_plot import draw
 from helpers import RESULTS, print_table, write_result
 from limit import limit_of
 from numpy.typing import NDArray
@@ -25,9 +26,7 @@ from classify import metrics
 from classify.boosting import boost
 from classify.calibration import Calibration
 from classify.config import TrainConfig
-from classify.curves import LINE, SECOND
 from classify.model import mean_log_odds
-from classify.plots import INK, blank_figure, save_figure
 from classify.train import train
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.simulation import simulate_dataset
@@ -208,58 +207,6 @@ def _cell(row: dict[str, float], key: str, suffix: str) -> str:
     return "-" if np.isnan(value) else f"{value:{'+' if suffix else ''}.{places}f} ±{error:.{places}f}"
 
 
-def draw(path: Path, sides: dict[str, dict[str, float]], curve: dict[str, dict[int, dict[str, float]]]) -> None:
-    """Draw accuracy and AUC of every side, and the learning curve."""
-    figure = blank_figure(11.0, 3.7)
-    widths = [1.0, 1.0, 1.25] if curve else [1.0, 1.0]
-    panels = figure.subplots(1, len(widths), gridspec_kw={
-        "width_ratios": widths, "left": 0.185, "right": 0.985, "bottom": 0.16, "top": 0.88, "wspace": 0.12,
-    })  # fmt: skip
-    for axes, key in zip(panels, ("accuracy", "auc")):
-        _draw_sides(axes, sides, key)
-    panels[1].set_yticklabels([])
-    if curve:
-        _draw_curve(panels[2], sides, curve)
-        panels[2].set_position([0.735, 0.16, 0.25, 0.72])
-    save_figure(path, figure)
-
-
-def _draw_sides(axes: Any, sides: dict[str, dict[str, float]], key: str) -> None:
-    shown = [name for name in sides if "counts" not in name]
-    for place, name in enumerate(reversed(shown)):
-        value, error = sides[name][key], sides[name][f"{key}_error"]
-        color = SECOND if name.startswith(LIMIT) else LINE
-        axes.errorbar(value, place, xerr=error, fmt="o", color=color, markersize=5.5, linewidth=1.6)
-        axes.annotate(
-            f"{value:.3f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=8, color=INK
-        )
-    axes.axvline(sides[LIMIT][key], color=SECOND, linewidth=0.9, linestyle="--", zorder=0)
-    axes.set_yticks(range(len(shown)), list(reversed(shown)))
-    axes.set(ylim=(-0.5, len(shown) - 0.2))
-    _plain(axes, FIGURES[key][0])
-
-
-def _draw_curve(axes: Any, sides: dict[str, dict[str, float]], curve: dict[str, dict[int, dict[str, float]]]) -> None:
-    for (name, rows), color in zip(curve.items(), ("0.55", LINE)):
-        axes.plot(
-            list(rows), [1 - row["accuracy"] for row in rows.values()], "o-", color=color, markersize=4.5, label=name
-        )
-    axes.axhline(1 - sides[LIMIT]["accuracy"], color=SECOND, linewidth=0.9, linestyle="--", label=LIMIT)
-    axes.set_xscale("log")
-    ticks = list(next(iter(curve.values())))
-    axes.set_xticks(ticks, [f"{n:,}" for n in ticks], minor=False)
-    axes.set_xticks([], minor=True)
-    axes.set_ylim(bottom=min(0.0, -0.002))
-    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
-    _plain(axes, "share called wrongly, by training skies")
-
-
-def _plain(axes: Any, title: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(title, fontsize=10, weight="bold", color=INK, loc="left")
-    axes.tick_params(labelsize=8.5, colors=INK)
-
-
 def prepare(args: argparse.Namespace, work: Path) -> Trial:
     """Simulate and measure what is not there yet."""
     data, features = args.data or work / "data", args.features or work / "features"
@@ -292,7 +239,7 @@ def main() -> None:
         found = run(prepare(args, args.work or Path(folder)), args.curve)
     show(found["sides"], found["curve"])
     print(write_result("accuracy", found))
-    draw(RESULTS / "accuracy.png", found["sides"], found["curve"])
+    draw(RESULTS / "accuracy.png", found["sides"], found["curve"], LIMIT)
 
 
 def _sizes(text: str) -> list[int]:

@@ -9,13 +9,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import limit
+import limit_tables as tables
 
 from darkmatter_features.simulation import lensing, seed, simulate_dataset
+from darkmatter_features.simulation.population import lensed
 
 
 @pytest.fixture(scope="module")
 def model():
-    return limit.limit_model(n_strengths=8)
+    return tables.limit_model(n_strengths=8)
 
 
 def thin_catalogues(n, share, rng):
@@ -23,14 +25,14 @@ def thin_catalogues(n, share, rng):
     labels = np.arange(n) % 2
     skies = []
     for label in labels:
-        sky = limit.draw_catalogue(rng, lensed=bool(label))
+        sky = tables.draw_catalogue(rng, lensed=bool(label))
         keep = rng.random(len(sky["x"])) < share
         skies.append({name: sky[name][keep] for name in ("x", "y", "e1", "e2")})
     return skies, labels
 
 
 def density_at(table, e):
-    u, v = e.real / limit.E_STEP + limit.E_HALF, e.imag / limit.E_STEP + limit.E_HALF
+    u, v = e.real / tables.E_STEP + tables.E_HALF, e.imag / tables.E_STEP + tables.E_HALF
     i, j = math.floor(u), math.floor(v)
     corners = [(j, i, (1 - v + j) * (1 - u + i)), (j, i + 1, (1 - v + j) * (u - i))]
     corners += [(j + 1, i, (v - j) * (1 - u + i)), (j + 1, i + 1, (v - j) * (u - i))]
@@ -39,13 +41,13 @@ def density_at(table, e):
 
 def naive_log_factor(model, strength, dx, dy, e):
     """Log of one galaxy's factor, its shear from the drawn stretches, its density from the lens equation."""
-    lens, r, phi = limit.halo(strength), math.hypot(dx, dy), math.atan2(dy, dx)
+    lens, r, phi = tables.halo(strength), math.hypot(dx, dy), math.atan2(dy, dx)
     radii = np.array([r - 1e-4, r + 1e-4])
     beta = radii * (1 - lens.mean_convergence(radii))
     if beta[0] < 0:
         return -math.inf
     total = 0.0
-    for rho, log_luminosity, brighter in limit._source_counts(limit.N_SIZES):
+    for rho, log_luminosity, brighter in tables._source_counts(tables.N_SIZES):
         tangential, radial = (float(s[0]) for s in lensing.stretches(lens, np.array([r]), np.array([rho])))
         number = np.diff(beta**2)[0] / np.diff(radii**2)[0]
         number *= np.interp(-math.log(tangential * radial), log_luminosity, brighter)
@@ -104,25 +106,25 @@ def test_sheared_ellipticities_are_a_distribution(model):
 
 
 def test_unlensed_ellipticities_have_the_simulations_mean_and_scatter(model, rng):
-    drawn = [limit.draw_catalogue(rng, lensed=False) for _ in range(40)]
+    drawn = [tables.draw_catalogue(rng, lensed=False) for _ in range(40)]
     e1, e2 = (np.concatenate([sky[name] for sky in drawn]) for name in ("e1", "e2"))
-    axis = (np.arange(len(model.density)) - limit.E_HALF) * limit.E_STEP
+    axis = (np.arange(len(model.density)) - tables.E_HALF) * tables.E_STEP
     weight = model.density / model.density.sum()
     error = e1.std() / np.sqrt(e1.size)
     assert (weight * axis).sum() == pytest.approx(e1.mean(), abs=4 * error)
     assert (weight * axis[:, None]).sum() == pytest.approx(0.0, abs=1e-12)
-    variance = (weight * axis[:, None] ** 2).sum() - limit.SMOOTHING**2
+    variance = (weight * axis[:, None] ** 2).sum() - tables.SMOOTHING**2
     assert variance == pytest.approx(e2.var(), rel=0.05)
 
 
 def test_galaxies_lie_about_a_lens_as_the_simulation_draws_them(model, rng):
     a, n_skies, edges = 5, 150, np.array([0, 25, 40, 60, 90, 130, 190, 243.0])
-    bank, lens = seed.make_bank(*seed._BANK), limit.halo(model.strengths[5])
-    skies = [seed.lensed(seed.draw_galaxies(rng, bank), lens, 256.0, 256.0) for _ in range(n_skies)]
-    drawn = [limit._as_catalogue(sky, bank) for sky in skies]
+    bank, lens = seed.make_bank(*seed._BANK), tables.halo(model.strengths[5])
+    skies = [lensed(seed.draw_galaxies(rng, bank), lens, 256.0, 256.0) for _ in range(n_skies)]
+    drawn = [tables._as_catalogue(sky, bank) for sky in skies]
     found = np.histogram(np.concatenate([np.hypot(s["x"] - 256, s["y"] - 256) for s in drawn]), edges)[0]
-    radii = np.arange(model.number.shape[1]) * limit.RADIAL_STEP
-    fine = 2 * np.pi * radii * np.maximum(model.number[a].sum(axis=1), 0) * seed.DENSITY * limit.RADIAL_STEP
+    radii = np.arange(model.number.shape[1]) * tables.RADIAL_STEP
+    fine = 2 * np.pi * radii * np.maximum(model.number[a].sum(axis=1), 0) * seed.DENSITY * tables.RADIAL_STEP
     expected = n_skies * np.histogram(radii, edges, weights=fine)[0]
     assert found[0] == 0
     np.testing.assert_array_less(np.abs(found - expected), 4 * np.sqrt(expected) + 1)
@@ -131,7 +133,7 @@ def test_galaxies_lie_about_a_lens_as_the_simulation_draws_them(model, rng):
 
 
 def test_counts_alone_multiply_chance_by_one_on_average(model, rng):
-    skies = [limit.draw_catalogue(rng, lensed=False) for _ in range(80)]
+    skies = [tables.draw_catalogue(rng, lensed=False) for _ in range(80)]
     factors = np.exp([p.log_odds for p in limit.posteriors(skies, model, use="counts", grid=16)])
     assert factors.mean() == pytest.approx(1.0, abs=4 * factors.std() / np.sqrt(len(skies)))
 
@@ -139,7 +141,7 @@ def test_counts_alone_multiply_chance_by_one_on_average(model, rng):
 def test_probability_is_reliable(model, rng):
     """An eighth of the galaxies leaves room for doubt; where odds are o, lenses are to others as o."""
     skies, labels = thin_catalogues(400, 0.125, rng)
-    found = limit.posteriors(skies, limit.thinned(model, 0.125), grid=16)
+    found = limit.posteriors(skies, tables.thinned(model, 0.125), grid=16)
     probability = 1 / (1 + np.exp(-np.array([p.log_odds for p in found])))
     for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
         within = (probability >= low) & (probability < high)
@@ -156,7 +158,7 @@ def test_halving_the_grid_changes_nothing(model, rng):
 
 
 def test_planted_lens_is_found_in_its_place(model, rng):
-    skies = [limit.draw_catalogue(rng, lensed=True) for _ in range(9)]
+    skies = [tables.draw_catalogue(rng, lensed=True) for _ in range(9)]
     found = limit.posteriors(skies, model)
     offsets = [np.hypot(p.column - s["lens_x"], p.row - s["lens_y"]) for p, s in zip(found, skies)]
     means = [np.hypot(p.mean_column - s["lens_x"], p.mean_row - s["lens_y"]) for p, s in zip(found, skies)]

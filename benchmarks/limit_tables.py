@@ -1,0 +1,175 @@
+"""What the Bayes limit needs to know of the preset ``seed``, tabulated: shears, densities, ellipticities.
+
+Sources are drawn as a Poisson process of positions, luminosities, radii and shapes, and so are their images. An image
+depends on the radius of its source through the softened stretch next to the Einstein ring, hence classes of radius.
+The stretches of the simulation are never negative: of sources within the ring there is no image, and ``|g| < 1``.
+
+The bank of shapes has 320 values of |e| to five digits, and a catalogue on 320 exact rings would give every lens away.
+``p0`` is therefore smoothed by 0.02, which is the median error of a measured ellipticity.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.signal import fftconvolve
+from scipy.special import ndtr
+
+from darkmatter_features.simulation import lensing, seed
+from darkmatter_features.simulation.drawing import Bank, make_bank
+from darkmatter_features.simulation.lensing import CompensatedPowerLaw
+from darkmatter_features.simulation.population import Galaxies
+from darkmatter_features.simulation.population import lensed as lensed_galaxies
+
+Array = NDArray[np.float64]
+
+SMOOTHING = 0.02  # of the ellipticity distribution, sigma
+N_STRENGTHS = 12  # evenly in the logarithm, 8 % apart; one sky tells the strength to 10 or 15 %
+N_SIZES = 8  # classes of source radius: it matters next to the Einstein ring alone
+RADIAL_STEP = 0.25  # pixels, of the tables
+E_STEP = 0.005  # of the table of p0
+E_HALF = 220  # cells of that table from its middle to its edge
+
+
+@dataclass(frozen=True)
+class LimitModel:
+    """Everything that the likelihood needs, tabulated.
+
+    Attributes
+    ----------
+    density : (2 E_HALF + 1, 2 E_HALF + 1) float64 array
+        ``p0`` on a grid of e2 (first axis) and e1, steps of E_STEP.
+    strengths : (n_a,) float64 array
+        Of the lens, pixels of equal prior.
+    shear, number : (n_a, n_r, n_sizes) float64 arrays
+        Tangential reduced shear ``g_rho``, and ``n_rho``, at radii of RADIAL_STEP; below 0 counts as 0.
+    change : (n_a, SIDE, SIDE) float64 array
+        Galaxies that a lens on a pixel adds to the picture.
+    """
+
+    density: Array
+    strengths: Array
+    shear: Array
+    number: Array
+    change: Array
+
+
+@lru_cache(maxsize=4)
+def limit_model(*, n_strengths: int = N_STRENGTHS, smoothing: float = SMOOTHING, n_sizes: int = N_SIZES) -> LimitModel:
+    """Tabulate the likelihood for the preset ``seed``."""
+    levels = (np.arange(n_strengths) + 0.5) / n_strengths
+    strengths = seed.STRENGTH[0] * (seed.STRENGTH[1] / seed.STRENGTH[0]) ** levels
+    radii = np.arange(0.0, seed.REACH + RADIAL_STEP, RADIAL_STEP)
+    tables = [_lens_tables(halo(strength), radii, n_sizes) for strength in strengths]
+    shear, number = (np.stack(column) for column in zip(*tables))
+    change = np.stack([_change(radii, each.sum(axis=1)) for each in number])
+    return LimitModel(ellipticity_density(smoothing=smoothing), strengths, shear, number, change)
+
+
+def halo(strength: float) -> CompensatedPowerLaw:
+    """Return the lens of the preset ``seed``."""
+    return CompensatedPowerLaw(strength, seed.HALO_SLOPE, seed.CORE, seed.REACH)
+
+
+def _lens_tables(lens: CompensatedPowerLaw, radii: Array, n_sizes: int) -> tuple[Array, Array]:
+    """Reduced shear and number density by radius and size of source, (n_r, n_sizes)."""
+    shear, number = np.zeros((2, len(radii), n_sizes))
+    kappa_bar, kappa = lens.mean_convergence(radii), lens.convergence(radii)
+    outside = kappa_bar < 1.0
+    # The last radius within the ring is below 0, so that interpolation reaches 0 on the ring.
+    outside[:-1] |= outside[1:]
+    for k, (rho, luminosity, brighter) in enumerate(_source_counts(n_sizes)):
+        tangential, radial = lensing.stretches(lens, radii[outside], np.full(outside.sum(), rho))
+        shear[outside, k] = (tangential - radial) / (tangential + radial)
+        squeeze = (1.0 - kappa_bar[outside]) * (1.0 + kappa_bar[outside] - 2.0 * kappa[outside])
+        number[outside, k] = squeeze * np.interp(-np.log(tangential * radial), luminosity, brighter)
+    return shear, number
+
+
+def _source_counts(n_sizes: int) -> list[tuple[float, Array, Array]]:
+    """Radius of each class of source, log luminosities, and the share of the class that is brighter than those."""
+    log_l = np.linspace(np.log(seed.FAINTEST), np.log(12.0 * seed.COUNTS.cutoff), 1200)
+    each = np.exp(-seed.COUNTS.slope * log_l - np.exp(log_l) / seed.COUNTS.cutoff)
+    each /= each[log_l > 0.0].sum()
+    typical, scatter = 0.5 * np.log(seed.AREA_AT_LIMIT / np.pi) + 0.5 * log_l, 0.5 * seed.AREA_SCATTER
+    fine = np.linspace(typical[0] - 5.0 * scatter, typical[-1] + 5.0 * scatter, 4000)
+    below = np.array([each @ ndtr((edge - typical) / scatter) for edge in fine]) / each.sum()
+    edges = np.interp(np.arange(n_sizes + 1) / n_sizes, below, fine)
+    middles = np.interp((np.arange(n_sizes) + 0.5) / n_sizes, below, fine)
+    edges[[0, -1]] = -np.inf, np.inf
+    share = [np.diff(ndtr((edges[k : k + 2, None] - typical) / scatter), axis=0)[0] for k in range(n_sizes)]
+    return [(float(np.exp(m)), log_l, np.cumsum((each * s)[::-1])[::-1]) for m, s in zip(middles, share)]
+
+
+def _change(radii: Array, number: Array) -> Array:
+    """Galaxies that a lens on each pixel adds to the picture."""
+    reach = int(seed.REACH) + 1
+    offset = np.arange(-reach, reach + 1)
+    r = np.hypot(offset[:, None], offset)
+    kernel = np.where(r < seed.REACH, np.maximum(np.interp(r, radii, number), 0.0) - 1.0, 0.0)
+    added: Array = seed.DENSITY * fftconvolve(np.ones((seed.SIDE, seed.SIDE)), kernel, mode="same")
+    return added
+
+
+@lru_cache(maxsize=4)
+def ellipticity_density(*, smoothing: float = SMOOTHING, n_turns: int = 16_000) -> Array:
+    """``p0(e)``: every shape of the bank, turned as the simulation turns it, even in e2, smoothed."""
+    bank, rng = make_bank(*seed._BANK), np.random.default_rng(0)
+    size = 2 * E_HALF + 1
+    counts = np.zeros(size * size)
+    for moments, kind in zip(bank.moments, bank.kinds):
+        turn = seed.orientations(rng, np.full(n_turns, kind))
+        e1, e2 = (np.rint(e / E_STEP).astype(np.int64) + E_HALF for e in _turned(turn, moments))
+        counts += np.bincount(e2 * size + e1, minlength=size * size)
+    table = counts.reshape(size, size)
+    smooth = gaussian_filter(table + table[::-1], smoothing / E_STEP, mode="constant", truncate=7.0)
+    # Far outside p0 nothing is known; a galaxy there counts as very unlikely, not as impossible.
+    density: Array = np.maximum(smooth / smooth.sum() / E_STEP**2, 1e-9)
+    return density
+
+
+def _turned(turn: Array, moments: Array) -> tuple[Array, Array]:
+    return lensing.ellipticity(turn @ moments @ turn.transpose(0, 2, 1))
+
+
+def thinned(model: LimitModel, share: float) -> LimitModel:
+    """Return the tables for catalogues of which each galaxy is kept with the same chance."""
+    return replace(model, change=model.change * share)
+
+
+def draw_catalogue(
+    rng: np.random.Generator, *, lensed: bool | None = None, bank: Bank | None = None
+) -> dict[str, Array]:
+    """Draw a true catalogue as the preset ``seed`` does, without its picture.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    lensed : bool, optional
+        Whether there is a lens; by the preset's chance where not given.
+    bank : Bank, optional
+        Shapes, the preset's where not given.
+
+    Returns
+    -------
+    dict
+        ``x, y, e1, e2``, (n,) float64 arrays, and ``lens_x, lens_y, strength``, nan without a lens.
+    """
+    shapes = bank or make_bank(*seed._BANK)
+    galaxies = seed.draw_galaxies(rng, shapes)
+    lens, x, y = seed.draw_lens(rng)
+    while lensed is not None and (lens is not None) != lensed:
+        lens, x, y = seed.draw_lens(rng)
+    galaxies = lensed_galaxies(galaxies, lens, x, y) if lens is not None else galaxies
+    return _as_catalogue(galaxies, shapes) | {
+        name: np.array(value if lens is not None else np.nan)
+        for name, value in (("lens_x", x), ("lens_y", y), ("strength", lens.strength if lens else np.nan))
+    }
+
+
+def _as_catalogue(galaxies: Galaxies, bank: Bank) -> dict[str, Array]:
+    drawn = galaxies.select((galaxies.luminosity > 1.0) & galaxies.within(seed.SIDE))
+    e1, e2 = seed.true_ellipticity(drawn, bank)
+    return {"x": drawn.x, "y": drawn.y, "e1": e1, "e2": e2}
