@@ -109,13 +109,15 @@ def test_progress_counts_every_sky(tmp_path):
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_unknown_preset_and_no_skies_are_refused(tmp_path):
+def test_unknown_preset_no_skies_and_a_negative_seed_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="seed, survey"):
         simulate_dataset(tmp_path, preset="hubble")
     with pytest.raises(ConfigError, match="at least one sky"):
         simulate_dataset(tmp_path, n_training=0, n_validation=0)
     with pytest.raises(ConfigError, match="-1 training"):
         simulate_dataset(tmp_path, n_training=-1)
+    with pytest.raises(ConfigError, match="seed must be 0 or more, got -5"):
+        simulate_dataset(tmp_path, seed=-5)
 
 
 def test_pictures_of_a_larger_data_set_are_not_left_among_the_new(small):

@@ -65,7 +65,7 @@ def simulate_dataset(
     Raises
     ------
     ConfigError
-        No such preset, a negative number of skies, or none at all.
+        No such preset, a negative seed or number of skies, or no sky at all.
     DatasetError
         `out` holds pictures that this data set would not overwrite.
 
@@ -77,6 +77,8 @@ def simulate_dataset(
     maker, suffix = _preset(preset)
     counts = dict(zip(SPLITS, (n_training, n_validation)))
     _check_counts(counts)
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, got {seed}; choose another")
     pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
     journal = Path(out) / f"{_JOURNAL}{__version__}-{preset}-{seed}"
     _forget_others(journal)
