@@ -160,12 +160,27 @@ def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
 
     n_bands = sky.pixels.shape[2]
     bands = np.empty((*sky.shape, n_bands), dtype=np.float32)
+    _check_measured(sky, config.background_box)
     for band in range(n_bands):
         bands[..., band] = off_background(sky.pixels[..., band], sky.mask, config.background_box)
     noise = max(noise_level(bands[..., band], sky.mask) for band in range(n_bands))
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
     threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
     return _Detection(smoothed, threshold, bands, np.zeros(n_bands), noise, is_noisy=True)
+
+
+def _check_measured(sky: Sky, box: int) -> None:
+    """Refuse a noisy picture none of whose boxes is at least half measured: it has no background to be told."""
+    if sky.mask is None:
+        return
+    n_rows, n_columns = (min(box, side) for side in sky.shape)
+    starts = np.arange(0, sky.shape[0], n_rows), np.arange(0, sky.shape[1], n_columns)
+    n_masked = np.add.reduceat(np.add.reduceat(sky.mask.astype(np.int64), starts[0], axis=0), starts[1], axis=1)
+    if n_masked.min() > 0.5 * n_rows * n_columns:
+        raise SkyError(
+            f"{sky.name}: {sky.mask.mean():.0%} of its pixels are masked, and no box of {box} px is half measured; "
+            "look at how it was made"
+        )
 
 
 def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

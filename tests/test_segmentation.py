@@ -126,6 +126,13 @@ def test_noise_beside_many_masked_pixels_is_noise(rng):
     assert segments.noise == pytest.approx(5, rel=0.1)
 
 
+def test_noise_that_is_masked_nearly_everywhere_is_refused(rng):
+    mask = rng.random((128, 128)) < 0.7
+    pixels = np.where(mask, 0, rng.normal(100, 5, mask.shape))[..., None].astype(np.float32)
+    with pytest.raises(SkyError, match=r"holes.fits: 70% of its pixels are masked"):
+        segment(Sky("holes.fits", pixels, mask=mask))
+
+
 def test_masked_pixels_above_a_flat_background_are_dark():
     pixels = np.full((96, 128, 1), -50.0, dtype=np.float32)
     mask = np.zeros((96, 128), dtype=bool)
