@@ -39,6 +39,8 @@ MIN_LENSES = 20
 # How often lenses are located and the template fitted to where they seem to be, when nobody says where they are.
 N_ROUNDS = 3
 DIGITS = 5
+# Step of the second difference that gives the standard error of a factor.
+NUDGE = 0.02
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,13 @@ class _AboutLenses:
             -np.cos(2 * angle), -np.sin(2 * angle),
         )  # fmt: skip
 
-    def fit(self, template: LensTemplate, own: NDArray[np.bool_], unit: Array, prior: float, width: float) -> float:
-        """Return the factor of the shear `unit` that the shapes of galaxies `own` fit best, given a Gaussian prior."""
+    def fit(
+        self, template: LensTemplate, own: NDArray[np.bool_], unit: Array, prior: float, width: float
+    ) -> tuple[float, float]:
+        """Return the factor of the shear `unit` that the shapes of galaxies `own` fit best, and its standard error.
+
+        It has a Gaussian prior, so that few galaxies leave it near `prior`.
+        """
         kind, e1, e2, cos, sin, shear = (v[own] for v in (self.kind, self.e1, self.e2, self.cos, self.sin, unit))
 
         def loss(factor: float) -> float:
@@ -184,7 +191,9 @@ class _AboutLenses:
             return float((factor - prior) ** 2 / (2 * width**2) - likelihood)
 
         low, high = prior - 5 * width, prior + 5 * width
-        return float(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
+        best = float(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
+        curvature = (loss(best + NUDGE) - 2.0 * loss(best) + loss(best - NUDGE)) / NUDGE**2
+        return best, float(max(curvature, width**-2.0) ** -0.5)
 
 
 def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
@@ -192,7 +201,7 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
     about = _AboutLenses.of(skies, template)
     default = LensTemplate.default().shear[0]
     for _ in range(2):
-        template = replace(template, shear=_fit_shear(template, about, default))
+        template = _fit_shear(template, about, default)
         template = replace(template, response=_fit_response(template, about))
     template = replace(
         template, amplitudes=np.array(AMPLITUDES), weights=np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
@@ -201,18 +210,20 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
     return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
 
 
-def _fit_shear(template: LensTemplate, about: _AboutLenses, default: Array) -> Array:
-    """Return g(r) (1, n_nodes) of the mean lens, bin by bin."""
+def _fit_shear(template: LensTemplate, about: _AboutLenses, default: Array) -> LensTemplate:
+    """Fit g(r) of the mean lens, bin by bin."""
     edges = np.array(SHEAR_BINS, dtype=np.float64)
     middles = 0.5 * (edges[1:] + edges[:-1])
     priors = np.interp(middles / STEP, np.arange(default.size), default, right=0.0)
     response = template.response[about.kind]
     bins = np.searchsorted(edges, about.radius, side="right") - 1
     fitted = [about.fit(template, bins == k, response, priors[k], SHEAR_PRIOR) for k in range(middles.size)]
-    reached = int(np.flatnonzero(np.abs(fitted) >= LEAST_SHEAR)[-1])
-    nodes = STEP * np.arange(int(edges[reached + 1] / STEP) + 1)
-    profile: Array = np.interp(nodes, middles[: reached + 1], fitted[: reached + 1])
-    return profile.round(DIGITS)[None, :]
+    shear, errors = np.array(fitted).T.round(DIGITS)
+    reached = int(np.flatnonzero(np.abs(shear) >= LEAST_SHEAR)[-1]) + 1
+    nodes = STEP * np.arange(int(edges[reached] / STEP) + 1)
+    profile: Array = np.interp(nodes, middles[:reached], shear[:reached])
+    told = {"bin_radii": middles, "bin_shear": shear, "bin_errors": errors}
+    return replace(template, shear=profile.round(DIGITS)[None, :], **told)
 
 
 def _fit_response(template: LensTemplate, about: _AboutLenses) -> Array:
@@ -220,7 +231,8 @@ def _fit_response(template: LensTemplate, about: _AboutLenses) -> Array:
     shear = np.interp(about.radius / STEP, np.arange(template.shear.shape[1]), template.shear[0], right=0.0)
     is_told = (about.radius > RESPONSE_RADII[0]) & (about.radius < RESPONSE_RADII[1])
     kinds = range(template.response.size)
-    fitted = np.array([about.fit(template, is_told & (about.kind == k), shear, 1.0, RESPONSE_PRIOR) for k in kinds])
+    fits = [about.fit(template, is_told & (about.kind == k), shear, 1.0, RESPONSE_PRIOR) for k in kinds]
+    fitted = np.array([factor for factor, _ in fits])
     number = np.bincount(about.kind, minlength=fitted.size)
     return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DIGITS)
 

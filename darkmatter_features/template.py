@@ -61,6 +61,9 @@ class LensTemplate:
         Share of the galaxies in each without a lens.
     log_counts : (n_classes, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
+    bin_radii, bin_shear, bin_errors : (n_bins,) float64 arrays
+        The measured shear that the profile goes through, at its radii (pixels), with its standard errors; empty
+        if the profile is not fitted.
     source : str
         What it was made from.
     """
@@ -77,6 +80,9 @@ class LensTemplate:
     count_edges: Array
     class_fractions: Array
     log_counts: Array
+    bin_radii: Array
+    bin_shear: Array
+    bin_errors: Array
     source: str
 
     def __post_init__(self) -> None:
@@ -91,6 +97,7 @@ class LensTemplate:
             "weights": (self.shear.shape[0], self.amplitudes.size),
             "class_fractions": (self.count_edges.size + 1,),
             "log_counts": (self.count_edges.size + 1, *self.log_counts.shape[-1:]),
+            **dict.fromkeys(("bin_shear", "bin_errors"), self.bin_radii.shape),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -116,6 +123,9 @@ class LensTemplate:
             count_edges=np.empty(0),
             class_fractions=np.ones(1),
             log_counts=np.zeros((1, 2)),
+            bin_radii=np.empty(0),
+            bin_shear=np.empty(0),
+            bin_errors=np.empty(0),
             source="default shapes; default profile",
         )
 

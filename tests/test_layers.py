@@ -15,8 +15,9 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 
 # Each may import those before it.
 ORDER = (
-    *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "kernels", "background"),
-    *("segmentation", "shapes", "template", "shear", "statistics", "extract", "batch", "panels", "plots"),
+    *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
+    *("kernels", "background", "segmentation", "shapes", "template", "shear", "evidence", "fit", "statistics"),
+    *("extract", "batch", "panels", "plots"),
 )
 
 
