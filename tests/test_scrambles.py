@@ -1,0 +1,102 @@
+"""Scrambled skies: what is kept, what is gone, and that p-values are those of chance."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from drawing import catalog_of, lensed_catalog
+from scipy.stats import kstest
+
+from darkmatter_features.errors import ConfigError
+from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.scrambles import peak_p_value, scrambled
+from darkmatter_features.template import STEP, LensTemplate, log_density_of
+
+SHAPE, CENTRE = (160, 160), (80.0, 70.0)
+
+
+def _template(*, scatter, bias=0.0):
+    """Unlensed ellipticities of the kind that `lensed_catalog` makes, with those biases in two kinds by size."""
+    unlensed = lensed_catalog(np.random.default_rng(5), n=50_000, gamma=0.0, scatter=scatter)
+    log_p0 = [log_density_of(unlensed.e1 + b, unlensed.e2, smoothing=0.06) for b in (0.0, bias)]
+    default = LensTemplate.default()
+    return replace(
+        default,
+        size_edges=np.array([2.0]),
+        log_p0=np.stack([*log_p0, *log_p0]),
+        mean_e1=np.tile([0.0, bias], 2),
+        **{name: np.repeat(getattr(default, name), 2) for name in ("mean_e2", "sigma_e", "response")},
+    )
+
+
+@pytest.fixture(scope="module")
+def template():
+    return _template(scatter=0.2, bias=0.1)
+
+
+def _small(rng, *, gamma, n=60, bias=0.1):
+    """A sky of two kinds of galaxies, of which the larger have a bias."""
+    plain = lensed_catalog(rng, n=n, centre=CENTRE, gamma=gamma, shape=SHAPE)
+    size = rng.uniform(1, 3, n)
+    return catalog_of(plain.x, plain.y, plain.e1 + bias * (size > 2), plain.e2, shape=SHAPE, size=size)
+
+
+def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template):
+    catalog = _small(rng, gamma=0.2)
+    other = scrambled(catalog, template, rng=rng)
+    for name in ("x", "y", "size", "flux", "snr", "n_pixels", "flags"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
+    mean_e1, mean_e2, _ = template.unlensed(catalog)
+    before, after = (np.hypot(c.e1 - mean_e1, c.e2 - mean_e2) for c in (catalog, other))
+    np.testing.assert_allclose(after, before, atol=1e-12)
+    assert np.abs(other.e1 - catalog.e1).max() > 0.1
+    np.testing.assert_allclose(other.theta, 0.5 * np.arctan2(other.e2, other.e1))
+    assert (other.name, other.shape) == (catalog.name, catalog.shape)
+
+
+def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng):
+    """The mean of n tangential ellipticities is 0 within sigma / sqrt(n), 0.003 here, of a shear of 0.2."""
+    sheared = lensed_catalog(rng, n=4000, centre=CENTRE, gamma=0.2, bias=0.1, shape=SHAPE)
+    template = LensTemplate.default(mean_e1=0.1)
+
+    def gamma_t(catalog):
+        angle = 2 * np.arctan2(catalog.y - CENTRE[1], catalog.x - CENTRE[0])
+        return np.mean(-(catalog.e1 - 0.1) * np.cos(angle) - catalog.e2 * np.sin(angle))
+
+    other = scrambled(sheared, template, rng=rng)
+    assert gamma_t(sheared) == pytest.approx(0.2, abs=0.02)
+    assert gamma_t(other) == pytest.approx(0.0, abs=0.015)
+    assert other.e1.mean() == pytest.approx(0.1, abs=0.015)
+
+
+def test_without_a_template_the_sky_tells_its_own_mean(rng):
+    sheared = lensed_catalog(rng, n=4000, gamma=0.0, bias=0.2)
+    assert scrambled(sheared, rng=rng).e1.mean() == pytest.approx(0.2, abs=0.015)
+
+
+def test_p_values_of_scrambled_skies_are_uniform(rng, template):
+    """Even where the sky that is scrambled has a lens. Ties of 40 possible values are broken at random."""
+    faint = replace(template, amplitudes=np.array([0.5]), weights=np.ones((1, 1)))  # 10 times as fast as all strengths
+    lensed = [_small(rng, gamma=0.3, n=25) for _ in range(60)]
+    skies = [scrambled(catalog, faint, rng=rng) for catalog in lensed]
+    p = np.array([peak_p_value(sky, faint, n_scrambles=39, rng=rng) for sky in skies])
+    assert set(np.round(p * 40)) <= set(range(1, 41))
+    assert kstest(p - rng.uniform(0, 1 / 40, p.size), "uniform").pvalue > 0.01
+
+
+def test_a_planted_lens_has_the_smallest_p_there_is(rng, template):
+    nodes = STEP * np.arange(template.shear.shape[1])
+    sky = _small(rng, gamma=lambda radius: np.interp(radius, nodes, template.shear[0]), n=180)
+    assert lens_evidence(sky, template).log_odds_shear > 5
+    assert peak_p_value(sky, template, n_scrambles=39, rng=rng) == 1 / 40
+
+
+def test_the_same_seed_gives_the_same_p(rng, template):
+    sky = _small(rng, gamma=0.05)
+    one, same = (peak_p_value(sky, template, n_scrambles=9, rng=np.random.default_rng(3)) for _ in range(2))
+    assert one == same
+
+
+def test_no_scrambles_are_refused(rng):
+    with pytest.raises(ConfigError, match="1 or more, got 0"):
+        peak_p_value(_small(rng, gamma=0.0), n_scrambles=0, rng=rng)
