@@ -21,7 +21,7 @@ import joblib
 import numba
 import numpy as np
 import pandas as pd
-from limit_tables import E_HALF, E_STEP, RADIAL_STEP, LimitModel, limit_model
+from limit_tables import E_HALF, E_STEP, RADIAL_STEP, LimitModel, limit_model, smeared
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.special import logsumexp
@@ -93,7 +93,8 @@ def limit_of(
     """
     dataset, tables = Dataset.open(data), model or limit_model()
     part = next(each for each in dataset.splits if each.name == split)
-    skies = (read_galaxy_truth(dataset.root, file) for file in part.files)
+    truths = (read_galaxy_truth(dataset.root, file) for file in part.files)
+    skies = (smeared(truth, np.random.default_rng(i)) for i, truth in enumerate(truths))
     found = posteriors(skies, tables, use=use, grid=grid, n_jobs=n_jobs)
     return pd.DataFrame(
         {"sky": [dataset.relative(file) for file in part.files], "label": part.labels}

@@ -25,7 +25,7 @@ def thin_catalogues(n, share, rng):
     labels = np.arange(n) % 2
     skies = []
     for label in labels:
-        sky = tables.draw_catalogue(rng, lensed=bool(label))
+        sky = tables.smeared(tables.draw_catalogue(rng, lensed=bool(label)), rng)
         keep = rng.random(len(sky["x"])) < share
         skies.append({name: sky[name][keep] for name in ("x", "y", "e1", "e2")})
     return skies, labels
