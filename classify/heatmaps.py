@@ -12,14 +12,22 @@ import pandas as pd
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, ModelError
+from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.extract import one_line, report
 from darkmatter_features.labels import stem_of
 from darkmatter_features.plots import heatmap
+from darkmatter_features.scrambles import peak_p_value
 from darkmatter_features.shapes import measure
 from darkmatter_features.shear import shear_maps
 from darkmatter_features.sky import read_sky
+from darkmatter_features.statistics import feature_row
 from darkmatter_features.table import written_whole
+from darkmatter_features.template import LensTemplate
+from darkmatter_features.template_plot import draw_template
 from darkmatter_features.workers import parallel
+
+SCRAMBLE_SEED = 1
+"""Of the scrambled skies behind a p-value; each sky starts from it, so that it has the same one in any company."""
 
 KINDS = ("wrong", "unsure", "sure")
 """Why a sky is worth a look; its heatmap's name starts with it."""
@@ -98,6 +106,7 @@ def draw(
     out: str | Path,
     *,
     model: LensModel | None = None,
+    n_scrambles: int = 0,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[tuple[str, str], ...]:
@@ -111,6 +120,8 @@ def draw(
         Folder for the pictures.
     model : LensModel, optional
         Measures and judges; the default settings and no verdict when not given.
+    n_scrambles : int
+        Scrambled skies to compare each with for its p-value; 0 for none.
     n_jobs : int
         Processes; -1 for one a core.
     progress : callable, optional
@@ -121,7 +132,7 @@ def draw(
     tuple of (str, str)
         Skies that failed, and why.
     """
-    tasks = [(drawing, Path(out), model) for drawing in drawings]
+    tasks = [(drawing, Path(out), model, n_scrambles) for drawing in drawings]
     failures = []
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
     for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
@@ -129,6 +140,15 @@ def draw(
             failures.append((str(drawing.sky), reason))
         report(progress, done, len(drawings))
     return tuple(failures)
+
+
+def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
+    """Draw the template of a model, or the default one, as ``template.png`` in a folder, and return its path."""
+    path = Path(out) / "template.png"
+    with written_whole(path) as temporary:
+        figure = draw_template(LensTemplate.default() if model is None else model.template)
+        figure.savefig(temporary, format="png")
+    return path
 
 
 def _choose(judged: pd.DataFrame, n: int) -> dict[str, list[int]]:
@@ -149,19 +169,24 @@ def _drawing(kind: str, row: "pd.Series[float]", root: Path) -> Drawing:
     )
 
 
-def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None) -> str | None:
+def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int) -> str | None:
     try:
-        _draw(drawing, out, model)
+        _draw(drawing, out, model, n_scrambles)
     except Exception as error:  # a sky that nobody foresaw costs its own picture only
         return one_line(error)
     return None
 
 
-def _draw(drawing: Drawing, out: Path, model: LensModel | None) -> None:
+def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int) -> None:
     sky = read_sky(drawing.sky)
-    config = MeasureConfig() if model is None else model.config
+    config, template = (MeasureConfig(), None) if model is None else (model.config, model.template)
     catalog = measure(sky, config)
-    maps = shear_maps(catalog, None if model is None else model.template, config)
-    verdict = None if model is None else model.judge(catalog)
+    maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
+    verdict = None
+    if model is not None:
+        verdict = model.verdicts([catalog.name], feature_row(catalog, maps, evidence, template)[None])[0]
+    rng = np.random.default_rng(SCRAMBLE_SEED)
+    p_value = peak_p_value(catalog, template, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
+    figure = heatmap(sky, catalog, maps, evidence=evidence, verdict=verdict, lens=drawing.lens, p_value=p_value)
     with written_whole(out / f"{drawing.name}.png") as temporary:
-        heatmap(sky, catalog, maps, verdict=verdict, lens=drawing.lens).savefig(temporary, format="png")
+        figure.savefig(temporary, format="png")

@@ -72,7 +72,7 @@ def draw_sky(axes: Axes, sky: Sky, catalog: GalaxyCatalog | None = None) -> Axes
     axes.imshow(image, extent=extent, interpolation="auto", zorder=0)
     axes.set_title("Sky")
     if catalog is not None:
-        axes.add_collection(_outlines(axes, catalog), autolim=False)
+        axes.add_collection(outlines(axes, catalog), autolim=False)
         axes.set_title(f"Sky: {len(catalog)} galaxies")
     return _framed(axes, sky.shape)
 
@@ -189,7 +189,7 @@ def _asinh_gain(total: NDArray[np.float32], softening: float) -> NDArray[np.floa
     return np.asarray(np.arcsinh(positive / softening) / (positive * np.arcsinh(white / softening)))
 
 
-def _outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
+def outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
     """Return outlines of half-axes size / sqrt(q) and size sqrt(q), where |e| = (1 - q) / (1 + q)."""
     modulus = np.hypot(catalog.e1, catalog.e2)
     root_q = np.sqrt((1 - modulus) / (1 + modulus))

@@ -1,19 +1,20 @@
 """The shear heatmap: a sky with its ellipses, the tangential map, and beside it the cross map as the null.
 
-Figures are made of matplotlib's objects alone; neither pyplot nor anybody's settings are touched.
+With the evidence that a verdict was made from, a fourth panel shows where a lens would be. Figures are made of
+matplotlib's objects alone; neither pyplot nor anybody's settings are touched.
 """
 
 from typing import Any, Protocol
 
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from darkmatter_features.evidence import Evidence
+from darkmatter_features.page import BIG, FAINT, LENS, NO_LENS, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.panels import (
     ELLIPSE,
     color_limit,
@@ -24,46 +25,23 @@ from darkmatter_features.panels import (
     draw_sky,
     ring,
 )
+from darkmatter_features.posterior import DECADES, draw_place, draw_posterior, likeliest
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.shear import Peak, ShearMaps
+from darkmatter_features.shear import ShearMaps
 from darkmatter_features.sky import Sky
 
-__all__ = ["Verdict", "draw_map", "draw_marks", "draw_sky", "heatmap"]
-
-NIGHT, INK, FAINT = "#0d1117", "#e6edf3", "#8b949e"
-# Colours of the verdict.
-LENS, NO_LENS = "#ffb454", "#a9b4c0"
+__all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
 
 # The page, in pixels of a figure saved as it is: a picture of 512 x 512 fills a panel pixel by pixel.
-DPI = 150
 PANEL, MAX_HEIGHT = 512, 800
 # Less leaves no room for the colour bar and the titles; a title needs `TITLE` across.
 MIN_WIDTH, MIN_HEIGHT, TITLE = 240, 140, 340
 LEFT, RIGHT, TOP, BOTTOM = 110, 78, 146, 112
 GAP, BAR_GAP, BAR = 34, 22, 16
-
-_THEME: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that pictures are the same everywhere
-    "font.size": 8.5,
-    "text.color": INK,
-    "text.usetex": False,
-    "axes.facecolor": "black",
-    "axes.edgecolor": "#30363d",
-    "axes.linewidth": 0.7,
-    "axes.labelcolor": FAINT,
-    "axes.labelsize": 8.5,
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8.0,
-    "axes.titlecolor": INK,
-    "axes.grid": False,
-    "xtick.color": "#484f58",
-    "ytick.color": "#484f58",
-    "xtick.labelcolor": FAINT,
-    "ytick.labelcolor": FAINT,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
-}
+# From the first colour bar to the fourth panel.
+BAR_WIDE = 84
+# From one line of the head to the next.
+LINE = 34
 
 
 class Verdict(Protocol):
@@ -87,8 +65,10 @@ def heatmap(
     catalog: GalaxyCatalog,
     maps: ShearMaps,
     *,
+    evidence: Evidence | None = None,
     verdict: Verdict | None = None,
     lens: tuple[float, float] | None = None,
+    p_value: float | None = None,
 ) -> Figure:
     """Draw the shear heatmap of a sky.
 
@@ -100,16 +80,20 @@ def heatmap(
         Its galaxies.
     maps : ShearMaps
         Their maps; the scale with the highest peak is drawn.
+    evidence : Evidence, optional
+        Their evidence for a lens: told, the likeliest place marked, and the posterior drawn in a fourth panel.
     verdict : object with `label`, `probability` and `decided_by`, optional
         What a classifier says of the sky.
     lens : (float, float), pixels, optional
         Row and column of the true lens.
+    p_value : float, optional
+        How probable so much evidence is by chance; told beside it.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Sky, tangential map and cross map in a row, the two maps in the same colours. Save it with
-        ``figure.savefig(path)``; a square picture makes 1830 x 770 pixels.
+        Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
+        ``figure.savefig(path)``; a square picture makes 1830 x 770 pixels, 2460 x 804 with evidence.
 
     Examples
     --------
@@ -117,32 +101,40 @@ def heatmap(
     >>> catalog = measure(sky)  # doctest: +SKIP
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
-    with rc_context(_THEME):
-        figure, panels, bar = _page(sky.shape)
+    with rc_context(THEME):
+        figure, panels, bars = _page(sky.shape, n_panels=3 if evidence is None else 4)
         draw_sky(panels[0], sky, catalog).set_ylabel("row, px")
-        draw_map(panels[1], maps, which="tangential").tick_params(left=False, labelleft=False)
-        draw_map(panels[2], maps, which="cross").tick_params(left=False, labelleft=False)
-        for axes in panels:
-            draw_marks(axes, peak=maps.peak, lens=lens).set(xlabel="column, px", anchor="W")
-        _draw_color_bar(figure, bar, panels[1])
-        _write_header(figure, sky.name, maps.peak, verdict)
-        _write_key(figure, contour_levels(color_limit(maps, maps.best_scale)), has_lens=lens is not None)
+        draw_map(panels[1], maps, which="tangential")
+        draw_map(panels[2], maps, which="cross")
+        _draw_color_bar(figure, bars[0], panels[1])
+        if evidence is not None:
+            draw_posterior(panels[3], evidence, catalog)
+            _draw_posterior_bar(figure, bars[1], panels[3])
+        for k, axes in enumerate(panels):
+            draw_marks(axes, peak=maps.peak if k < 3 else None, lens=lens).set(xlabel="column, px", anchor="W")
+            axes.tick_params(left=k == 0, labelleft=k == 0)
+            if evidence is not None:
+                draw_place(axes, evidence, error=k < 3)
+        _write_header(figure, sky.name, _findings(maps, evidence, p_value), verdict)
+        _write_key(figure, _key(maps, evidence, has_lens=lens is not None))
     return figure
 
 
-def _page(shape: tuple[int, int]) -> tuple[Figure, list[Axes], Axes]:
-    """Lay out three panels of the picture's proportions and a colour bar, all in whole pixels."""
+def _page(shape: tuple[int, int], *, n_panels: int) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Lay out panels of the picture's proportions, with a colour bar after the third and one after the fourth."""
     zoom = min(PANEL / shape[1], MAX_HEIGHT / shape[0])
-    panel, tall = max(round(zoom * shape[1]), MIN_WIDTH), max(round(zoom * shape[0]), MIN_HEIGHT)
-    lefts = [LEFT + k * (max(panel, TITLE) + GAP) for k in range(3)]
-    width, height = lefts[2] + panel + BAR_GAP + BAR + RIGHT, BOTTOM + tall + TOP
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=NIGHT)
-    FigureCanvasAgg(figure)
+    across, tall = max(round(zoom * shape[1]), MIN_WIDTH), max(round(zoom * shape[0]), MIN_HEIGHT)
+    lefts = [LEFT + k * (max(across, TITLE) + GAP) for k in range(3)]
+    bars = [lefts[2] + across + BAR_GAP]
+    if n_panels > 3:
+        lefts.append(bars[0] + BAR + max(BAR_WIDE, TITLE + GAP - across - BAR_GAP - BAR))
+        bars.append(lefts[3] + max(across, TITLE) + BAR_GAP)
+    figure = blank_page(bars[-1] + BAR + RIGHT, BOTTOM + tall + (TOP if n_panels == 3 else TOP + LINE))
 
-    def place(left: int, across: int) -> Axes:
-        return figure.add_axes((left / width, BOTTOM / height, across / width, tall / height))
+    def at(left: int, width: int) -> Axes:
+        return place(figure, left, BOTTOM, width, tall)
 
-    return figure, [place(left, panel) for left in lefts], place(width - RIGHT - BAR, BAR)
+    return figure, [at(left, across) for left in lefts], [at(left, BAR) for left in bars]
 
 
 def _draw_color_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
@@ -151,19 +143,35 @@ def _draw_color_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
     bar.set_title("S/N", loc="center", fontsize=8.5, color=FAINT)
 
 
-def _write_header(figure: Figure, name: str, peak: Peak, verdict: Verdict | None) -> None:
-    width, height = figure.get_size_inches() * DPI
-    left, right = LEFT / width, 1 - (RIGHT + BAR + BAR_GAP) / width
-    first, second = 1 - 40 / height, 1 - 78 / height
-    big: dict[str, Any] = {"fontsize": 13, "weight": "bold", "va": "center"}
-    small: dict[str, Any] = {"fontsize": 9.5, "va": "center"}
-    figure.text(left, first, _shortened(name, int(width) // 36), parse_math=False, **big)
-    place = f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}"
-    figure.text(left, second, place, **small)
+def _draw_posterior_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
+    ticks = range(0, -DECADES - 1, -2)
+    colors = figure.colorbar(axes.images[0], cax=bar, ticks=FixedLocator(ticks))
+    bar.set_yticklabels([f"$10^{{{tick}}}$" if tick else "1" for tick in ticks])
+    colors.outline.set_visible(False)
+    bar.set_title("of peak", loc="center", fontsize=8.5, color=FAINT)
+
+
+def _findings(maps: ShearMaps, evidence: Evidence | None, p_value: float | None) -> list[str]:
+    """Return what was found, in one line for the maps and another for the evidence."""
+    peak = maps.peak
+    told = [f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}"]
+    if evidence is not None:
+        alone = f"shapes alone {evidence.log_odds_shear:+.1f}, counts alone {evidence.log_odds_counts:+.1f}"
+        told.append(f"Log evidence {evidence.log_odds:+.1f} ({alone})".replace("-", "−"))
+    if p_value is not None:
+        told[-1] += f", p = {p_value:.2g} by chance"
+    return told
+
+
+def _write_header(figure: Figure, name: str, findings: list[str], verdict: Verdict | None) -> None:
+    right, first, second = -(RIGHT + BAR + BAR_GAP), 40, 78
+    write(figure, LEFT, first, shortened(name, int(figure.bbox.width) // 36), **BIG)
+    for k, line in enumerate(findings):
+        write(figure, LEFT, second + k * LINE, line, **SMALL)
     if verdict is not None:
         says, color = ("Lens", LENS) if verdict.label else ("No lens", NO_LENS)
-        figure.text(right, first, says, color=color, ha="right", **big)
-        figure.text(right, second, _confidence(verdict), ha="right", **small)
+        write(figure, right, first, says, color=color, **BIG)
+        write(figure, right, second, _confidence(verdict), **SMALL)
 
 
 def _confidence(verdict: Verdict) -> str:
@@ -172,23 +180,25 @@ def _confidence(verdict: Verdict) -> str:
     return f"probability {told}, by {verdict.decided_by}"
 
 
-def _shortened(name: str, n_letters: int) -> str:
-    """Leave out the middle of a name that is too long."""
-    half = (n_letters - 1) // 2
-    return name if len(name) <= n_letters else f"{name[:half]}…{name[-half:]}"
-
-
-def _write_key(figure: Figure, levels: np.ndarray[Any, Any], *, has_lens: bool) -> None:
-    """Explain the marks in a row at the foot of the page."""
+def _key(maps: ShearMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[str, Any]:
+    """Return the marks by what they mean."""
     oval = MarkerStyle("o", fillstyle="none").scaled(1, 0.5).rotated(deg=25)
     galaxy = Line2D([], [], linestyle="none", marker=oval, markersize=13, markeredgecolor=ELLIPSE)
     contour = Line2D([], [], color="white", alpha=0.55, linewidth=0.8)
-    key = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
+    key: dict[str, Any] = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
     key |= {"true lens": ring(0, 0)} if has_lens else {}
+    levels = contour_levels(color_limit(maps, maps.best_scale))
     key["|S/N| = " + ", ".join(f"{level:g}" for level in levels[:3]) + ", … (dashed: negative)"] = contour
-    width, height = figure.get_size_inches() * DPI
+    if evidence is not None:
+        key["likeliest place and its error; posterior: 50, 90 %"] = likeliest()
+    return key
+
+
+def _write_key(figure: Figure, key: dict[str, Any]) -> None:
+    """Explain the marks in a row at the foot of the page."""
+    width, height = figure.bbox.size
     figure.legend(
-        key.values(), key.keys(), loc="center left", bbox_to_anchor=(LEFT / width, 28 / height), ncols=4,
+        key.values(), key.keys(), loc="center left", bbox_to_anchor=(LEFT / width, 28 / height), ncols=len(key),
         frameon=False, labelcolor=FAINT, borderpad=0, borderaxespad=0, handlelength=1.6, columnspacing=2.4,
         handletextpad=0.8,
     )  # fmt: skip

@@ -72,9 +72,14 @@ def peak_p_value(
     ConfigError
         If `n_scrambles` is not positive.
     """
-    if n_scrambles < 1:
-        raise ConfigError(f"the number of scrambles must be 1 or more, got {n_scrambles}; 200 tell p down to 0.005")
+    check_number(n_scrambles)
     found = lens_evidence(catalog, template).log_odds_shear
     drawn = (scrambled(catalog, template, rng=rng) for _ in range(n_scrambles))
     n_larger = sum(lens_evidence(each, template).log_odds_shear >= found for each in drawn)
     return (1 + n_larger) / (1 + n_scrambles)
+
+
+def check_number(n_scrambles: int) -> None:
+    """Raise ConfigError unless there are scrambles to compare with."""
+    if n_scrambles < 1:
+        raise ConfigError(f"the number of scrambles must be 1 or more, got {n_scrambles}; 200 tell p down to 0.005")

@@ -17,7 +17,7 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 ORDER = (
     *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
     *("kernels", "background", "segmentation", "shapes", "template", "shear", "evidence", "scrambles", "fit"),
-    *("statistics", "extract", "batch", "panels", "page", "plots", "template_plot"),
+    *("statistics", "extract", "batch", "panels", "page", "posterior", "plots", "template_plot"),
 )
 
 

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.panels import MASKED, OUTLINE, draw_map, draw_marks, draw_sky
 from darkmatter_features.plots import heatmap
+from darkmatter_features.posterior import INSIDE, ZOOM, draw_posterior
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.shear import ShearMaps, shear_maps
 from darkmatter_features.sky import Sky
@@ -57,6 +59,14 @@ def lensed_catalog(rng, shape, lens, *, n=300):
     offset = (x - lens[1]) + 1j * (y - lens[0])
     e = rng.normal(0, 0.1, n) + 1j * rng.normal(0, 0.1, n)
     return catalog_of(x, y, e - 0.3 * (offset / abs(offset)) ** 2 * (abs(offset) < 120), shape)
+
+
+def weigh(catalog):
+    """Its evidence; of large fields, a stand-in that is made at once."""
+    if max(catalog.shape) < 2000:
+        return lens_evidence(catalog)
+    small = replace(catalog, **{name: getattr(catalog, name)[:9] for name in catalog.columns()}, shape=(64, 80))
+    return replace(lens_evidence(small), shape=catalog.shape)
 
 
 def marks(axes: Axes, kind: str):
@@ -241,16 +251,20 @@ def test_saved_picture_has_the_size_of_its_layout(rng, tmp_path, shape, size):
     assert (width, height) == size
 
 
+@pytest.mark.parametrize("weighed", [False, True])
 @pytest.mark.parametrize("shape", [(512, 512), (300, 900), (900, 300), (64, 640), (640, 64), (9000, 12000)])
-def test_no_text_overlaps_another_or_leaves_the_page(rng, shape):
+def test_no_text_overlaps_another_or_leaves_the_page(rng, shape, weighed):
     catalog = lensed_catalog(rng, shape, (30, 30))
     maps = shear_maps(catalog, config=MeasureConfig(grid_spacing=max(shape) / 50))
     name = "a-long-name-of-a-picture-" * 5 + ".png"
     verdict = Verdict(0, 0.001, "lightgbm")
-    figure = heatmap(Sky(name, np.zeros((*shape, 1), np.uint8)), catalog, maps, verdict=verdict, lens=(30, 30))
+    told = {"evidence": weigh(catalog), "p_value": 0.0049751} if weighed else {}
+    sky = Sky(name, np.zeros((*shape, 1), np.uint8))
+    figure = heatmap(sky, catalog, maps, verdict=verdict, lens=(30, 30), **told)
     figure.canvas.draw()
     page = figure.bbox
     texts = [*figure.texts, *figure.legends[0].get_texts()]
+    assert len(figure.axes) == (6 if weighed else 4)
     for axes in figure.axes:
         texts += [axes.title, axes._left_title, axes.xaxis.label, axes.yaxis.label]
     boxes = [text.get_window_extent() for text in texts if text.get_text()]
@@ -289,12 +303,63 @@ def test_empty_catalogue_and_flat_maps_are_drawn(lensed):
     assert figure.axes[1].images[0].get_clim() == (-8, 8)
 
 
+def test_evidence_is_told_and_its_place_marked_with_its_error(lensed):
+    sky, catalog, maps, lens = lensed
+    evidence = lens_evidence(catalog)
+    figure = heatmap(sky, catalog, maps, evidence=evidence, lens=lens, p_value=0.0049751)
+    told = f"Log evidence +{evidence.log_odds:.1f} (shapes alone +{evidence.log_odds_shear:.1f}, counts alone +0.0)"
+    assert f"{told}, p = 0.005 by chance" in [text.get_text() for text in figure.texts]
+    panels = [axes for axes in figure.axes if axes.get_xlabel()]
+    assert len(panels) == 4
+    for axes in panels:
+        assert marks(axes, "likeliest") == [(evidence.column, evidence.row)]
+        assert marks(axes, "lens") == [(lens[1], lens[0])]
+    for axes in panels[:3]:
+        (circle,) = (patch for patch in axes.patches if patch.get_gid() == "error")
+        assert circle.center == (evidence.column, evidence.row)
+        assert circle.radius == evidence.position_error
+
+
+def test_evidence_against_a_lens_has_a_minus(lensed):
+    sky, catalog, maps, _ = lensed
+    evidence = replace(lens_evidence(catalog), log_odds=-4.21)
+    texts = [text.get_text() for text in heatmap(sky, catalog, maps, evidence=evidence).texts]
+    assert any(text.startswith("Log evidence −4.2 (shapes alone +") and text.endswith(")") for text in texts)
+
+
+def test_posterior_is_drawn_where_it_is(lensed):
+    """Its brightest place is the likeliest cell, in pixels of the picture, and the contours hold what they say."""
+    evidence = lens_evidence(lensed[1])
+    axes = draw_posterior(Figure().add_subplot(), evidence)
+    (image,) = axes.images
+    row, column = np.unravel_index(np.argmax(image.get_array()), image.get_array().shape)
+    left, right, bottom, top = image.get_extent()
+    assert (left, right, bottom, top) == (-0.5, 399.5, 299.5, -0.5)
+    best_row, best_column = np.unravel_index(evidence.posterior.argmax(), evidence.posterior.shape)
+    assert top + (row + 0.5) / image.get_array().shape[0] * 300 == pytest.approx(evidence.rows[best_row], abs=10)
+    assert left + (column + 0.5) / image.get_array().shape[1] * 400 == pytest.approx(
+        evidence.columns[best_column], abs=10
+    )
+
+
+def test_contours_of_the_posterior_hold_their_shares(lensed):
+    """Of a Gaussian of standard deviation 40 px, whose 50 and 90 % lie within 1.18 and 2.15 of those."""
+    evidence = lens_evidence(lensed[1])
+    square = (evidence.rows[:, None] - 150) ** 2 + (evidence.columns[None, :] - 200) ** 2
+    axes = draw_posterior(Figure().add_subplot(), replace(evidence, log_evidence=-square / (2 * 40.0**2)))
+    (contours,) = axes.collections
+    radii = [np.hypot(*(path.vertices - (200, 150)).T).mean() for path in contours.get_paths()]
+    assert radii == pytest.approx([40 * np.sqrt(-2 * np.log(1 - share)) for share in INSIDE], rel=0.03)
+    assert axes.images[0].get_array().shape == (evidence.rows.size * ZOOM, evidence.columns.size * ZOOM)
+
+
 def test_drawing_functions_return_the_axes_they_were_given(lensed):
     sky, catalog, maps, lens = lensed
     axes = Figure().add_subplot()
     assert draw_sky(axes, sky, catalog) is axes
     assert draw_map(axes, maps, which="cross") is axes
     assert draw_marks(axes, peak=maps.peak, lens=lens) is axes
+    assert draw_posterior(axes, lens_evidence(catalog)) is axes
 
 
 def test_settings_of_others_stay_as_they_are(lensed):

@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+from classify.cli import DONE
 from classify.commands import RUN, add_example, add_jobs, defaults, say, tell_failures
-from classify.heatmaps import Drawing, clear, draw, named, worth_a_look
+from classify.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
 from classify.model import BUNDLE, LensModel
 from classify.predict import find_skies
 from classify.progress import Progress
 from darkmatter_features.errors import ConfigError
+from darkmatter_features.scrambles import check_number, peak_p_value
 
 FOLDER = "heatmaps"
 
@@ -25,19 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw N validation skies of the run: wrong ones, the least sure, the surest lenses",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, help="data set of those N (where it was at training)")
+    parser.add_argument("--template", action="store_true", help="draw the lens template of the run, too")
+    parser.add_argument("--p-value", action="store_true", help="tell how probable so much evidence is by chance")
+    parser.add_argument(
+        "--scrambles", type=int, default=defaults(peak_p_value)["n_scrambles"], metavar="N",
+        help="skies of scrambled orientations that --p-value compares with (%(default)s)",
+    )  # fmt: skip
     add_jobs(parser, defaults(draw)["n_jobs"])
     add_example(
-        parser, "darkmatter heatmap sky.png --out heatmaps", "darkmatter heatmap --run runs/default --worth-a-look 12"
+        parser,
+        "darkmatter heatmap sky.png --p-value --out heatmaps",
+        "darkmatter heatmap --run runs/default --worth-a-look 12",
+        "darkmatter heatmap --run runs/default --template",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the heatmaps."""
-    drawings = _drawings(args)
+    drawings, model = _drawings(args), _model(args.model)
+    check_number(args.scrambles)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
     if args.worth_a_look is not None:
         clear(out)
-    failures = draw(drawings, out, model=_model(args.model), n_jobs=args.jobs, progress=Progress("heatmap"))
+    if args.template:
+        say(f"{draw_template_of(model, out)}: the lens template of {_name_of(model, args.model)}")
+    if not drawings:
+        return DONE
+    n_scrambles = args.scrambles if args.p_value else 0
+    failures = draw(drawings, out, model=model, n_scrambles=n_scrambles, n_jobs=args.jobs, progress=Progress("heatmap"))
     n_done = len(drawings) - len(failures)
     say(f"{out}: {n_done} drawn, {len(failures)} failed")
     return tell_failures(failures, n_done)
@@ -47,8 +64,8 @@ def _drawings(args: argparse.Namespace) -> list[Drawing]:
     chosen = named(find_skies(args.skies))
     if args.worth_a_look is not None:
         chosen += worth_a_look(args.model or RUN, args.worth_a_look, data=args.data)
-    if not chosen:
-        raise ConfigError("No skies to draw; name pictures, or ask for --worth-a-look N of a run")
+    if not chosen and not args.template:
+        raise ConfigError("No skies to draw; name pictures, or ask for --worth-a-look N or the --template of a run")
     return chosen
 
 
@@ -57,3 +74,7 @@ def _model(run: Path | None) -> LensModel | None:
     if run is None and not (RUN / BUNDLE).exists():
         return None
     return LensModel.load(run or RUN)
+
+
+def _name_of(model: LensModel | None, run: Path | None) -> str:
+    return "no run: the default" if model is None else str(run or RUN)
