@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from classify.columns import FEATURE_NAMES
+from classify.explain import contributions, explained_table, write_explained
 from classify.model import LensModel, Verdict
 from darkmatter_features.dataset import PICTURE_SUFFIXES
 from darkmatter_features.errors import SkyError
@@ -32,10 +34,14 @@ class Prediction:
         failed has its ``image`` and its ``error``.
     failures : tuple of (str, str)
         Those skies, and why.
+    explained : pandas.DataFrame or None
+        If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, then a column for
+        each that the trees learn from.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
+    explained: pd.DataFrame | None = None
 
 
 def find_skies(places: Sequence[str | Path]) -> list[Path]:
@@ -56,6 +62,7 @@ def predict(
     skies: Sequence[str | Path],
     out: str | Path | None = None,
     *,
+    explain: bool = False,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
@@ -69,6 +76,8 @@ def predict(
         Files, folders or glob patterns.
     out : str or Path, optional
         Where to write the table as CSV.
+    explain : bool
+        Part the log-odds of each sky by what they come from; written beside `out`, see `explained_path`.
     n_jobs : int
         Processes that measure skies; -1 for one a core.
     progress : callable, optional
@@ -88,8 +97,16 @@ def predict(
     table = _table(model, measured)
     if out is not None:
         write_csv(out, table)
+    explained = _explained(model, measured) if explain else None
+    if out is not None and explained is not None:
+        write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    return Prediction(table, failures)
+    return Prediction(table, failures, explained)
+
+
+def explained_path(out: str | Path) -> Path:
+    """Return where the explanation of a table goes: ``predictions-explained.csv`` beside ``predictions.csv``."""
+    return Path(out).with_name(f"{Path(out).stem}-explained.csv")
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
@@ -118,6 +135,12 @@ def _skies_of(place: Path) -> list[Path]:
 
 def _is_picture(path: Path) -> bool:
     return path.name.lower().endswith(PICTURE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+
+
+def _explained(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:
+    done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
+    rows = np.array([values for _, values in done]).reshape(len(done), len(FEATURE_NAMES))
+    return explained_table([name for name, _ in done], contributions(model, rows))
 
 
 def _table(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.curves import performance
 from classify.evaluate import judged_table, score_judged
+from classify.explain import contributions
+from classify.importance import importance
 from classify.model import LensModel, evidence, write_json
 from classify.plots import sample_grid, samples, save_figure
 from classify.predict import write_csv
@@ -22,6 +24,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError, TableError
 from darkmatter_features.table import read_table, written_whole
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.template_plot import draw_template
 
 SAMPLE_SEED = 1
 """Of the choice of skies in the picture of samples."""
@@ -133,6 +136,7 @@ def train(
     write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
     write_json(run / "metrics.json", metrics)
     write_json(run / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
+    _draw_model(run, model, table.split("validation"))
     notes = _draw(run, table.dataset, judged, boosted.history)
     return Trained(model, metrics, boosted.best_round, notes)
 
@@ -174,6 +178,16 @@ def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[History
         return (f"{path} not drawn: there are no validation skies",)
     save_figure(path, sample_grid(chosen))
     return ()
+
+
+def _draw_model(run: Path, model: LensModel, frame: pd.DataFrame) -> None:
+    """Draw the template, and which columns count in the verdicts on some skies."""
+    with written_whole(run / "template.png") as temporary:
+        draw_template(model.template).savefig(temporary, format="png")
+    path = run / "importance.png"
+    path.unlink(missing_ok=True)
+    if len(frame):
+        save_figure(path, importance(contributions(model, frame[list(FEATURE_NAMES)])))
 
 
 class _HistoryFile:

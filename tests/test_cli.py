@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 from synthetic import draw_sky, write_features, write_pictures
 
 from classify import cli
@@ -19,11 +20,16 @@ from classify.cli import COMMANDS, build_parser, main
 from classify.commands import defaults
 from classify.config import TrainConfig
 from classify.heatmaps import named, worth_a_look
+from classify.model import LensModel
 from classify.progress import Progress, duration
 from classify.train import train
+from darkmatter_features import plots
 from darkmatter_features.dataset import Dataset
 from darkmatter_features.errors import ConfigError, ModelError
+from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.shapes import measure
 from darkmatter_features.simulation import simulate_dataset
+from darkmatter_features.sky import read_sky
 
 QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 
@@ -164,6 +170,47 @@ def test_heatmaps_are_drawn_beside_the_run_or_here(trained, here, capsys):
     assert stale.name not in names
 
 
+def test_a_template_is_drawn_with_a_run_and_without(trained, here, capsys):
+    assert main(["heatmap", "--template", "--run", str(trained / "run"), "--out", "of-run"]) == 0
+    assert (here / "of-run" / "template.png").read_bytes() == (trained / "run" / "template.png").read_bytes()
+    assert f"of {trained / 'run'}" in capsys.readouterr().out
+    assert main(["heatmap", "--template"]) == 0
+    assert (here / "heatmaps" / "template.png").exists()
+    assert "the default" in capsys.readouterr().out
+
+
+def test_heatmaps_tell_the_evidence_and_the_p_value_when_asked(trained, here, monkeypatch):
+    drawn = []
+
+    def heatmap(*args, **told):
+        drawn.append(told)
+        return plots.heatmap(*args, **told)
+
+    monkeypatch.setattr("classify.heatmaps.heatmap", heatmap)
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    for flags in ([], ["--p-value", "--scrambles", "9"]):
+        assert main(["heatmap", "good.png", "--run", str(trained / "run"), "--jobs", "1", *flags]) == 0
+    assert [told["p_value"] is None for told in drawn] == [True, False]
+    assert drawn[1]["p_value"] * 10 == pytest.approx(round(drawn[1]["p_value"] * 10))
+    model = LensModel.load(trained / "run")
+    sky = read_sky("good.png")
+    assert drawn[0]["verdict"] == model.predict(sky)
+    assert drawn[0]["evidence"].log_odds == lens_evidence(measure(sky, model.config), model.template).log_odds
+
+
+def test_explained_predictions_say_where_each_verdict_comes_from(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    (here / "bad.png").write_bytes(b"no picture")
+    assert main(["predict", str(trained / "run"), "good.png", "bad.png", "--explain", "--jobs", "1"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["good.png", "predictions-explained.csv", "predictions.csv"]
+    assert lines[0].count("; ") == 2
+    table = pd.read_csv("predictions-explained.csv")
+    assert table["image"].tolist() == ["good.png"]
+    probability = pd.read_csv("predictions.csv")["probability"][0]
+    assert expit(table.drop(columns="image").sum(axis=1)[0]) == pytest.approx(probability, abs=1e-4)
+
+
 def test_heatmap_without_skies_names_the_remedy(here, capsys):
     assert main(["heatmap"]) == 2
     assert "--worth-a-look" in capsys.readouterr().err
@@ -178,6 +225,7 @@ def test_heatmap_without_skies_names_the_remedy(here, capsys):
         ["features", "nowhere"],
         ["features", "--config", "nowhere.toml"],
         ["heatmap", "--worth-a-look", "3"],
+        ["heatmap", "--p-value", "--scrambles", "0", "sky.png"],
         ["simulate", "--training", "0", "--validation", "0"],
         ["train", "--n-folds", "1"],
     ],

@@ -22,10 +22,12 @@ from darkmatter_features.table import read_table
 QUICK = TrainConfig(n_folds=3, n_repeats=1, max_rounds=60, block=20, patience=40, learning_rate=0.1)
 FILES = {
     "history.csv",
+    "importance.png",
     "metrics.json",
     "model",
     "performance.png",
     "run.json",
+    "template.png",
     "validation-predictions.csv",
     "validation-samples.png",
 }

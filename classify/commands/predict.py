@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from classify.commands import add_example, add_jobs, defaults, say, tell_failures
-from classify.predict import predict
+from classify.explain import in_words
+from classify.predict import explained_path, predict
 from classify.progress import Progress
 
 OUT = Path("predictions.csv")
@@ -15,13 +16,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="RUN", help="trained run")
     parser.add_argument("skies", nargs="+", metavar="SKY", help="pictures, folders of pictures or glob patterns")
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of verdicts (%(default)s)")
+    parser.add_argument(
+        "--explain", action="store_true", help="say what each verdict comes from, and write it all beside the table"
+    )
     add_jobs(parser, defaults(predict)["n_jobs"])
-    add_example(parser, "darkmatter predict runs/default sky.png 'survey/*.fits' --out predictions.csv")
+    add_example(
+        parser,
+        "darkmatter predict runs/default sky.png 'survey/*.fits' --out predictions.csv",
+        "darkmatter predict runs/default sky.png --explain",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge the skies."""
-    done = predict(args.model, args.skies, args.out, n_jobs=args.jobs, progress=Progress("predict"))
+    done = predict(
+        args.model, args.skies, args.out, explain=args.explain, n_jobs=args.jobs, progress=Progress("predict")
+    )
     n_done = len(done.table) - len(done.failures)
+    if done.explained is not None:
+        for _, row in done.explained.iterrows():
+            say(f"{row['image']}: {in_words(row)}")
+        say(f"{explained_path(args.out)}: what all the log-odds come from")
     say(f"{args.out}: {int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed")
     return tell_failures(done.failures, n_done)

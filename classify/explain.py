@@ -1,0 +1,112 @@
+"""Why a verdict is what it is: what each column adds to the log-odds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE
+from classify.model import LensModel, evidence
+from darkmatter_features.statistics import FEATURES
+from darkmatter_features.table import written_whole
+
+Array = NDArray[np.float64]
+
+EVIDENCE_NAMES = tuple(FEATURE_NAMES[i] for i in EVIDENCE)
+BASELINE, START = "baseline", "start"
+DIGITS = 6
+"""Of the log-odds in CSV files."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What calibrated log-odds are the sum of.
+
+    Attributes
+    ----------
+    baseline : float
+        What no column has to do with: the intercepts, and what the trees add in the mean of the skies they learnt from.
+    start : (n,) float64 array
+        What the log evidence gives, before any tree.
+    columns : (n, n_evidence) float64 array
+        What the trees add for each column that they learn from.
+    """
+
+    baseline: float
+    start: Array
+    columns: Array
+
+    @property
+    def total(self) -> Array:
+        """Their sums, (n,): the calibrated log-odds."""
+        return np.asarray(self.baseline + self.start + self.columns.sum(axis=1))
+
+
+def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
+    """Part the calibrated log-odds by the columns.
+
+    Parameters
+    ----------
+    model : LensModel
+        What gave them.
+    rows : (n, n_features) float64 array
+        Feature rows, in the order of ``FEATURES``.
+
+    Returns
+    -------
+    Contributions
+        Their total is ``model.log_odds(rows)``.
+
+    Notes
+    -----
+    Shapley values along the trees (Lundberg et al. 2020, as LightGBM has them), averaged over the members and scaled by
+    the calibration.
+    """
+    values = evidence(rows)
+    slope = model.calibration.slope
+    parts = slope * _mean_parts(model.members, values)
+    in_mean = float(parts[0, -1]) if len(parts) else 0.0
+    baseline = model.calibration.intercept + slope * model.start.intercept + in_mean
+    return Contributions(baseline, slope * model.start.slope * values[:, LOG_EVIDENCE], parts[:, :-1])
+
+
+def explained_table(names: Sequence[str], parts: Contributions) -> pd.DataFrame:
+    """Return a row a sky: ``image, baseline, start``, then the columns; the numbers of a row sum to its log-odds."""
+    table = pd.DataFrame(parts.columns, columns=list(EVIDENCE_NAMES))
+    table.insert(0, START, parts.start)
+    table.insert(0, BASELINE, parts.baseline)
+    table.insert(0, "image", list(names))
+    return table
+
+
+def write_explained(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table of contributions as CSV."""
+    with written_whole(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n", float_format=f"%.{DIGITS}f")
+
+
+def in_words(row: "pd.Series[float]", *, n: int = 3) -> str:
+    """Say which `n` of the contributions in a row of the table are largest, and what they add."""
+    parts = row.drop(["image", BASELINE]).astype(np.float64)
+    largest = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)[:n]
+    return "; ".join(f"{meaning(str(name))} {value:+.2f}" for name, value in largest.items()).replace(" -", " −")
+
+
+def meaning(name: str) -> str:
+    """Return what a contribution comes from."""
+    described = {feature.name: feature.description for feature in FEATURES}
+    return "log evidence, before any tree" if name == START else described[name]
+
+
+def _mean_parts(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
+    """Return what each column adds in the trees, and in the last one what the mean sky has, (n, n_evidence + 1)."""
+    total = np.zeros((len(values), len(EVIDENCE) + 1))
+    if len(values) == 0:
+        return total
+    for member in members:
+        total += member.predict(values, pred_contrib=True, num_threads=1)
+    return total / max(len(members), 1)
