@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "score a trained model on a labelled data set",
     "predict": "say of each picture whether a lens is in it, and where",
     "heatmap": "draw the shear heatmap of skies",
+    "locate": "find the lens of shape catalogues made elsewhere",
 }
 """What each does; `classify.commands.NAME` holds its arguments and its work."""
 

@@ -22,9 +22,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from darkmatter_features.catalogs import ShapeCatalog, read_catalog
     from darkmatter_features.config import MeasureConfig
     from darkmatter_features.dataset import Dataset
     from darkmatter_features.evidence import Evidence, lens_evidence
+    from darkmatter_features.location import Location, locate
     from darkmatter_features.plots import heatmap
     from darkmatter_features.segmentation import Segments, segment
     from darkmatter_features.shapes import GalaxyCatalog, measure, measure_shapes
@@ -42,15 +44,19 @@ _PUBLIC = {
     "FEATURES": "statistics",
     "GalaxyCatalog": "shapes",
     "LensTemplate": "template",
+    "Location": "location",
     "MeasureConfig": "config",
     "Segments": "segmentation",
+    "ShapeCatalog": "catalogs",
     "ShearMaps": "shear",
     "Sky": "sky",
     "feature_row": "statistics",
     "heatmap": "plots",
     "lens_evidence": "evidence",
+    "locate": "location",
     "measure": "shapes",
     "measure_shapes": "shapes",
+    "read_catalog": "catalogs",
     "read_sky": "sky",
     "segment": "segmentation",
     "shear_maps": "shear",
@@ -69,15 +75,19 @@ __all__ = [
     "Evidence",
     "GalaxyCatalog",
     "LensTemplate",
+    "Location",
     "MeasureConfig",
     "Segments",
+    "ShapeCatalog",
     "ShearMaps",
     "Sky",
     "feature_row",
     "heatmap",
     "lens_evidence",
+    "locate",
     "measure",
     "measure_shapes",
+    "read_catalog",
     "read_sky",
     "segment",
     "shear_maps",
