@@ -87,7 +87,7 @@ def heatmap(
     lens : (float, float), pixels, optional
         Row and column of the true lens.
     p_value : float, optional
-        How probable so much evidence is by chance; told beside it.
+        How probable so much evidence from shapes is by chance; told beside it.
 
     Returns
     -------
@@ -156,10 +156,9 @@ def _findings(maps: ShearMaps, evidence: Evidence | None, p_value: float | None)
     peak = maps.peak
     told = [f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}"]
     if evidence is not None:
-        alone = f"shapes alone {evidence.log_odds_shear:+.1f}, counts alone {evidence.log_odds_counts:+.1f}"
+        by_chance = "" if p_value is None else f" with p = {p_value:.2g} by chance"
+        alone = f"shapes alone {evidence.log_odds_shear:+.1f}{by_chance}, counts alone {evidence.log_odds_counts:+.1f}"
         told.append(f"Log evidence {evidence.log_odds:+.1f} ({alone})".replace("-", "−"))
-    if p_value is not None:
-        told[-1] += f", p = {p_value:.2g} by chance"
     return told
 
 

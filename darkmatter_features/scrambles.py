@@ -1,6 +1,7 @@
-"""How often chance alone gives so much evidence: the same sky with its orientations scrambled."""
+"""How often chance alone gives so much evidence: the same sky with its shapes scrambled."""
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -8,6 +9,15 @@ from darkmatter_features.errors import ConfigError
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import LensTemplate
+
+
+class Scramble(Protocol):
+    """A way to take the shear out of a sky and leave the rest: :func:`shuffled` or :func:`scrambled`."""
+
+    def __call__(
+        self, catalog: GalaxyCatalog, template: LensTemplate | None = None, *, rng: np.random.Generator
+    ) -> GalaxyCatalog:
+        """Return the sky without its shear."""
 
 
 def scrambled(
@@ -32,7 +42,8 @@ def scrambled(
     Notes
     -----
     ``e -> <e> + (e - <e>) exp(i psi)``, psi even in [0, 2 pi): e is of spin 2, so that this is every orientation in
-    [0, pi), and half of that range would leave the shear in.
+    [0, pi), and half of that range would leave the shear in. What is not round about its mean becomes so: use
+    :func:`shuffled` with templates that know of such shapes.
     """
     mean_e1, mean_e2, _ = (template or LensTemplate.of_sky(catalog)).unlensed(catalog)
     mean = mean_e1 + 1j * mean_e2
@@ -41,12 +52,40 @@ def scrambled(
     return replace(catalog, e1=e.real.copy(), e2=e.imag.copy(), theta=0.5 * np.angle(e))
 
 
+def shuffled(
+    catalog: GalaxyCatalog, template: LensTemplate | None = None, *, rng: np.random.Generator
+) -> GalaxyCatalog:
+    """Return the catalogue with ellipticities changed about among galaxies of a kind.
+
+    Parameters
+    ----------
+    catalog : GalaxyCatalog
+        Galaxies of one sky.
+    template : LensTemplate, optional
+        Tells the kinds of galaxies; all are of one kind when not given.
+    rng : numpy.random.Generator
+        Draws who gets which.
+
+    Returns
+    -------
+    GalaxyCatalog
+        Positions and sizes are as they were, and each kind has the ellipticities that it had: what their distribution
+        is does not matter.
+    """
+    unlensed = np.stack((template or LensTemplate.default()).unlensed(catalog))
+    kinds = np.unique(unlensed, axis=1, return_inverse=True)[1].ravel()
+    order = np.empty(len(catalog), dtype=np.int64)
+    order[np.argsort(kinds, kind="stable")] = np.lexsort((rng.random(len(catalog)), kinds))
+    return replace(catalog, e1=catalog.e1[order], e2=catalog.e2[order], theta=catalog.theta[order])
+
+
 def peak_p_value(
     catalog: GalaxyCatalog,
     template: LensTemplate | None = None,
     *,
     n_scrambles: int = 200,
     rng: np.random.Generator,
+    scramble: Scramble = shuffled,
 ) -> float:
     """Return how probable so much evidence from shapes is without a lens.
 
@@ -60,6 +99,8 @@ def peak_p_value(
         Scrambled skies to compare with: no probability below ``1 / (1 + n_scrambles)`` can be told.
     rng : numpy.random.Generator
         Scrambles them.
+    scramble : callable
+        :func:`shuffled` or :func:`scrambled`.
 
     Returns
     -------
@@ -71,10 +112,16 @@ def peak_p_value(
     ------
     ConfigError
         If `n_scrambles` is not positive.
+
+    Notes
+    -----
+    Measured ellipticities are not round about their mean. Under a template that was fitted to them, turned ones look
+    odder than they are and give more evidence: of 150 measured skies without a lens, 7 % had a p below 0.25 against
+    turned ones, and 19 % of 100 against shuffled ones.
     """
     check_number(n_scrambles)
     found = lens_evidence(catalog, template).log_odds_shear
-    drawn = (scrambled(catalog, template, rng=rng) for _ in range(n_scrambles))
+    drawn = (scramble(catalog, template, rng=rng) for _ in range(n_scrambles))
     n_larger = sum(lens_evidence(each, template).log_odds_shear >= found for each in drawn)
     return (1 + n_larger) / (1 + n_scrambles)
 

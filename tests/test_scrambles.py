@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.scrambles import peak_p_value, scrambled
+from darkmatter_features.scrambles import peak_p_value, scrambled, shuffled
 from darkmatter_features.template import STEP, LensTemplate, log_density_of
 
 SHAPE, CENTRE = (160, 160), (80.0, 70.0)
@@ -54,7 +54,20 @@ def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template
     assert (other.name, other.shape) == (catalog.name, catalog.shape)
 
 
-def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng):
+def test_shuffling_changes_ellipticities_about_among_their_kind(rng, template):
+    catalog = _small(rng, gamma=0.2)
+    other = shuffled(catalog, template, rng=rng)
+    for name in ("x", "y", "size", "flux", "snr", "n_pixels", "flags"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
+    for is_large in (False, True):
+        own = (catalog.size > 2) == is_large
+        before, after = (np.stack([c.e1, c.e2, c.theta])[:, own] for c in (catalog, other))
+        np.testing.assert_array_equal(after[:, after[0].argsort()], before[:, before[0].argsort()])
+        assert np.mean(after[0] == before[0]) < 0.3
+
+
+@pytest.mark.parametrize("scramble", [scrambled, shuffled])
+def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, scramble):
     """The mean of n tangential ellipticities is 0 within sigma / sqrt(n), 0.003 here, of a shear of 0.2."""
     sheared = lensed_catalog(rng, n=4000, centre=CENTRE, gamma=0.2, bias=0.1, shape=SHAPE)
     template = LensTemplate.default(mean_e1=0.1)
@@ -63,7 +76,7 @@ def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng):
         angle = 2 * np.arctan2(catalog.y - CENTRE[1], catalog.x - CENTRE[0])
         return np.mean(-(catalog.e1 - 0.1) * np.cos(angle) - catalog.e2 * np.sin(angle))
 
-    other = scrambled(sheared, template, rng=rng)
+    other = scramble(sheared, template, rng=rng)
     assert gamma_t(sheared) == pytest.approx(0.2, abs=0.02)
     assert gamma_t(other) == pytest.approx(0.0, abs=0.015)
     assert other.e1.mean() == pytest.approx(0.1, abs=0.015)
@@ -74,21 +87,23 @@ def test_without_a_template_the_sky_tells_its_own_mean(rng):
     assert scrambled(sheared, rng=rng).e1.mean() == pytest.approx(0.2, abs=0.015)
 
 
-def test_p_values_of_scrambled_skies_are_uniform(rng, template):
-    """Even where the sky that is scrambled has a lens. Ties of 40 possible values are broken at random."""
+@pytest.mark.parametrize(("scramble", "n_skies", "n"), [(scrambled, 40, 19), (shuffled, 60, 39)])
+def test_p_values_of_scrambled_skies_are_uniform(rng, template, scramble, n_skies, n):
+    """Even where the sky that is scrambled has a lens. Ties of the n + 1 possible values are broken at random."""
     faint = replace(template, amplitudes=np.array([0.5]), weights=np.ones((1, 1)))  # 10 times as fast as all strengths
-    lensed = [_small(rng, gamma=0.3, n=25) for _ in range(60)]
-    skies = [scrambled(catalog, faint, rng=rng) for catalog in lensed]
-    p = np.array([peak_p_value(sky, faint, n_scrambles=39, rng=rng) for sky in skies])
-    assert set(np.round(p * 40)) <= set(range(1, 41))
-    assert kstest(p - rng.uniform(0, 1 / 40, p.size), "uniform").pvalue > 0.01
+    lensed = [_small(rng, gamma=0.3, n=25) for _ in range(n_skies)]
+    skies = [scramble(catalog, faint, rng=rng) for catalog in lensed]
+    p = np.array([peak_p_value(sky, faint, n_scrambles=n, rng=rng, scramble=scramble) for sky in skies])
+    np.testing.assert_allclose(p * (n + 1), np.round(p * (n + 1)), atol=1e-9)
+    assert kstest(p - rng.uniform(0, 1 / (n + 1), p.size), "uniform").pvalue > 0.01
 
 
-def test_a_planted_lens_has_the_smallest_p_there_is(rng, template):
+@pytest.mark.parametrize("scramble", [scrambled, shuffled])
+def test_a_planted_lens_has_the_smallest_p_there_is(rng, template, scramble):
     nodes = STEP * np.arange(template.shear.shape[1])
     sky = _small(rng, gamma=lambda radius: np.interp(radius, nodes, template.shear[0]), n=180)
     assert lens_evidence(sky, template).log_odds_shear > 5
-    assert peak_p_value(sky, template, n_scrambles=39, rng=rng) == 1 / 40
+    assert peak_p_value(sky, template, n_scrambles=39, rng=rng, scramble=scramble) == 1 / 40
 
 
 def test_the_same_seed_gives_the_same_p(rng, template):

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--p-value", action="store_true", help="tell how probable so much evidence is by chance")
     parser.add_argument(
         "--scrambles", type=int, default=defaults(peak_p_value)["n_scrambles"], metavar="N",
-        help="skies of scrambled orientations that --p-value compares with (%(default)s)",
+        help="scrambled skies that --p-value compares with (%(default)s)",
     )  # fmt: skip
     add_jobs(parser, defaults(draw)["n_jobs"])
     add_example(
