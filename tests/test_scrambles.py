@@ -72,13 +72,14 @@ def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, scramble):
     sheared = lensed_catalog(rng, n=4000, centre=CENTRE, gamma=0.2, bias=0.1, shape=SHAPE)
     template = LensTemplate.default(mean_e1=0.1)
 
-    def gamma_t(catalog):
+    def shear(catalog):
+        """Mean gamma_t + i gamma_x; turns from half the range would make the one into the other."""
         angle = 2 * np.arctan2(catalog.y - CENTRE[1], catalog.x - CENTRE[0])
-        return np.mean(-(catalog.e1 - 0.1) * np.cos(angle) - catalog.e2 * np.sin(angle))
+        return np.mean(-(catalog.e1 - 0.1 + 1j * catalog.e2) * np.exp(-1j * angle))
 
     other = scramble(sheared, template, rng=rng)
-    assert gamma_t(sheared) == pytest.approx(0.2, abs=0.02)
-    assert gamma_t(other) == pytest.approx(0.0, abs=0.015)
+    assert shear(sheared) == pytest.approx(0.2, abs=0.02)
+    assert abs(shear(other)) < 0.015
     assert other.e1.mean() == pytest.approx(0.1, abs=0.015)
 
 
@@ -87,7 +88,7 @@ def test_without_a_template_the_sky_tells_its_own_mean(rng):
     assert scrambled(sheared, rng=rng).e1.mean() == pytest.approx(0.2, abs=0.015)
 
 
-@pytest.mark.parametrize(("scramble", "n_skies", "n"), [(scrambled, 40, 19), (shuffled, 60, 39)])
+@pytest.mark.parametrize(("scramble", "n_skies", "n"), [(scrambled, 30, 19), (shuffled, 60, 39)])
 def test_p_values_of_scrambled_skies_are_uniform(rng, template, scramble, n_skies, n):
     """Even where the sky that is scrambled has a lens. Ties of the n + 1 possible values are broken at random."""
     faint = replace(template, amplitudes=np.array([0.5]), weights=np.ones((1, 1)))  # 10 times as fast as all strengths
