@@ -11,9 +11,16 @@ from scipy.special import expit, log_expit, logit
 Array = NDArray[np.float64]
 
 
+LIMIT = 8.0
+"""Log-odds are cut there, at 1 in 3,000: a training set of a thousand skies knows nothing of what is surer."""
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """From the members' mean log-odds to calibrated ones: ``intercept + slope * log_odds`` (Platt 1999)."""
+    """From log-odds to calibrated ones: ``intercept + slope * log_odds`` (Platt 1999), for log-odds cut at +-8.
+
+    Without the cut, the surest skies, of which no number of them says more, would set the slope for the doubtful ones.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
@@ -35,7 +42,7 @@ class Calibration:
         that the fit stays finite when the labels can be told apart without a mistake. Nor is the slope
         ever below 0: log-odds that are worse than chance are left out, not turned round.
         """
-        x, y = np.asarray(log_odds, dtype=np.float64), np.asarray(labels) == 1
+        x, y = _cut(np.asarray(log_odds, dtype=np.float64)), np.asarray(labels) == 1
         target = np.where(y, (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2))
         design = np.stack([x, np.ones_like(x)], axis=1)
 
@@ -56,4 +63,8 @@ class Calibration:
 
     def __call__(self, log_odds: Array) -> Array:
         """Return the calibrated log-odds."""
-        return self.intercept + self.slope * log_odds
+        return self.intercept + self.slope * _cut(log_odds)
+
+
+def _cut(log_odds: Array) -> Array:
+    return np.clip(log_odds, -LIMIT, LIMIT)

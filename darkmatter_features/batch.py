@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from darkmatter_features.template import LensTemplate
 from darkmatter_features.workers import parallel
 
 Workers = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+# Parts of the training split for templates that do not know the skies they map.
+N_PARTS = 4
 _Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 
@@ -74,17 +76,20 @@ def extract_dataset(
     """
     dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
     files = [file for split in dataset.splits for file in split.files]
-    key = _key(dataset.root, files, config)
+    key = _dataset_key(dataset, files, config)
     if (done := _already_there(out, key)) is not None:
         return done
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     parts = _measured_parts(dataset.root, files, out / ".parts", config, workers, progress)
     failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
+    _write_failures(out / "failures.csv", failures)
     if len(failures) == len(files):
+        shutil.rmtree(out / ".parts")
         raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
-    template = _fit_template(dataset, catalogs)
-    rows = _map_parts(parts, template, config, workers)
+    skies = _template_skies(dataset, catalogs)
+    template = fit_template(skies)
+    rows = _map_parts(parts, _Templates.fit(skies, template, out / ".parts"), config, workers)
     provenance = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
@@ -92,7 +97,6 @@ def extract_dataset(
     }
     write_table(out / "catalogs.parquet", catalogs, kind="catalogs", metadata=provenance)
     template.write(out / "template.json")
-    _write_failures(out / "failures.csv", failures)
     provenance |= {
         "dataset": str(dataset.root.resolve()),
         "template_fingerprint": template.fingerprint(),
@@ -110,14 +114,28 @@ def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
+    """Return a name for all that the tables of a data set hold: its place, pictures, labels and lens positions."""
+    known = [
+        (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())
+        for split in dataset.splits
+    ]
+    text = json.dumps([str(dataset.root.resolve()), _key(dataset.root, files, config), known])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _already_there(out: Path, key: str) -> Extraction | None:
+    """Return what an earlier run came to, if all its files are there and it was of the same data and settings."""
     try:
         table, metadata = read_table(out / "features.parquet", kind="features")
+        read_table(out / "catalogs.parquet", kind="catalogs", columns=["sky"])
+        template = LensTemplate.read(out / "template.json")
         with (out / "failures.csv").open(newline="", encoding="utf-8") as lines:
             failures = tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))
     except (TableError, OSError, KeyError):
         return None
-    return Extraction(len(table), failures) if metadata.get("key") == key else None
+    is_same = (metadata.get("key"), metadata.get("template_fingerprint")) == (key, template.fingerprint())
+    return Extraction(len(table), failures) if is_same else None
 
 
 def _measured_parts(
@@ -174,8 +192,8 @@ def _catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
         yield GalaxyCatalog(str(name), (int(own["n_rows"].iloc[0]), int(own["n_columns"].iloc[0])), **columns)
 
 
-def _fit_template(dataset: Dataset, catalogs: pd.DataFrame) -> LensTemplate:
-    """Fit the template to the training split, or to the validation split of a data set that has no other."""
+def _template_skies(dataset: Dataset, catalogs: pd.DataFrame) -> LabelledSkies:
+    """Return the skies of the training split, or of the validation split where there is no other."""
     split = dataset.training or dataset.splits[0]
     places = {dataset.relative(file): k for k, file in enumerate(split.files)}
     measured = list(_catalogs_of(catalogs[catalogs["sky"].isin(list(places))]))
@@ -183,23 +201,58 @@ def _fit_template(dataset: Dataset, catalogs: pd.DataFrame) -> LensTemplate:
     labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
     lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
     rows, columns = np.array(lenses, dtype=np.float64).reshape(-1, 2).T
-    return fit_template(LabelledSkies(measured, labels[index], rows, columns))
+    return LabelledSkies(measured, labels[index], rows, columns)
+
+
+@dataclass(frozen=True)
+class _Templates:
+    """Where the templates are, by what they are for: small things to hand to workers.
+
+    A template knows the very skies it was fitted to, and would flatter them. So the training split is cut into parts,
+    and each sky is mapped with a template that was fitted to the other parts.
+    """
+
+    paths: tuple[Path, ...]
+    fingerprints: tuple[str, ...]
+    part_of: dict[str, int]
+
+    @classmethod
+    def fit(cls, skies: LabelledSkies, whole: LensTemplate, folder: Path) -> "_Templates":
+        part = np.arange(len(skies.catalogs)) % N_PARTS
+        templates = [whole, *(fit_template(skies.chosen(part != k)) for k in range(N_PARTS))]
+        paths = tuple(folder / f"template-{k}.json" for k in range(len(templates)))
+        for path, template in zip(paths, templates, strict=True):
+            template.write(path)
+        part_of = {catalog.name: 1 + int(k) for catalog, k in zip(skies.catalogs, part, strict=True)}
+        return cls(paths, tuple(template.fingerprint() for template in templates), part_of)
+
+    def of(self, sky: str) -> LensTemplate:
+        """Return the template for a sky: that of all skies, unless it was fitted to this one."""
+        part = self.part_of.get(sky, 0)
+        return _read_once(self.paths[part], self.fingerprints[part])
+
+
+@lru_cache(maxsize=2 * (N_PARTS + 1))
+def _read_once(path: Path, fingerprint: str) -> LensTemplate:
+    """Read a template; a worker does so once for all its tasks. The fingerprint tells one run's file from another's."""
+    return LensTemplate.read(path)
 
 
 def _map_parts(
-    parts: Sequence[Path], template: LensTemplate, config: MeasureConfig, workers: Workers
+    parts: Sequence[Path], templates: _Templates, config: MeasureConfig, workers: Workers
 ) -> dict[str, _Mapped]:
     """Return the picture's shape and the feature row of every sky, by name."""
     rows: dict[str, _Mapped] = {}
-    for mapped in workers(_map_part, [(part, template, config) for part in parts]):
+    for mapped in workers(_map_part, [(part, templates, config) for part in parts]):
         rows |= mapped
     return rows
 
 
-def _map_part(part: Path, template: LensTemplate, config: MeasureConfig) -> dict[str, _Mapped]:
+def _map_part(part: Path, templates: _Templates, config: MeasureConfig) -> dict[str, _Mapped]:
     rows: dict[str, _Mapped] = {}
     for catalog in _catalogs_of(read_table(part, kind="part")[0]):
-        rows[catalog.name] = catalog.shape, row_of_catalog(catalog, template=template, config=config)
+        row = row_of_catalog(catalog, template=templates.of(catalog.name), config=config)
+        rows[catalog.name] = catalog.shape, row
     return rows
 
 

@@ -124,7 +124,7 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
     log_counts : (m,) float64 array
         Of the counts.
     """
-    kind = template.kinds(catalog.size, catalog.is_blended)
+    kind = template.kinds(catalog.size, catalog.is_partial)
     coefficients = np.empty((len(catalog), 5))
     expand(template.log_p0, kind, catalog.e1, catalog.e2, coefficients)
     log_shear = np.empty((rows.size, *template.weights.shape))

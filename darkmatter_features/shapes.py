@@ -73,9 +73,9 @@ class GalaxyCatalog:
         return self.x.size
 
     @property
-    def is_blended(self) -> NDArray[np.bool_]:
-        """Which galaxies were split from others, (n,)."""
-        return np.asarray((self.flags & Flag.BLENDED) != 0)
+    def is_partial(self) -> NDArray[np.bool_]:
+        """Which galaxies are not measured whole and alone: split from others, or cut by the border, (n,)."""
+        return np.asarray((self.flags & (Flag.BLENDED | Flag.EDGE)) != 0)
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name."""

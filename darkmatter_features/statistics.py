@@ -56,7 +56,7 @@ def _features() -> tuple[Feature, ...]:
         Feature("mean_e1", "mean e1 of the sky"),
         Feature("mean_e2", "mean e2 of the sky"),
         Feature("sigma_e", "scatter of ellipticity per component"),
-        Feature("blended", "fraction of galaxies split from others"),
+        Feature("partial", "fraction of galaxies split from others or cut by the border"),
     )
 
 
@@ -157,5 +157,5 @@ def _annulus_area(evidence: Evidence) -> NDArray[np.float64]:
 
 def _of_sky(catalog: GalaxyCatalog) -> NDArray[np.float64]:
     sigma_e = np.sqrt(0.5 * (catalog.e1.var() + catalog.e2.var()))
-    blended = catalog.is_blended.mean()
+    blended = catalog.is_partial.mean()
     return np.array([len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, blended], dtype=np.float64)

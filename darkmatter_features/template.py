@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 # Nodes of the density of ellipticities, in e1 and in e2, from -1 to 1.
-N_ELLIPTICITIES = 41
+N_ELLIPTICITIES = 61
 # Distance between the nodes of the profiles, pixels.
 STEP = 4.0
 # Scatter per component assumed where nothing was measured (the published skies: 0.21 to 0.23).
@@ -27,23 +27,23 @@ DEFAULT_SIGMA_E = 0.22
 DEFAULT_RADIUS, DEFAULT_SHEAR, DEFAULT_CORE, DEFAULT_REACH = 100.0, 0.17, 20.0, 260.0
 DEFAULT_AMPLITUDES = (0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0)
 # A share of this broad Gaussian (standard deviation) keeps rare ellipticities possible.
-BROAD_SHARE, BROAD_SIGMA = 0.02, 0.35
+BROAD_SHARE, BROAD_SIGMA = 0.06, 0.35
 
 
 @dataclass(frozen=True, eq=False)
 class LensTemplate:
     """What a lens does to a catalogue, and what the catalogue is without one. Fitted, or a default that says so.
 
-    Galaxies come in kinds: by size, and split ones apart from the others. Kind k has, without a lens, the density
-    ``p0(e)`` of ellipticities, which carries the additive bias; its ellipticities answer to a shear g as if it were
-    ``response[k] g``. A lens of amplitude A has the reduced shear ``A g(r)``, and about it galaxies of a class of size
-    have ``n(r)`` times the density they have without one.
+    Galaxies come in kinds: by size, those split from others or cut by the border apart from the rest. Kind k has,
+    without a lens, the density ``p0(e)`` of ellipticities, which carries the additive bias; its ellipticities answer
+    to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced shear ``A g(r)``, and about it
+    galaxies of a class of size have ``n(r)`` times the density they have without one.
 
     Attributes
     ----------
     size_edges : (n_sizes - 1,) float64 array, pixels
-        Where one bin of size ends and the next begins; kinds are these bins, then the same for split galaxies.
-    log_p0 : (2 n_sizes, 41, 41) float64 array
+        Where one bin of size ends and the next begins; kinds are these bins, then the same for partial galaxies.
+    log_p0 : (2 n_sizes, 61, 61) float64 array
         Log density over e1 and e2, nodes from -1 to 1.
     mean_e1, mean_e2, sigma_e : (2 n_sizes,) float64 arrays
         Its means and its scatter per component.
@@ -136,12 +136,12 @@ class LensTemplate:
 
     def unlensed(self, catalog: "GalaxyCatalog") -> tuple[Array, Array, Array]:
         """Return mean e1, mean e2 and the inverse variance per component, (n,) each, of its galaxies without a lens."""
-        kind = self.kinds(catalog.size, catalog.is_blended)
+        kind = self.kinds(catalog.size, catalog.is_partial)
         return self.mean_e1[kind], self.mean_e2[kind], self.sigma_e[kind] ** -2.0
 
-    def kinds(self, size: Array, is_split: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the kind (n,) of galaxies of a given size (pixels), split from others or not."""
-        return np.searchsorted(self.size_edges, size) + (self.size_edges.size + 1) * is_split
+    def kinds(self, size: Array, is_partial: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the kind (n,) of galaxies of a given size (pixels), measured in part or whole and alone."""
+        return np.searchsorted(self.size_edges, size) + (self.size_edges.size + 1) * is_partial
 
     def classes(self, size: Array) -> NDArray[np.int64]:
         """Return the class of size (n,) that galaxies are counted in."""
@@ -195,7 +195,7 @@ class LensTemplate:
 
 
 def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
-    """Return the log density (41, 41) of ellipticities, smoothed by a Gaussian and alike for e2 and -e2.
+    """Return the log density (61, 61) of ellipticities, smoothed by a Gaussian and alike for e2 and -e2.
 
     The drawings of a sky know left from right no better than up from down: about a bias in e1, the sign of e2 is even.
     A bias in e2 itself is kept.

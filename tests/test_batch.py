@@ -1,5 +1,7 @@
 """A whole data set to its tables."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,9 +53,21 @@ def test_row_of_the_table_is_the_row_of_the_sky(data, tmp_path):
     extract_dataset(data, tmp_path, n_jobs=1)
     table, _ = read_table(tmp_path / "features.parquet", kind="features")
     template = LensTemplate.read(tmp_path / "template.json")
-    for k in (0, 8):
+    for k in (6, 8):  # of the validation split
         values = extract_sky(read_sky(data / table["sky"][k]), template=template)
         np.testing.assert_array_equal(table.loc[k, [f.name for f in FEATURES]].to_numpy(dtype=float), values)
+
+
+def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, monkeypatch):
+    known = []
+    monkeypatch.setattr(batch, "fit_template", lambda skies: known.append(skies.catalogs) or LensTemplate.default())
+    simulate_dataset(tmp_path / "data", n_training=6, n_validation=1, n_jobs=1)
+    extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
+    assert len(known[0]) == 6
+    for part, catalogs in enumerate(known[1:]):
+        names = {catalog.name for catalog in catalogs}
+        left_out = {f"training/training-{k:05d}.png" for k in range(6) if k % batch.N_PARTS == part}
+        assert names == {f"training/training-{k:05d}.png" for k in range(6)} - left_out
 
 
 def test_catalogs_hold_every_galaxy(data, tmp_path):
@@ -113,6 +127,28 @@ def test_finished_tables_are_left_alone_until_something_changes(data, tmp_path):
     assert seen == [0, 9, 0, 9]
 
 
+def test_changed_labels_are_taken_up(data, tmp_path):
+    changed = tmp_path / "data"
+    shutil.copytree(data, changed)
+    extract_dataset(changed, tmp_path / "out", n_jobs=1)
+    labels = changed / "training-labels.csv"
+    header, *lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([header, *(f"{k},0" for k in range(len(lines)))]) + "\n")
+    (changed / "training-lenses.csv").unlink()
+    extract_dataset(changed, tmp_path / "out", n_jobs=1)
+    table, _ = read_table(tmp_path / "out" / "features.parquet", kind="features")
+    assert table.loc[table["split"] == "training", "label"].sum() == 0
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_missing_table_is_made_again(data, tmp_path, name):
+    extract_dataset(data, tmp_path, n_jobs=1)
+    before = _bytes(tmp_path)
+    (tmp_path / name).unlink()
+    extract_dataset(data, tmp_path, n_jobs=1)
+    assert _bytes(tmp_path) == before
+
+
 def test_bad_skies_cost_their_own_rows_only(data, tmp_path):
     bad = tmp_path / "data"
     simulate_dataset(bad, n_training=5, n_validation=2, n_jobs=1)
@@ -147,6 +183,7 @@ def test_data_set_of_bad_skies_alone_is_refused(tmp_path):
         picture.write_text("no picture")
     with pytest.raises(DatasetError, match=r"none of \d+ skies can be measured; the first: "):
         extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
+    assert len(pd.read_csv(tmp_path / "out" / "failures.csv")) == 2
 
 
 def test_rows_of_files_come_in_order_with_what_failed(data, tmp_path, small_chunks):

@@ -88,6 +88,13 @@ def test_without_labels_the_default_profile_stays(rng):
     assert template.mean_e1.mean() == pytest.approx(0.05, abs=0.02)
 
 
-def test_a_handful_of_galaxies_gives_the_default(rng):
-    skies = LabelledSkies([lensed_catalog(rng, n=20)], np.array([0.0]), np.array([np.nan]), np.array([np.nan]))
-    assert fit_template(skies) == LensTemplate.default()
+def test_a_handful_of_galaxies_gives_the_default_with_their_mean(rng):
+    catalog = lensed_catalog(rng, n=20, bias=0.1)
+    skies = LabelledSkies([catalog], np.array([0.0]), np.array([np.nan]), np.array([np.nan]))
+    assert fit_template(skies) == LensTemplate.default(mean_e1=catalog.e1.mean(), mean_e2=catalog.e2.mean())
+
+
+def test_lensed_skies_alone_still_give_the_bias(rng):
+    skies = _skies(rng)
+    template = fit_template(skies.chosen(skies.labels == 1))
+    assert template.mean_e1.mean() == pytest.approx(0.05, abs=0.02)

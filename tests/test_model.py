@@ -193,3 +193,13 @@ def test_a_description_that_is_none_is_refused(saved, text):
 def test_numbers_that_are_not_finite_become_null(tmp_path):
     write_json(tmp_path / "x.json", {"auc": float("nan"), "n": 3})
     assert json.loads((tmp_path / "x.json").read_text()) == {"auc": None, "n": 3}
+
+
+def test_the_surest_skies_do_not_set_the_slope_for_the_doubtful():
+    rng = np.random.default_rng(4)
+    doubtful = rng.normal(0, 2, 2000)
+    labels = rng.uniform(size=2000) < expit(doubtful)
+    sure = np.repeat([-60.0, 60.0], 1000)
+    found = Calibration.fit(np.concatenate([doubtful, sure]), np.concatenate([labels, sure > 0]))
+    assert found.slope == pytest.approx(1.0, abs=0.15)
+    assert found(np.array([8.0, 60.0])).tolist() == [found(np.array([8.0]))[0]] * 2

@@ -84,4 +84,4 @@ def test_sky_is_summarised(rng):
     assert row["n_galaxies"] == 5000
     assert row["mean_e1"] == pytest.approx(0.07, abs=0.015)
     assert row["mean_e2"] == pytest.approx(0.0, abs=0.015)
-    assert row["blended"] == 0
+    assert row["partial"] == 0
