@@ -198,6 +198,21 @@ def locate(
     )
 
 
+def log_odds(catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, subtract_mean: bool = False) -> float:
+    """Return the log odds of a :class:`Location` alone, some twenty times faster.
+
+    Parameters
+    ----------
+    catalog : ShapeCatalog
+        Galaxies of one field.
+    profiles : ShearProfiles, optional
+        Shapes of shear to try; the default when not given.
+    subtract_mean : bool
+        Take the mean ellipticity off first.
+    """
+    return _log_odds(_field(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
+
+
 def p_value(
     catalog: ShapeCatalog,
     *,

@@ -197,7 +197,7 @@ def _draw_color_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
 def _write_header(figure: Figure, catalog: ShapeCatalog, found: Location) -> None:
     write(figure, LEFT, 40, shortened(catalog.name, 60), **BIG)
     unit = " arcmin" if catalog.wcs is not None else ""
-    told = f"x {found.x:.5g}, y {found.y:.5g}{unit}, error {found.position_error:.2g}"
+    told = f"x {found.x:.5g}, y {found.y:.5g}{unit}, error {float(f'{found.position_error:.2g}'):g}"
     if catalog.wcs is not None:
         ra, dec = catalog.wcs.wcs_pix2world([[found.x, found.y]], 0)[0]
         told += f"; RA {ra:.4f}°, Dec {dec:.4f}°"

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
 def _told(row: Mapping[str, Any], *, subtracted: bool) -> str:
     """Return a located catalogue in a line."""
     p = "" if pd.isna(row["p_value"]) else f", p = {row['p_value']:.2g}"
-    place = f"x {row['x']:.5g}, y {row['y']:.5g}, error {row['position_error']:.2g}"
+    error = row["position_error"]
+    place = f"x {row['x']:.5g}, y {row['y']:.5g}, error {float(f'{error:.2g}'):g}"
     biased = row["mean_snr"] > BIASED and not subtracted
     bias = f"; the mean ellipticity is {row['mean_snr']:.1f} sigma from 0: --subtract-mean" if biased else ""
     told = f"S/N {row['snr']:.1f} (cross {row['snr_cross']:.1f}){p}{bias}"
