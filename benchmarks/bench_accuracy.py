@@ -125,6 +125,8 @@ SIDES: dict[str, Side] = {
     "highest S/N, one scale": single_scale,
     "highest S/N, best of scales": lambda trial: one_column(trial, "peak_snr"),
     "LightGBM on the highest S/N": lambda trial: boosted(trial, lambda rows: _maxima(rows)),
+    "evidence, shapes": lambda trial: one_column(trial, "evidence_shear"),
+    "evidence, shapes and counts": lambda trial: one_column(trial, "evidence"),
     "the full model": full_model,
 }
 """What is compared. A side tells log-odds of the validation skies, and has learnt from the training skies alone."""

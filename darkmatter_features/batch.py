@@ -185,7 +185,7 @@ def _catalog_frame(name: str, catalog: GalaxyCatalog | None) -> pd.DataFrame:
     return pd.DataFrame({**columns, **catalog.columns()}, index=range(len(catalog)))
 
 
-def _catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
+def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
     """Give back the catalogues of a table, in its order."""
     for name, own in frame.groupby("sky", sort=False):
         columns = {column: own[column].to_numpy(copy=True) for column in own.columns[3:]}
@@ -196,7 +196,7 @@ def _template_skies(dataset: Dataset, catalogs: pd.DataFrame) -> LabelledSkies:
     """Return the skies of the training split, or of the validation split where there is no other."""
     split = dataset.training or dataset.splits[0]
     places = {dataset.relative(file): k for k, file in enumerate(split.files)}
-    measured = list(_catalogs_of(catalogs[catalogs["sky"].isin(list(places))]))
+    measured = list(catalogs_of(catalogs[catalogs["sky"].isin(list(places))]))
     index = np.array([places[catalog.name] for catalog in measured], dtype=np.int64)
     labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
     lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
@@ -250,7 +250,7 @@ def _map_parts(
 
 def _map_part(part: Path, templates: _Templates, config: MeasureConfig) -> dict[str, _Mapped]:
     rows: dict[str, _Mapped] = {}
-    for catalog in _catalogs_of(read_table(part, kind="part")[0]):
+    for catalog in catalogs_of(read_table(part, kind="part")[0]):
         row = row_of_catalog(catalog, template=templates.of(catalog.name), config=config)
         rows[catalog.name] = catalog.shape, row
     return rows
