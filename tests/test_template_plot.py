@@ -7,7 +7,7 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from darkmatter_features.template import STEP, LensTemplate
+from darkmatter_features.template import N_ELLIPTICITIES, STEP, LensTemplate
 from darkmatter_features.template_plot import draw_profile, draw_template
 
 
@@ -83,7 +83,8 @@ def test_density_is_the_right_way_round(fitted):
     image = draw_template(skewed).axes[2].images[0]
     row, column = np.unravel_index(np.argmax(image.get_array()), image.get_array().shape)
     assert image.origin == "lower"
-    assert (row, column) == (20, 30)
+    middle = (N_ELLIPTICITIES - 1) / 2
+    assert (row, column) == (middle, 1.5 * middle)
 
 
 def test_strengths_and_responses_are_drawn(fitted):
