@@ -10,14 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE
-from classify.model import LensModel, evidence
+from classify.model import LensModel, evidence, mean_log_odds
 from darkmatter_features.statistics import FEATURES
 from darkmatter_features.table import written_whole
 
 Array = NDArray[np.float64]
 
 EVIDENCE_NAMES = tuple(FEATURE_NAMES[i] for i in EVIDENCE)
-BASELINE, START = "baseline", "start"
+BASELINE, START, CUT = "baseline", "start", "cut"
 DIGITS = 6
 """Of the log-odds in CSV files."""
 
@@ -34,16 +34,19 @@ class Contributions:
         What the log evidence gives, before any tree.
     columns : (n, n_evidence) float64 array
         What the trees add for each column that they learn from.
+    cut : (n,) float64 array
+        What the calibration takes off the surest skies; 0 for others.
     """
 
     baseline: float
     start: Array
     columns: Array
+    cut: Array
 
     @property
     def total(self) -> Array:
         """Their sums, (n,): the calibrated log-odds."""
-        return np.asarray(self.baseline + self.start + self.columns.sum(axis=1))
+        return np.asarray(self.baseline + self.start + self.columns.sum(axis=1) + self.cut)
 
 
 def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
@@ -67,16 +70,20 @@ def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
     the calibration.
     """
     values = evidence(rows)
-    slope = model.calibration.slope
+    slope, intercept = model.calibration.slope, model.calibration.intercept
+    start = model.start(values[:, LOG_EVIDENCE])
     parts = slope * _mean_parts(model.members, values)
     in_mean = float(parts[0, -1]) if len(parts) else 0.0
-    baseline = model.calibration.intercept + slope * model.start.intercept + in_mean
-    return Contributions(baseline, slope * model.start.slope * values[:, LOG_EVIDENCE], parts[:, :-1])
+    baseline = intercept + slope * model.start.intercept + in_mean
+    uncut = start + mean_log_odds(model.members, values)
+    cut = model.calibration(uncut) - (intercept + slope * uncut)
+    return Contributions(baseline, slope * (start - model.start.intercept), parts[:, :-1], cut)
 
 
 def explained_table(names: Sequence[str], parts: Contributions) -> pd.DataFrame:
-    """Return a row a sky: ``image, baseline, start``, then the columns; the numbers of a row sum to its log-odds."""
+    """Return a row a sky: ``image, baseline, start``, the columns, ``cut``; a row sums to its log-odds."""
     table = pd.DataFrame(parts.columns, columns=list(EVIDENCE_NAMES))
+    table[CUT] = parts.cut
     table.insert(0, START, parts.start)
     table.insert(0, BASELINE, parts.baseline)
     table.insert(0, "image", list(names))
@@ -91,7 +98,7 @@ def write_explained(path: str | Path, table: pd.DataFrame) -> None:
 
 def in_words(row: "pd.Series[float]", *, n: int = 3) -> str:
     """Say which `n` of the contributions in a row of the table are largest, and what they add."""
-    parts = row.drop(["image", BASELINE]).astype(np.float64)
+    parts = row.drop(["image", BASELINE, CUT]).astype(np.float64)
     largest = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)[:n]
     return "; ".join(f"{meaning(str(name))} {value:+.2f}" for name, value in largest.items()).replace(" -", " −")
 

@@ -35,8 +35,8 @@ class Prediction:
     failures : tuple of (str, str)
         Those skies, and why.
     explained : pandas.DataFrame or None
-        If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, then a column for
-        each that the trees learn from.
+        If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, a column for each
+        that the trees learn from, and ``cut``.
     """
 
     table: pd.DataFrame

@@ -1,11 +1,14 @@
 """Explanations: contributions sum to the verdict, and fall on what decides it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import logit
 from synthetic import draw_sky, feature_rows, write_features
 
+from classify.calibration import LIMIT, Calibration
 from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.explain import EVIDENCE_NAMES, Contributions, contributions, explained_table, in_words, meaning
@@ -37,8 +40,18 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     assert model.calibration.slope != pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
     table = explained_table([str(i) for i in range(40)], parts)
-    assert table.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES]
+    assert table.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut"]
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
+
+
+def test_what_is_cut_off_the_surest_skies_is_told(run, rows):
+    model = replace(LensModel.load(run), start=Calibration(slope=0.9, intercept=1.5))
+    rows[:4, FEATURE_NAMES.index("evidence")] = (-200.0, -7.0, 7.9, 50.0)
+    parts = contributions(model, rows)
+    np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
+    assert parts.cut[3] < -0.05
+    assert not parts.cut[5:].any()
+    assert parts.start[3] == pytest.approx(model.calibration.slope * 0.9 * LIMIT)
 
 
 def test_start_is_what_the_log_evidence_alone_gives(run, rows):
@@ -76,7 +89,7 @@ def test_predictions_are_explained_on_disk(run, tmp_path):
 def test_no_sky_judged_leaves_no_row(run, tmp_path):
     done = predict(run, [tmp_path / "missing.png"], explain=True, n_jobs=1)
     assert len(done.explained) == 0
-    assert done.explained.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES]
+    assert done.explained.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut"]
 
 
 def test_words_name_the_largest_contributions_in_order():
@@ -84,7 +97,7 @@ def test_words_name_the_largest_contributions_in_order():
     columns[0, EVIDENCE_NAMES.index("amplitude")] = -0.5
     columns[0, EVIDENCE_NAMES.index("border")] = 0.25
     columns[0, EVIDENCE_NAMES.index("peak_snr")] = 0.1
-    row = explained_table(["sky.png"], Contributions(9.0, np.array([2.0]), columns)).iloc[0]
+    row = explained_table(["sky.png"], Contributions(9.0, np.array([2.0]), columns, np.array([-7.0]))).iloc[0]
     told = {feature.name: feature.description for feature in FEATURES}
     assert in_words(row) == (f"log evidence, before any tree +2.00; {told['amplitude']} −0.50; {told['border']} +0.25")
     assert meaning("start") == "log evidence, before any tree"
@@ -93,7 +106,7 @@ def test_words_name_the_largest_contributions_in_order():
 def test_importance_has_the_largest_bars_on_top():
     columns = np.zeros((2, len(EVIDENCE_NAMES)))
     columns[:, :20] = np.array([[1.0], [-1.0]]) * np.arange(20)
-    figure = importance(Contributions(0.0, np.array([3.0, -5.0]), columns))
+    figure = importance(Contributions(0.0, np.array([3.0, -5.0]), columns, np.zeros(2)))
     (axes,) = figure.axes
     assert [bar.get_width() for bar in axes.patches] == [float(k) for k in range(19, 19 - N_BARS, -1)]
     assert axes.get_yticklabels()[0].get_text() == meaning(EVIDENCE_NAMES[19])
@@ -106,13 +119,13 @@ def test_names_of_the_bars_stay_on_the_page():
     longest = sorted(range(len(EVIDENCE_NAMES)), key=lambda i: -len(meaning(EVIDENCE_NAMES[i])))[:N_BARS]
     columns = np.zeros((1, len(EVIDENCE_NAMES)))
     columns[0, longest] = 1.0
-    figure = importance(Contributions(0.0, np.ones(1), columns))
+    figure = importance(Contributions(0.0, np.ones(1), columns, np.zeros(1)))
     figure.canvas.draw()
     for label in figure.axes[0].get_yticklabels():
         assert label.get_window_extent().x0 >= 0
 
 
 def test_importance_without_trees_says_so():
-    figure = importance(Contributions(0.0, np.ones(3), np.zeros((3, len(EVIDENCE_NAMES)))))
+    figure = importance(Contributions(0.0, np.ones(3), np.zeros((3, len(EVIDENCE_NAMES))), np.zeros(3)))
     figure.canvas.draw()
     assert "nothing: no tree made it better" in [text.get_text() for text in figure.axes[0].texts]
