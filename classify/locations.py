@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,12 @@ def _files_of(place: str) -> list[Path]:
 
 def _drawings(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Return where the picture of each goes; those of files of one name are numbered."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for path in paths:
-        stem = path.name.split(".")[0] or path.name
-        n_before = sum(name == stem or name.startswith(f"{stem}-#") for name in names)
-        names.append(f"{stem}-#{n_before + 1}" if n_before else stem)
-    return [folder / f"{name.replace('-#', '-')}.png" for name in names]
+        stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+        numbered = (stem if k == 1 else f"{stem}-{k}" for k in count(1))
+        names[next(name for name in numbered if name not in names)] = None
+    return [folder / f"{name}.png" for name in names]
 
 
 def _record_or_reason(

@@ -96,8 +96,8 @@ class _Field:
     y: Array
     e1: Array
     e2: Array
-    share: Array  # weights over their mean
-    variance: float  # of one component, at the mean weight
+    share: Array  # weights, such that their own weighted mean is 1
+    variance: float  # of one component, of a galaxy whose share is 1
     corner: tuple[float, float]
     side: float
     size: tuple[float, float]  # across and up, sides
@@ -149,7 +149,7 @@ def locate(
     -----
     The likelihood ratio of a galaxy of ellipticity e is ``p0(e_s) |de_s/de|^2 / p0(e)``, ``e_s = (e - g) / (1 - g* e)``
     (Seitz & Schneider 1997), with p0 a Gaussian of the catalogue's own scatter; its log counts by the galaxy's
-    weight over the mean weight. It is averaged over profiles and amplitudes. Where its first order in
+    weight, of which the weighted mean is made 1. It is averaged over profiles and amplitudes. Where its first order in
     shear, ``A sum(g gamma_t / s^2) - A^2 / 2 sum(g^2 / s^2)``, leaves no hope, it is not worked out any better.
 
     The mean ellipticity stays by default: a lens towards the border makes one itself. Taking it off leaves the median
@@ -271,9 +271,10 @@ def _field(catalog: ShapeCatalog, *, subtract_mean: bool) -> _Field:
     left, right, low, high = catalog.bounds
     side = float(np.sqrt((right - left) * (high - low)))
     weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight
-    share = weight / weight.mean()
+    share = weight * (weight.sum() / (weight**2).sum())
     e1, e2 = (e - subtract_mean * np.average(e, weights=share) for e in (catalog.e1, catalog.e2))
-    variance = max(float((share * (e1**2 + e2**2)).mean()) / 2.0, np.finfo(np.float64).tiny)
+    # Such that the S/N has unit scatter whatever the weights are: galaxies of none then neither help nor harm.
+    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, np.finfo(np.float64).tiny)
     x, y, size = (catalog.x - left) / side, (catalog.y - low) / side, ((right - left) / side, (high - low) / side)
     return _Field(x, y, e1, e2, share, variance, (left, low), side, size)
 
@@ -282,7 +283,8 @@ def _mean_snr(catalog: ShapeCatalog) -> float:
     """Return the mean ellipticity over its root mean square error."""
     field = _field(catalog, subtract_mean=True)
     mean = abs(np.average(catalog.e1 + 1j * catalog.e2, weights=field.share))
-    return float(mean / np.sqrt((field.share**2 * (field.e1**2 + field.e2**2)).sum() / len(catalog) ** 2))
+    error = np.sqrt((field.share**2 * (field.e1**2 + field.e2**2)).sum()) / field.share.sum()
+    return float(mean / error)
 
 
 def _with_cross(field: _Field) -> tuple[Array, Array]:
