@@ -43,7 +43,7 @@ class Location:
     x, y : float, the catalogue's unit
         Geometric median of the posterior: the point with the least expected distance from the lens.
     position_error : float, the catalogue's unit
-        Root mean square distance from there, over the posterior.
+        Root mean square distance from there, over the posterior; a cell is taken as evenly filled.
     log_odds : float
         Log of the evidence for one lens over that for none, each place in the field, profile and strength weighed by
         its prior; to first order in shear.
@@ -174,7 +174,8 @@ def locate(
     log_posterior = _sharpened(field, profiles, amplitudes, x, y, odds)
     posterior = np.exp(log_posterior - logsumexp(log_posterior))
     at_x, at_y = _geometric_median(x, y, posterior)
-    error = np.sqrt((posterior * ((x - at_x) ** 2 + (y - at_y) ** 2)).sum())
+    within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
+    error = np.sqrt((posterior * ((x - at_x) ** 2 + (y - at_y) ** 2)).sum() + within_cell)
     snr = first / np.sqrt(np.maximum(second, np.finfo(np.float64).tiny))[:, None]
     peak, best = np.unravel_index(snr[:, 0].argmax(), second.shape)
     shape = (rows.size, columns.size)

@@ -201,7 +201,7 @@ def _write_header(figure: Figure, catalog: ShapeCatalog, found: Location) -> Non
     if catalog.wcs is not None:
         ra, dec = catalog.wcs.wcs_pix2world([[found.x, found.y]], 0)[0]
         told += f"; RA {ra:.4f}°, Dec {dec:.4f}°"
-    write(figure, LEFT, 78, told, **SMALL)
+    write(figure, LEFT, 78, told.replace("-", "−"), **SMALL)
     odds = f"S/N {found.snr:.1f} (cross {found.snr_cross:.1f}), log odds {found.log_odds:.1f}"
     p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
     right = -(RIGHT + BAR + BAR_GAP)
