@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from darkmatter_features.catalogs import ShapeCatalog
 from darkmatter_features.errors import ConfigError
+from darkmatter_features.field import Field, field_of, mean_snr
 from darkmatter_features.kernels.profiles import mean_odds, profile_likelihood, profile_sums
 from darkmatter_features.profiles import ShearProfiles, default_profiles
 
@@ -16,13 +17,11 @@ Array = NDArray[np.float64]
 
 # Cells to a side of the field (the square root of its area): for the position, and for the odds.
 FINE, COARSE = 200, 60
-# Cells this far below the best in log likelihood say nothing of the position; of the others at most this many are
-# worked out exactly.
+# Cells so far below the best in log likelihood say nothing; of the others at most so many are worked out exactly.
 MATTERS, MAX_EXACT = 14.0, 4000
 # Shears from this on are undone exactly; of less, an expansion to second order serves.
 WEAK = 0.05
-# Amplitudes: so many, from such an expected S/N, averaged over the field, to such. A lens below is not found by
-# anybody, one above needs no statistics.
+# Amplitudes, and the S/N expected of their ends: below nobody finds a lens, above it needs no statistics.
 N_AMPLITUDES, LEAST_SNR, MOST_SNR = 8, 4.0, 20.0
 # Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field.
 BATCH = 50
@@ -88,30 +87,6 @@ class Location:
             array.flags.writeable = False
 
 
-@dataclass(frozen=True)
-class _Field:
-    """A catalogue in sides of its field: x, y in units of `side` from `corner`."""
-
-    x: Array
-    y: Array
-    e1: Array
-    e2: Array
-    share: Array  # weights, such that their own weighted mean is 1
-    variance: float  # of one component, of a galaxy whose share is 1
-    corner: tuple[float, float]
-    side: float
-    size: tuple[float, float]  # across and up, sides
-
-    def grid(self, n_a_side: int) -> tuple[Array, Array]:
-        """Return x and y of the centres of cells."""
-        across, up = ((np.arange(n) + 0.5) / n * size for n, size in zip(self.n_cells(n_a_side), self.size))
-        return across, up
-
-    def n_cells(self, n_a_side: int) -> tuple[int, int]:
-        across, up = (max(round(n_a_side * size), 1) for size in self.size)
-        return across, up
-
-
 def locate(
     catalog: ShapeCatalog,
     *,
@@ -165,10 +140,10 @@ def locate(
     profiles = profiles or default_profiles()
     options: dict[str, Any] = {"profiles": profiles, "subtract_mean": subtract_mean}
     p = p_value(catalog, **options, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
-    field = _field(catalog, subtract_mean=subtract_mean)
+    field = field_of(catalog, subtract_mean=subtract_mean)
     columns, rows = field.grid(FINE)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    first, second = _sums(field, profiles, x, y, *_with_cross(field))
+    first, second = _sums(field, profiles, x, y, *field.with_cross())
     amplitudes = _amplitudes(second)
     odds = _odds(first[:, :1], second, amplitudes)[:, 0]
     log_posterior = _sharpened(field, profiles, amplitudes, x, y, odds)
@@ -188,7 +163,7 @@ def locate(
         log_odds=_log_odds(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
-        mean_snr=_mean_snr(catalog),
+        mean_snr=mean_snr(catalog),
         p_value=p,
         columns=field.corner[0] + field.side * columns,
         rows=field.corner[1] + field.side * rows,
@@ -211,7 +186,7 @@ def log_odds(catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, su
     subtract_mean : bool
         Take the mean ellipticity off first.
     """
-    return _log_odds(_field(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
+    return _log_odds(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
 
 
 def p_value(
@@ -258,7 +233,7 @@ def p_value(
             f"a p-value wants 1 scrambled sky or more and an rng, got {n_scrambles} and {rng}; 200 tell p down to 0.005"
         )
     profiles = profiles or default_profiles()
-    field = _field(catalog, subtract_mean=subtract_mean)
+    field = field_of(catalog, subtract_mean=subtract_mean)
     found = _log_odds(field, profiles)
     n_larger = 0
     for start in range(0, n_scrambles, BATCH):
@@ -268,32 +243,7 @@ def p_value(
     return (1 + n_larger) / (1 + n_scrambles)
 
 
-def _field(catalog: ShapeCatalog, *, subtract_mean: bool) -> _Field:
-    left, right, low, high = catalog.bounds
-    side = float(np.sqrt((right - left) * (high - low)))
-    weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight
-    share = weight * (weight.sum() / (weight**2).sum())
-    e1, e2 = (e - subtract_mean * np.average(e, weights=share) for e in (catalog.e1, catalog.e2))
-    # Such that the S/N has unit scatter whatever the weights are: galaxies of none then neither help nor harm.
-    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, np.finfo(np.float64).tiny)
-    x, y, size = (catalog.x - left) / side, (catalog.y - low) / side, ((right - left) / side, (high - low) / side)
-    return _Field(x, y, e1, e2, share, variance, (left, low), side, size)
-
-
-def _mean_snr(catalog: ShapeCatalog) -> float:
-    """Return the mean ellipticity over its root mean square error."""
-    field = _field(catalog, subtract_mean=True)
-    mean = abs(np.average(catalog.e1 + 1j * catalog.e2, weights=field.share))
-    error = np.sqrt((field.share**2 * (field.e1**2 + field.e2**2)).sum()) / field.share.sum()
-    return float(mean / error)
-
-
-def _with_cross(field: _Field) -> tuple[Array, Array]:
-    """Return e1 and e2 (n, 2) of two skies: as it is, and such that its tangential shear is the first one's cross."""
-    return np.stack([field.e1, field.e2], axis=1), np.stack([field.e2, -field.e1], axis=1)
-
-
-def _sums(field: _Field, profiles: ShearProfiles, x: Array, y: Array, e1: Array, e2: Array) -> tuple[Array, Array]:
+def _sums(field: Field, profiles: ShearProfiles, x: Array, y: Array, e1: Array, e2: Array) -> tuple[Array, Array]:
     first = np.empty((x.size, e1.shape[1], len(profiles)))
     second = np.empty((x.size, len(profiles)))
     weight = field.share / field.variance
@@ -313,11 +263,11 @@ def _odds(first: Array, second: Array, amplitudes: Array) -> Array:
     return odds
 
 
-def _log_odds(field: _Field, profiles: ShearProfiles) -> float:
+def _log_odds(field: Field, profiles: ShearProfiles) -> float:
     return float(_many_log_odds(field, profiles, field.e1[:, None], field.e2[:, None])[0])
 
 
-def _many_log_odds(field: _Field, profiles: ShearProfiles, e1: Array, e2: Array) -> Array:
+def _many_log_odds(field: Field, profiles: ShearProfiles, e1: Array, e2: Array) -> Array:
     """Return the log odds (m,) of skies of e1 and e2 (n, m)."""
     x, y = (axis.ravel() for axis in np.meshgrid(*field.grid(COARSE)))
     first, second = _sums(field, profiles, x, y, e1, e2)
@@ -325,7 +275,7 @@ def _many_log_odds(field: _Field, profiles: ShearProfiles, e1: Array, e2: Array)
     return np.asarray(logsumexp(odds, axis=0) - np.log(x.size))
 
 
-def _sharpened(field: _Field, profiles: ShearProfiles, amplitudes: Array, x: Array, y: Array, odds: Array) -> Array:
+def _sharpened(field: Field, profiles: ShearProfiles, amplitudes: Array, x: Array, y: Array, odds: Array) -> Array:
     """Return the odds with those of the best cells worked out exactly."""
     best = np.argsort(-odds, kind="stable")[:MAX_EXACT]
     best = best[odds[best] > odds.max() - MATTERS]

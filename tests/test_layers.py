@@ -16,7 +16,8 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 # Each may import those before it.
 ORDER = (
     *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
-    *("kernels", "profiles", "location", "background", "segmentation", "shapes", "template", "shear", "evidence"),
+    *("kernels", "profiles", "field", "location"),
+    *("background", "segmentation", "shapes", "template", "shear", "evidence"),
     *("scrambles", "fit"),
     *("statistics", "extract", "batch", "panels", "page", "posterior", "plots", "template_plot", "location_plot"),
 )
