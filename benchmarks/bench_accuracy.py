@@ -144,7 +144,7 @@ def _labels(rows: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def _at_peak(judged: pd.DataFrame, log_odds: Array) -> Answer:
-    return Answer(judged["sky"].tolist(), log_odds, judged["peak_row"].to_numpy(), judged["peak_column"].to_numpy())
+    return Answer(judged["sky"].tolist(), log_odds, judged["row"].to_numpy(), judged["column"].to_numpy())
 
 
 def judge(answer: Answer, truth: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """Work spread over processes here, or over the workers of a Dask cluster."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from darkmatter_features.errors import ConfigError
@@ -43,8 +45,15 @@ def parallel(
 def _on_processes(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
 
+    here = Path.cwd()
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*task) for task in tasks)
+        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_work_in)(here, work, task) for task in tasks)
+
+
+def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Do the work where its relative paths lead to the right files: processes are used again, and may stand elsewhere."""
+    os.chdir(folder)
+    return work(*task)
 
 
 def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address: str) -> Iterator[Any]:

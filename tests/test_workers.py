@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,14 @@ TASKS = [(k, 3) for k in range(7)]
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_results_come_in_the_order_of_the_tasks(n_jobs):
     assert list(parallel(pow, TASKS, n_jobs=n_jobs)) == [k**3 for k in range(7)]
+
+
+def test_relative_paths_lead_where_the_caller_stands(tmp_path, monkeypatch):
+    for folder in ("first", "second"):  # the second call uses the processes of the first again
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        (tmp_path / folder / "name.txt").write_text(folder)
+        assert list(parallel(Path.read_text, [(Path("name.txt"),)] * 2, n_jobs=2)) == [folder] * 2
 
 
 def test_dask_does_the_same():
