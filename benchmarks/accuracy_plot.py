@@ -29,7 +29,7 @@ def draw(path: Path, sides: Sides, curve: Curves, limit: str) -> None:
 
 
 def _draw_sides(axes: Any, sides: Sides, key: str, limit: str) -> None:
-    shown = [name for name in sides if "counts" not in name]
+    shown = [name for name in sides if "counts only" not in name]
     places = 4 if key == "auc" else 3
     for place, name in enumerate(reversed(shown)):
         value, error = sides[name][key], sides[name][f"{key}_error"]

@@ -51,7 +51,7 @@ def _on_processes(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_
 
 
 def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-    """Do the work where its relative paths lead to the right files: processes are used again, and may stand elsewhere."""
+    """Do the work where its relative paths lead right: processes are used again, and may stand elsewhere."""
     os.chdir(folder)
     return work(*task)
 
