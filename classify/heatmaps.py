@@ -135,6 +135,7 @@ def draw(
     tasks = [(drawing, Path(out), model, n_scrambles) for drawing in drawings]
     failures = []
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
+    report(progress, 0, len(drawings))
     for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
         if reason is not None:
             failures.append((str(drawing.sky), reason))

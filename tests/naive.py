@@ -58,6 +58,46 @@ def color_residual(values):
     return np.sqrt(np.mean((values - values.sum(axis=1, keepdims=True) * color) ** 2))
 
 
+def find_colors(values, rows, columns, noise, separation, *, reach, core, n_shifts, max_colors):
+    """Colours that recur over a compact patch: the commonest first. Returns them, and the patch of every pixel."""
+    totals = values.sum(axis=1)
+
+    def near(color):
+        return np.abs(values - totals[:, None] * color).max(axis=1) <= reach * noise
+
+    def mean_color(members):
+        return values[members].sum(axis=0) / values[members].sum()
+
+    candidates, is_covered = [], np.zeros(totals.size, dtype=bool)
+    for p in range(totals.size):
+        if is_covered[p] or reach * noise > separation * totals[p]:
+            continue
+        color = values[p] / totals[p]
+        for _ in range(n_shifts):
+            n = near(color).sum()
+            color = mean_color(near(color)) if n else color
+        is_covered |= near(color)
+        if n >= core:
+            candidates.append((n, color))
+    candidates.sort(key=lambda candidate: -candidate[0])
+    colors, patch = [], np.zeros(totals.size, dtype=int)
+    for _, color in candidates:
+        is_apart = all(np.abs(color - other).max() >= separation for other in colors)
+        members = near(color) & (patch == 0)
+        if len(colors) == max_colors or not is_apart or members.sum() < core:
+            continue
+        color = mean_color(members)
+        members = near(color) & (patch == 0)
+        around = [
+            (members & (abs(rows - i) <= 1) & (abs(columns - j) <= 1)).sum()
+            for i, j in zip(rows[members], columns[members], strict=True)
+        ]
+        if max(around, default=0) >= core:
+            colors.append(color)
+            patch[members] = len(colors)
+    return np.array(colors), patch
+
+
 def two_shares(value, a, b):
     shares, *_ = np.linalg.lstsq(np.column_stack([a, b]), value, rcond=None)
     return *shares, ((value - np.column_stack([a, b]) @ shares) ** 2).sum()

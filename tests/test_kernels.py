@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import naive
 import numpy as np
 import pytest
@@ -81,6 +83,52 @@ def _blob(rng, side=14):
     grid = np.zeros(inside.shape, dtype=np.int32)
     grid[rows, columns] = np.arange(1, rows.size + 1)
     return grid, rows, columns
+
+
+def test_find_colors_matches_naive(rng):
+    """Two galaxies of a colour each, a seam between them, and pixels of no colour that recurs."""
+    own = np.array([[0.55, 0.33, 0.12], [0.25, 0.29, 0.46]])
+    for seam in (0, 2):
+        grid, rows, columns = _blob(rng)
+        share = np.clip((columns - 7) / max(seam, 0.1) + 0.5, 0, 1)[:, None]
+        values = (share * own[0] + (1 - share) * own[1]) * rng.uniform(100, 300, (rows.size, 1))
+        values += rng.normal(0, 0.2, values.shape)
+        odd = rng.choice(rows.size, 10, replace=False)
+        values[odd] = rng.dirichlet(np.ones(3), 10) * 200
+        found, patch = np.empty((colors.MAX_COLORS, 3)), np.zeros(rows.size, dtype=np.int64)
+        n = colors.find_colors(values, grid, rows, columns, 0.3, 0.012, found, patch)
+        expected, expected_patch = naive.find_colors(
+            values, rows, columns, 0.3, 0.012,
+            reach=colors.REACH, core=colors.CORE, n_shifts=colors.N_SHIFTS, max_colors=colors.MAX_COLORS,
+        )  # fmt: skip
+        np.testing.assert_allclose(found[:n], expected, atol=1e-9)
+        np.testing.assert_array_equal(patch, expected_patch)
+        assert n == 2
+
+
+def test_piece_residuals_are_those_of_each_piece(rng):
+    values, starts = rng.random((60, 3)) * 100, np.array([0, 12, 13, 60])
+    residuals = np.empty(3)
+    footprints.piece_residuals(values, starts, residuals)
+    parts = [values[start:stop] for start, stop in pairwise(starts)]
+    np.testing.assert_allclose(residuals, [naive.color_residual(part) for part in parts], atol=1e-12)
+
+
+@pytest.mark.parametrize("by_color", [True, False])
+def test_split_pieces_keeps_the_light_and_the_order(rng, by_color):
+    """A piece of one galaxy leaves as it came, whatever splits it."""
+    _, rows, columns = _blob(rng)
+    pixels = np.sort(rows * 80 + columns)
+    values = np.outer(rng.uniform(100, 200, pixels.size), [0.5, 0.3, 0.2])
+    starts, residuals = np.array([0, pixels.size]), np.array([0.0])
+    out, flux = np.empty(8 * pixels.size, dtype=np.int64), np.empty(8 * pixels.size)
+    ends, blended = np.empty(pixels.size, dtype=np.int64), np.empty(pixels.size, dtype=bool)
+    n = footprints.split_pieces(
+        values, pixels, starts, residuals, 80, by_color, 0.3, 0.012, 0.9, 1.0, 8, out, flux, ends, blended
+    )
+    assert (n, blended[0]) == (1, False)
+    np.testing.assert_array_equal(out[: ends[1]], pixels)
+    np.testing.assert_allclose(flux[: ends[1]], values.sum(axis=1))
 
 
 def test_share_light_matches_naive(rng):
