@@ -1,13 +1,9 @@
 """Every setting of the training, with its default and its meaning, in one place."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from darkmatter_features.errors import ConfigError
-
-
-def _setting(default: Any, meaning: str, *, at_least: float, at_most: float = float("inf")) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "range": (at_least, at_most)})
+from darkmatter_features.config import check_settings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,28 +13,25 @@ class TrainConfig:
     Raises
     ------
     ConfigError
-        If a value lies out of range.
+        If a value has the wrong type or lies out of range.
     """
 
-    n_folds: int = _setting(5, "parts of the training rows; each member leaves one out", at_least=2)
-    n_repeats: int = _setting(2, "times the rows are parted anew; members are folds times repeats", at_least=1)
-    row_fraction: float = _setting(1.0, "share of the training rows that is used", at_least=0.01, at_most=1)
-    max_rounds: int = _setting(800, "most trees of a member", at_least=1)
-    block: int = _setting(20, "rounds between two lines of the history", at_least=1)
-    patience: int = _setting(100, "rounds without a better out-of-fold loss after which training stops", at_least=1)
-    learning_rate: float = _setting(0.03, "weight of a tree", at_least=1e-4, at_most=1)
-    num_leaves: int = _setting(7, "leaves of a tree", at_least=2)
-    min_data_in_leaf: int = _setting(20, "fewest rows in a leaf", at_least=1)
-    feature_fraction: float = _setting(0.3, "share of the columns that a tree sees", at_least=0.01, at_most=1)
-    bagging_fraction: float = _setting(0.8, "share of the rows that a tree sees", at_least=0.01, at_most=1)
-    lambda_l2: float = _setting(5.0, "shrinkage of the leaves' values", at_least=0)
-    seed: int = _setting(1, "of the parts and of the trees", at_least=0, at_most=2**31 - 1)
+    n_folds: int = setting(5, "parts of the training rows; each member leaves one out", at_least=2)
+    n_repeats: int = setting(2, "times the rows are parted anew; members are folds times repeats", at_least=1)
+    row_fraction: float = setting(1.0, "share of the training rows that is used", at_least=0.01, at_most=1)
+    max_rounds: int = setting(800, "most trees of a member", at_least=1)
+    block: int = setting(20, "rounds between two lines of the history", at_least=1)
+    patience: int = setting(100, "rounds without a better out-of-fold loss after which training stops", at_least=1)
+    learning_rate: float = setting(0.03, "weight of a tree", at_least=1e-4, at_most=1)
+    num_leaves: int = setting(7, "leaves of a tree", at_least=2)
+    min_data_in_leaf: int = setting(20, "fewest rows in a leaf", at_least=1)
+    feature_fraction: float = setting(0.3, "share of the columns that a tree sees", at_least=0.01, at_most=1)
+    bagging_fraction: float = setting(0.8, "share of the rows that a tree sees", at_least=0.01, at_most=1)
+    lambda_l2: float = setting(5.0, "shrinkage of the leaves' values", at_least=0)
+    seed: int = setting(1, "of the parts and of the trees", at_least=0, at_most=2**31 - 1)
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            value, (low, high) = getattr(self, setting.name), setting.metadata["range"]
-            if not low <= value <= high:
-                raise ConfigError(f"{setting.name} must lie between {low:g} and {high:g}, got {value!r}")
+        check_settings(self)
 
     def fast(self) -> Self:
         """Return the settings of a quick trial: half of the rows, three members, larger steps."""

@@ -14,7 +14,8 @@ from darkmatter_features.errors import ConfigError
 ALGORITHM = 1
 
 
-def _setting(default: Any, meaning: str, *, at_least: float, at_most: float = float("inf")) -> Any:
+def setting(default: Any, meaning: str, *, at_least: float, at_most: float = float("inf")) -> Any:
+    """Declare a field of a configuration: its default, what it means and where it may lie."""
     return field(default=default, metadata={"meaning": meaning, "range": (at_least, at_most)})
 
 
@@ -28,41 +29,40 @@ class MeasureConfig:
         If a value has the wrong type or lies out of range.
     """
 
-    threshold_fraction: float = _setting(
+    threshold_fraction: float = setting(
         0.1,
         "threshold over a noiseless background, as a fraction of the picture's bright level",
         at_least=0,
         at_most=1,
     )
-    threshold_sigma: float = _setting(
+    threshold_sigma: float = setting(
         3.0, "threshold over a noisy background, in standard deviations of the smoothed noise", at_least=0.5
     )
-    background_box: int = _setting(32, "box in which a noisy background is estimated", at_least=8)
-    n_pixels: int = _setting(8, "fewest pixels of a galaxy", at_least=3)
-    split_colors: bool = _setting(True, "split overlapping galaxies by their colours", at_least=0)
-    color_separation: float = _setting(
+    background_box: int = setting(32, "box in which a noisy background is estimated", at_least=8)
+    n_pixels: int = setting(8, "fewest pixels of a galaxy", at_least=3)
+    split_colors: bool = setting(True, "split overlapping galaxies by their colours", at_least=0)
+    color_separation: float = setting(
         0.012,
         "least distance between the colours (fractions of the light) of two overlapping galaxies",
         at_least=0,
         at_most=1,
     )
-    split_contrast: float = _setting(
+    split_contrast: float = setting(
         0.35,
         "where colour cannot tell: least depth of the saddle between two peaks, as a fraction of the lower one",
         at_least=0,
         at_most=1,
     )
-    min_galaxies: int = _setting(10, "fewest galaxies from which a sky is judged", at_least=1)
-    grid_spacing: float = _setting(10.0, "distance between candidate centres", at_least=1)
-    smallest_scale: float = _setting(
+    min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1)
+    grid_spacing: float = setting(10.0, "distance between candidate centres", at_least=1)
+    smallest_scale: float = setting(
         28.0,
         "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large",
         at_least=1,
     )
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            _check_setting(setting.name, getattr(self, setting.name), setting.type, *setting.metadata["range"])
+        check_settings(self)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -108,7 +108,20 @@ class MeasureConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_setting(name: str, value: Any, kind: Any, low: float, high: float) -> None:
+def check_settings(config: Any) -> None:
+    """Refuse a configuration whose fields, declared by :func:`setting`, have a wrong type or lie out of range.
+
+    Raises
+    ------
+    ConfigError
+        It names the field, what is wanted and what was found.
+    """
+    for declared in fields(config):
+        value = getattr(config, declared.name)
+        _check(declared.name, value, declared.type, *declared.metadata["range"])
+
+
+def _check(name: str, value: Any, kind: Any, low: float, high: float) -> None:
     wrong_type = isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float))
     if wrong_type or (kind is int and not isinstance(value, int)):
         raise ConfigError(f"{name} must be of type {kind.__name__}, got {value!r}")

@@ -299,3 +299,10 @@ def test_trees_that_make_it_no_better_are_left_out():
     assert boosted.members == ()
     assert boosted.start.slope == pytest.approx(4, rel=0.4)
     assert mean_log_odds(boosted.members, x).tolist() == [0.0] * 300
+
+
+@pytest.mark.parametrize("wrong", [{"n_folds": 2.5}, {"learning_rate": "fast"}, {"seed": True}])
+def test_settings_of_the_wrong_type_are_refused_by_name(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=f"{name} must be of type"):
+        TrainConfig(**wrong)
