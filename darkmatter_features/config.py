@@ -11,7 +11,7 @@ from typing import Any, Self
 from darkmatter_features.errors import ConfigError
 
 # Part of the fingerprint: raised whenever the same settings come to give other numbers.
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 def setting(default: Any, meaning: str, *, at_least: float, at_most: float = float("inf")) -> Any:
@@ -35,6 +35,12 @@ class MeasureConfig:
         at_least=0,
         at_most=1,
     )
+    rim_fraction: float = setting(
+        0.02,
+        "how faint the rim of a galaxy is followed over a noiseless background, as a fraction of the bright level",
+        at_least=0,
+        at_most=1,
+    )
     threshold_sigma: float = setting(
         3.0, "threshold over a noisy background, in standard deviations of the smoothed noise", at_least=0.5
     )
@@ -52,6 +58,11 @@ class MeasureConfig:
         "where colour cannot tell: least depth of the saddle between two peaks, as a fraction of the lower one",
         at_least=0,
         at_most=1,
+    )
+    blur: float = setting(
+        0.92,
+        "blur of the pictures, standard deviation of a Gaussian: its second moment is taken off every galaxy's",
+        at_least=0,
     )
     min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1)
     grid_spacing: float = setting(10.0, "distance between candidate centres", at_least=1)

@@ -11,7 +11,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.kernels.colors import MAX_COLORS, REACH
 from darkmatter_features.kernels.footprints import gather_values, piece_residuals, split_pieces
-from darkmatter_features.kernels.pieces import brightest_band, connected_pieces
+from darkmatter_features.kernels.pieces import brightest_band, connected_pieces, grow_pieces
 from darkmatter_features.sky import Sky
 
 # Smaller pictures hold no field to map.
@@ -24,6 +24,8 @@ QUANTISATION = 12**-0.5
 BRIGHT_PERCENTILE = 99.0
 # A saddle of noise alone is shallower than this many standard deviations of a band's noise.
 NOISE_DEPTH = 3.0
+# How far, in pixels, the rim of a galaxy reaches beyond its threshold: light that a blur has spread.
+RIM_WIDTH = 3
 # Width (standard deviation, pixels) of the smoothing under which noisy pictures are searched.
 DETECTION_SIGMA = 1.2
 
@@ -85,7 +87,7 @@ class _Detection:
     bands: NDArray[Any]
     background: NDArray[Any]
     noise: float
-    is_noisy: bool
+    rim: float | None  # pixels above it that touch a piece belong to it; None where noise hides them
 
 
 def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
@@ -151,7 +153,9 @@ def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureCo
     bright = float(np.percentile(lit, BRIGHT_PERCENTILE)) if lit.size else 0.0
     is_integer = np.issubdtype(sky.pixels.dtype, np.integer)
     noise = QUANTISATION if is_integer else 1e-3 * bright
-    return _Detection(image, config.threshold_fraction * bright, sky.pixels, background, noise, is_noisy=False)
+    return _Detection(
+        image, config.threshold_fraction * bright, sky.pixels, background, noise, rim=config.rim_fraction * bright
+    )
 
 
 def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
@@ -166,7 +170,7 @@ def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
     noise = max(noise_level(bands[..., band], sky.mask) for band in range(n_bands))
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
     threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
-    return _Detection(smoothed, threshold, bands, np.zeros(n_bands), noise, is_noisy=True)
+    return _Detection(smoothed, threshold, bands, np.zeros(n_bands), noise, rim=None)
 
 
 def _check_measured(sky: Sky, box: int) -> None:
@@ -190,7 +194,12 @@ def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.in
     starts = np.empty(n_lit // config.n_pixels + 2, dtype=np.int64)
     labels = np.zeros(detection.image.shape, dtype=np.int32)
     n_pieces = connected_pieces(detection.image, detection.threshold, config.n_pixels, labels, pixels, starts)
-    return pixels[: starts[n_pieces]], starts[: n_pieces + 1]
+    if detection.rim is None:
+        return pixels[: starts[n_pieces]], starts[: n_pieces + 1]
+    n_rimmed = int(np.count_nonzero(detection.image > np.float64(min(detection.rim, detection.threshold))))
+    grown, grown_starts = np.empty(n_rimmed, dtype=np.int64), np.empty(n_pieces + 1, dtype=np.int64)
+    grow_pieces(detection.image, detection.rim, RIM_WIDTH, labels, starts[: n_pieces + 1], grown, grown_starts)
+    return grown[: grown_starts[-1]], grown_starts
 
 
 def _split(

@@ -29,6 +29,18 @@ def connected_pieces(detection, threshold, n_pixels):
     return pieces
 
 
+def grow_pieces(detection, threshold, n_rings, labels):
+    """The labels after each piece has taken in, `n_rings` times, the pixels above a threshold that touch it."""
+    labels = labels.copy()
+    for _ in range(n_rings):
+        before = labels.copy()
+        for i, j in np.argwhere((before == 0) & (detection > threshold)):
+            around = before[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            if (around > 0).any():
+                labels[i, j] = around[around > 0].min()
+    return labels
+
+
 def footprint_moments(starts, pixels, flux, n_columns):
     moments = []
     for start, stop in pairwise(starts):

@@ -34,6 +34,24 @@ def test_connected_pieces_match_naive(patchy, threshold):
     assert (labels > 0).sum() == sum(map(len, expected))
 
 
+def test_grown_pieces_match_naive(patchy):
+    """Pixels that two pieces reach at once may go to either; all others go where the naive twin puts them."""
+    labels = np.zeros(patchy.shape, dtype=np.int32)
+    found, starts = np.empty(patchy.size, dtype=np.int64), np.empty(patchy.size, dtype=np.int64)
+    n = pieces.connected_pieces(patchy, 0.8, 4, labels, found, starts)
+    assert n > 3
+    threshold = 0.5
+    expected = naive.grow_pieces(patchy, threshold, 2, labels)
+    grown, grown_starts = np.empty(patchy.size, dtype=np.int64), np.empty(n + 1, dtype=np.int64)
+    pieces.grow_pieces(patchy, threshold, 2, labels, starts[: n + 1], grown, grown_starts)
+    np.testing.assert_array_equal(labels > 0, expected > 0)
+    assert (expected > 0).sum() > starts[n]
+    assert (labels == expected).mean() > 0.9
+    for k in range(n):
+        own = grown[grown_starts[k] : grown_starts[k + 1]]
+        np.testing.assert_array_equal(own, np.flatnonzero(labels == k + 1))
+
+
 def _footprints(rng, n=30):
     starts = np.concatenate([[0], np.cumsum(rng.integers(1, 40, n))])
     return starts, rng.integers(0, 60 * 80, starts[-1]), rng.random(starts[-1]) + 0.1

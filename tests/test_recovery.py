@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from drawing import BLUE, ORANGE, PINK, disc
 from naive import shear_sums
+from scipy.ndimage import gaussian_filter
 
+from darkmatter_features.config import MeasureConfig
 from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import measure_shapes
 from darkmatter_features.shear import shear_maps
@@ -27,6 +29,7 @@ def _drawn_sky(rng, turn):
         e = (unlensed + g) / (1 + np.conj(g) * unlensed)
         at = (slice(STAMP * i, STAMP * (i + 1)), slice(STAMP * j, STAMP * (j + 1)))
         image = disc((STAMP, STAMP), x - at[1].start, y - at[0].start, size=4.5, e1=e.real, e2=e.imag)
+        image = gaussian_filter(image, MeasureConfig().blur)
         light[at] += 330 * image[..., None] * (ORANGE, BLUE, PINK)[k % 3]
     return Sky("planted.png", np.rint(light).astype(np.uint8))
 

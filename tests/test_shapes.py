@@ -2,18 +2,20 @@ import numpy as np
 import pytest
 from drawing import BLUE, ORANGE, disc, gaussian, sky_of
 from photutils.segmentation import SegmentationImage, SourceCatalog
+from scipy.ndimage import gaussian_filter
 
+from darkmatter_features.config import MeasureConfig
 from darkmatter_features.segmentation import segment
-from darkmatter_features.shapes import Flag, ellipticity, measure_shapes
+from darkmatter_features.shapes import THINNEST, Flag, ellipticity, measure_shapes
 from darkmatter_features.sky import Sky
 
 SHAPE = (96, 96)
+SHARP = MeasureConfig(blur=0.0)
 
 
 @pytest.mark.parametrize(("e1", "e2"), [(0.0, 0.0), (0.4, 0.0), (-0.4, 0.0), (0.0, 0.4), (0.2, -0.5), (-0.1, 0.25)])
 def test_ellipse_of_a_drawn_disc_is_measured(e1, e2):
-    catalog = measure_shapes(segment(sky_of((disc(SHAPE, 47.3, 50.8, size=6, e1=e1, e2=e2), ORANGE, 400))))
-    # Pixels are squares of variance 1/12, once in the drawing and once in the measuring: 0.5 % of 6 px squared.
+    catalog = measure_shapes(segment(sky_of((disc(SHAPE, 47.3, 50.8, size=6, e1=e1, e2=e2), ORANGE, 400))), SHARP)
     assert catalog.e1[0] == pytest.approx(e1, abs=0.015)
     assert catalog.e2[0] == pytest.approx(e2, abs=0.015)
     assert catalog.x[0] == pytest.approx(47.3, abs=0.05)
@@ -49,6 +51,27 @@ def test_flipping_the_sky_flips_e2():
     np.testing.assert_allclose(after.x, SHAPE[1] - 1 - before.x, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [2.0, 4.0])
+@pytest.mark.parametrize(("e1", "e2"), [(0.3, 0.0), (-0.2, 0.35)])
+def test_blur_comes_off(size, e1, e2):
+    """Second moments add under a blur: those of the galaxy as it was come back, of the blurred picture they do not."""
+    blurred = gaussian_filter(disc(SHAPE, 47.3, 50.8, size=size, e1=e1, e2=e2), MeasureConfig().blur)
+    segments = segment(sky_of((blurred, ORANGE, 400)))
+    sharpened, plain = measure_shapes(segments), measure_shapes(segments, SHARP)
+    assert sharpened.e1[0] + 1j * sharpened.e2[0] == pytest.approx(e1 + 1j * e2, abs=0.02)
+    assert sharpened.size[0] == pytest.approx(size, rel=0.02)
+    assert abs(plain.e1[0] + 1j * plain.e2[0]) < 0.97 * np.hypot(e1, e2)
+    assert plain.size[0] > 1.02 * size
+
+
+def test_what_a_blur_leaves_has_an_extent():
+    """A point is no thinner than THINNEST, and round."""
+    point = gaussian_filter(disc(SHAPE, 47.0, 50.0, size=0.5), 0.8) * 3
+    catalog = measure_shapes(segment(sky_of((point, ORANGE, 400))), MeasureConfig(blur=2.0))
+    assert catalog.size[0] == pytest.approx(THINNEST)
+    assert np.hypot(catalog.e1[0], catalog.e2[0]) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_moments_agree_with_photutils(rng):
     galaxies = [
         (gaussian(SHAPE, x, y, size=2.5, e1=e1, e2=e2), ORANGE, 500)
@@ -58,13 +81,13 @@ def test_moments_agree_with_photutils(rng):
     ]
     sky = sky_of(*galaxies)
     segments = segment(sky)
-    catalog = measure_shapes(segments)
+    catalog = measure_shapes(segments, SHARP)
     reference = SourceCatalog(sky.pixels.astype(float).sum(axis=2), SegmentationImage(segments.labels))
     np.testing.assert_allclose(catalog.x, reference.x_centroid, atol=1e-9)
     np.testing.assert_allclose(catalog.y, reference.y_centroid, atol=1e-9)
     np.testing.assert_allclose(catalog.flux, reference.segment_flux, rtol=1e-12)
     covariance = np.array(reference.covariance.value)
-    e1, e2 = ellipticity(covariance[:, 0, 0] + 1 / 12, covariance[:, 1, 1] + 1 / 12, covariance[:, 0, 1])
+    e1, e2 = ellipticity(covariance[:, 0, 0], covariance[:, 1, 1], covariance[:, 0, 1])
     np.testing.assert_allclose(catalog.e1, e1, atol=1e-9)
     np.testing.assert_allclose(catalog.e2, e2, atol=1e-9)
 

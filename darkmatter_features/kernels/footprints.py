@@ -64,6 +64,9 @@ def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separati
     grid = _local_grid(pixels, n_columns, rows, columns)
     colors = np.empty((MAX_COLORS, values.shape[1]))
     patch = np.zeros(pixels.size, dtype=np.int64)
+    for p in range(pixels.size):
+        if REACH * noise > separation * values[p].sum():
+            patch[p] = -1  # too faint to know its colour
     n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
     if n_colors < 2:
         return _whole(values)

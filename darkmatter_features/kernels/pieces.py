@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from darkmatter_features.kernels import compiled
 
 
@@ -70,3 +72,53 @@ def _relabel(labels: Any, pixels: Any, start: Any, end: Any, label: Any) -> None
     for k in range(start, end):
         i, j = divmod(pixels[k], n_columns)
         labels[i, j] = label
+
+
+@compiled
+def grow_pieces(
+    detection: Any, threshold: Any, n_rings: Any, labels: Any, starts: Any, grown: Any, grown_starts: Any
+) -> None:
+    """Let every piece take in the pixels above a lower `threshold` within `n_rings` steps of it, nearest piece first.
+
+    `labels` are those of :func:`connected_pieces`, and are brought up to date. Piece k then owns
+    ``grown[grown_starts[k]:grown_starts[k + 1]]``, in the order of the picture.
+    """
+    n_rows, n_columns = detection.shape
+    queue = np.empty(grown.size, dtype=np.int64)
+    end = 0
+    for i in range(n_rows):
+        for j in range(n_columns):
+            if labels[i, j] > 0:
+                queue[end] = i * n_columns + j
+                end += 1
+    first = 0
+    for _ in range(n_rings):
+        last = end
+        for head in range(first, last):
+            i, j = divmod(queue[head], n_columns)
+            for k in range(max(i - 1, 0), min(i + 2, n_rows)):
+                for m in range(max(j - 1, 0), min(j + 2, n_columns)):
+                    if labels[k, m] == 0 and detection[k, m] > threshold:
+                        labels[k, m] = labels[i, j]
+                        queue[end] = k * n_columns + m
+                        end += 1
+        first = last
+    _list_by_label(labels, starts.size - 1, grown, grown_starts)
+
+
+@compiled
+def _list_by_label(labels: Any, n_labels: Any, pixels: Any, starts: Any) -> None:
+    """Fill `pixels` with the flat indices of the pixels labelled 1, then 2, ...; `starts` with where each begins."""
+    n_rows, n_columns = labels.shape
+    place = np.zeros(n_labels + 1, dtype=np.int64)
+    for i in range(n_rows):
+        for j in range(n_columns):
+            if labels[i, j] > 0:
+                place[labels[i, j]] += 1
+    starts[: n_labels + 1] = np.cumsum(place)
+    place[1:] = starts[:n_labels]
+    for i in range(n_rows):
+        for j in range(n_columns):
+            if labels[i, j] > 0:
+                pixels[place[labels[i, j]]] = i * n_columns + j
+                place[labels[i, j]] += 1
