@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from darkmatter_features.kernels.evidence import count_likelihood, expand, lens_likelihood
+from darkmatter_features.kernels.evidence import count_likelihood, lens_likelihood, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import STEP, LensTemplate
 
@@ -18,8 +18,10 @@ CELL = 16.0
 FINER = 4
 # Cells this far below the best, in log evidence, do not matter; of the others at most this many are cut.
 MATTERS, MAX_CUT = 12.0, 40
-# Shears from this on are undone exactly; of less, an expansion to second order errs by 0.01 in log evidence.
-WEAK = 0.25
+# Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
+# there is one amplitude alone. Radii of the profiles, pixels.
+N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
+RADIAL_STEP = 0.25
 # The position is the mean of the posterior within this distance of its mode, pixels.
 NEAR_MODE = 48.0
 # Steps of the lattice over which the counts are normalised, pixels.
@@ -121,32 +123,53 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
     -------
     log_shear : (m, n_profiles, n_amplitudes) float64 array
         Of the shapes.
-    log_counts : (m,) float64 array
+    log_counts : (m, n_amplitudes) float64 array
         Of the counts.
     """
     kind = template.kinds(catalog.size, catalog.is_partial)
-    coefficients = np.empty((len(catalog), 5))
-    expand(template.log_p0, kind, catalog.e1, catalog.e2, coefficients)
+    shears, places = _shears(template)
+    ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
+    tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
     log_shear = np.empty((rows.size, *template.weights.shape))
-    lens_likelihood(
-        catalog.x, catalog.y, catalog.e1, catalog.e2, kind, template.response, template.log_p0, coefficients,
-        template.shear, STEP, template.amplitudes, WEAK, columns, rows, log_shear,
-    )  # fmt: skip
-    log_counts = np.empty(rows.size)
+    lens_likelihood(catalog.x, catalog.y, ratios, places, RADIAL_STEP, columns, rows, log_shear)
+    sums = np.empty(rows.size)
     count_likelihood(
-        catalog.x, catalog.y, template.classes(catalog.size), template.log_counts, STEP, columns, rows, log_counts
+        catalog.x, catalog.y, template.classes(catalog.size), template.log_counts, STEP, columns, rows, sums
     )
-    return log_shear, log_counts - len(catalog) * _log_mean_counts(template, catalog.shape, rows, columns)
+    log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
+    return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
+
+
+@lru_cache(maxsize=8)
+def _shears(template: LensTemplate) -> tuple[Array, Array]:
+    """Return the shears (n_shears,) to tabulate and where among them those of the least amplitude lie.
+
+    The latter are (n_profiles, n_radii), the radii :data:`RADIAL_STEP` apart; -1 where there is next to no shear.
+    """
+    amplitudes = template.amplitudes
+    ratio = float(amplitudes[1] / amplitudes[0]) if amplitudes.size > 1 else SHEAR_RATIO
+    radii = np.arange(0.0, STEP * (template.shear.shape[1] - 1), RADIAL_STEP)
+    nodes = STEP * np.arange(template.shear.shape[1])
+    least = amplitudes[0] * np.stack([np.interp(radii, nodes, profile) for profile in template.shear])
+    node = np.floor(np.log(np.maximum(least, LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio))
+    lower = LEAST_SHEAR * ratio**node
+    places = np.where(least >= LEAST_SHEAR, node + (least / lower - 1.0) / (ratio - 1.0), -1.0)
+    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + amplitudes.size + 2, dtype=np.float64)
+    return shears, np.asarray(places)
 
 
 def _over_amplitudes(likelihood: tuple[Array, Array], template: LensTemplate) -> Array:
     """Return the log evidence (m,) of each place, of shapes and counts."""
     log_shear, log_counts = likelihood
-    return _of_shear(log_shear, template) + log_counts
+    return _of_shear(log_shear + log_counts[:, None, :], template)
 
 
 def _of_shear(log_shear: Array, template: LensTemplate) -> Array:
     return np.asarray(logsumexp(log_shear, axis=(1, 2), b=template.weights))
+
+
+def _of_counts(log_counts: Array, template: LensTemplate) -> Array:
+    return np.asarray(logsumexp(log_counts, axis=1, b=template.weights.sum(axis=0)))
 
 
 def _cells(side: int) -> Array:
@@ -175,23 +198,20 @@ def _summarised(
     template: LensTemplate,
 ) -> Evidence:
     """Put the cut cells in the place of the coarse ones, and sum."""
-    of_shear, of_counts, joint = (
-        _put_together(function(coarse), function(fine), cut)
-        for function in (
-            lambda both: _of_shear(both[0], template),
-            lambda both: both[1],
-            lambda both: _over_amplitudes(both, template),
-        )
-    )
+    of_shear = _put_together(_of_shear(coarse[0], template), _of_shear(fine[0], template), cut)
+    of_counts = _put_together(_of_counts(coarse[1], template), _of_counts(fine[1], template), cut)
+    fine_joint = _over_amplitudes(fine, template)
+    joint = _put_together(_over_amplitudes(coarse, template), fine_joint, cut)
     whole = np.setdiff1d(np.arange(joint.size), cut)
     every_place = np.concatenate([places[:, whole], fine_places], axis=1)
-    log_weight = np.concatenate([joint[whole], _over_amplitudes(fine, template) - 2.0 * np.log(FINER)])
+    log_weight = np.concatenate([joint[whole], fine_joint - 2.0 * np.log(FINER)])
     weight = np.exp(log_weight - logsumexp(log_weight))
     row, column = _about_mode(every_place, weight)
     square = (every_place[0] - row) ** 2 + (every_place[1] - column) ** 2
     grid = (rows.size, columns.size)
-    best = int(np.argmax(_over_amplitudes(fine, template)))
-    of_amplitude = np.exp(fine[0][best] - fine[0][best].max()) * template.weights
+    best = int(np.argmax(fine_joint))
+    log_amplitude = fine[0][best] + fine[1][best]
+    of_amplitude = np.exp(log_amplitude - log_amplitude.max()) * template.weights
     return Evidence(
         shape=shape,
         rows=rows,
@@ -230,27 +250,31 @@ def _about_mode(places: Array, weight: Array) -> tuple[float, float]:
 
 
 def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
-    """Return log <n> (m,), the mean over the picture of the counts about each place."""
+    """Return log <n^A> (m, n_amplitudes), the means over the picture of the counts about each place."""
     from scipy.ndimage import map_coordinates
 
     if not template.log_counts.any():
-        return np.zeros(rows.size)
-    lattice = _counts_lattice(template, shape)
-    scale = [(n - 1) / max(side - 1, 1) for n, side in zip(lattice.shape, shape, strict=True)]
-    return np.asarray(map_coordinates(lattice, [rows * scale[0], columns * scale[1]], order=1, mode="nearest"))
+        return np.zeros((rows.size, template.amplitudes.size))
+    lattices = _counts_lattices(template, shape)
+    scale = [(n - 1) / max(side - 1, 1) for n, side in zip(lattices.shape[1:], shape, strict=True)]
+    place = [rows * scale[0], columns * scale[1]]
+    return np.stack([map_coordinates(lattice, place, order=1, mode="nearest") for lattice in lattices], axis=1)
 
 
 @lru_cache(maxsize=8)
-def _counts_lattice(template: LensTemplate, shape: tuple[int, int]) -> Array:
-    """Return log <n> on a lattice of centres that spans the picture: it is smooth, and alike for all its skies."""
+def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
+    """Return log <n^A> on lattices of centres that span the picture: they are smooth, and alike for all its skies."""
     rows, columns = (np.linspace(0.0, side - 1.0, max(round(side / CELL), 1) + 1) for side in shape)
     field = [(np.arange(max(round(side / LATTICE), 1)) + 0.5) * LATTICE - 0.5 for side in shape]
-    density = template.class_fractions @ np.exp(template.log_counts)
-    mean = np.empty((rows.size, columns.size))
+    density = np.stack([template.class_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
+    nodes = np.arange(density.shape[1])
+    mean = np.empty((template.amplitudes.size, rows.size, columns.size))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
-            radius = np.hypot(field[0][:, None] - row, field[1][None, :] - column)
-            mean[i, j] = np.interp(radius / STEP, np.arange(density.size), density).mean()
+            place = np.hypot(field[0][:, None] - row, field[1][None, :] - column) / STEP
+            node = np.minimum(place.astype(np.int64), nodes.size - 2)
+            part = np.minimum(place - node, 1.0)
+            mean[:, i, j] = ((1.0 - part) * density[:, node] + part * density[:, node + 1]).mean(axis=(1, 2))
     lattice = np.log(mean)
     lattice.flags.writeable = False
     return lattice

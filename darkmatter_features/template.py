@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 # Nodes of the density of ellipticities, in e1 and in e2, from -1 to 1.
-N_ELLIPTICITIES = 61
+N_ELLIPTICITIES = 101
 # Distance between the nodes of the profiles, pixels.
 STEP = 4.0
 # Scatter per component assumed where nothing was measured (the published skies: 0.21 to 0.23).
 DEFAULT_SIGMA_E = 0.22
 # The default profile: an isothermal sphere with a core, shear 0.17 at 100 px (the published skies), pixels.
 DEFAULT_RADIUS, DEFAULT_SHEAR, DEFAULT_CORE, DEFAULT_REACH = 100.0, 0.17, 20.0, 260.0
-DEFAULT_AMPLITUDES = (0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.0)
+DEFAULT_AMPLITUDES = tuple(0.4 * 1.25**k for k in range(8))
 # A share of this broad Gaussian (standard deviation) keeps rare ellipticities possible.
-BROAD_SHARE, BROAD_SIGMA = 0.06, 0.35
+BROAD_SHARE, BROAD_SIGMA = 0.02, 0.35
+# Amplitudes are even in their logs within this part of their ratio.
+EVENNESS = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class LensTemplate:
     ----------
     size_edges : (n_sizes - 1,) float64 array, pixels
         Where one bin of size ends and the next begins; kinds are these bins, then the same for partial galaxies.
-    log_p0 : (2 n_sizes, 61, 61) float64 array
+    log_p0 : (2 n_sizes, 101, 101) float64 array
         Log density over e1 and e2, nodes from -1 to 1.
     mean_e1, mean_e2, sigma_e : (2 n_sizes,) float64 arrays
         Its means and its scatter per component.
@@ -52,7 +54,7 @@ class LensTemplate:
     shear : (n_profiles, n_nodes) float64 array
         g(r) of unit amplitude, nodes 4 px apart; zero beyond.
     amplitudes : (n_amplitudes,) float64 array, ascending
-        Strengths.
+        Strengths, even in their logs.
     weights : (n_profiles, n_amplitudes) float64 array
         Their prior; sums to 1.
     count_edges : (n_classes - 1,) float64 array, pixels
@@ -102,6 +104,9 @@ class LensTemplate:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have the shape {shape}, got {getattr(self, name).shape}")
+
+        if not _is_geometric(self.amplitudes):
+            raise ValueError(f"amplitudes must be positive, ascending and even in their logs, got {self.amplitudes}")
 
     @classmethod
     def default(cls, *, mean_e1: float = 0.0, mean_e2: float = 0.0) -> Self:
@@ -194,8 +199,15 @@ class LensTemplate:
             raise TableError(f"{path}: no template to be read ({error}); run `darkmatter features` again") from error
 
 
+def _is_geometric(values: Array) -> bool:
+    if (values <= 0).any():
+        return False
+    steps = np.diff(np.log(values))
+    return bool((steps > 0).all() and (np.abs(steps - steps[:1]) <= EVENNESS).all())
+
+
 def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
-    """Return the log density (61, 61) of ellipticities, smoothed by a Gaussian and alike for e2 and -e2.
+    """Return the log density (101, 101) of ellipticities, smoothed by a Gaussian and alike for e2 and -e2.
 
     The drawings of a sky know left from right no better than up from down: about a bias in e1, the sign of e2 is even.
     A bias in e2 itself is kept.

@@ -52,16 +52,39 @@ def test_sheared_density_is_still_a_density(rng, template):
         assert np.exp(ratio).mean() == pytest.approx(1.0, abs=4 * np.exp(ratio).std() / np.sqrt(5000))
 
 
-@pytest.mark.parametrize("weak", [0.0, module.WEAK])
-def test_likelihood_matches_naive(rng, template, monkeypatch, weak):
-    """Exactly with every shear undone; to a few per cent where the expansion serves."""
-    monkeypatch.setattr(module, "WEAK", weak)
+def test_tabulated_ratios_match_naive(rng, template):
+    """Exactly with strong shear undone; a polynomial of second order serves the weak."""
+    kind, shears = np.zeros(3, dtype=int), np.array([0.01, 0.03, 0.2, 0.4])
+    e1, e2 = rng.uniform(-0.5, 0.5, (2, 3))
+    ratios = np.empty((3, 9, 4))
+    kernels.tabulate(template.log_p0, kind, e1, e2, np.full(2, 0.8), shears, ratios)
+    np.testing.assert_array_equal(ratios[:, 8], ratios[:, 0])
+    for k, j, i in np.ndindex(3, 8, 4):
+        g = 0.8 * shears[i] * complex(*kernels.direction(4 * j / 8))
+        expected = naive.log_ratio(template.log_p0, 0, complex(e1[k], e2[k]), g)
+        assert ratios[k, j, i] == pytest.approx(expected, abs=1e-9 if shears[i] > kernels.WEAK else 0.02)
+
+
+def test_directions_go_once_around(rng):
+    turns = np.linspace(0, 4, 33)
+    angles = np.unwrap([np.arctan2(*kernels.direction(turn)[::-1]) for turn in turns])
+    np.testing.assert_allclose(angles[::8], np.arange(5) * np.pi / 2, atol=1e-12)
+    assert (np.diff(angles) > 0).all()
+
+
+@pytest.mark.parametrize(("finer", "tolerance"), [(1, 0.02), (8, 0.005)])
+def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance):
+    """To two per cent with the table in use; the better, the finer it is."""
+    monkeypatch.setattr(module, "N_DIRECTIONS", finer * module.N_DIRECTIONS)
+    monkeypatch.setattr(module, "RADIAL_STEP", module.RADIAL_STEP / finer)
+    amplitudes = np.geomspace(0.5, 1.9, 8 * finer)
+    template = replace(template, amplitudes=amplitudes, weights=np.full((1, 8 * finer), 0.125 / finer))
     catalog = lensed_catalog(rng, n=60, centre=CENTRE, gamma=0.2)
     rows, columns = np.array([200.0, 77.0]), np.array([300.0, 410.0])
     found, _ = likelihoods(catalog, template, rows, columns)
     for m in range(2):
         expected = naive.lens_likelihood(catalog, np.zeros(60, dtype=int), template, STEP, rows[m], columns[m])
-        np.testing.assert_allclose(found[m], expected, rtol=0.05 if weak else 1e-9, atol=0.1 if weak else 1e-6)
+        np.testing.assert_allclose(found[m], expected, rtol=tolerance, atol=tolerance)
 
 
 def test_counts_match_their_definition(rng, template):
@@ -69,6 +92,7 @@ def test_counts_match_their_definition(rng, template):
         template,
         count_edges=np.array([2.0]),
         class_fractions=np.array([0.5, 0.5]),
+        amplitudes=0.5 * 2.0 ** np.arange(8),
         log_counts=np.stack([np.linspace(-1, 0, 30), np.linspace(0.5, 0, 30)]),
     )
     size = rng.uniform(1, 3, 80)
@@ -80,7 +104,18 @@ def test_counts_match_their_definition(rng, template):
     places = np.stack(np.meshgrid(np.arange(512.0), np.arange(512.0)))
     field = np.hypot(places[0] - 300, places[1] - 200)
     mean = np.mean([np.exp(np.interp(field, nodes, log_n)) for log_n in counted.log_counts])
-    assert found[0] == pytest.approx(np.sum(own) - 80 * np.log(mean), abs=0.05)
+    one = int(np.abs(counted.amplitudes - 1).argmin())
+    assert found.shape == (1, counted.amplitudes.size)
+    assert found[0, one] == pytest.approx(np.sum(own) - 80 * np.log(mean), abs=0.05)
+
+
+def test_counts_go_with_the_strength(template):
+    """Twice the strength, the square of the density."""
+    counted = replace(template, amplitudes=np.array([0.5, 1.0, 2.0]), weights=np.full((1, 3), 1 / 3))
+    counted = replace(counted, log_counts=np.log([np.r_[0.5, np.ones(200)]]))
+    alone = catalog_of(np.full(1, 300.0), np.full(1, 200.0), np.zeros(1), np.zeros(1))
+    _, found = likelihoods(alone, counted, np.array([200.0]), np.array([300.0]))
+    np.testing.assert_allclose(found[0], np.array([0.5, 1.0, 2.0]) * np.log(0.5), atol=1e-3)
 
 
 def test_evidence_is_the_mean_over_places_and_strengths(rng, template):

@@ -48,7 +48,8 @@ def test_profile_and_its_measurements_are_drawn(fitted):
 
 
 def test_bands_hold_the_strengths_that_are_likely():
-    even = replace(LensTemplate.default(), amplitudes=np.linspace(0.0, 2.0, 201), weights=np.full((1, 201), 1 / 201))
+    amplitudes = np.geomspace(0.01, 2.0, 801)
+    even = replace(LensTemplate.default(), amplitudes=amplitudes, weights=amplitudes[None, :] / amplitudes.sum())
     wide, narrow = draw_profile(Figure().add_subplot(), even).collections
     peak = even.shear.max()
     assert wide.get_paths()[0].vertices[:, 1].max() == pytest.approx(1.95 * peak, rel=0.01)

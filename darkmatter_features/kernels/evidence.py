@@ -8,9 +8,8 @@ from darkmatter_features.kernels import compiled
 
 # Shears are kept below this: beyond 1 an image would be of the other parity.
 MAX_SHEAR = 0.95
-# The expansion to second order in shear is taken from a circle of this radius, so that it holds up to there.
-CIRCLE = 0.1
-N_ANGLES = 8
+# Up to this shear a polynomial of second order serves.
+WEAK = 0.06
 
 
 @compiled
@@ -39,77 +38,76 @@ def log_ratio(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
 
 
 @compiled
-def expand(table: Any, kind: Any, e1: Any, e2: Any, coefficients: Any) -> None:
-    """Fill `coefficients` (n, 5) of each galaxy's log ratio to second order in a shear g exp(i psi).
+def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
+    """Fill `ratios` (n, n_angles + 1, n_shears): each galaxy's log ratio for `shears`, ascending, in all directions.
 
-    In the order of: g cos psi, g sin psi, g^2, g^2 cos 2psi, g^2 sin 2psi.
+    Angle j is the one of :func:`direction` j; the last is the first again. Where shears are weak, a polynomial of
+    second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
     """
-    coefficients[:] = 0.0
-    for k in range(e1.size):
-        for turn in range(N_ANGLES):
-            psi = 2.0 * np.pi * turn / N_ANGLES
-            value = log_ratio(table, kind[k], e1[k], e2[k], CIRCLE * np.cos(psi), CIRCLE * np.sin(psi)) / N_ANGLES
-            coefficients[k, 0] += 2.0 * value * np.cos(psi) / CIRCLE
-            coefficients[k, 1] += 2.0 * value * np.sin(psi) / CIRCLE
-            coefficients[k, 2] += value / CIRCLE**2
-            coefficients[k, 3] += 2.0 * value * np.cos(2.0 * psi) / CIRCLE**2
-            coefficients[k, 4] += 2.0 * value * np.sin(2.0 * psi) / CIRCLE**2
+    n_angles = ratios.shape[1] - 1
+    n_weak = np.searchsorted(shears, WEAK)
+    for j in range(n_angles):
+        cos, sin = direction(4.0 * j / n_angles)
+        for k in range(e1.size):
+            answer, own = response[kind[k]], ratios[k, j]
+            half = log_ratio(table, kind[k], e1[k], e2[k], 0.5 * WEAK * answer * cos, 0.5 * WEAK * answer * sin)
+            full = log_ratio(table, kind[k], e1[k], e2[k], WEAK * answer * cos, WEAK * answer * sin)
+            linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
+            for i in range(n_weak):
+                own[i] = shears[i] * (linear + shears[i] * square)
+            for i in range(n_weak, shears.size):
+                g = min(shears[i] * answer, MAX_SHEAR)
+                own[i] = log_ratio(table, kind[k], e1[k], e2[k], g * cos, g * sin)
+    ratios[:, n_angles] = ratios[:, 0]
+
+
+@compiled
+def direction(turn: Any) -> Any:
+    """Return cosine and sine of the direction that is `turn`, of 4, around the square |x| + |y| = 1."""
+    quarter = turn % 4.0
+    across = 1.0 - quarter if quarter < 2.0 else quarter - 3.0
+    up = (1.0 - abs(across)) * (1.0 if quarter < 2.0 else -1.0)
+    length = np.sqrt(across * across + up * up)
+    return across / length, up / length
 
 
 @compiled
 def lens_likelihood(
-    x: Any,
-    y: Any,
-    e1: Any,
-    e2: Any,
-    kind: Any,
-    response: Any,
-    table: Any,
-    coefficients: Any,
-    shear: Any,
-    step: Any,
-    amplitudes: Any,
-    weak: Any,
-    columns: Any,
-    rows: Any,
-    likelihood: Any,
+    x: Any, y: Any, ratios: Any, places: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
     """Fill `likelihood` (m, n_profiles, n_amplitudes): log ratio of the shapes for a lens at each (columns, rows).
 
-    Profile p has tangential shear ``amplitude * shear[p, r / step]``, linear between nodes and zero beyond them; a
-    galaxy answers to it with the `response` of its kind. Shear from `weak` on is undone exactly; of less, two sums
-    serve every amplitude.
+    `places` (n_profiles, n_radii), radii `step` apart, holds where among the tabulated shears the shear of the least
+    amplitude lies, linear between two of them; negative where there is none. Amplitudes are spaced as the shears are:
+    that of amplitude a lies a places further.
     """
-    n_profiles, n_nodes = shear.shape
-    n_amplitudes = amplitudes.size
+    n_angles = ratios.shape[1] - 1
+    n_radii = places.shape[1]
     for m in range(rows.size):
-        for p in range(n_profiles):
-            first, second = 0.0, 0.0
-            total = likelihood[m, p]
-            total[:] = 0.0
-            for k in range(x.size):
-                dx, dy = x[k] - columns[m], y[k] - rows[m]
-                square = max(dx * dx + dy * dy, 1e-12)
-                place = np.sqrt(square) / step
-                node = int(place)
-                if node >= n_nodes - 1:
+        likelihood[m] = 0.0
+        for k in range(x.size):
+            dx, dy = x[k] - columns[m], y[k] - rows[m]
+            square = dx * dx + dy * dy
+            i = int(np.sqrt(square) / step + 0.5)
+            if i >= n_radii:
+                continue
+            # The shear is tangential: along -exp(2i phi). Its direction, as a place on the square |x| + |y| = 1.
+            cos, sin = dy * dy - dx * dx, -2.0 * dx * dy
+            across = cos / (abs(cos) + abs(sin) + 1e-12)
+            turn = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
+            j = int(turn)
+            turn -= j
+            for p in range(places.shape[0]):
+                place = places[p, i]
+                if place < 0.0:
                     continue
-                g = shear[p, node] + (place - node) * (shear[p, node + 1] - shear[p, node])
-                g *= response[kind[k]]
-                cos, sin = -(dx * dx - dy * dy) / square, -2.0 * dx * dy / square
-                own = coefficients[k]
-                linear = g * (own[0] * cos + own[1] * sin)
-                quadratic = g * g * (own[2] + own[3] * (cos * cos - sin * sin) + own[4] * 2.0 * cos * sin)
-                first += linear
-                second += quadratic
-                for a in range(n_amplitudes - 1, -1, -1):
-                    if amplitudes[a] * abs(g) < weak:
-                        break
-                    size = min(amplitudes[a] * g, MAX_SHEAR)
-                    exact = log_ratio(table, kind[k], e1[k], e2[k], size * cos, size * sin)
-                    total[a] += exact - amplitudes[a] * (linear + amplitudes[a] * quadratic)
-            for a in range(n_amplitudes):
-                total[a] += amplitudes[a] * (first + amplitudes[a] * second)
+                node = int(place)
+                part = place - node
+                here, there = ratios[k, j], ratios[k, j + 1]
+                for a in range(likelihood.shape[2]):
+                    low = here[node + a] + turn * (there[node + a] - here[node + a])
+                    high = here[node + a + 1] + turn * (there[node + a + 1] - here[node + a + 1])
+                    likelihood[m, p, a] += low + part * (high - low)
 
 
 @compiled
