@@ -97,6 +97,7 @@ def locate_catalogs(
     options = {"subtract_mean": subtract_mean, "n_scrambles": n_scrambles}
     drawings = [None] * len(paths) if pictures is None else _drawings(paths, Path(pictures))
     tasks = [(path, dict(columns or {}), options, own, drawing) for path, own, drawing in zip(paths, seeds, drawings)]
+    report(progress, 0, len(tasks))
     records = []
     for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
         records.append(record)

@@ -20,6 +20,8 @@ class Progress:
         What is being done.
     unit : str
         What is counted.
+    notice : callable, optional
+        Asked once, when there is work to begin: a line to write before it, or None.
     stream : text file, optional
         Where to write; standard error when not given.
     clock : callable
@@ -31,10 +33,11 @@ class Progress:
         work: str,
         *,
         unit: str = "skies",
+        notice: Callable[[], str | None] | None = None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._work, self._unit = work, unit
+        self._work, self._unit, self._notice = work, unit, notice
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._start = clock()
@@ -47,10 +50,17 @@ class Progress:
         """Show that `done` of `total` are done."""
         if self._first is None:
             self._first = self._clock(), done
+            self._begin(done, total)
         if self._stream.isatty():
             self._rewrite(done, total)
         else:
             self._write_tenth(done, total)
+
+    def _begin(self, done: int, total: int) -> None:
+        line = self._notice() if self._notice is not None and done < total else None
+        if line is not None:
+            self._stream.write(line + "\n")
+            self._stream.flush()
 
     def _rewrite(self, done: int, total: int) -> None:
         now = self._clock()

@@ -380,6 +380,22 @@ def test_progress_elsewhere_is_at_most_a_line_each_tenth():
     assert "\r" not in stream.getvalue()
 
 
+def test_a_notice_stands_once_before_the_first_state():
+    stream = Terminal()
+    show = Progress("features", notice=lambda: "compiling", stream=stream, clock=Clock())
+    for done in range(3):
+        show(done, 2)
+    assert stream.getvalue().startswith("compiling\n\rfeatures: 0/2")
+    assert stream.getvalue().count("compiling") == 1
+
+
+@pytest.mark.parametrize(("notice", "done"), [(lambda: None, 0), (lambda: "compiling", 2)])
+def test_no_notice_without_a_reason_or_without_work(notice, done):
+    stream = io.StringIO()
+    Progress("features", notice=notice, stream=stream, clock=Clock())(done, 2)
+    assert "compiling" not in stream.getvalue()
+
+
 def test_what_an_earlier_run_had_done_does_not_count_as_speed():
     stream, clock = io.StringIO(), Clock()
     show = Progress("features", stream=stream, clock=clock)

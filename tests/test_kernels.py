@@ -1,3 +1,4 @@
+from importlib import import_module
 from itertools import pairwise
 
 import naive
@@ -181,6 +182,18 @@ def test_changed_kernels_forget_the_code_of_the_old_ones(tmp_path):
     (tmp_path / "called.py").write_text("2")
     kernels.forget_stale_code(tmp_path)
     assert not (cache / "caller.nbi").exists()
+
+
+def test_a_kernel_is_kept_once_it_was_compiled(tmp_path, monkeypatch):
+    source = "from darkmatter_features.kernels import compiled\n\n\n@compiled\ndef {}(x):\n    return 2 * x\n"
+    (tmp_path / "passing.py").write_text(source.format("twice") + source.format("twice_too"))
+    monkeypatch.syspath_prepend(tmp_path)
+    passing = import_module("passing")
+    assert not kernels.is_kept(passing.twice)
+    passing.twice_too(1)
+    assert not kernels.is_kept(passing.twice)
+    assert passing.twice(3) == 6
+    assert kernels.is_kept(passing.twice)
 
 
 def test_smoothing_matches_the_mean_of_neighbours(rng):

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import DATA, RUN, add_example, add_jobs, defaults, say, tell_failures, tell_metrics
+from classify.compiling import MEASURING
 from classify.evaluate import evaluate
 from classify.model import write_json
 from classify.progress import Progress
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score the model."""
-    done = evaluate(args.model, args.data, split=args.split, n_jobs=args.jobs, progress=Progress("evaluate"))
+    progress = Progress("evaluate", notice=MEASURING.notice)
+    done = evaluate(args.model, args.data, split=args.split, n_jobs=args.jobs, progress=progress)
     say(f"{args.model} on the {args.split} split of {args.data}, with 95 % bounds:")
     tell_metrics(done.metrics)
     if args.json is not None:

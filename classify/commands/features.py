@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import DATA, FEATURES, add_example, add_jobs, defaults, say, tell_failures
+from classify.compiling import MEASURING
 from classify.progress import Progress
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure every sky."""
     config = MeasureConfig() if args.config is None else MeasureConfig.read(args.config)
     workers = {"n_jobs": args.jobs, "dask": args.dask}
-    done = extract_dataset(args.data, args.out, config=config, **workers, progress=Progress("features"))
+    progress = Progress("features", notice=MEASURING.notice)
+    done = extract_dataset(args.data, args.out, config=config, **workers, progress=progress)
     say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return tell_failures(done.failures, done.n_skies)

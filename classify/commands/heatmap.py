@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classify.cli import DONE
 from classify.commands import RUN, add_example, add_jobs, defaults, say, tell_failures
+from classify.compiling import MEASURING
 from classify.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
 from classify.model import BUNDLE, LensModel
 from classify.predict import find_skies
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     if not drawings:
         return DONE
     n_scrambles = args.scrambles if args.p_value else 0
-    failures = draw(drawings, out, model=model, n_scrambles=n_scrambles, n_jobs=args.jobs, progress=Progress("heatmap"))
+    progress = Progress("heatmap", notice=MEASURING.notice)
+    failures = draw(drawings, out, model=model, n_scrambles=n_scrambles, n_jobs=args.jobs, progress=progress)
     n_done = len(drawings) - len(failures)
     say(f"{out}: {n_done} drawn, {len(failures)} failed")
     return tell_failures(failures, n_done)

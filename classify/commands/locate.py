@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from classify.commands import add_example, add_jobs, defaults, say, tell_failures
+from classify.compiling import LOCATING
 from classify.locations import locate_catalogs
 from classify.progress import Progress
 
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the lenses."""
+    progress = Progress("locate", unit="catalogues", notice=LOCATING.notice)
     done = locate_catalogs(
         args.catalogs,
         args.out,
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         pictures=args.pictures,
         n_jobs=args.jobs,
-        progress=Progress("locate", unit="catalogues"),
+        progress=progress,
     )
     located = done.table[done.table["error"].isna()]
     for row in located.to_dict("records"):

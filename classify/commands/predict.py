@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import add_example, add_jobs, defaults, say, tell_failures
+from classify.compiling import MEASURING
 from classify.explain import in_words
 from classify.predict import explained_path, predict
 from classify.progress import Progress
@@ -29,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge the skies."""
-    done = predict(
-        args.model, args.skies, args.out, explain=args.explain, n_jobs=args.jobs, progress=Progress("predict")
-    )
+    progress = Progress("predict", notice=MEASURING.notice)
+    done = predict(args.model, args.skies, args.out, explain=args.explain, n_jobs=args.jobs, progress=progress)
     n_done = len(done.table) - len(done.failures)
     if done.explained is not None:
         for _, row in done.explained.iterrows():

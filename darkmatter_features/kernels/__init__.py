@@ -15,6 +15,11 @@ import numba
 compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
+def is_kept(kernel: Any) -> bool:
+    """Tell whether machine code of a kernel is on disk, so that its first call need not wait for the compiler."""
+    return any(Path(kernel.stats.cache_path).glob(f"*.{kernel.__name__}-*.nbi"))
+
+
 def forget_stale_code(folder: Path) -> None:
     """Remove the machine code that Numba keeps for the kernels in `folder` if any of their sources has changed.
 
