@@ -1,16 +1,20 @@
 """What the benchmarks share: the machine they ran on, medians of repeated runs, tables, results on disk."""
 
 import json
+import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+Key = TypeVar("Key")
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("darkmatter", "numpy", "numba", "lightgbm", "photutils", "galsim")
+PACKAGES = ("darkmatter", "numpy", "numba", "lightgbm", "photutils", "galsim", "scikit-image", "sep", "treecorr")
+PUBLISHED_SKY = Path(__file__).parents[2] / "shared" / "seed-skies" / "lensing.png"
+"""A published sky with a lens, where it lies beside this checkout."""
 
 
 def environment() -> dict[str, str]:
@@ -18,8 +22,15 @@ def environment() -> dict[str, str]:
     return {
         "machine": f"{platform.machine()}, {cpu_name()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: _version(name) for name in PACKAGES},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def cpu_name() -> str:
@@ -31,15 +42,32 @@ def cpu_name() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
+def stay_on_one_core() -> None:
+    """Keep this process and its children on one core, where the system can: no library gains by threads of its own."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def interleaved(
+    sides: Mapping[Key, Callable[[], Any]], *, repeats: int, clock: Callable[[], float] = time.process_time
+) -> dict[Key, float]:
+    """Median milliseconds of each side, in rounds of all sides so that noise hits all alike; the first does not count.
+
+    The clock is the processor's, which what else runs on the machine hardly disturbs; work of other processes needs a
+    clock on the wall.
+    """
+    times: dict[Key, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats + 1):
+        for name, work in sides.items():
+            start = clock()
+            work()
+            times[name].append(clock() - start)
+    return {name: 1e3 * statistics.median(all_times[1:]) for name, all_times in times.items()}
+
+
 def milliseconds(work: Callable[[], Any], *, repeats: int = 20) -> float:
-    """Median time of `work`, after one run that does not count."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+    """Median time of `work` on the wall, after one run that does not count."""
+    return interleaved({"work": work}, repeats=repeats, clock=time.perf_counter)["work"]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
