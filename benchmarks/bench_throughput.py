@@ -206,6 +206,8 @@ def main() -> None:
     args = parser.parse_args()
     stay_on_one_core()
     others, missing = contenders.installed()
+    if not find_spec("treecorr"):
+        missing.append(f"{TREECORR} is left out: install treecorr ({contenders.REMEDY})")
     print(environment(), *missing, sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         data = args.data or Path(folder)

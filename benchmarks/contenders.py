@@ -21,6 +21,7 @@ class Shapes(NamedTuple):
     e: NDArray[np.complex128]
 
 
+REMEDY = "pip install -c constraints.txt '.[bench]'"
 Contender = Callable[[NDArray[np.float32], float, int], Shapes]
 
 
@@ -111,7 +112,7 @@ def installed() -> tuple[dict[str, Contender], list[str]]:
     """Return the contenders that can run here, and a line for each that cannot."""
     here = {name: work for name, (package, work) in CONTENDERS.items() if find_spec(package)}
     return here, [
-        f"{name} is left out: install {package} (pip install -c constraints.txt '.[bench]')"
+        f"{name} is left out: install {package} ({REMEDY})"
         for name, (package, _) in CONTENDERS.items()
         if name not in here
     ]
