@@ -36,9 +36,11 @@ train: features
 	$(DARKMATTER) train $(FEATURES) --out $(RUN)
 
 fast: features
-	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast
+	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast --subset 50
 
-full: train heatmaps
+full: features
+	$(DARKMATTER) train $(FEATURES) --out $(RUN) --subset 100
+	$(MAKE) heatmaps
 
 heatmaps: $(READY)
 	test -d $(RUN)/model || $(MAKE) train

@@ -63,6 +63,10 @@ class Boosted:
         Where the out-of-fold loss was lowest.
     history : tuple of HistoryLine
         One for each block of rounds.
+    chosen : (n_chosen,) int array
+        The rows that were learnt from, sorted: all, or the subset that was asked for.
+    held_out : (n_chosen,) float64 array
+        Out-of-fold log-odds of those rows at the best round, not calibrated.
     """
 
     start: Calibration
@@ -70,6 +74,8 @@ class Boosted:
     calibration: Calibration
     best_round: int
     history: tuple[HistoryLine, ...]
+    chosen: Index
+    held_out: Array
 
 
 def boost(
@@ -113,7 +119,7 @@ def boost(
     tell(race.history[0])
     while race.goes_on:
         tell(race.advance())
-    return race.result()
+    return race.result(chosen)
 
 
 def folds(labels: ArrayLike, n_folds: int, *, rng: np.random.Generator) -> Index:
@@ -136,7 +142,7 @@ def _some_rows(labels: Index, config: TrainConfig) -> Index:
             "give two of each or more"
         )
     rng = np.random.default_rng([config.seed, 0])
-    kept = [rng.permutation(kind)[: max(2, round(config.row_fraction * kind.size))] for kind in kinds]
+    kept = [rng.permutation(kind)[: max(2, round(config.subset / 100 * kind.size))] for kind in kinds]
     return np.sort(np.concatenate(kept))
 
 
@@ -193,9 +199,9 @@ class _Race:
         self.members = [
             self._member(repeat, part) for repeat in range(self.config.n_repeats) for part in range(self.config.n_folds)
         ]
-        line, calibration = self._line(0)
+        line, calibration, held_out = self._line(0)
         self.history = [line]
-        self.best = line, calibration, [0] * len(self.members)
+        self.best = line, calibration, held_out, [0] * len(self.members)
 
     def _member(self, repeat: int, part: int) -> _Member:
         config = self.config
@@ -215,22 +221,21 @@ class _Race:
         n_rounds = min(self.config.block, self.config.max_rounds - done)
         for member in self.members:
             member.grow(n_rounds)
-        line, calibration = self._line(done + n_rounds)
+        line, calibration, held_out = self._line(done + n_rounds)
         self.history.append(line)
         if line.held_out_loss < self.best[0].held_out_loss:
-            self.best = line, calibration, [member.n_trees for member in self.members]
+            self.best = line, calibration, held_out, [member.n_trees for member in self.members]
         return line
 
-    def _line(self, n_rounds: int) -> tuple[HistoryLine, Calibration]:
+    def _line(self, n_rounds: int) -> tuple[HistoryLine, Calibration, Array]:
         n = self.labels.size
         held_out = self._out_of_fold()
         calibration = Calibration.fit(held_out, self.labels)
         mean = np.mean([member.log_odds[n:] for member in self.members], axis=0)
         probability = expit(calibration(mean))
         figures = (figure(self.validation_labels, probability) for figure in (accuracy, auc, log_loss))
-        return HistoryLine(
-            n_rounds, self._training_loss(), log_loss(self.labels, expit(held_out)), *figures
-        ), calibration
+        line = HistoryLine(n_rounds, self._training_loss(), log_loss(self.labels, expit(held_out)), *figures)
+        return line, calibration, held_out
 
     def _out_of_fold(self) -> Array:
         """Return for each row the mean log-odds of the members that left it out; one a repeat."""
@@ -247,8 +252,8 @@ class _Race:
         ]
         return float(np.mean(losses))
 
-    def result(self) -> Boosted:
-        """Return the members as they were at the best round."""
-        line, calibration, n_trees = self.best
+    def result(self, chosen: Index) -> Boosted:
+        """Return the members as they were at the best round; `chosen` tells which rows they are of."""
+        line, calibration, held_out, n_trees = self.best
         members = tuple(member.cut(n) for member, n in zip(self.members, n_trees) if line.round)
-        return Boosted(self.start, members, calibration, line.round, tuple(self.history))
+        return Boosted(self.start, members, calibration, line.round, tuple(self.history), chosen, held_out)

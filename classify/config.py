@@ -18,7 +18,12 @@ class TrainConfig:
 
     n_folds: int = setting(5, "parts of the training rows; each member leaves one out", at_least=2)
     n_repeats: int = setting(2, "times the rows are parted anew; members are folds times repeats", at_least=1)
-    row_fraction: float = setting(1.0, "share of the training rows that is used", at_least=0.01, at_most=1)
+    subset: float = setting(
+        100.0,
+        "per cent of the training skies that are learnt from, drawn at random from each kind",
+        above=0,
+        at_most=100,
+    )
     max_rounds: int = setting(800, "most trees of a member", at_least=1)
     block: int = setting(20, "rounds between two lines of the history", at_least=1)
     patience: int = setting(100, "rounds without a better out-of-fold loss after which training stops", at_least=1)
@@ -28,14 +33,14 @@ class TrainConfig:
     feature_fraction: float = setting(0.3, "share of the columns that a tree sees", at_least=0.01, at_most=1)
     bagging_fraction: float = setting(0.8, "share of the rows that a tree sees", at_least=0.01, at_most=1)
     lambda_l2: float = setting(5.0, "shrinkage of the leaves' values", at_least=0)
-    seed: int = setting(1, "of the parts and of the trees", at_least=0, at_most=2**31 - 1)
+    seed: int = setting(1, "seed of the subset, the parts and the trees", at_least=0, at_most=2**31 - 1)
 
     def __post_init__(self) -> None:
         check_settings(self)
 
     def fast(self) -> Self:
         """Return the settings of a quick trial: half of the rows, three members, larger steps."""
-        return replace(self, n_folds=3, n_repeats=1, row_fraction=0.5, max_rounds=200, patience=40, learning_rate=0.06)
+        return replace(self, n_folds=3, n_repeats=1, subset=50.0, max_rounds=200, patience=40, learning_rate=0.06)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name."""

@@ -39,7 +39,8 @@ class Trained:
     model : LensModel
         As saved in the run.
     metrics : dict
-        On the validation split, as in `metrics.json`.
+        On the validation split, as in `metrics.json`; and how many training skies it took, ``n_training``, which are
+        the ``subset`` per cent of them.
     best_round : int
         Trees of each member.
     notes : tuple of str
@@ -128,10 +129,10 @@ def train(
     log = _HistoryFile(run / "history.csv", report)
     x, y = _labelled(table.split("training"))
     boosted = boost(x, y, *_labelled(table.split("validation")), config=config, report=log)
-    record = {**config.to_dict(), "n_rows": len(y), "best_round": boosted.best_round}
+    record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
     model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
     judged = _judge(model, table.split("validation"))
-    metrics = score_judged(judged)
+    metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
     model.save(run)
     write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
     write_json(run / "metrics.json", metrics)

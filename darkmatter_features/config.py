@@ -3,20 +3,40 @@
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from difflib import get_close_matches
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from darkmatter_features.errors import ConfigError
 
 # Part of the fingerprint: raised whenever the same settings come to give other numbers.
 ALGORITHM = 2
 
+LIST_ALL = "`darkmatter config --show` lists all"
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
-def setting(default: Any, meaning: str, *, at_least: float, at_most: float = float("inf")) -> Any:
-    """Declare a field of a configuration: its default, what it means and where it may lie."""
-    return field(default=default, metadata={"meaning": meaning, "range": (at_least, at_most)})
+Settings = TypeVar("Settings")
+
+
+def setting(
+    default: Any, meaning: str, *, at_least: float = -inf, at_most: float = inf, above: float | None = None
+) -> Any:
+    """Declare a field of a configuration: its default, what it means and where it may lie.
+
+    Parameters
+    ----------
+    default : bool, int or float
+        Its type is that of the setting.
+    meaning : str
+        For the help of commands and the comments of files.
+    at_least, at_most : float
+        Bounds that are allowed themselves.
+    above : float, optional
+        In the place of `at_least`, a bound that is not allowed itself.
+    """
+    return field(default=default, metadata={"meaning": meaning, "range": (at_least, at_most), "above": above})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +66,7 @@ class MeasureConfig:
     )
     background_box: int = setting(32, "box in which a noisy background is estimated", at_least=8)
     n_pixels: int = setting(8, "fewest pixels of a galaxy", at_least=3)
-    split_colors: bool = setting(True, "split overlapping galaxies by their colours", at_least=0)
+    split_colors: bool = setting(True, "split overlapping galaxies by their colours")
     color_separation: float = setting(
         0.012,
         "least distance between the colours (fractions of the light) of two overlapping galaxies",
@@ -77,32 +97,14 @@ class MeasureConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read settings from a TOML file; what it does not name keeps its default.
+        """Read the section ``[measure]`` of a TOML file; what it does not name keeps its default.
 
         Raises
         ------
         ConfigError
             If the file is missing or not TOML, or names an unknown setting (the nearest right name is told).
         """
-        try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}); name an existing TOML file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a TOML file ({error}); write settings as `n_pixels = 8`") from error
-        return cls._from_settings(settings, source=str(path))
-
-    @classmethod
-    def _from_settings(cls, settings: dict[str, Any], *, source: str) -> Self:
-        names = [setting.name for setting in fields(cls)]
-        for name in settings:
-            if name not in names:
-                nearest = get_close_matches(name, names, n=1) or names
-                raise ConfigError(f"{source}: unknown setting {name!r}; did you mean {nearest[0]!r}?")
-        try:
-            return cls(**settings)
-        except ConfigError as error:
-            raise ConfigError(f"{source}: {error}") from None
+        return from_settings(cls, read_sections(path).get("measure", {}), source=f"{path}, [measure]")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name, as JSON and TOML can hold them."""
@@ -111,12 +113,66 @@ class MeasureConfig:
     @classmethod
     def from_dict(cls, settings: dict[str, Any], *, source: str = "settings") -> Self:
         """Rebuild from :meth:`to_dict`; raises ConfigError on an unknown or ill-typed setting."""
-        return cls._from_settings(settings, source=source)
+        return from_settings(cls, settings, source=source)
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change whenever measurements made with these settings would."""
         text = json.dumps({"algorithm": ALGORITHM, **self.to_dict()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read a TOML file all of whose settings stand in sections: of each section, its settings by name.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, or has a setting outside of all sections.
+    """
+    try:
+        sections = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name an existing TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file ({error}); write settings as `n_pixels = 8`") from error
+    for name, content in sections.items():
+        if not isinstance(content, dict):
+            raise ConfigError(
+                f"{path}: setting {name!r} stands in no section; put its section, such as [measure], on a line above it"
+            )
+    return sections
+
+
+def from_settings(cls: type[Settings], settings: dict[str, Any], *, source: str) -> Settings:
+    """Make a configuration of settings by name; those that are not named keep their defaults.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass whose fields are declared by :func:`setting`.
+    settings : dict
+        Values by name.
+    source : str
+        Where they come from, for errors.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown (the nearest right name is told), has a wrong type or lies out of range.
+    """
+    names = [declared.name for declared in fields(cls)]  # type: ignore[arg-type]
+    for name in settings:
+        if name not in names:
+            raise ConfigError(f"{source}: unknown setting {name!r}; {nearest(name, names)}{LIST_ALL}")
+    try:
+        return cls(**settings)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """Return the question whether the most similar of the names was meant; nothing if none is similar."""
+    return "".join(f"did you mean {found!r}? " for found in get_close_matches(name, names, n=1))
 
 
 def check_settings(config: Any) -> None:
@@ -125,16 +181,38 @@ def check_settings(config: Any) -> None:
     Raises
     ------
     ConfigError
-        It names the field, what is wanted and what was found.
+        It names the field, what is wanted, what was found and the default.
     """
     for declared in fields(config):
         value = getattr(config, declared.name)
-        _check(declared.name, value, declared.type, *declared.metadata["range"])
+        if not (_is_of_type(value, declared.type) and _lies_in_range(value, declared)):
+            raise ConfigError(
+                f"{declared.name} must be {wanted(declared)}, got {value!r}; the default is {told(declared.default)}"
+            )
 
 
-def _check(name: str, value: Any, kind: Any, low: float, high: float) -> None:
-    wrong_type = isinstance(value, bool) != (kind is bool) or not isinstance(value, (int, float))
-    if wrong_type or (kind is int and not isinstance(value, int)):
-        raise ConfigError(f"{name} must be of type {kind.__name__}, got {value!r}")
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
+def wanted(declared: "Field[Any]") -> str:
+    """Return in words what a setting may be, such as ``a whole number of 3 or more``."""
+    (low, high), above = declared.metadata["range"], declared.metadata["above"]
+    kind = KINDS[declared.type]  # type: ignore[index]
+    if declared.type is bool or (low, high, above) == (-inf, inf, None):
+        return kind
+    if above is not None:
+        return f"{kind} above {above:.12g}" + (f" and up to {high:.12g}" if high < inf else "")
+    return f"{kind} from {low:.12g} to {high:.12g}" if high < inf else f"{kind} of {low:.12g} or more"
+
+
+def told(value: Any) -> str:
+    """Return a value, bool, int or float, as TOML writes it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _is_of_type(value: Any, kind: Any) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, int) or (kind is float and isinstance(value, float))
+
+
+def _lies_in_range(value: float, declared: "Field[Any]") -> bool:
+    (low, high), above = declared.metadata["range"], declared.metadata["above"]
+    return isfinite(value) and low <= value <= high and (above is None or value > above)

@@ -13,31 +13,48 @@ def _written(tmp_path, text):
 
 
 def test_what_the_file_does_not_name_keeps_its_default(tmp_path):
-    config = MeasureConfig.read(_written(tmp_path, "n_pixels = 12\nsplit_colors = false\ngrid_spacing = 8\n"))
+    config = MeasureConfig.read(
+        _written(tmp_path, "[measure]\nn_pixels = 12\nsplit_colors = false\ngrid_spacing = 8\n[train]\n")
+    )
     assert config == MeasureConfig(n_pixels=12, split_colors=False, grid_spacing=8)
 
 
 def test_unknown_setting_is_refused_with_the_nearest_name(tmp_path):
-    with pytest.raises(ConfigError, match=r"settings.toml: unknown setting 'n_pixel'; did you mean 'n_pixels'\?"):
-        MeasureConfig.read(_written(tmp_path, "n_pixel = 12\n"))
+    with pytest.raises(ConfigError) as error:
+        MeasureConfig.read(_written(tmp_path, "[measure]\nn_pixel = 12\n"))
+    told = "unknown setting 'n_pixel'; did you mean 'n_pixels'? `darkmatter config --show` lists all"
+    assert str(error.value).endswith(f"settings.toml, [measure]: {told}")
+
+
+def test_a_name_like_no_other_is_not_mistaken_for_one(tmp_path):
+    with pytest.raises(ConfigError, match="unknown setting 'xyzzy'; `darkmatter config --show` lists all"):
+        MeasureConfig.read(_written(tmp_path, "[measure]\nxyzzy = 12\n"))
+
+
+def test_a_setting_in_no_section_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(ConfigError, match=r"'n_pixels' stands in no section; put .* \[measure\], on a line above it"):
+        MeasureConfig.read(_written(tmp_path, "n_pixels = 12\n"))
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("n_pixels = 7.5", "n_pixels must be of type int, got 7.5"),
-        ("n_pixels = true", "n_pixels must be of type int, got True"),
-        ("split_colors = 1", "split_colors must be of type bool, got 1"),
-        ('grid_spacing = "10"', "grid_spacing must be of type float, got '10'"),
-        ("n_pixels = 2", "n_pixels must lie between 3 and inf, got 2"),
-        ("threshold_fraction = 1.5", "threshold_fraction must lie between 0 and 1, got 1.5"),
-        ("threshold_sigma = nan", "threshold_sigma must lie between 0.5 and inf, got nan"),
+        ("n_pixels = 7.5", "n_pixels must be a whole number of 3 or more, got 7.5; the default is 8"),
+        ("n_pixels = true", "n_pixels must be a whole number of 3 or more, got True; the default is 8"),
+        ("split_colors = 1", "split_colors must be true or false, got 1; the default is true"),
+        ('grid_spacing = "10"', "grid_spacing must be a number of 1 or more, got '10'; the default is 10.0"),
+        ("grid_spacing = [10]", "grid_spacing must be a number of 1 or more, got [10]"),
+        ("n_pixels = 2", "n_pixels must be a whole number of 3 or more, got 2"),
+        ("threshold_fraction = 1.5", "threshold_fraction must be a number from 0 to 1, got 1.5"),
+        ("threshold_sigma = nan", "threshold_sigma must be a number of 0.5 or more, got nan"),
+        ("threshold_sigma = inf", "threshold_sigma must be a number of 0.5 or more, got inf"),
     ],
 )
 def test_wrong_value_is_refused_by_name(tmp_path, line, message):
     with pytest.raises(ConfigError) as error:
-        MeasureConfig.read(_written(tmp_path, line))
+        MeasureConfig.read(_written(tmp_path, f"[measure]\n{line}\n"))
     assert message in str(error.value)
+    assert "settings.toml, [measure]: " in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["n_pixels 12", "[[["])
@@ -58,6 +75,12 @@ def test_fingerprint_changes_with_every_setting():
         other = not value if isinstance(value, bool) else value + 1 if value >= 1 else value / 2
         prints.add(MeasureConfig(**{setting.name: other}).fingerprint())
     assert len(prints) == 1 + len(fields(MeasureConfig))
+
+
+def test_the_fingerprint_of_features_already_made_still_holds():
+    """A change here makes every table and bundle there is unusable: raise ALGORITHM if that is meant."""
+    assert MeasureConfig().fingerprint() == "46a66b628616a45b"
+    assert MeasureConfig(n_pixels=12, smallest_scale=20.5).fingerprint() == "ff17901e7db5abd7"
 
 
 def test_settings_survive_their_dict():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from synthetic import feature_rows, split_rows, write_features, write_frame, wri
 
 from classify import boosting, metrics
 from classify.boosting import HistoryLine, boost, folds
+from classify.calibration import Calibration
 from classify.columns import EVIDENCE, LOG_EVIDENCE
 from classify.config import TrainConfig
 from classify.model import FEATURE_NAMES, LensModel, evidence, mean_log_odds
@@ -142,11 +144,52 @@ def test_each_seed_and_repeat_parts_the_rows_anew():
     assert len(parts) == 4
 
 
-def test_row_fraction_takes_that_share_of_each_kind():
+def test_a_subset_is_that_share_of_each_kind():
     labels = np.array([1] * 20 + [0] * 60)
-    kept = boosting._some_rows(labels, TrainConfig(row_fraction=0.5))
+    kept = boosting._some_rows(labels, TrainConfig(subset=50.0))
     assert np.bincount(labels[kept]).tolist() == [30, 10]
     assert np.array_equal(kept, np.unique(kept))
+
+
+def test_a_subset_follows_the_seed():
+    labels = np.arange(100) % 2
+    drawn = [boosting._some_rows(labels, TrainConfig(subset=20, seed=seed)).tolist() for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_subset_is_what_is_learnt_from_and_the_validation_split_stays_whole(tmp_path):
+    features = write_features(tmp_path / "features", tmp_path, n_training=200, n_validation=30)
+    trained = train(features, tmp_path / "run", config=replace(QUICK, subset=50.0))
+    told = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (told["n_training"], told["subset"], told["n"]) == (100, 50.0, 30)
+    kept = LensModel.load(tmp_path / "run").training
+    assert (kept["n_rows"], kept["subset"]) == (100, 50.0)
+    x, y = _rows_of(features)
+    half = boost(x, y, x[:0], [], config=replace(QUICK, subset=50.0))
+    assert trained.model.members[0].model_to_string() == half.members[0].model_to_string()
+    again = boost(x[half.chosen], y[half.chosen], x[:0], [], config=QUICK)
+    assert again.members[0].model_to_string() == half.members[0].model_to_string()
+
+
+def _rows_of(features):
+    frame, _ = read_table(features / "features.parquet", kind="features")
+    training = frame[frame["split"] == "training"]
+    return evidence(training[list(FEATURE_NAMES)]), training["label"].to_numpy(dtype=np.int64)
+
+
+@pytest.mark.parametrize("percent", [0.0, -5.0, 100.1, float("nan")])
+def test_a_subset_of_nothing_or_more_than_all_is_refused(percent):
+    with pytest.raises(ConfigError, match="subset must be a number above 0 and up to 100, got"):
+        TrainConfig(subset=percent)
+
+
+def test_out_of_fold_log_odds_are_those_of_the_best_round():
+    x, y = rows(200, 1)
+    boosted = boost(x, y, x[:0], [], config=QUICK)
+    assert boosted.held_out.shape == boosted.chosen.shape == (200,)
+    line = next(line for line in boosted.history if line.round == boosted.best_round)
+    assert metrics.log_loss(y, expit(boosted.held_out)) == pytest.approx(line.held_out_loss)
+    assert boosted.calibration == Calibration.fit(boosted.held_out, y)
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -169,14 +212,14 @@ def test_too_few_rows_of_a_kind_are_refused():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ConfigError, match="n_folds must lie between 2 and inf, got 1"):
+    with pytest.raises(ConfigError, match="n_folds must be a whole number of 2 or more, got 1"):
         TrainConfig(n_folds=1)
 
 
 def test_a_fast_training_uses_fewer_rows_members_and_rounds():
     usual, fast = TrainConfig(seed=9), TrainConfig(seed=9).fast()
     assert fast.seed == 9
-    for name in ("n_folds", "n_repeats", "row_fraction", "max_rounds"):
+    for name in ("n_folds", "n_repeats", "subset", "max_rounds"):
         assert getattr(fast, name) < getattr(usual, name)
 
 
@@ -191,7 +234,13 @@ def test_metrics_are_those_of_the_predictions_written(run):
     assert told["accuracy"] == np.mean((table["probability"] >= 0.5) == table["label"])
     assert told["auc"] == pytest.approx(metrics.auc(table["label"], table["probability"]))
     assert told["auc_lo"] <= told["auc"] <= told["auc_hi"]
-    assert set(told) == {"n", *(f"{key}{end}" for key in metrics.KEYS for end in ("", "_lo", "_hi"))}
+    assert (told["n_training"], told["subset"]) == (200, 100.0)
+    assert set(told) == {
+        "n",
+        "n_training",
+        "subset",
+        *(f"{key}{end}" for key in metrics.KEYS for end in ("", "_lo", "_hi")),
+    }
 
 
 def test_offsets_are_distances_from_the_true_to_the_found_centre(run):
@@ -304,5 +353,5 @@ def test_trees_that_make_it_no_better_are_left_out():
 @pytest.mark.parametrize("wrong", [{"n_folds": 2.5}, {"learning_rate": "fast"}, {"seed": True}])
 def test_settings_of_the_wrong_type_are_refused_by_name(wrong):
     (name,) = wrong
-    with pytest.raises(ConfigError, match=f"{name} must be of type"):
+    with pytest.raises(ConfigError, match=rf"{name} must be a (whole )?number .* got "):
         TrainConfig(**wrong)
