@@ -24,6 +24,7 @@ COMMANDS = {
     "predict": "say of each picture whether a lens is in it, and where",
     "heatmap": "draw the shear heatmap of skies",
     "locate": "find the lens of shape catalogues made elsewhere",
+    "config": "show all settings, or check a file of them",
 }
 """What each does; `classify.commands.NAME` holds its arguments and its work."""
 

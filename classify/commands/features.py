@@ -5,16 +5,16 @@ from pathlib import Path
 
 from classify.commands import DATA, FEATURES, add_example, add_jobs, defaults, say, tell_failures
 from classify.compiling import MEASURING
+from classify.config_file import Config
 from classify.progress import Progress
 from darkmatter_features.batch import extract_dataset
-from darkmatter_features.config import MeasureConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
     parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder for the tables (%(default)s)")
-    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings of the measuring (the defaults)")
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings: its section [measure] (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])
     parser.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler whose workers do it instead")
     add_example(parser, "darkmatter features data --out features")
@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure every sky."""
-    config = MeasureConfig() if args.config is None else MeasureConfig.read(args.config)
+    config = Config() if args.config is None else Config.read(args.config)
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)
-    done = extract_dataset(args.data, args.out, config=config, **workers, progress=progress)
+    done = extract_dataset(args.data, args.out, config=config.measure, **workers, progress=progress)
     say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return tell_failures(done.failures, done.n_skies)

@@ -7,7 +7,8 @@ from pathlib import Path
 from classify.boosting import HistoryLine
 from classify.commands import FEATURES, RUN, add_example, say, tell_metrics
 from classify.config import TrainConfig
-from classify.train import train
+from classify.config_file import Config, check_measured
+from classify.train import FeatureTable, train
 
 HEADER = f"{'':>5}   {'log loss':^23}   {'validation':^30}\n" + "   ".join(
     f"{name:>{width}}"
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "features", type=Path, nargs="?", default=FEATURES, metavar="FEATURES", help="folder of tables (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RUN, metavar="RUN", help="folder of the run (%(default)s)")
-    parser.add_argument("--fast", action="store_true", help="a quick trial: half of the rows, fewer members and rounds")
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings: its section [train] (the defaults)")
+    parser.add_argument("--fast", action="store_true", help="a quick trial: --subset 50, fewer members and rounds")
     settings = parser.add_argument_group("settings")
     for setting in fields(TrainConfig):
         flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
@@ -43,7 +45,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:
-    base = TrainConfig().fast() if args.fast else TrainConfig()
+    """Return the settings: what flags say goes before ``--fast``, and that before the file."""
+    base = TrainConfig()
+    if args.config is not None:
+        base = Config.read(args.config).train
+        check_measured(args.config, args.features, FeatureTable.read(args.features).config)
+    base = base.fast() if args.fast else base
     given = {setting.name: getattr(args, setting.name) for setting in fields(TrainConfig)}
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 

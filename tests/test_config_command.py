@@ -1,0 +1,154 @@
+"""The configuration file: what `darkmatter config` shows and checks, and what the commands take from it."""
+
+from dataclasses import fields, replace
+from importlib import import_module
+
+import numpy as np
+import pytest
+from synthetic import write_features, write_pictures
+
+from classify.cli import build_parser, main
+from classify.config import TrainConfig
+from classify.config_file import Config
+from classify.model import LensModel
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ConfigError
+from darkmatter_features.table import read_table
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        (tmp_path / "settings.toml").write_text(text)
+        return tmp_path / "settings.toml"
+
+    return write
+
+
+def shown(capsys, *argv):
+    assert main(["config", "--show", *map(str, argv)]) == 0
+    return capsys.readouterr().out
+
+
+def test_what_is_shown_reads_back_as_the_same_settings(capsys, written):
+    assert Config.read(written(shown(capsys))) == Config()
+
+
+def test_settings_merged_with_the_defaults_read_back_as_the_same(capsys, written):
+    text = "[train]\nlearning_rate = 1e-4\nseed = 7\n[measure]\nsplit_colors = false\ngrid_spacing = 8\n"
+    config = Config.read(written(text))
+    assert config == Config(
+        measure=MeasureConfig(split_colors=False, grid_spacing=8), train=TrainConfig(learning_rate=1e-4, seed=7)
+    )
+    again = Config.read(written(shown(capsys, written(text))))
+    assert again == config
+    assert again.measure.fingerprint() == config.measure.fingerprint()
+
+
+def test_every_setting_is_shown_below_its_meaning(capsys):
+    lines = shown(capsys).splitlines()
+    for kind in (MeasureConfig, TrainConfig):
+        for declared in fields(kind):
+            place = next(i for i, line in enumerate(lines) if line.startswith(f"{declared.name} = "))
+            assert declared.metadata["meaning"] in lines[place - 1]
+
+
+def test_a_value_that_is_not_the_default_is_shown_beside_it(capsys, written):
+    told = shown(capsys, written("[train]\nnum_leaves = 5\n"))
+    assert "num_leaves = 5  # default: 7\n" in told
+    assert told.count("# default: ") == 1
+
+
+def test_without_a_file_the_defaults_are_shown(capsys):
+    assert main(["config"]) == 0
+    assert capsys.readouterr().out == shown(capsys)
+
+
+def test_checking_tells_what_differs_from_the_defaults(capsys, written):
+    path = written("[measure]\nn_pixels = 12\nmin_galaxies = 10\n[train]\nlearning_rate = 0.1\n")
+    assert main(["config", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: in order; 2 settings differ from their defaults",
+        "  [measure] n_pixels = 12 (default 8)",
+        "  [train] learning_rate = 0.1 (default 0.03)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "n_pixels = 12",
+            "setting 'n_pixels' stands in no section; put its section, such as [measure], on a line above",
+        ),
+        ("[mesure]", "unknown section [mesure]; did you mean 'measure'?"),
+        ("[train]\nn_pixels = 12", "[train]: setting 'n_pixels' belongs to [measure]; move it there"),
+        ("[train]\nnum_leafs = 7", "[train]: unknown setting 'num_leafs'; did you mean 'num_leaves'?"),
+        ("[train]\nnum_leaves = '7'", "[train]: num_leaves must be a whole number of 2 or more, got '7'"),
+        ("[[train]]\nnum_leaves = 7", "stands in no section"),
+        ("[train", "not a TOML file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["config", "features", "train"])
+def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, command, text, said):
+    path = written(text)
+    argv = [command, str(path)] if command == "config" else [command, "nowhere", "--config", str(path)]
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"darkmatter: {path}")
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_one_file_serves_measuring_and_training(written, tmp_path):
+    data = write_pictures(write_pictures(tmp_path / "data", n=4), split="training", n=12)
+    path = written(
+        "[measure]\ngrid_spacing = 16\n[train]\nn_folds = 2\nn_repeats = 1\nmax_rounds = 5\nmin_data_in_leaf = 2\n"
+    )
+    features, run = tmp_path / "features", tmp_path / "run"
+    assert main(["features", str(data), "--out", str(features), "--config", str(path), "--jobs", "1"]) == 0
+    _, metadata = read_table(features / "features.parquet", kind="features")
+    assert metadata["config"]["grid_spacing"] == 16
+    assert main(["train", str(features), "--out", str(run), "--config", str(path)]) == 0
+    model = LensModel.load(run)
+    assert model.config == MeasureConfig(grid_spacing=16)
+    assert (model.training["n_folds"], model.training["max_rounds"]) == (2, 5)
+
+
+def test_features_measured_otherwise_than_the_file_says_are_refused(capsys, written, tmp_path):
+    features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
+    path = written("[measure]\nn_pixels = 12\n")
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(path)]) == 2
+    assert f"measured with 8; run `darkmatter features --config {path}`" in capsys.readouterr().err
+
+
+def test_flags_go_before_fast_and_fast_before_the_file(written, tmp_path):
+    features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
+    path = written("[train]\nnum_leaves = 5\nmax_rounds = 700\nseed = 9\n")
+    run = import_module("classify.commands.train")
+    argv = ["train", str(features), "--config", str(path)]
+
+    def config(*more):
+        return run._config(build_parser("train").parse_args([*argv, *more]))
+
+    base = TrainConfig(num_leaves=5, max_rounds=700, seed=9)
+    assert config() == base
+    assert config("--fast") == base.fast()
+    assert config("--fast", "--subset", "80", "--seed", "2") == replace(base.fast(), subset=80.0, seed=2)
+
+
+@pytest.mark.parametrize("percent", ["0", "-1", "101", "nan"])
+def test_a_bad_subset_is_one_line(capsys, tmp_path, percent):
+    assert main(["train", str(tmp_path), "--subset", percent]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("darkmatter: subset must be a number above 0 and up to 100, got ")
+    assert told.count("\n") == 1
+
+
+def test_numbers_survive_being_told(written):
+    values = np.random.default_rng(0).uniform(1e-4, 1, 50)
+    for value in values:
+        config = Config(train=TrainConfig(learning_rate=float(value)))
+        assert Config.read(written(config.to_toml())) == config
+    with pytest.raises(ConfigError):
+        Config(train=TrainConfig(learning_rate=-1.0))
