@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": "write a data set of simulated skies",
     "features": "measure every sky of a data set",
     "train": "train a model on measured skies",
+    "tune": "search for settings of the training that do better",
     "evaluate": "score a trained model on a labelled data set",
     "predict": "say of each picture whether a lens is in it, and where",
     "heatmap": "draw the shear heatmap of skies",

@@ -51,7 +51,7 @@ def roc(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes) -> Axe
     axes.plot(rate, recall, color=LINE, linewidth=1.8, drawstyle="steps-post", clip_on=False)
     axes.text(0.96, 0.06, f"AUC {auc(labels, probabilities):.4f}", ha="right", color=LINE, weight="bold")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="false alarm rate", ylabel="recall", title="Receiver operating curve")
-    return _plain(axes)
+    return plain(axes)
 
 
 def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes) -> Axes:
@@ -75,7 +75,7 @@ def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes
     axes.errorbar(mean, share, error, fmt="o", color=LINE, markersize=4.5, linewidth=1.2, clip_on=False)
     axes.text(0.5, 0.93, f"bars: skies, of {labels.size}", ha="center", color="0.45", fontsize=8)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability told", ylabel="share of lenses", title="Reliability")
-    return _plain(axes)
+    return plain(axes)
 
 
 def losses(history: Sequence[HistoryLine], *, axes: Axes) -> Axes:
@@ -92,10 +92,11 @@ def losses(history: Sequence[HistoryLine], *, axes: Axes) -> Axes:
     axes.set(xlabel="round", ylabel="log loss", title="Training")
     axes.set_ylim(bottom=0)
     axes.legend(facecolor="white", edgecolor="none", framealpha=1.0, fontsize=8)
-    return _plain(axes)
+    return plain(axes)
 
 
-def _plain(axes: Axes) -> Axes:
+def plain(axes: Axes) -> Axes:
+    """Give axes the look of the house, and return them."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.title.set(fontsize=10, weight="bold", color=INK)
     axes.tick_params(labelsize=8, colors=INK)

@@ -45,9 +45,12 @@ class Progress:
         self._drawn = float("-inf")
         self._tenths = 0
         self._width = 0
+        self._note = ""
+        self._is_open = False
 
-    def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` are done."""
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` are done, and a note on how it goes."""
+        self._note = f"; {note}" if note else ""
         if self._first is None:
             self._first = self._clock(), done
             self._begin(done, total)
@@ -62,6 +65,12 @@ class Progress:
             self._stream.write(line + "\n")
             self._stream.flush()
 
+    def stop(self) -> None:
+        """End the rewritten line of work that stops before all is done."""
+        if self._is_open:
+            self._stream.write("\n")
+            self._is_open = False
+
     def _rewrite(self, done: int, total: int) -> None:
         now = self._clock()
         if done < total and now - self._drawn < REDRAW_SECONDS:
@@ -69,6 +78,7 @@ class Progress:
         self._drawn = now
         text = self._text(done, total)
         self._stream.write("\r" + text.ljust(self._width) + ("\n" if done >= total else ""))
+        self._is_open = done < total
         self._stream.flush()
         self._width = len(text)
 
@@ -83,9 +93,11 @@ class Progress:
         seconds = self._clock() - self._start
         rate = self._rate(done)
         if done >= total:
-            return f"{self._work}: {total} {self._unit} in {duration(seconds)} ({rate:.1f} {self._unit}/s)"
+            return (
+                f"{self._work}: {total} {self._unit} in {duration(seconds)} ({_told(rate)} {self._unit}/s){self._note}"
+            )
         left = duration((total - done) / rate) if rate > 0 else "?"
-        return f"{self._work}: {done}/{total} {self._unit}, {rate:.1f} {self._unit}/s, {left} left"
+        return f"{self._work}: {done}/{total} {self._unit}, {_told(rate)} {self._unit}/s, {left} left{self._note}"
 
     def _rate(self, done: int) -> float:
         """Return what is done a second since the first state, or since the start if this is the first."""
@@ -94,6 +106,10 @@ class Progress:
         if now == since:
             since, before = self._start, 0
         return (done - before) / (now - since) if now > since else 0.0
+
+
+def _told(rate: float) -> str:
+    return f"{rate:.1f}" if rate >= 1 or rate == 0 else f"{rate:.2g}"
 
 
 def duration(seconds: float) -> str:

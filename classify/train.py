@@ -127,8 +127,8 @@ def train(
     run, config = Path(run), config or TrainConfig()
     table = FeatureTable.read(features)
     log = _HistoryFile(run / "history.csv", report)
-    x, y = _labelled(table.split("training"))
-    boosted = boost(x, y, *_labelled(table.split("validation")), config=config, report=log)
+    x, y = labelled(table.split("training"))
+    boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
     record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
     model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
     judged = _judge(model, table.split("validation"))
@@ -151,7 +151,7 @@ def _labels(frame: pd.DataFrame) -> Any:
     return frame["label"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _labelled(frame: pd.DataFrame) -> tuple[Any, Any]:
+def labelled(frame: pd.DataFrame) -> tuple[Any, Any]:
     """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
     known = np.isfinite(_labels(frame))
     return evidence(frame.loc[known, list(FEATURE_NAMES)]), _labels(frame)[known].astype(np.int64)

@@ -89,7 +89,7 @@ def extract_dataset(
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
     skies = _template_skies(dataset, catalogs)
     template = fit_template(skies)
-    rows = _map_parts(parts, _Templates.fit(skies, template, out / ".parts"), config, workers)
+    rows = map_parts(parts, Templates.fit(skies, template, out / ".parts"), config, workers)
     provenance = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
@@ -205,7 +205,7 @@ def _template_skies(dataset: Dataset, catalogs: pd.DataFrame) -> LabelledSkies:
 
 
 @dataclass(frozen=True)
-class _Templates:
+class Templates:
     """Where the templates are, by what they are for: small things to hand to workers.
 
     A template knows the very skies it was fitted to, and would flatter them. So the training split is cut into parts,
@@ -217,7 +217,8 @@ class _Templates:
     part_of: dict[str, int]
 
     @classmethod
-    def fit(cls, skies: LabelledSkies, whole: LensTemplate, folder: Path) -> "_Templates":
+    def fit(cls, skies: LabelledSkies, whole: LensTemplate, folder: Path) -> "Templates":
+        """Fit those of the parts to the skies of the training split, and write all of them to a folder."""
         part = np.arange(len(skies.catalogs)) % N_PARTS
         templates = [whole, *(fit_template(skies.chosen(part != k)) for k in range(N_PARTS))]
         paths = tuple(folder / f"template-{k}.json" for k in range(len(templates)))
@@ -238,8 +239,8 @@ def _read_once(path: Path, fingerprint: str) -> LensTemplate:
     return LensTemplate.read(path)
 
 
-def _map_parts(
-    parts: Sequence[Path], templates: _Templates, config: MeasureConfig, workers: Workers
+def map_parts(
+    parts: Sequence[Path], templates: Templates, config: MeasureConfig, workers: Workers
 ) -> dict[str, _Mapped]:
     """Return the picture's shape and the feature row of every sky, by name."""
     rows: dict[str, _Mapped] = {}
@@ -248,7 +249,7 @@ def _map_parts(
     return rows
 
 
-def _map_part(part: Path, templates: _Templates, config: MeasureConfig) -> dict[str, _Mapped]:
+def _map_part(part: Path, templates: Templates, config: MeasureConfig) -> dict[str, _Mapped]:
     rows: dict[str, _Mapped] = {}
     for catalog in catalogs_of(read_table(part, kind="part")[0]):
         row = row_of_catalog(catalog, template=templates.of(catalog.name), config=config)

@@ -415,6 +415,24 @@ def test_progress_of_a_few_skies_tells_each_once():
     assert len(stream.getvalue().splitlines()) == 3
 
 
+def test_a_line_that_work_left_before_its_end_is_ended_once():
+    stream, clock = Terminal(), Clock()
+    show = Progress("tune", stream=stream, clock=clock)
+    show(1, 2)
+    show.stop()
+    show.stop()
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_slow_progress_tells_its_rate_and_a_note():
+    stream, clock = io.StringIO(), Clock()
+    show = Progress("tune", unit="trials", stream=stream, clock=clock)
+    show(0, 10)
+    clock.now = 30.0
+    show(1, 10, "lowest log loss 0.0246")
+    assert stream.getvalue() == "tune: 1/10 trials, 0.033 trials/s, 4 min 30 s left; lowest log loss 0.0246\n"
+
+
 def test_durations_in_words():
     assert [duration(s) for s in (0.2, 59.4, 75, 3600, 7300)] == ["0 s", "59 s", "1 min 15 s", "1 h 0 min", "2 h 1 min"]
 

@@ -19,7 +19,18 @@ ORDER = (
     *("kernels", "profiles", "field", "location"),
     *("background", "segmentation", "shapes", "template", "shear", "evidence"),
     *("scrambles", "fit"),
-    *("statistics", "extract", "batch", "panels", "page", "posterior", "plots", "template_plot", "location_plot"),
+    *(
+        "statistics",
+        "extract",
+        "batch",
+        "remap",
+        "panels",
+        "page",
+        "posterior",
+        "plots",
+        "template_plot",
+        "location_plot",
+    ),
 )
 
 

@@ -1,0 +1,103 @@
+"""`darkmatter tune`."""
+
+import argparse
+from pathlib import Path
+
+from classify.cli import DONE, INTERRUPTED
+from classify.commands import FEATURES, add_example, add_jobs, defaults, say
+from classify.config_file import Config, check_measured
+from classify.progress import Progress
+from classify.train import FeatureTable
+from classify.tune import STORAGE, TUNED, Tuned, features_of, tune
+from classify.tune_space import SPACES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    given = defaults(tune)
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=FEATURES, metavar="FEATURES|RUN",
+        help="folder of tables, or of a run trained on them; what is found goes there, too (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--search", choices=SPACES, default=given["section"],
+        help="section of the settings to search (%(default)s); measure: maps made again from the catalogues",
+    )  # fmt: skip
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings to start from (the defaults)")
+    parser.add_argument(
+        "--trials", type=int, default=given["n_trials"], metavar="N",
+        help="trials there shall be in the end, those of earlier calls counted (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds after which no trial is begun")
+    parser.add_argument("--seed", type=int, default=given["seed"], help="same seed, same trials (%(default)s)")
+    parser.add_argument(
+        "--storage", type=Path, metavar="F.sqlite3", help=f"file of the trials ({STORAGE} in that folder)"
+    )
+    add_jobs(parser, given["n_jobs"])
+    add_example(
+        parser,
+        "darkmatter tune features --trials 100",
+        f"darkmatter tune features --search measure --config features/{TUNED} --timeout 3600",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Search, and say what was found."""
+    config = None if args.config is None else _read(args.config, args.folder)
+    progress = Progress("tune", unit="trials")
+    tuned = tune(
+        args.folder,
+        section=args.search,
+        config=config,
+        n_trials=args.trials,
+        timeout=args.timeout,
+        seed=args.seed,
+        storage=args.storage,
+        n_jobs=args.jobs,
+        progress=progress,
+    )
+    progress.stop()
+    for line in _lines(tuned, args.folder):
+        say(line)
+    return INTERRUPTED if tuned.is_interrupted else DONE
+
+
+def _read(path: Path, folder: Path) -> Config:
+    config, features = Config.read(path), features_of(folder)
+    check_measured(path, features, FeatureTable.read(features).config)
+    return config
+
+
+def _lines(tuned: Tuned, folder: Path) -> list[str]:
+    start, best = tuned.trials[0], tuned.best
+    stopped = "interrupted; " if tuned.is_interrupted else ""
+    counted = f"{stopped}{len(tuned.trials)} trials of [{tuned.section}], {tuned.n_new} of them now"
+    lines = [
+        f"{counted}; log loss by cross-validation on the training split:",
+        f"  at first  {start.loss:.5f} ± {start.error:.5f}",
+        f"  lowest    {best.loss:.5f} ± {best.error:.5f}",
+    ]
+    return [*lines, *_compared(tuned), *_changed(tuned), *_written(tuned, folder)]
+
+
+def _compared(tuned: Tuned) -> list[str]:
+    if tuned.best is tuned.trials[0]:
+        return ["nothing better than the settings at first was found"]
+    if tuned.check is None:
+        return []
+    check = tuned.check
+    said = "better" if check.gain > 0 else "worse"
+    doubt = "" if abs(check.gain) > 2 * check.error else "; no more than chance may do"
+    gained = f"{said} by {abs(check.gain):.5f} ± {check.error:.5f}{doubt}"
+    return [f"on parts drawn anew: {check.best:.5f} in the place of {check.start:.5f}, {gained}"]
+
+
+def _changed(tuned: Tuned) -> list[str]:
+    first = tuned.trials[0].settings
+    return [f"  {name:<18} {first[name]!r:>8} -> {value!r}" for name, value in tuned.best.settings.items()]
+
+
+def _written(tuned: Tuned, folder: Path) -> list[str]:
+    settings, picture = tuned.files
+    use = "features DATA" if tuned.section == "measure" else f"train {features_of(folder)}"
+    return [f"{settings}: for `darkmatter {use} --config {settings}`", f"{picture}: the search in a picture"]

@@ -1,0 +1,102 @@
+"""A picture of a search: how the trials went, which settings decide, and where in each the good values lie."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from classify.curves import LINE, PALE, SECOND, plain
+from classify.plots import blank_figure
+from classify.tune_space import Span
+from classify.tune_study import Trial
+
+Array = NDArray[np.float64]
+
+COLUMNS = 3
+"""Slices in a row."""
+WIDTH, ROW, HEAD = 11.0, 2.75, 0.12
+"""Of the page, inches."""
+REACH = 1.5
+"""The losses are shown up to this many times the distance of the middle one from the lowest; worse ones at the rim."""
+
+
+def draw_search(
+    section: str, trials: tuple[Trial, ...], importances: Mapping[str, float], spans: Mapping[str, Span]
+) -> Figure:
+    """Draw a search.
+
+    Parameters
+    ----------
+    section : str
+        Of the configuration, that was searched.
+    trials : tuple of Trial
+        The first with the settings that the search started from.
+    importances : mapping
+        By setting; may be empty.
+    spans : mapping of str to Span
+        What was searched, by the name of the setting.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The losses of the trials with the lowest so far; the importance of the settings; a slice for each setting.
+    """
+    n_rows = 1 + -(-len(spans) // COLUMNS)
+    height = ROW * n_rows + HEAD
+    figure = blank_figure(WIDTH, height)
+    grid = figure.add_gridspec(
+        n_rows, COLUMNS, left=0.065, right=0.985, bottom=0.48 / height, top=1 - 0.36 / height, wspace=0.27, hspace=0.45
+    )
+    losses = np.array([trial.loss for trial in trials])
+    top = _top(losses)
+    history(losses, top, axes=figure.add_subplot(grid[0, :2]))
+    importance_bars(importances, axes=figure.add_subplot(grid[0, 2]))
+    for k, (name, span) in enumerate(spans.items()):
+        values = np.array([trial.settings[name] for trial in trials], dtype=np.float64)
+        axes = figure.add_subplot(grid[1 + k // COLUMNS, k % COLUMNS])
+        slice_of(f"[{section}] {name}", values, losses, top, is_log=span.is_log, axes=axes)
+    return figure
+
+
+def history(losses: Array, top: float, *, axes: Axes) -> Axes:
+    """Draw the losses of the trials, (n,), in their order, with the lowest so far, and return the axes."""
+    places = np.arange(losses.size)
+    axes.plot(places, np.minimum(losses, top), "o", color=PALE, markeredgecolor=LINE, markeredgewidth=0.5, markersize=4)
+    axes.plot(places, np.minimum.accumulate(losses), color=LINE, linewidth=1.6, drawstyle="steps-post", label="lowest")
+    axes.axhline(losses[0], color=SECOND, linewidth=1.0, linestyle="--", label="start")
+    axes.set(title="Trials", xlabel="trial", ylabel="log loss, out of fold")
+    axes.legend(fontsize=8, loc="upper right", framealpha=1.0, edgecolor="none")
+    return plain(axes)
+
+
+def importance_bars(importances: Mapping[str, float], *, axes: Axes) -> Axes:
+    """Draw how much each setting decides which trials do well, and return the axes."""
+    names = sorted(importances, key=lambda name: importances[name])
+    axes.barh(names, [importances[name] for name in names], color=LINE, height=0.62)
+    axes.set(title="Which settings decide", xlabel="share of the importance")
+    if not names:
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", transform=axes.transAxes, fontsize=9)
+    return plain(axes)
+
+
+def slice_of(name: str, values: Array, losses: Array, top: float, *, is_log: bool, axes: Axes) -> Axes:
+    """Draw the losses of the trials, (n,), over the values of one setting, (n,), and return the axes."""
+    beyond = losses > top
+    order = np.arange(losses.size)
+    axes.scatter(values[~beyond], losses[~beyond], c=order[~beyond], cmap="Blues", vmin=-losses.size / 2, s=20,
+                 edgecolors=LINE, linewidths=0.4)  # fmt: skip
+    axes.plot(values[beyond], np.full(beyond.sum(), top), "^", color="0.75", markersize=4, clip_on=False)
+    axes.plot(values[0], min(losses[0], top), "D", color=SECOND, markersize=6)
+    best = int(losses.argmin())
+    axes.plot(values[best], losses[best], "*", color=LINE, markersize=12, markeredgecolor="white")
+    axes.set(title=name, xscale="log" if is_log else "linear", ylabel="log loss")
+    return plain(axes)
+
+
+def _top(losses: Array) -> float:
+    """Return up to where losses are shown: without the worst, whose scale would hide the others."""
+    low = float(losses.min())
+    return max(low + REACH * (float(np.median(losses)) - low), float(losses[0]), low * 1.001)

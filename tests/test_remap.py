@@ -1,0 +1,44 @@
+"""Mapping skies again from their catalogues: the same settings give the same rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import write_pictures
+
+from classify.columns import FEATURE_NAMES
+from darkmatter_features.batch import extract_dataset
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.remap import TrainingSkies
+from darkmatter_features.table import read_table
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Forty training skies, one of which cannot be read."""
+    root = tmp_path_factory.mktemp("remap")
+    write_pictures(root / "data", split="training", n=40)
+    write_pictures(root / "data", split="validation", n=2)
+    sorted((root / "data" / "training").iterdir())[7].write_bytes(b"no picture")
+    extract_dataset(root / "data", root / "features", config=MeasureConfig(grid_spacing=12), n_jobs=1)
+    return root / "features"
+
+
+def rows_of(folder) -> pd.DataFrame:
+    table, _ = read_table(folder / "features.parquet", kind="features")
+    return table.loc[table["split"] == "training", list(FEATURE_NAMES)]
+
+
+def test_with_the_settings_of_the_features_the_rows_are_theirs(measured, tmp_path):
+    again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12))
+    assert again.shape == (39, len(FEATURE_NAMES))
+    np.testing.assert_array_equal(again, rows_of(measured).to_numpy())
+
+
+def test_another_scale_changes_the_maps_and_leaves_the_evidence(measured, tmp_path):
+    again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12, smallest_scale=20))
+    changed = {
+        name for name, old, new in zip(FEATURE_NAMES, rows_of(measured).to_numpy().T, again.T)
+        if not np.array_equal(old, new, equal_nan=True)
+    }  # fmt: skip
+    assert "snr_max_1" in changed
+    assert "evidence" not in changed
