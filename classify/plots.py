@@ -1,5 +1,6 @@
 """Pictures of verdicts: skies with what was said of them, and what is true."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,11 @@ def blank_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def wrapped(words: str, width: int = 48) -> str:
+    """Break words into lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(words, width))
 
 
 def _sample(row: Any, root: Path) -> Sample:

@@ -14,8 +14,7 @@ from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.curves import performance
 from classify.evaluate import judged_table, score_judged
-from classify.explain import contributions
-from classify.importance import importance
+from classify.explain_run import explain_run
 from classify.model import LensModel, evidence, write_json
 from classify.plots import sample_grid, samples, save_figure
 from classify.predict import write_csv
@@ -137,7 +136,8 @@ def train(
     write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
     write_json(run / "metrics.json", metrics)
     write_json(run / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
-    _draw_model(run, model, table.split("validation"))
+    _draw_template(run, model)
+    explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen))
     notes = _draw(run, table.dataset, judged, boosted.history)
     return Trained(model, metrics, boosted.best_round, notes)
 
@@ -181,14 +181,15 @@ def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[History
     return ()
 
 
-def _draw_model(run: Path, model: LensModel, frame: pd.DataFrame) -> None:
-    """Draw the template, and which columns count in the verdicts on some skies."""
+def _draw_template(run: Path, model: LensModel) -> None:
     with written_whole(run / "template.png") as temporary:
         draw_template(model.template).savefig(temporary, format="png")
-    path = run / "importance.png"
-    path.unlink(missing_ok=True)
-    if len(frame):
-        save_figure(path, importance(contributions(model, frame[list(FEATURE_NAMES)])))
+
+
+def _learnt_from(table: FeatureTable, chosen: Any) -> pd.DataFrame:
+    """Return the training rows that the members learnt from; `chosen` are their places among those with a label."""
+    training = table.split("training")
+    return training[np.isfinite(_labels(training))].iloc[chosen]
 
 
 class _HistoryFile:

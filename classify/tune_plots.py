@@ -59,9 +59,9 @@ def draw_search(
     n_rows = 1 + -(-len(spans) // COLUMNS)
     height = ROW * n_rows + FOOT
     figure = blank_figure(WIDTH, height)
-    sides: dict[str, Any] = {"left": 0.065, "right": 0.985, "bottom": FOOT / height, "top": 1 - HEAD / height}
-    grid = figure.add_gridspec(n_rows, COLUMNS, **sides, wspace=0.2, hspace=0.5)
-    upper = figure.add_gridspec(n_rows, 2, **sides, width_ratios=(2.1, 1), wspace=0.27, hspace=0.5)
+    sides: dict[str, Any] = {"left": 0.075, "right": 0.985, "bottom": FOOT / height, "top": 1 - HEAD / height}
+    grid = figure.add_gridspec(n_rows, COLUMNS, **sides, wspace=0.24, hspace=0.5)
+    upper = figure.add_gridspec(n_rows, 2, **sides, width_ratios=(2.1, 1), wspace=0.29, hspace=0.5)
     losses = np.array([trial.loss for trial in trials])
     top = _top(losses)
     history(losses, top, axes=figure.add_subplot(upper[0, 0]))

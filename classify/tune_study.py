@@ -32,6 +32,9 @@ COMPLETE, FAIL, RUNNING, WAITING = (
     getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "FAIL", "RUNNING", "WAITING")
 )
 
+FEW = 12
+"""Trials below which nothing is said of importance: the best tenth of them, which it rests on, is hardly one."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -99,7 +102,7 @@ class Study:
 
     def importances(self) -> dict[str, float]:
         """Return by setting how much it decides which trials do well, the sum being 1; empty with too few trials."""
-        if len(self._in_state(COMPLETE)) < 2 * len(self._distributions):
+        if len(self._in_state(COMPLETE)) < FEW:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))

@@ -103,6 +103,25 @@ def test_words_name_the_largest_contributions_in_order():
     assert meaning("start") == "log evidence, before any tree"
 
 
+def test_a_run_tells_what_every_validation_verdict_comes_from(run):
+    table = pd.read_csv(run / "validation-contributions.csv")
+    judged = pd.read_csv(run / "validation-predictions.csv")
+    assert table["image"].tolist() == judged["sky"].tolist()
+    sums = table.drop(columns="image").sum(axis=1)
+    assert sums.to_numpy() == pytest.approx(logit(judged["probability"]).to_numpy(), abs=1e-3)
+
+
+def test_a_run_without_validation_skies_leaves_no_contributions_of_an_earlier_one(tmp_path):
+    features = write_features(tmp_path / "features", tmp_path, n_training=60, n_validation=0)
+    (tmp_path / "run").mkdir()
+    for name in ("validation-contributions.csv", "contributions.png", "importance.png"):
+        (tmp_path / "run" / name).write_text("of an earlier run")
+    train(features, tmp_path / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=5))
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert not left & {"validation-contributions.csv", "contributions.png", "importance.png"}
+    assert "partial-dependence.png" in left
+
+
 def test_importance_has_the_largest_bars_on_top():
     columns = np.zeros((2, len(EVIDENCE_NAMES)))
     columns[:, :20] = np.array([[1.0], [-1.0]]) * np.arange(20)

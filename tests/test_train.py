@@ -23,13 +23,16 @@ from darkmatter_features.table import read_table
 
 QUICK = TrainConfig(n_folds=3, n_repeats=1, max_rounds=60, block=20, patience=40, learning_rate=0.1)
 FILES = {
+    "contributions.png",
     "history.csv",
     "importance.png",
     "metrics.json",
     "model",
+    "partial-dependence.png",
     "performance.png",
     "run.json",
     "template.png",
+    "validation-contributions.csv",
     "validation-predictions.csv",
     "validation-samples.png",
 }

@@ -1,0 +1,48 @@
+"""What a run tells of where its verdicts come from: contributions sky by sky, importance, partial dependence."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from classify.columns import FEATURE_NAMES
+from classify.dependence import draw_dependence, most_telling, partial_dependence, some_skies
+from classify.explain import contributions, explained_table, write_explained
+from classify.importance import importance
+from classify.model import LensModel
+from classify.plots import save_figure
+from classify.swarm import swarm
+
+TABLE = "validation-contributions.csv"
+IMPORTANCE, SWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
+
+
+def explain_run(run: Path, model: LensModel, validation: pd.DataFrame, training: pd.DataFrame) -> None:
+    """Write the table and the pictures; what an earlier training left is replaced.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    model : LensModel
+        Its model.
+    validation : pandas.DataFrame
+        Feature rows whose verdicts are parted by what they come from; there may be none.
+    training : pandas.DataFrame
+        Feature rows that the model learnt from: over these, partial dependence is averaged.
+    """
+    for name in (TABLE, IMPORTANCE, SWARM):
+        (run / name).unlink(missing_ok=True)
+    if len(validation):
+        _explain_skies(run, model, validation)
+    rows = some_skies(training[list(FEATURE_NAMES)])
+    told = most_telling(contributions(model, rows))
+    dependences = [partial_dependence(model, rows, name) for name in told]
+    save_figure(run / DEPENDENCE, draw_dependence(dependences, n_skies=len(rows)))
+
+
+def _explain_skies(run: Path, model: LensModel, frame: pd.DataFrame) -> None:
+    rows = frame[list(FEATURE_NAMES)]
+    parts = contributions(model, rows)
+    write_explained(run / TABLE, explained_table(frame["sky"].tolist(), parts))
+    save_figure(run / IMPORTANCE, importance(parts))
+    save_figure(run / SWARM, swarm(parts, rows))
