@@ -6,7 +6,7 @@ stopped and goes on finds what it would have found at one go.
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def open_study(
     name : str
         Of the search: a file may hold several.
     spans, start, seed
-        As those of `Study`.
+        As those of `Study`; `start` has the types of the settings.
     made_of : mapping
         What the search is about, of JSON's types: trials of something else are not gone on with.
 
@@ -146,6 +146,10 @@ def open_study(
     ------
     ConfigError
         If the file is something else, or holds trials of another search of that name.
+
+    Notes
+    -----
+    One process at a time: a trial that is not done when the file is opened is taken for one that was killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _quiet():
@@ -157,9 +161,12 @@ def open_study(
             study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
         except (SQLAlchemyError, RuntimeError) as error:
             raise ConfigError(f"{path}: no file of trials ({_first_line(error)}); name another by --storage") from None
-        with closing(_Closing(storage)):
+        try:
             _check_same(path, name, study, dict(made_of))
             yield Study(study, spans, start, seed)
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def _connection(path: Path) -> sqlite3.Connection:
@@ -203,14 +210,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
-
-
-class _Closing:
-    """Closes what a storage has open."""
-
-    def __init__(self, storage: Any) -> None:
-        self._storage = storage
-
-    def close(self) -> None:
-        self._storage.remove_session()
-        self._storage.engine.dispose()

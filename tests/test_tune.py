@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from classify.metrics import log_loss
 from classify.train import FeatureTable, labelled, train
 from classify.tune import Tuned, features_of, tune
 from classify.tune_plots import draw_search
-from classify.tune_space import SPACES, Span, boosting_scorer
+from classify.tune_space import SPACES, Space, Span, boosting_scorer
 from classify.tune_study import Trial
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.errors import ConfigError, DarkmatterError
@@ -190,6 +191,28 @@ def test_trials_are_kept_as_numbers_and_text(features, tmp_path):
         for row in connection.execute(f"select * from {name}"):
             assert not any(isinstance(value, bytes) for value in row)
     connection.close()
+
+
+def test_a_whole_number_that_a_file_gives_for_another_is_searched_like_that(features, tmp_path):
+    config = replace(QUICK, train=replace(QUICK.train, lambda_l2=5))
+    trials = tune(features, config=config, storage=tmp_path / "s", n_trials=3).trials
+    assert trials == search(features, tmp_path / "t", 3).trials
+    assert any(trial.settings["lambda_l2"] % 1 for trial in trials)
+
+
+def test_a_section_is_searched_and_judged_as_its_entry_says(features, tmp_path, monkeypatch):
+    """All that a further section needs."""
+
+    @contextmanager
+    def scorer(folder, n_jobs):
+        assert folder == features
+        yield lambda config: np.full(5, (config.train.patience - 60) ** 2.0)
+
+    monkeypatch.setitem(SPACES, "train", Space({"patience": Span(10, 200)}, scorer))
+    tuned = search(features, tmp_path / "s", 30)
+    assert tuned.trials[0].settings == {"patience": 100}
+    assert abs(tuned.config.train.patience - 60) < 15
+    assert isinstance(tuned.config.train.patience, int)
 
 
 def test_a_value_outside_of_the_span_widens_it_and_one_without_logarithm_is_refused(features, tmp_path):
