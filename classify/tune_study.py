@@ -28,9 +28,7 @@ except ModuleNotFoundError as error:
         "Optuna, which draws the trials, is missing; install it: pip install 'darkmatter[tune]'"
     ) from None
 
-COMPLETE, FAIL, RUNNING, WAITING = (
-    getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "FAIL", "RUNNING", "WAITING")
-)
+COMPLETE, FAIL, WAITING = (getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "FAIL", "WAITING"))
 
 FEW = 12
 """Trials below which nothing is said of importance: the best tenth of them, which it rests on, is hardly one."""
@@ -73,8 +71,6 @@ class Study:
     def __init__(self, study: Any, spans: Mapping[str, Span], start: Mapping[str, Any], seed: int) -> None:
         self._study, self._start, self._seed = study, dict(start), seed
         self._distributions = {name: _distribution(span, start[name]) for name, span in spans.items()}
-        for stale in self._in_state(RUNNING):  # a killed run was at it
-            self._study.tell(stale.number, state=FAIL)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -93,7 +89,8 @@ class Study:
         seed = int(np.random.SeedSequence([self._seed, n_done]).generate_state(1)[0])
         self._study.sampler = optuna.samplers.TPESampler(seed=seed)
         drawn = self._study.ask(self._distributions)
-        settings = self._start if n_done == 0 else {name: rounded(value) for name, value in drawn.params.items()}
+        is_start = drawn.params == self._start
+        settings = self._start if is_start else {name: rounded(value) for name, value in drawn.params.items()}
         told = Told()
         try:
             yield settings, told
@@ -146,10 +143,6 @@ def open_study(
     ------
     ConfigError
         If the file is something else, or holds trials of another search of that name.
-
-    Notes
-    -----
-    One process at a time: a trial that is not done when the file is opened is taken for one that was killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _quiet():

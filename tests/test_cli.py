@@ -421,7 +421,9 @@ def test_a_line_that_work_left_before_its_end_is_ended_once():
     show(1, 2)
     show.stop()
     show.stop()
-    assert stream.getvalue().count("\n") == 1
+    show(2, 2)
+    show.stop()
+    assert stream.getvalue().count("\n") == 2
 
 
 def test_slow_progress_tells_its_rate_and_a_note():

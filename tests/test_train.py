@@ -17,7 +17,7 @@ from classify.calibration import Calibration
 from classify.columns import EVIDENCE, LOG_EVIDENCE
 from classify.config import TrainConfig
 from classify.model import FEATURE_NAMES, LensModel, evidence, mean_log_odds
-from classify.train import train
+from classify.train import labelled, train
 from darkmatter_features.errors import ConfigError, DarkmatterError, TableError
 from darkmatter_features.table import read_table
 
@@ -172,6 +172,20 @@ def test_a_subset_is_what_is_learnt_from_and_the_validation_split_stays_whole(tm
     assert trained.model.members[0].model_to_string() == half.members[0].model_to_string()
     again = boost(x[half.chosen], y[half.chosen], x[:0], [], config=QUICK)
     assert again.members[0].model_to_string() == half.members[0].model_to_string()
+
+
+def test_dependence_is_averaged_over_the_skies_that_were_learnt_from(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    frame = split_rows("training", 60, rng)
+    frame.loc[:9, "label"] = pd.NA
+    features = write_frame(tmp_path / "features", tmp_path, frame)
+    seen = []
+    monkeypatch.setattr("classify.train.explain_run", lambda run, model, validation, training: seen.append(training))
+    train(features, tmp_path / "run", config=replace(QUICK, subset=50.0))
+    x, y = labelled(frame)
+    chosen = boost(x, y, x[:0], [], config=replace(QUICK, subset=50.0)).chosen
+    np.testing.assert_array_equal(evidence(seen[0][list(FEATURE_NAMES)]), x[chosen])
+    assert len(seen[0]) == 24
 
 
 def _rows_of(features):

@@ -302,7 +302,7 @@ def test_the_command_tells_the_best_and_training_takes_it(features, tmp_path, ca
     assert main([*argv, "--trials", "3"]) == 0
     assert main([*argv, "--trials", "5"]) == 0
     told, progress = capsys.readouterr()
-    assert "5 trials of [train], 2 of them now; log loss by cross-validation" in told
+    assert "trials of [train]: 5, 2 of them now; log loss by cross-validation" in told
     assert "learning_rate          0.03 -> " in told
     assert "tune: 5 trials in" in progress
     assert "Trial" not in progress  # of Optuna's own log
@@ -321,7 +321,7 @@ def test_an_interrupted_command_tells_the_best_so_far_and_ends_with_130(features
     monkeypatch.setattr("classify.tune_space.boost", interrupted)
     argv = ["tune", str(features), "--config", write_config(tmp_path), "--storage", str(tmp_path / "s")]
     assert main([*argv, "--trials", "3"]) == 130
-    assert capsys.readouterr().out.startswith("interrupted; 1 trials of [train], 1 of them now")
+    assert capsys.readouterr().out.startswith("interrupted; trials of [train]: 1, 1 of them now")
 
 
 @pytest.mark.parametrize("argv", [["--trials", "0"], ["--timeout", "0"], ["--timeout", "nan"]])

@@ -71,7 +71,7 @@ def _read(path: Path, folder: Path) -> Config:
 def _lines(tuned: Tuned, folder: Path) -> list[str]:
     start, best = tuned.trials[0], tuned.best
     stopped = "interrupted; " if tuned.is_interrupted else ""
-    counted = f"{stopped}{len(tuned.trials)} trials of [{tuned.section}], {tuned.n_new} of them now"
+    counted = f"{stopped}trials of [{tuned.section}]: {len(tuned.trials)}, {tuned.n_new} of them now"
     lines = [
         f"{counted}; log loss by cross-validation on the training split:",
         f"  at first  {start.loss:.5f} ± {start.error:.5f}",
