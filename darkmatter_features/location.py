@@ -9,20 +9,15 @@ from scipy.special import logsumexp
 
 from darkmatter_features.catalogs import ShapeCatalog
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.field import Field, field_of, mean_snr
-from darkmatter_features.kernels.profiles import mean_odds, profile_likelihood, profile_sums
+from darkmatter_features.field import field_of, mean_snr
+from darkmatter_features.odds import amplitudes_for, odds_of, odds_of_field, odds_of_skies, sharpened
+from darkmatter_features.profile_sums import sums_about
 from darkmatter_features.profiles import ShearProfiles, default_profiles
 
 Array = NDArray[np.float64]
 
-# Cells to a side of the field (the square root of its area): for the position, and for the odds.
-FINE, COARSE = 200, 60
-# Cells so far below the best in log likelihood say nothing; of the others at most so many are worked out exactly.
-MATTERS, MAX_EXACT = 14.0, 4000
-# Shears from this on are undone exactly; of less, an expansion to second order serves.
-WEAK = 0.05
-# Amplitudes, and the S/N expected of their ends: below nobody finds a lens, above it needs no statistics.
-N_AMPLITUDES, LEAST_SNR, MOST_SNR = 8, 4.0, 20.0
+# Cells to a side of the field, the square root of its area.
+FINE = 200
 # Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field.
 BATCH = 50
 # The geometric median is found to this many sides, or in this many steps.
@@ -143,10 +138,10 @@ def locate(
     field = field_of(catalog, subtract_mean=subtract_mean)
     columns, rows = field.grid(FINE)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    first, second = _sums(field, profiles, x, y, *field.with_cross())
-    amplitudes = _amplitudes(second)
-    odds = _odds(first[:, :1], second, amplitudes)[:, 0]
-    log_posterior = _sharpened(field, profiles, amplitudes, x, y, odds)
+    first, second = sums_about(field, profiles, columns, rows, *field.with_cross())
+    amplitudes = amplitudes_for(second)
+    odds = odds_of(first[:, :1], second, amplitudes)[:, 0]
+    log_posterior = sharpened(field, profiles, amplitudes, columns, rows, odds)
     posterior = np.exp(log_posterior - logsumexp(log_posterior))
     at_x, at_y = _geometric_median(x, y, posterior)
     within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
@@ -160,7 +155,7 @@ def locate(
         x=field.corner[0] + field.side * at_x,
         y=field.corner[1] + field.side * at_y,
         position_error=float(field.side * error),
-        log_odds=_log_odds(field, profiles),
+        log_odds=odds_of_field(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),
@@ -186,7 +181,7 @@ def log_odds(catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, su
     subtract_mean : bool
         Take the mean ellipticity off first.
     """
-    return _log_odds(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
+    return odds_of_field(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
 
 
 def p_value(
@@ -234,59 +229,13 @@ def p_value(
         )
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
-    found = _log_odds(field, profiles)
+    found = odds_of_field(field, profiles)
     n_larger = 0
     for start in range(0, n_scrambles, BATCH):
         turn = np.exp(2j * np.pi * rng.random((min(BATCH, n_scrambles - start), len(catalog)))).T
         e = (field.e1 + 1j * field.e2)[:, None] * turn
-        n_larger += int((_many_log_odds(field, profiles, e.real.copy(), e.imag.copy()) >= found).sum())
+        n_larger += int((odds_of_skies(field, profiles, e.real.copy(), e.imag.copy()) >= found).sum())
     return (1 + n_larger) / (1 + n_scrambles)
-
-
-def _sums(field: Field, profiles: ShearProfiles, x: Array, y: Array, e1: Array, e2: Array) -> tuple[Array, Array]:
-    first = np.empty((x.size, e1.shape[1], len(profiles)))
-    second = np.empty((x.size, len(profiles)))
-    weight = field.share / field.variance
-    profile_sums(field.x, field.y, e1, e2, weight, profiles.shear, profiles.step, x, y, first, second)
-    return first, second
-
-
-def _amplitudes(second: Array) -> Array:
-    """Return amplitudes (n_profiles, n_amplitudes), even in their logs: the same expected S/N for every profile."""
-    snr = np.geomspace(LEAST_SNR, MOST_SNR, N_AMPLITUDES)
-    return np.asarray(snr[None, :] / np.sqrt(second.mean(axis=0))[:, None])
-
-
-def _odds(first: Array, second: Array, amplitudes: Array) -> Array:
-    odds = np.empty(first.shape[:2])
-    mean_odds(first, second, amplitudes, odds)
-    return odds
-
-
-def _log_odds(field: Field, profiles: ShearProfiles) -> float:
-    return float(_many_log_odds(field, profiles, field.e1[:, None], field.e2[:, None])[0])
-
-
-def _many_log_odds(field: Field, profiles: ShearProfiles, e1: Array, e2: Array) -> Array:
-    """Return the log odds (m,) of skies of e1 and e2 (n, m)."""
-    x, y = (axis.ravel() for axis in np.meshgrid(*field.grid(COARSE)))
-    first, second = _sums(field, profiles, x, y, e1, e2)
-    odds = _odds(first, second, _amplitudes(second))
-    return np.asarray(logsumexp(odds, axis=0) - np.log(x.size))
-
-
-def _sharpened(field: Field, profiles: ShearProfiles, amplitudes: Array, x: Array, y: Array, odds: Array) -> Array:
-    """Return the odds with those of the best cells worked out exactly."""
-    best = np.argsort(-odds, kind="stable")[:MAX_EXACT]
-    best = best[odds[best] > odds.max() - MATTERS]
-    likelihood = np.empty((best.size, *amplitudes.shape))
-    profile_likelihood(
-        field.x, field.y, field.e1, field.e2, field.share, field.variance, profiles.shear, profiles.step,
-        amplitudes, WEAK, x[best], y[best], likelihood,
-    )  # fmt: skip
-    exact = odds.copy()
-    exact[best] = logsumexp(likelihood, axis=(1, 2)) - np.log(amplitudes.size)
-    return exact
 
 
 def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:

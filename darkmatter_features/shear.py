@@ -7,11 +7,23 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.kernels.maps import shear_sums
+from darkmatter_features.kernels.mesh import narrow_sums, near_shear
+from darkmatter_features.mesh import Mesh, mesh_over
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import LensTemplate
 
 # Each is sqrt(2) times the one before, so that one window is the square of the next and none needs an exponential.
 N_SCALES = 6
+# Of a window, in scales: it is 2e-11 there.
+WINDOW_REACH = 7.0
+# Windows narrower than so many mesh steps are summed galaxy by galaxy.
+NARROW = 2.5
+# Where a mesh is used, sum(w v) below this many galaxies is taken for nothing: the nearest is 4 scales away.
+FAINT = 3.4e-4
+# What a galaxy costs at a centre, ns, and how many kernels a mesh wants: for shear at each scale, for each window.
+PAIR_NS, N_KERNELS = 4.0, 2 * N_SCALES + 1
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -120,11 +132,8 @@ def shear_maps(
     rows, columns = (_grid(side, config.grid_spacing) for side in catalog.shape)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
     mean_e1, mean_e2, weight = template.unlensed(catalog)
-    sums = np.zeros((4, N_SCALES, rows.size, columns.size))
-    shear_sums(
-        catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight, columns, rows,
-        _window(catalog.y, rows, scales[-1]), _window(catalog.x, columns, scales[-1]), sums,
-    )  # fmt: skip
+    galaxies = catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight
+    sums = _sums(galaxies, columns, rows, scales)
     with np.errstate(invalid="ignore"):
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
     sigma = np.sqrt(np.maximum(sums[3], np.finfo(np.float64).tiny))
@@ -133,6 +142,49 @@ def shear_maps(
 
 def _grid(side: int, spacing: float) -> NDArray[np.float64]:
     return np.linspace(0.0, side - 1.0, max(round((side - 1) / spacing), 1) + 1)
+
+
+def _sums(galaxies: tuple[Array, ...], columns: Array, rows: Array, scales: Array) -> Array:
+    """Return sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), (4, n_scales, n_rows, n_columns)."""
+    mesh = mesh_over(columns, rows, *galaxies[:2], reach=WINDOW_REACH * scales[-1])
+    if mesh is None or not mesh.pays(galaxies[0].size, rows.size * columns.size, n_kernels=N_KERNELS, pair_ns=PAIR_NS):
+        return _direct_sums(galaxies, columns, rows, scales)
+    return _mesh_sums(galaxies, mesh, scales)
+
+
+def _direct_sums(galaxies: tuple[Array, ...], columns: Array, rows: Array, scales: Array) -> Array:
+    sums = np.zeros((4, scales.size, rows.size, columns.size))
+    x, y = galaxies[:2]
+    shear_sums(*galaxies, columns, rows, _window(y, rows, scales[-1]), _window(x, columns, scales[-1]), sums)
+    return sums
+
+
+def _mesh_sums(galaxies: tuple[Array, ...], mesh: Mesh, scales: Array) -> Array:
+    """Return the same: far from each galaxy by Fourier transforms, near it one by one; nothing where none is in reach."""
+    x, y, e1, e2, weight = galaxies
+    sums = np.zeros((4, scales.size, mesh.rows.size, mesh.columns.size))
+    windows = np.append(scales[0] / np.sqrt(2.0), scales)  # of sum(w^2 v) from the first to the last but one
+    n_narrow = int((windows < NARROW * max(mesh.steps)).sum())
+    if n_narrow:
+        narrow = windows[:n_narrow]
+        narrow_sums(*galaxies, mesh.columns, mesh.rows, narrow, WINDOW_REACH * narrow[-1], sums)
+    near = np.zeros((2, mesh.rows.size, mesh.columns.size))
+    near_shear(*galaxies, mesh.columns, mesh.rows, mesh.width, mesh.reach, near)
+    shears = mesh.transform(x, y, weight * e1, weight * e2)
+    for s in range(max(n_narrow - 1, 0), scales.size):
+        far = mesh.sums(shears, mesh.kernel(lambda square, s=s: mesh.nearness - _gauss(square, scales[s]), spin=2))
+        sums[0, s], sums[1, s] = near[0] + far.real, near[1] + far.imag
+    weights = mesh.transform(x, y, weight, np.zeros_like(weight))
+    for k in range(n_narrow, windows.size):
+        total = mesh.sums(weights, mesh.kernel(lambda square, k=k: _gauss(square, windows[k]))).real
+        sums[2, k - 1 : k] = total
+        sums[3, k : k + 1] = total
+    sums[:, sums[3] < FAINT**2 * weight.mean()] = 0.0
+    return sums
+
+
+def _gauss(square: Array, scale: float) -> Array:
+    return np.asarray(np.exp(-0.5 * square / scale**2))
 
 
 def _window(positions: NDArray[np.float64], centres: NDArray[np.float64], scale: float) -> NDArray[np.float64]:

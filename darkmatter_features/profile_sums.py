@@ -1,0 +1,190 @@
+"""Sums over the galaxies of a field for many profiles of shear about a grid of centres, by the cheaper of two ways.
+
+With few galaxies each is gone to about each centre; with many the sums are Fourier transforms on a mesh, see
+:mod:`~darkmatter_features.mesh`. The expansion of the likelihood to second order in shear is such sums, too: with
+``E = gamma_t + i gamma_x``, ``m = |e|^2`` and the variance s^2 of p0, a galaxy's log ratio is for a shear g ::
+
+    g gamma_t ((1 - m) / s^2 + 4) + g^2 (Re(E^2) ((1 - m) / s^2 + 2) - (1 - m)^2 / 2 s^2 - 2),
+
+of spins 2, 4 and 0. What differs from it where shear is strong is added galaxy by galaxy.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from darkmatter_features.field import Field
+from darkmatter_features.kernels.mesh import near_likelihood, near_profile_sums
+from darkmatter_features.kernels.profiles import profile_likelihood, profile_sums
+from darkmatter_features.mesh import ComplexArray, Mesh, mesh_over
+from darkmatter_features.profiles import ShearProfiles
+
+Array = NDArray[np.float64]
+
+FINEST = 240
+"""Mesh points to a side of the field, at least: the smallest core is then 5 steps, and the kink at its edge, between
+whose points a spline rings, moves no S/N by more than 0.01."""
+
+BLUR, BLURRED = 1.25, 0.8
+"""By how many mesh steps profiles are blurred for the mesh, and up to which share of the reach of what is summed galaxy
+by galaxy, which makes up for it."""
+
+PAIR_NS, LIKELIHOOD_NS = 17.0, 70.0
+"""What a galaxy costs at a centre, ns: for two sums with eight profiles, and for the likelihood."""
+
+WEAK = 0.05
+"""Shears from this on are undone exactly; of less, the expansion to second order serves."""
+
+
+def sums_about(
+    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Array, e2: Array
+) -> tuple[Array, Array]:
+    """Return ``sum(v g gamma_t)`` and ``sum(v g^2)`` about centres, with v the inverse variances.
+
+    Parameters
+    ----------
+    field : Field
+        Tells where the galaxies are, and what they weigh.
+    profiles : ShearProfiles
+        g, of unit amplitude.
+    columns, rows : (n_columns,) and (n_rows,) float64 arrays, sides of the field
+        x and y of the centres, evenly spaced.
+    e1, e2 : (n, m) float64 arrays
+        Ellipticities of m skies.
+
+    Returns
+    -------
+    first : (n_rows * n_columns, m, n_profiles) float64 array
+        By rows.
+    second : (n_rows * n_columns, n_profiles) float64 array
+        The same for all skies.
+    """
+    mesh = _mesh(field, columns, rows)
+    n_kernels = 2 * len(profiles)
+    n_centres = columns.size * rows.size
+    if mesh is None or not mesh.pays(len(e1), n_centres, n_kernels=n_kernels, pair_ns=PAIR_NS):
+        return _direct_sums(field, profiles, columns, rows, e1, e2)
+    return _mesh_sums(field, profiles, mesh, e1, e2)
+
+
+def _mesh(field: Field, columns: Array, rows: Array) -> Mesh | None:
+    n_a_side = np.sqrt(columns.size * rows.size)
+    return mesh_over(columns, rows, field.x, field.y, stride=max(round(FINEST / n_a_side), 1))
+
+
+def _direct_sums(
+    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Array, e2: Array
+) -> tuple[Array, Array]:
+    x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    first = np.empty((x.size, e1.shape[1], len(profiles)))
+    second = np.empty((x.size, len(profiles)))
+    weight = field.share / field.variance
+    profile_sums(field.x, field.y, e1, e2, weight, profiles.shear, profiles.step, x, y, first, second)
+    return first, second
+
+
+def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2: Array) -> tuple[Array, Array]:
+    n_centres, weight = mesh.rows.size * mesh.columns.size, field.share / field.variance
+    first = np.empty((n_centres, e1.shape[1], len(profiles)))
+    second = np.empty((n_centres, len(profiles)))
+    smooth = _smoothed(mesh, profiles)
+    shears = _kernels(mesh, smooth[:, : len(profiles)], profiles.step, sign=-1.0, spin=2)
+    for j in range(e1.shape[1]):
+        sky = mesh.transform(field.x, field.y, weight * e1[:, j], weight * e2[:, j])
+        for p, shear in enumerate(shears):
+            first[:, j, p] = mesh.sums(sky, shear).real.ravel()
+    weights = mesh.transform(field.x, field.y, weight, np.zeros_like(weight))
+    for p, square in enumerate(_kernels(mesh, smooth[:, len(profiles) :], profiles.step)):
+        second[:, p] = mesh.sums(weights, square).real.ravel()
+    near_profile_sums(
+        field.x, field.y, e1, e2, weight, profiles.shear, smooth, profiles.step, mesh.columns, mesh.rows,
+        mesh.width, mesh.reach, first, second,
+    )  # fmt: skip
+    return first, second
+
+
+def _smoothed(mesh: Mesh, profiles: ShearProfiles) -> Array:
+    """Return the profiles and their squares (n_nodes, 2 n_profiles), without the kinks that are near enough to sum."""
+    values = np.concatenate([profiles.shear, profiles.shear**2], axis=1)
+    blurred = gaussian_filter1d(values, BLUR * max(mesh.steps) / profiles.step, axis=0, mode="mirror")
+    radius = np.arange(len(values)) * profiles.step / mesh.reach
+    share = 0.5 + 0.5 * np.cos(np.pi * np.clip((radius - BLURRED) / (1.0 - BLURRED), 0.0, 1.0))
+    return np.asarray(values + share[:, None] * (blurred - values))
+
+
+def _kernels(mesh: Mesh, smooth: Array, step: float, *, sign: float = 1.0, spin: int = 0) -> list[ComplexArray]:
+    """Return the transforms of the columns of `smooth`, away from the galaxies."""
+    nodes = np.arange(len(smooth)) * step
+
+    def kernel(values: Array) -> ComplexArray:
+        return mesh.kernel(
+            lambda square: sign * np.interp(np.sqrt(square), nodes, values) * (1.0 - mesh.nearness), spin=spin
+        )
+
+    return [kernel(values) for values in smooth.T]
+
+
+def likelihood_at(
+    field: Field, profiles: ShearProfiles, amplitudes: Array, columns: Array, rows: Array, cells: NDArray[np.int64]
+) -> Array:
+    """Return the log ratio of the shapes for a lens in some of the cells, every shear undone.
+
+    Parameters
+    ----------
+    field, profiles, columns, rows
+        As in :func:`sums_about`.
+    amplitudes : (n_profiles, n_amplitudes) float64 array
+        Of the profiles, ascending.
+    cells : (n_cells,) int64 array
+        Of the grid, by rows.
+
+    Returns
+    -------
+    (n_cells, n_profiles, n_amplitudes) float64 array
+    """
+    mesh = _mesh(field, columns, rows)
+    likelihood = np.empty((cells.size, *amplitudes.shape))
+    x, y = columns[cells % columns.size], rows[cells // columns.size]
+    shapes = field.share, field.variance, profiles.shear, profiles.step, amplitudes, WEAK, x, y
+    n_kernels = 3 * len(profiles)
+    if mesh is None or not mesh.pays(field.x.size, cells.size, n_kernels=n_kernels, pair_ns=LIKELIHOOD_NS):
+        profile_likelihood(field.x, field.y, field.e1, field.e2, *shapes, likelihood)
+        return likelihood
+    smooth = _smoothed(mesh, profiles)
+    linear, quadratic = (sums[cells][:, :, None] for sums in _expansion(field, profiles, mesh, smooth))
+    likelihood[:] = amplitudes * (linear + amplitudes * quadratic)
+    order = np.argsort(field.y, kind="stable")
+    galaxies = (column[order] for column in (field.x, field.y, field.e1, field.e2, field.share))
+    reach = max(mesh.reach, _strong_radius(profiles, amplitudes))
+    near_likelihood(
+        *galaxies, field.variance, profiles.shear, smooth, profiles.step, amplitudes, WEAK, x, y,
+        mesh.width, reach, likelihood,
+    )  # fmt: skip
+    return likelihood
+
+
+def _expansion(field: Field, profiles: ShearProfiles, mesh: Mesh, smooth: Array) -> tuple[Array, Array]:
+    """Return the sums that g and g^2 of the profiles come with, (n_centres, n_profiles), far from the galaxies."""
+    e = field.e1 + 1j * field.e2
+    rest = 1.0 - np.abs(e) ** 2
+    terms = (
+        e * (rest / field.variance + 4.0), e**2 * (rest / field.variance + 2.0), -(rest**2) / (2.0 * field.variance) - 2.0
+    )  # fmt: skip
+    spin2, spin4, spin0 = (
+        mesh.transform(field.x, field.y, np.real(field.share * term), np.imag(field.share * term)) for term in terms
+    )
+    shears, squares = smooth[:, : len(profiles)], smooth[:, len(profiles) :]
+    linear = [mesh.sums(spin2, kernel) for kernel in _kernels(mesh, shears, profiles.step, sign=-1.0, spin=2)]
+    turning, still = (_kernels(mesh, squares, profiles.step, spin=spin) for spin in (4, 0))
+    quadratic = [mesh.sums(spin4, a) + mesh.sums(spin0, b) for a, b in zip(turning, still)]
+    return _by_centre(linear), _by_centre(quadratic)
+
+
+def _by_centre(sums: list[ComplexArray]) -> Array:
+    return np.stack([each.real.ravel() for each in sums], axis=1)
+
+
+def _strong_radius(profiles: ShearProfiles, amplitudes: Array) -> float:
+    """Return the radius beyond which no shear is to be undone exactly."""
+    strong = np.flatnonzero((profiles.shear * amplitudes[:, -1] >= WEAK).any(axis=1))
+    return float(profiles.step * (strong[-1] + 1)) if strong.size else 0.0
