@@ -229,12 +229,13 @@ def p_value(
         )
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
-    found = odds_of_field(field, profiles)
+    found = odds_of_field(field, profiles, n_skies=n_scrambles)
     n_larger = 0
     for start in range(0, n_scrambles, BATCH):
         turn = np.exp(2j * np.pi * rng.random((min(BATCH, n_scrambles - start), len(catalog)))).T
         e = (field.e1 + 1j * field.e2)[:, None] * turn
-        n_larger += int((odds_of_skies(field, profiles, e.real.copy(), e.imag.copy()) >= found).sum())
+        odds = odds_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_scrambles)
+        n_larger += int((odds >= found).sum())
     return (1 + n_larger) / (1 + n_scrambles)
 
 

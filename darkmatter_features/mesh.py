@@ -1,15 +1,15 @@
 """Sums over galaxies about an even grid of centres, by Fourier transforms on a mesh: for fields of many galaxies.
 
-A sum ``sum_k q_k K(x_k - c)`` over galaxies k about centres c is a convolution. Its kernel K is taken from its values on
-a mesh, between whose points it is interpolated by splines of degree 7: galaxies are shared among mesh points by
+A sum ``sum_k q_k K(x_k - c)`` over galaxies k about centres c is a convolution. Its kernel K is taken from its values
+on a mesh, between whose points it is interpolated by splines of degree 7: galaxies are shared among mesh points by
 B-splines, and the transform is divided by that of the B-spline's own samples (as Essmann et al. 1995 do for charges).
-Kernels of shear turn with the angle and are not smooth at the centre, where no mesh could tell them: the share
-``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, of them is summed galaxy by galaxy, near each, and the mesh gets the rest
-(after Ewald 1921). The mesh is padded with as many empty points as a kernel reaches, so that nothing wraps around. With
-n galaxies and m centres all costs ``n + m log m`` in place of ``n m``.
+Kernels of shear turn with the angle and are not smooth at the centre, where no mesh could tell them: their share
+``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, is summed galaxy by galaxy, near each, and the mesh gets the rest (after
+Ewald 1921). The mesh is padded with as many empty points as a kernel reaches, so that nothing wraps around. With n
+galaxies and m centres all costs ``n + m log m`` in place of ``n m``. All is serial and of double precision: the same
+catalogue gives the same bytes at any number of workers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,7 +21,6 @@ from darkmatter_features.kernels.mesh import ORDER, spline_weights, spread
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-Kernel = Callable[[Array], Array]
 
 NEAR_WIDTH = 2.0
 """Width of what is summed galaxy by galaxy, mesh steps: the rest is then interpolated to 1e-5 of its highest value."""
@@ -32,14 +31,12 @@ NEAR_REACH = 6.0
 MARGIN = 24
 """Mesh points beyond the farthest pair: over so many what a spline rings with where its samples end falls by 3e-7."""
 
-POINT_NS, SPREAD_NS, NEAR_NS = 100.0, 2000.0, 15.0
-"""What it costs, ns on one core: each point for each kernel (three transforms of some tens of ns, and the kernel's own
-values), to share a galaxy among points, and its near part at each centre within reach. The logarithm of the transforms'
-cost is within what machines differ."""
+POINT_NS, SPREAD_NS = 50.0, 500.0
+"""Measured on one core: what a point costs for each kernel, of which there are three transforms and the kernel's own
+values, and a galaxy that is shared among points. The logarithm in the transforms' cost is less than machines differ."""
 
-GAIN = 2.0
-"""How many times faster than galaxy by galaxy a mesh must be to be used: the direct way is exact, and simpler. Skies of
-512 px on the default grid stay direct whatever the number of their galaxies is."""
+GAIN = 3.0
+"""How many times cheaper than galaxy by galaxy a mesh must look to be used: the direct way is exact, and simpler."""
 
 
 @dataclass(frozen=True)
@@ -85,26 +82,30 @@ class Mesh:
         spline_up, spline_across = (_spline_transform(n) for n in self.shape)
         return _transformed(mesh) / (spline_up[:, None] * spline_across[None, :])
 
-    def kernel(self, values: Kernel, *, spin: int = 0) -> ComplexArray:
-        """Return the transform of the kernel ``values(r^2) exp(-i spin phi)``, values being 0 at 0 where there is spin."""
-        z, square = self._offsets
-        kernel = values(square).astype(np.complex128)
-        if spin:
-            kernel *= (z.conj() / np.sqrt(np.maximum(square, np.finfo(np.float64).tiny))) ** spin
-        return _transformed(kernel)
+    def kernel(self, values: Array, *, spin: int = 0) -> ComplexArray:
+        """Return the transform of the kernel ``values exp(-i spin phi)``, the values (shape) being those at each point.
+
+        Where there is a spin, they must fall to 0 at the centre smoothly.
+        """
+        z = self._offsets
+        turn = (z.conj() / np.sqrt(np.maximum(self.squares, np.finfo(np.float64).tiny))) ** spin if spin else 1.0
+        return _transformed((values * turn).astype(np.complex128))
 
     @cached_property
-    def _offsets(self) -> tuple[ComplexArray, Array]:
-        """Place of each point from the first, the shorter way round, as x + iy, and its square."""
-        x, y = (fftfreq(n, 1.0 / n) * step for n, step in zip(self.shape[::-1], self.steps))
-        z = x[None, :] + 1j * y[:, None]
-        return z, z.real**2 + z.imag**2
+    def squares(self) -> Array:
+        """Squared distance of each point from the first, the shorter way round."""
+        return np.asarray(self._offsets.real**2 + self._offsets.imag**2)
 
     @cached_property
     def nearness(self) -> Array:
-        """What is summed galaxy by galaxy, as a function of r^2 at each point."""
-        u = 0.5 * self._offsets[1] / self.width**2
+        """What is summed galaxy by galaxy of a kernel that is 1 at its centre, at each point."""
+        u = 0.5 * self.squares / self.width**2
         return np.asarray((1.0 + u) * np.exp(-u))
+
+    @cached_property
+    def _offsets(self) -> ComplexArray:
+        x, y = (fftfreq(n, 1.0 / n) * step for n, step in zip(self.shape[::-1], self.steps))
+        return np.asarray(x[None, :] + 1j * y[:, None])
 
     def sums(self, galaxies: ComplexArray, kernel: ComplexArray) -> ComplexArray:
         """Return the sums (n_rows, n_columns) about the centres, of two transforms."""
@@ -115,11 +116,10 @@ class Mesh:
         sums = ifft2(product, workers=1, overwrite_x=True)
         return np.asarray(sums[: self.rows.size, : self.columns.size])
 
-    def pays(self, n_galaxies: int, n_centres: int, *, n_kernels: int, pair_ns: float) -> bool:
-        """Return whether sums with so many kernels cost much less here than at `pair_ns` a galaxy and centre."""
+    def cost(self, n_galaxies: int, *, n_kernels: float, near_ns: float) -> float:
+        """Return about how many ns sums with so many kernels take here, at `near_ns` a galaxy and centre near it."""
         n_near = np.prod([2.0 * self.reach / (self.stride * step) for step in self.steps])
-        on_mesh = POINT_NS * n_kernels * self.shape[0] * self.shape[1] + n_galaxies * (SPREAD_NS + NEAR_NS * n_near)
-        return bool(GAIN * on_mesh < pair_ns * n_galaxies * n_centres)
+        return float(POINT_NS * n_kernels * np.prod(self.shape) + n_galaxies * (SPREAD_NS + near_ns * n_near))
 
 
 def mesh_over(

@@ -34,16 +34,19 @@ def odds_of(first: Array, second: Array, amplitudes: Array) -> Array:
     return odds
 
 
-def odds_of_skies(field: Field, profiles: ShearProfiles, e1: Array, e2: Array) -> Array:
-    """Return the log odds (m,) of skies of e1 and e2 (n, m), their galaxies where those of the field are."""
-    first, second = sums_about(field, profiles, *field.grid(COARSE), e1, e2)
+def odds_of_skies(field: Field, profiles: ShearProfiles, e1: Array, e2: Array, *, n_skies: int | None = None) -> Array:
+    """Return the log odds (m,) of skies of e1 and e2 (n, m), their galaxies where those of the field are.
+
+    The cheaper way is taken for `n_skies`, if there are more than m in all.
+    """
+    first, second = sums_about(field, profiles, *field.grid(COARSE), e1, e2, n_skies=n_skies)
     odds = odds_of(first, second, amplitudes_for(second))
     return np.asarray(logsumexp(odds, axis=0) - np.log(odds.shape[0]))
 
 
-def odds_of_field(field: Field, profiles: ShearProfiles) -> float:
+def odds_of_field(field: Field, profiles: ShearProfiles, *, n_skies: int = 1) -> float:
     """Return the log odds of the field as it is."""
-    return float(odds_of_skies(field, profiles, field.e1[:, None], field.e2[:, None])[0])
+    return float(odds_of_skies(field, profiles, field.e1[:, None], field.e2[:, None], n_skies=n_skies)[0])
 
 
 def sharpened(

@@ -9,6 +9,8 @@ With few galaxies each is gone to about each centre; with many the sums are Four
 of spins 2, 4 and 0. What differs from it where shear is strong is added galaxy by galaxy.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
@@ -16,12 +18,12 @@ from scipy.ndimage import gaussian_filter1d
 from darkmatter_features.field import Field
 from darkmatter_features.kernels.mesh import near_likelihood, near_profile_sums
 from darkmatter_features.kernels.profiles import profile_likelihood, profile_sums
-from darkmatter_features.mesh import ComplexArray, Mesh, mesh_over
+from darkmatter_features.mesh import GAIN, SPREAD_NS, ComplexArray, Mesh, mesh_over
 from darkmatter_features.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
 
-FINEST = 240
+FINEST = 200
 """Mesh points to a side of the field, at least: the smallest core is then 5 steps, and the kink at its edge, between
 whose points a spline rings, moves no S/N by more than 0.01."""
 
@@ -29,15 +31,25 @@ BLUR, BLURRED = 1.25, 0.8
 """By how many mesh steps profiles are blurred for the mesh, and up to which share of the reach of what is summed galaxy
 by galaxy, which makes up for it."""
 
-PAIR_NS, LIKELIHOOD_NS = 17.0, 70.0
-"""What a galaxy costs at a centre, ns: for two sums with eight profiles, and for the likelihood."""
+GEOMETRY_NS, SKY_NS, LIKELIHOOD_NS = 1.5, 0.22, 9.0
+"""What a galaxy costs at a centre for each profile, ns on one core: once, for each sky, and for the likelihood."""
+
+FURTHER = 0.1
+"""What a sky costs on the mesh beside what the making of a kernel does."""
 
 WEAK = 0.05
 """Shears from this on are undone exactly; of less, the expansion to second order serves."""
 
 
 def sums_about(
-    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Array, e2: Array
+    field: Field,
+    profiles: ShearProfiles,
+    columns: Array,
+    rows: Array,
+    e1: Array,
+    e2: Array,
+    *,
+    n_skies: int | None = None,
 ) -> tuple[Array, Array]:
     """Return ``sum(v g gamma_t)`` and ``sum(v g^2)`` about centres, with v the inverse variances.
 
@@ -51,6 +63,8 @@ def sums_about(
         x and y of the centres, evenly spaced.
     e1, e2 : (n, m) float64 arrays
         Ellipticities of m skies.
+    n_skies : int, optional
+        How many there are in all, if not m: the cheaper way for these is taken.
 
     Returns
     -------
@@ -60,16 +74,22 @@ def sums_about(
         The same for all skies.
     """
     mesh = _mesh(field, columns, rows)
-    n_kernels = 2 * len(profiles)
-    n_centres = columns.size * rows.size
-    if mesh is None or not mesh.pays(len(e1), n_centres, n_kernels=n_kernels, pair_ns=PAIR_NS):
+    if mesh is None or not _pays(mesh, len(e1), n_skies or e1.shape[1], len(profiles)):
         return _direct_sums(field, profiles, columns, rows, e1, e2)
     return _mesh_sums(field, profiles, mesh, e1, e2)
 
 
+def _pays(mesh: Mesh, n: int, n_skies: int, n_profiles: int) -> bool:
+    """Return whether the mesh is much cheaper for n galaxies. Further skies cost a fraction: kernels are known then."""
+    pair_ns = n_profiles * (GEOMETRY_NS + SKY_NS * n_skies)
+    n_kernels = n_profiles * (2.0 + FURTHER * n_skies)
+    on_mesh = mesh.cost(n, n_kernels=n_kernels, near_ns=pair_ns) + n * n_skies * SPREAD_NS
+    return GAIN * on_mesh < pair_ns * n * mesh.columns.size * mesh.rows.size
+
+
 def _mesh(field: Field, columns: Array, rows: Array) -> Mesh | None:
     n_a_side = np.sqrt(columns.size * rows.size)
-    return mesh_over(columns, rows, field.x, field.y, stride=max(round(FINEST / n_a_side), 1))
+    return mesh_over(columns, rows, field.x, field.y, stride=max(int(np.ceil(FINEST / n_a_side - 1e-9)), 1))
 
 
 def _direct_sums(
@@ -84,21 +104,20 @@ def _direct_sums(
 
 
 def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2: Array) -> tuple[Array, Array]:
-    n_centres, weight = mesh.rows.size * mesh.columns.size, field.share / field.variance
-    first = np.empty((n_centres, e1.shape[1], len(profiles)))
-    second = np.empty((n_centres, len(profiles)))
+    n_profiles, n_centres = len(profiles), mesh.rows.size * mesh.columns.size
+    x, y, weight = field.x, field.y, field.share / field.variance
+    first, second = np.empty((n_centres, e1.shape[1], n_profiles)), np.empty((n_centres, n_profiles))
     smooth = _smoothed(mesh, profiles)
-    shears = _kernels(mesh, smooth[:, : len(profiles)], profiles.step, sign=-1.0, spin=2)
+    shears = list(_kernels(mesh, -smooth[:, :n_profiles], profiles.step, spin=2))
     for j in range(e1.shape[1]):
-        sky = mesh.transform(field.x, field.y, weight * e1[:, j], weight * e2[:, j])
-        for p, shear in enumerate(shears):
-            first[:, j, p] = mesh.sums(sky, shear).real.ravel()
-    weights = mesh.transform(field.x, field.y, weight, np.zeros_like(weight))
-    for p, square in enumerate(_kernels(mesh, smooth[:, len(profiles) :], profiles.step)):
-        second[:, p] = mesh.sums(weights, square).real.ravel()
+        sky = mesh.transform(x, y, weight * e1[:, j], weight * e2[:, j])
+        first[:, j] = _by_centre(mesh.sums(sky, shear) for shear in shears)
+    weights = mesh.transform(x, y, weight, np.zeros_like(weight))
+    squares = _kernels(mesh, smooth[:, n_profiles:], profiles.step, spin=0)
+    second[:] = _by_centre(mesh.sums(weights, square) for square in squares)
     near_profile_sums(
-        field.x, field.y, e1, e2, weight, profiles.shear, smooth, profiles.step, mesh.columns, mesh.rows,
-        mesh.width, mesh.reach, first, second,
+        x, y, e1, e2, weight, profiles.shear, smooth, profiles.step, mesh.columns, mesh.rows, mesh.width, mesh.reach,
+        first, second,
     )  # fmt: skip
     return first, second
 
@@ -112,16 +131,11 @@ def _smoothed(mesh: Mesh, profiles: ShearProfiles) -> Array:
     return np.asarray(values + share[:, None] * (blurred - values))
 
 
-def _kernels(mesh: Mesh, smooth: Array, step: float, *, sign: float = 1.0, spin: int = 0) -> list[ComplexArray]:
-    """Return the transforms of the columns of `smooth`, away from the galaxies."""
-    nodes = np.arange(len(smooth)) * step
-
-    def kernel(values: Array) -> ComplexArray:
-        return mesh.kernel(
-            lambda square: sign * np.interp(np.sqrt(square), nodes, values) * (1.0 - mesh.nearness), spin=spin
-        )
-
-    return [kernel(values) for values in smooth.T]
+def _kernels(mesh: Mesh, smooth: Array, step: float, *, spin: int) -> Iterator[ComplexArray]:
+    """Yield the transforms of the columns of `smooth`, away from the galaxies."""
+    radii, nodes = np.sqrt(mesh.squares), np.arange(len(smooth)) * step
+    for values in smooth.T:
+        yield mesh.kernel(np.interp(radii, nodes, values) * (1.0 - mesh.nearness), spin=spin)
 
 
 def likelihood_at(
@@ -143,22 +157,34 @@ def likelihood_at(
     (n_cells, n_profiles, n_amplitudes) float64 array
     """
     mesh = _mesh(field, columns, rows)
-    likelihood = np.empty((cells.size, *amplitudes.shape))
     x, y = columns[cells % columns.size], rows[cells // columns.size]
-    shapes = field.share, field.variance, profiles.shear, profiles.step, amplitudes, WEAK, x, y
-    n_kernels = 3 * len(profiles)
-    if mesh is None or not mesh.pays(field.x.size, cells.size, n_kernels=n_kernels, pair_ns=LIKELIHOOD_NS):
-        profile_likelihood(field.x, field.y, field.e1, field.e2, *shapes, likelihood)
-        return likelihood
+    strong = _strong_radius(profiles, amplitudes)
+    if mesh is None or not _likelihood_pays(mesh, field.x.size, cells.size, len(profiles), strong):
+        return _direct_likelihood(field, profiles, amplitudes, x, y)
     smooth = _smoothed(mesh, profiles)
     linear, quadratic = (sums[cells][:, :, None] for sums in _expansion(field, profiles, mesh, smooth))
-    likelihood[:] = amplitudes * (linear + amplitudes * quadratic)
+    likelihood = amplitudes * (linear + amplitudes * quadratic)
     order = np.argsort(field.y, kind="stable")
     galaxies = (column[order] for column in (field.x, field.y, field.e1, field.e2, field.share))
-    reach = max(mesh.reach, _strong_radius(profiles, amplitudes))
     near_likelihood(
         *galaxies, field.variance, profiles.shear, smooth, profiles.step, amplitudes, WEAK, x, y,
-        mesh.width, reach, likelihood,
+        mesh.width, max(mesh.reach, strong), likelihood,
+    )  # fmt: skip
+    return np.asarray(likelihood)
+
+
+def _likelihood_pays(mesh: Mesh, n: int, n_cells: int, n_profiles: int, strong: float) -> bool:
+    """Return whether the mesh is much cheaper where shear may be strong within a radius."""
+    direct = LIKELIHOOD_NS * n_profiles * n * n_cells
+    near = min(np.pi * max(mesh.reach, strong) ** 2, 1.0)
+    return bool(GAIN * (mesh.cost(n, n_kernels=3 * n_profiles, near_ns=0.0) + near * direct) < direct)
+
+
+def _direct_likelihood(field: Field, profiles: ShearProfiles, amplitudes: Array, x: Array, y: Array) -> Array:
+    likelihood = np.empty((x.size, *amplitudes.shape))
+    profile_likelihood(
+        field.x, field.y, field.e1, field.e2, field.share, field.variance, profiles.shear, profiles.step,
+        amplitudes, WEAK, x, y, likelihood,
     )  # fmt: skip
     return likelihood
 
@@ -166,21 +192,19 @@ def likelihood_at(
 def _expansion(field: Field, profiles: ShearProfiles, mesh: Mesh, smooth: Array) -> tuple[Array, Array]:
     """Return the sums that g and g^2 of the profiles come with, (n_centres, n_profiles), far from the galaxies."""
     e = field.e1 + 1j * field.e2
-    rest = 1.0 - np.abs(e) ** 2
-    terms = (
-        e * (rest / field.variance + 4.0), e**2 * (rest / field.variance + 2.0), -(rest**2) / (2.0 * field.variance) - 2.0
-    )  # fmt: skip
+    rest, variance = 1.0 - np.abs(e) ** 2, field.variance
+    terms = e * (rest / variance + 4.0), e**2 * (rest / variance + 2.0), -(rest**2) / (2.0 * variance) - 2.0
     spin2, spin4, spin0 = (
         mesh.transform(field.x, field.y, np.real(field.share * term), np.imag(field.share * term)) for term in terms
     )
-    shears, squares = smooth[:, : len(profiles)], smooth[:, len(profiles) :]
-    linear = [mesh.sums(spin2, kernel) for kernel in _kernels(mesh, shears, profiles.step, sign=-1.0, spin=2)]
-    turning, still = (_kernels(mesh, squares, profiles.step, spin=spin) for spin in (4, 0))
-    quadratic = [mesh.sums(spin4, a) + mesh.sums(spin0, b) for a, b in zip(turning, still)]
-    return _by_centre(linear), _by_centre(quadratic)
+    shears, squares = -smooth[:, : len(profiles)], smooth[:, len(profiles) :]
+    linear = _by_centre(mesh.sums(spin2, kernel) for kernel in _kernels(mesh, shears, profiles.step, spin=2))
+    turning = _by_centre(mesh.sums(spin4, kernel) for kernel in _kernels(mesh, squares, profiles.step, spin=4))
+    still = _by_centre(mesh.sums(spin0, kernel) for kernel in _kernels(mesh, squares, profiles.step, spin=0))
+    return linear, turning + still
 
 
-def _by_centre(sums: list[ComplexArray]) -> Array:
+def _by_centre(sums: Iterable[ComplexArray]) -> Array:
     return np.stack([each.real.ravel() for each in sums], axis=1)
 
 

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
+from scipy.interpolate import BSpline, RegularGridInterpolator
 
 
 def brightest_band(pixels, background):
@@ -209,3 +209,15 @@ def lens_likelihood(catalog, kind, template, step, row, column):
             g = -template.amplitudes[a] * template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx))
             total[p, a] += log_ratio(template.log_p0, kind[k], catalog.e1[k] + 1j * catalog.e2[k], g)
     return total
+
+
+def spread(x, y, values, shape, order):
+    """Shares of B-splines, by SciPy, centred at points of a periodic mesh."""
+    spline = BSpline.basis_element(np.arange(order + 1) - order / 2, extrapolate=False)
+    mesh = np.zeros(shape, dtype=complex)
+    for k, value in enumerate(values):
+        for i in range(-25, 45):
+            for j in range(-25, 45):
+                share = spline(x[k] - j) * spline(y[k] - i)
+                mesh[i % shape[0], j % shape[1]] += 0 if np.isnan(share) else value * share
+    return mesh

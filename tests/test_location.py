@@ -9,11 +9,15 @@ from numpy.testing import assert_allclose
 from scipy.stats import kstest
 
 import darkmatter_features as dm
+import darkmatter_features.profile_sums as profile_sums_module
 from darkmatter_features.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.errors import ConfigError
+from darkmatter_features.field import field_of
 from darkmatter_features.kernels.profiles import MAX_SHEAR, mean_odds, profile_likelihood, profile_sums
-from darkmatter_features.location import locate, log_odds, p_value
+from darkmatter_features.location import FINE, locate, log_odds, p_value
 from darkmatter_features.location_plot import CELLS, MAX_STICKS, draw_location
+from darkmatter_features.odds import COARSE
+from darkmatter_features.profile_sums import likelihood_at, sums_about
 from darkmatter_features.profiles import CORES, SCALE_RADII, STEP, UNIT_RADIUS, default_profiles, isothermal, nfw
 
 SIDE, N, SCATTER = 4200.0, 300, 0.22
@@ -197,6 +201,79 @@ def test_a_bias_of_the_shapes_is_told_and_comes_off(rng):
     a, b = (locate(each, subtract_mean=True) for each in (clean, biased))
     assert_allclose((a.x, a.y, a.log_odds), (b.x, b.y, b.log_odds), rtol=1e-6)
     assert log_odds(biased, subtract_mean=True) == pytest.approx(b.log_odds)
+
+
+# Large fields
+
+
+def way(monkeypatch, *, mesh):
+    monkeypatch.setattr(profile_sums_module, "GAIN", 0.0 if mesh else np.inf)
+
+
+@pytest.mark.parametrize(("n", "n_cells"), [(1000, FINE), (4000, COARSE)])
+def test_sums_on_a_mesh_are_those_over_galaxies(rng, monkeypatch, n, n_cells):
+    """To 0.01 in S/N, for every profile, tangential and cross."""
+    field = field_of(galaxies(rng, theta_e=THETA_E, n=n), subtract_mean=False)
+    told = []
+    for mesh in (False, True):
+        way(monkeypatch, mesh=mesh)
+        told.append(sums_about(field, default_profiles(), *field.grid(n_cells), *field.with_cross()))
+    assert_allclose(told[1][1], told[0][1], rtol=2e-3)
+    direct, meshed = (first / np.sqrt(second)[:, None] for first, second in told)
+    assert not np.array_equal(direct, meshed)
+    assert_allclose(meshed, direct, atol=0.01)
+
+
+def test_a_lens_is_located_on_a_mesh_as_galaxy_by_galaxy(rng, monkeypatch):
+    """The likelihood is worked out exactly about the peak both ways: strong shear is undone."""
+    catalog = galaxies(rng, theta_e=0.27 * THETA_E, n=4000)
+    found = []
+    for mesh in (False, True):
+        way(monkeypatch, mesh=mesh)
+        found.append(locate(catalog))
+    direct, meshed = found
+    assert_allclose((meshed.x, meshed.y), (direct.x, direct.y), atol=0.01 * direct.position_error)
+    assert meshed.position_error == pytest.approx(direct.position_error, rel=0.01)
+    assert_allclose(meshed.posterior, direct.posterior, atol=0.02 * direct.posterior.max())
+    assert (meshed.snr, meshed.snr_cross) == pytest.approx((direct.snr, direct.snr_cross), abs=0.01)
+    assert meshed.log_odds == pytest.approx(direct.log_odds, abs=0.05)
+    assert (meshed.profile, direct.snr > 6) == (direct.profile, True)
+
+
+def test_likelihood_on_a_mesh_is_that_of_galaxies(rng, monkeypatch):
+    """Shears from 0.05 on are undone within a tenth of the field, and all others expanded."""
+    field = field_of(galaxies(rng, theta_e=0.16 * THETA_E, n=12_000), subtract_mean=False)
+    cells = rng.choice(FINE**2, 300, replace=False)
+    amplitudes = np.tile(np.geomspace(0.005, 0.05, 4), (8, 1))
+    told = []
+    for mesh in (False, True):
+        way(monkeypatch, mesh=mesh)
+        told.append(likelihood_at(field, default_profiles(), amplitudes, *field.grid(FINE), cells))
+    assert np.ptp(told[0]) > 50
+    assert not np.array_equal(*told)
+    assert_allclose(told[1], told[0], atol=0.1)
+
+
+def test_scrambles_on_a_mesh_tell_the_same_p(rng, monkeypatch):
+    catalog = galaxies(rng, n=400)
+    told = []
+    for mesh in (False, True):
+        way(monkeypatch, mesh=mesh)
+        told.append(p_value(catalog, n_scrambles=60, rng=np.random.default_rng(8)))
+    assert told[0] == told[1]
+    assert 1 / 61 < told[0] < 1
+
+
+def test_a_mesh_is_taken_for_many_galaxies_alone(rng, monkeypatch):
+    monkeypatch.setattr(profile_sums_module, "_direct_sums", lambda *_: "direct")
+    monkeypatch.setattr(profile_sums_module, "_mesh_sums", lambda *_: "mesh")
+
+    def taken(n, n_cells, n_skies):
+        field = field_of(galaxies(rng, n=n), subtract_mean=False)
+        return sums_about(field, default_profiles(), *field.grid(n_cells), *field.with_cross(), n_skies=n_skies)
+
+    cases = (700, FINE, 2), (5000, COARSE, 1), (1500, FINE, 2), (20_000, COARSE, 1), (15_000, COARSE, 200)
+    assert [taken(*case) for case in cases] == ["direct"] * 2 + ["mesh"] * 3
 
 
 # How probable by chance

@@ -5,6 +5,7 @@ import pytest
 import treecorr
 from drawing import catalog_of, lensed_catalog
 
+from darkmatter_features import shear
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.shear import N_SCALES, shear_maps
 from darkmatter_features.template import LensTemplate
@@ -122,3 +123,53 @@ def test_far_from_all_galaxies_the_map_is_unknown_not_wrong():
     )
     assert maps.snr[0, -1, -1] == 0
     assert np.isnan(maps.gamma_t[0, -1, -1])
+
+
+# Large fields
+
+
+def _both_ways(catalog, config, monkeypatch):
+    """The maps summed galaxy by galaxy, and on a mesh."""
+    told = []
+    for gain in (np.inf, 0.0):
+        monkeypatch.setattr(shear, "GAIN", gain)
+        told.append(shear_maps(catalog, LensTemplate.default(), config))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("side", "n", "settings"),
+    [
+        (1024, 6500, {}),
+        (2048, 2000, {}),
+        (1500, 3000, {"smallest_scale": 10.0}),
+        (1500, 3000, {"grid_spacing": 15.0}),
+        (701, 2500, {"grid_spacing": 4.0}),
+    ],
+    ids=["1024 px", "2048 px", "narrow windows", "coarse grid", "fine grid"],
+)
+def test_maps_of_large_fields_are_those_summed_galaxy_by_galaxy(rng, monkeypatch, side, n, settings):
+    """To 0.01 in S/N, as told, wherever a galaxy is within four scales; with a lens at a border and a hole."""
+    x, y = rng.uniform(-0.5, side - 0.5, (2, n))
+    kept = np.hypot(x - 0.6 * side, y - 0.3 * side) > 0.15 * side
+    e = rng.normal(0, 0.2, n) + 1j * rng.normal(0, 0.2, n) - 0.15 * np.exp(2j * np.arctan2(y - 0.5 * side, x - 20))
+    catalog = catalog_of(x[kept], y[kept], e.real[kept], e.imag[kept], shape=(side, side))
+    direct, meshed = _both_ways(catalog, MeasureConfig(**settings), monkeypatch)
+    told = meshed.snr != 0
+    assert told.mean() > 0.5
+    for name in ("snr", "snr_cross"):
+        np.testing.assert_allclose(getattr(meshed, name)[told], getattr(direct, name)[told], atol=0.01)
+    nearest = np.min(np.hypot(x[kept] - direct.columns[:, None], y[kept] - direct.rows[:, None, None]), axis=-1)
+    assert told[nearest < 3.99 * direct.scales[:, None, None]].all()
+    np.testing.assert_allclose(meshed.gamma_t[told], direct.gamma_t[told], atol=2e-3)
+
+
+def test_a_mesh_is_taken_for_large_fields_alone(rng, monkeypatch):
+    """Those of a sky of 512 px are summed galaxy by galaxy however many galaxies it has."""
+    meshed = []
+    monkeypatch.setattr(shear, "_mesh_sums", lambda galaxies, mesh, scales: meshed.append(galaxies[0].size) or None)
+    monkeypatch.setattr(shear, "_direct_sums", lambda *_: None)
+    for side, n in ((512, 150), (512, 50_000), (1024, 5000), (1024, 8000), (4096, 500), (4096, 3000)):
+        columns = shear._grid(side, 10.0)
+        shear._sums((*rng.uniform(0, side - 1, (2, n)), *np.zeros((3, n))), columns, columns, np.array([28.0, 158.0]))
+    assert meshed == [8000, 3000]

@@ -150,6 +150,8 @@ def near_profile_sums(
             for j in range(left, right):
                 dx, dy, q = x[k] - columns[j], y[k] - rows[i], i * columns.size + j
                 square = max(dx * dx + dy * dy, 1e-24)
+                if square > reach * reach:
+                    continue
                 cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
                 shear_at(shear, step, np.sqrt(square), g)
                 shear_at(smooth, step, np.sqrt(square), far)
@@ -185,8 +187,8 @@ def near_likelihood(
     """Add to `likelihood` what a mesh leaves out of the log ratio about each centre (columns, rows) paired.
 
     That is what is near of the expansion to second order, as in :func:`near_profile_sums`, and all of what differs from
-    the expansion where shears are not `weak`. The galaxies lie in the order of their y; none beyond `reach` matters. Else as
-    :func:`~darkmatter_features.kernels.profiles.profile_likelihood`.
+    the expansion where shears are not `weak`. The galaxies lie in the order of their y; none beyond `reach` matters.
+    Else as :func:`~darkmatter_features.kernels.profiles.profile_likelihood`.
     """
     n_profiles, n_amplitudes = amplitudes.shape
     g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
