@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from darkmatter_features.catalogs import ShapeCatalog, read_catalog
+from darkmatter_features.coordinates import sky_place
 from darkmatter_features.errors import ConfigError, TableError
 from darkmatter_features.extract import one_line, report
 from darkmatter_features.location import Location, locate
@@ -162,9 +163,9 @@ def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:
 
 def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any]:
     told = {name: getattr(found, name) for name in COLUMNS[1:]}
-    if catalog.wcs is not None:
-        ra, dec = catalog.wcs.wcs_pix2world([[found.x, found.y]], 0)[0]
-        told |= {"ra": float(ra), "dec": float(dec)}
+    place = sky_place(catalog, found.x, found.y)
+    if place is not None:
+        told |= dict(zip(("ra", "dec"), place))
     return {"catalog": path.as_posix(), **told, "n_dropped": catalog.n_dropped, "error": None}
 
 

@@ -16,6 +16,7 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 # Each may import those before it.
 ORDER = (
     *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
+    "coordinates",
     *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "location"),
     *("background", "segmentation", "shapes", "template", "shear", "evidence"),
     *("scrambles", "fit"),

@@ -98,6 +98,16 @@ def test_positions_on_the_sky_come_back_as_such(here):
     assert np.isnan(plain["ra"])
 
 
+def test_pixels_beside_ra_and_dec_tell_the_lens_in_both(here):
+    table, side = field(0), 0.5 / 4200  # degrees
+    table["ra"], table["dec"] = 150.0 - (table["x"] - 2100) * side, 0.3 + (table["y"] - 2100) * side
+    table.to_csv("both.csv", index=False)
+    (row,) = locate_catalogs(["both.csv"], n_scrambles=0, n_jobs=1).table.to_dict("records")
+    assert row["x"] == pytest.approx(1400, abs=4 * row["position_error"])
+    assert row["ra"] == pytest.approx(150.0 - (row["x"] - 2100) * side, abs=1e-5)
+    assert row["dec"] == pytest.approx(0.3 + (row["y"] - 2100) * side, abs=1e-5)
+
+
 def test_pictures_have_the_catalogues_names_numbered_where_two_are_alike(here):
     for name in ("a/field.csv", "b/field.csv", "c.d.csv"):
         (here / name).parent.mkdir(exist_ok=True)
