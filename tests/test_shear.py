@@ -140,8 +140,8 @@ def _both_ways(catalog, config, monkeypatch):
 @pytest.mark.parametrize(
     ("side", "n", "settings"),
     [
-        (1024, 6500, {}),
-        (2048, 2000, {}),
+        (1024, 4500, {}),
+        (2048, 1800, {}),
         (1500, 3000, {"smallest_scale": 10.0}),
         (1500, 3000, {"grid_spacing": 15.0}),
         (701, 2500, {"grid_spacing": 4.0}),
@@ -169,7 +169,7 @@ def test_a_mesh_is_taken_for_large_fields_alone(rng, monkeypatch):
     meshed = []
     monkeypatch.setattr(shear, "_mesh_sums", lambda galaxies, mesh, scales: meshed.append(galaxies[0].size) or None)
     monkeypatch.setattr(shear, "_direct_sums", lambda *_: None)
-    for side, n in ((512, 150), (512, 50_000), (1024, 5000), (1024, 8000), (4096, 500), (4096, 3000)):
+    for side, n in ((512, 150), (512, 50_000), (1024, 4000), (1024, 8000), (4096, 500), (4096, 3000)):
         columns = shear._grid(side, 10.0)
         shear._sums((*rng.uniform(0, side - 1, (2, n)), *np.zeros((3, n))), columns, columns, np.array([28.0, 158.0]))
     assert meshed == [8000, 3000]
