@@ -1,4 +1,9 @@
-"""Where the lens of a shape catalogue is: the posterior over its place, whatever its profile and strength."""
+"""Where the lens of a shape catalogue is: the posterior over its place, whatever its profile and strength.
+
+Fields of many galaxies, some 900 and more, are summed through Fourier transforms where that is much cheaper, see
+:mod:`~darkmatter_features.profile_sums`: no S/N differs by more than 0.01 for it. On one core, 100,000 galaxies take
+4 s, and 40 ms more for each scrambled sky.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +21,12 @@ from darkmatter_features.profiles import ShearProfiles, default_profiles
 
 Array = NDArray[np.float64]
 
-# Cells to a side of the field, the square root of its area.
+# Cells to a side of the field, the square root of its area, however many galaxies there are: of 100,000, a lens of S/N
+# 20 is known to 0.004 of a side; the scatter within a cell is 0.002. Stronger ones are told no better than that.
 FINE = 200
-# Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field.
-BATCH = 50
+# Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field, and some 50
+# bytes for each of at most so many galaxies.
+BATCH, MOST_GALAXIES = 50, 5_000_000
 # The geometric median is found to this many sides, or in this many steps.
 CLOSE, MAX_STEPS = 1e-6, 200
 
@@ -231,8 +238,9 @@ def p_value(
     field = field_of(catalog, subtract_mean=subtract_mean)
     found = odds_of_field(field, profiles, n_skies=n_scrambles)
     n_larger = 0
-    for start in range(0, n_scrambles, BATCH):
-        turn = np.exp(2j * np.pi * rng.random((min(BATCH, n_scrambles - start), len(catalog)))).T
+    batch = max(min(BATCH, MOST_GALAXIES // len(catalog)), 1)
+    for start in range(0, n_scrambles, batch):
+        turn = np.exp(2j * np.pi * rng.random((min(batch, n_scrambles - start), len(catalog)))).T
         e = (field.e1 + 1j * field.e2)[:, None] * turn
         odds = odds_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_scrambles)
         n_larger += int((odds >= found).sum())

@@ -51,12 +51,15 @@ class Mesh:
         Mesh steps between one centre and the next.
     shape : (int, int)
         Points up and across; point 0 is the first centre.
+    near : float
+        How far from each galaxy sums go galaxy by galaxy, at least.
     """
 
     columns: Array
     rows: Array
     stride: int
     shape: tuple[int, int]
+    near: float = 0.0
 
     @property
     def steps(self) -> tuple[float, float]:
@@ -72,7 +75,7 @@ class Mesh:
     @property
     def reach(self) -> float:
         """How far from a galaxy that goes."""
-        return NEAR_REACH * self.width
+        return max(NEAR_REACH * self.width, self.near)
 
     def transform(self, x: Array, y: Array, real: Array, imaginary: Array) -> ComplexArray:
         """Return the transform of ``real + i imaginary`` of galaxies at x, y: what kernels are multiplied with."""
@@ -123,7 +126,7 @@ class Mesh:
 
 
 def mesh_over(
-    columns: Array, rows: Array, x: Array, y: Array, *, stride: int = 1, reach: float = np.inf
+    columns: Array, rows: Array, x: Array, y: Array, *, stride: int = 1, reach: float = np.inf, near: float = 0.0
 ) -> Mesh | None:
     """Return a mesh for centres and galaxies at x, y.
 
@@ -137,6 +140,8 @@ def mesh_over(
         Mesh steps between one centre and the next.
     reach : float
         Beyond it all kernels are nothing.
+    near : float
+        How far from each galaxy sums go galaxy by galaxy, at least.
 
     Returns
     -------
@@ -146,7 +151,7 @@ def mesh_over(
     if any(axis.size < 2 or axis[0] == axis[-1] for axis in (columns, rows)):
         return None
     shape = tuple(_length(c, at, stride, reach) for c, at in ((rows, y), (columns, x)))
-    return Mesh(columns, rows, stride, (shape[0], shape[1]))
+    return Mesh(columns, rows, stride, (shape[0], shape[1]), near)
 
 
 def _length(centres: Array, at: Array, stride: int, reach: float) -> int:
