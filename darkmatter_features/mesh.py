@@ -77,6 +77,11 @@ class Mesh:
         """How far from a galaxy that goes."""
         return max(NEAR_REACH * self.width, self.near)
 
+    def neighbours(self, x: Array, y: Array) -> NDArray[np.int64]:
+        """Return an order of galaxies in which one is near the next, so that what they share is at hand."""
+        row = np.floor((y - self.rows[0]) / (self.steps[1] * self.stride))
+        return np.lexsort((x, row))
+
     def transform(self, x: Array, y: Array, real: Array, imaginary: Array) -> ComplexArray:
         """Return the transform of ``real + i imaginary`` of galaxies at x, y: what kernels are multiplied with."""
         across, up = self.steps

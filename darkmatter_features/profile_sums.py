@@ -109,7 +109,9 @@ def _direct_sums(
 
 def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2: Array) -> tuple[Array, Array]:
     n_profiles, n_centres = len(profiles), mesh.rows.size * mesh.columns.size
-    x, y, weight = field.x, field.y, field.share / field.variance
+    order = mesh.neighbours(field.x, field.y)
+    x, y, weight = field.x[order], field.y[order], (field.share / field.variance)[order]
+    e1, e2 = e1[order], e2[order]
     first, second = np.empty((n_centres, e1.shape[1], n_profiles)), np.empty((n_centres, n_profiles))
     smooth = _smoothed(mesh, profiles)
     shears = list(_kernels(mesh, -smooth[:, :n_profiles], profiles.step, spin=2))

@@ -28,15 +28,18 @@ def spread(x: Any, y: Any, real: Any, imaginary: Any, mesh: Any) -> None:
     """Add ``real + i imaginary`` of galaxies at x, y (in steps) to the points of `mesh`, which is periodic."""
     n_rows, n_columns = mesh.shape
     wx, wy = np.empty(ORDER), np.empty(ORDER)
+    columns = np.empty(ORDER, dtype=np.int64)
     for k in range(x.size):
         left, low = int(np.floor(x[k])), int(np.floor(y[k]))
         spline_weights(x[k] - left, wx)
         spline_weights(y[k] - low, wy)
-        value = complex(real[k], imaginary[k])
+        for a in range(ORDER):
+            columns[a] = (left + ORDER // 2 - a) % n_columns
         for b in range(ORDER):
             i = (low + ORDER // 2 - b) % n_rows
+            value = complex(real[k] * wy[b], imaginary[k] * wy[b])
             for a in range(ORDER):
-                mesh[i, (left + ORDER // 2 - a) % n_columns] += value * (wx[a] * wy[b])
+                mesh[i, columns[a]] += value * wx[a]
 
 
 @compiled
