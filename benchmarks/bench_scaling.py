@@ -1,6 +1,6 @@
 """How cost grows: with galaxies, with candidate centres, with the size of a picture, with workers.
 
-    python benchmarks/bench_scaling.py [--galaxies 100000 --side 1024 --picture 2048 --skies 300 --seed 1]
+    python benchmarks/bench_scaling.py [--galaxies 100000 --side 1024 --picture 2048 --skies 200 --seed 1]
 
 Seconds of one core, compiled before; of workers, seconds by the clock. Beside the cost as it is stands that of summing
 galaxy by galaxy whatever the field is (direct), as far as a second or two go. Exponents are those of the larger half of
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--galaxies", type=int, default=100_000)
     parser.add_argument("--side", type=int, default=1024, help="centres to a side")
     parser.add_argument("--picture", type=int, default=2048, help="side of the picture, pixels")
-    parser.add_argument("--skies", type=int, default=300, help="skies for the workers")
+    parser.add_argument("--skies", type=int, default=200, help="skies for the workers")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     compiled(args.seed)

@@ -2,7 +2,7 @@
 
 Fields of many galaxies, some 900 and more, are summed through Fourier transforms where that is much cheaper, see
 :mod:`~darkmatter_features.profile_sums`: no S/N differs by more than 0.01 for it. On one core, 100,000 galaxies take
-4 s, and 40 ms more for each scrambled sky.
+5 s, and 50 ms more for each scrambled sky.
 """
 
 from dataclasses import dataclass
