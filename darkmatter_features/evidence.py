@@ -141,7 +141,7 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
 
 
 @lru_cache(maxsize=8)
-def _shears(template: LensTemplate) -> tuple[Array, Array]:
+def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
     """Return the shears (n_shears,) to tabulate and where among them those of the least amplitude lie.
 
     The latter are (n_profiles, n_radii), the radii :data:`RADIAL_STEP` apart; -1 where there is next to no shear.
@@ -155,7 +155,7 @@ def _shears(template: LensTemplate) -> tuple[Array, Array]:
     lower = LEAST_SHEAR * ratio**node
     places = np.where(least >= LEAST_SHEAR, node + (least / lower - 1.0) / (ratio - 1.0), -1.0)
     shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + amplitudes.size + 2, dtype=np.float64)
-    return shears, np.asarray(places)
+    return shears, places.astype(np.float32)
 
 
 def _over_amplitudes(likelihood: tuple[Array, Array], template: LensTemplate) -> Array:

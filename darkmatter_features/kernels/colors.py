@@ -43,6 +43,16 @@ def color_residual(values: Any) -> Any:
 
 
 @compiled
+def pixel_totals(values: Any) -> Any:
+    """Return the light (m,) of each pixel, summed over bands."""
+    totals = np.zeros(values.shape[0])
+    for p in range(values.shape[0]):
+        for band in range(values.shape[1]):
+            totals[p] += values[p, band]
+    return totals
+
+
+@compiled
 def _distance(values: Any, totals: Any, p: Any, color: Any) -> Any:
     """Return how far, at most in any band and in counts, pixel `p` is from `color`."""
     worst = 0.0
@@ -67,22 +77,59 @@ def _gather(values: Any, totals: Any, patch: Any, noise: Any, color: Any) -> Any
 
 
 @compiled
-def _candidate_colors(values: Any, totals: Any, noise: Any, separation: Any, candidates: Any, n_members: Any) -> Any:
+def _core_color(values: Any, totals: Any, grid: Any, row: Any, column: Any, noise: Any, color: Any) -> Any:
+    """Fill `color` with the mean of those in the 3 x 3 square around a pixel that are within reach of its colour.
+
+    Return how many they are.
+    """
+    p = grid[row, column] - 1
+    n_bands = color.size
+    own = np.empty(n_bands)
+    for band in range(n_bands):
+        own[band] = values[p, band] / totals[p]
+        color[band] = 0.0
+    n, total = 0, 0.0
+    for i in range(row - 1, row + 2):
+        for j in range(column - 1, column + 2):
+            q = grid[i, j] - 1
+            if q >= 0 and _distance(values, totals, q, own) <= REACH * noise:
+                n += 1
+                total += totals[q]
+                for band in range(n_bands):
+                    color[band] += values[q, band]
+    color /= total
+    return n
+
+
+@compiled
+def _candidate_colors(
+    values: Any,
+    totals: Any,
+    grid: Any,
+    rows: Any,
+    columns: Any,
+    patch: Any,
+    noise: Any,
+    separation: Any,
+    candidates: Any,
+    n_members: Any,
+) -> Any:
     """Fill `candidates` with the colours that recur among the pixels, `n_members` with how often; return how many.
 
-    Each pixel bright enough to know its colour is the seed of one, unless it is within reach of an earlier one's.
+    Each pixel bright enough to know its colour, and amid others that share it, is the seed of one, unless it is within
+    reach of an earlier one's.
     """
     m = totals.size
-    free = np.zeros(m, dtype=np.int64)
     covered = np.zeros(m, dtype=np.bool_)
     n = 0
     for p in range(m):
-        if covered[p] or REACH * noise > separation * totals[p] or n == MAX_CANDIDATES:
+        if covered[p] or patch[p] < 0 or REACH * noise > separation * totals[p] or n == MAX_CANDIDATES:
             continue
         color = candidates[n]
-        color[:] = values[p] / totals[p]
+        if _core_color(values, totals, grid, rows[p], columns[p], noise, color) < CORE:
+            continue
         for _ in range(N_SHIFTS):
-            n_members[n] = _gather(values, totals, free, noise, color)
+            n_members[n] = _gather(values, totals, patch, noise, color)
         for q in range(m):
             covered[q] |= _distance(values, totals, q, color) <= REACH * noise
         covered[p] = True
@@ -110,10 +157,12 @@ def find_colors(
     The commonest colour is taken first, then the commonest of the rest, if it is apart from those before it and holds a
     compact core. `grid` holds p + 1 at the local (rows, columns) of pixel p, with a margin of one pixel all around.
     """
-    totals = values.sum(axis=1)
+    totals = pixel_totals(values)
     candidates = np.empty((MAX_CANDIDATES + 1, values.shape[1]))
     n_members = np.zeros(MAX_CANDIDATES + 1, dtype=np.int64)
-    n_candidates = _candidate_colors(values, totals, noise, separation, candidates, n_members)
+    n_candidates = _candidate_colors(
+        values, totals, grid, rows, columns, patch, noise, separation, candidates, n_members
+    )
     members = np.zeros(grid.shape, dtype=np.uint8)
     n_colors = 0
     for candidate in np.argsort(-n_members[:n_candidates], kind="mergesort"):
@@ -136,27 +185,61 @@ def find_colors(
 
 
 @compiled
-def _two_shares(value: Any, a: Any, b: Any) -> Any:
-    """Return the shares of colours `a` and `b` in `value`, least squares, and the squared residual."""
-    aa, bb, ab = (a * a).sum(), (b * b).sum(), (a * b).sum()
-    av, bv = (a * value).sum(), (b * value).sum()
-    determinant = aa * bb - ab * ab
-    share_a = (av * bb - bv * ab) / determinant
-    share_b = (bv * aa - av * ab) / determinant
-    return share_a, share_b, ((value - share_a * a - share_b * b) ** 2).sum()
+def _products(value: Any, color: Any) -> Any:
+    """Return the sum of `value` times `color` over bands."""
+    total = 0.0
+    for band in range(color.size):
+        total += value[band] * color[band]
+    return total
 
 
 @compiled
-def _nearest(grid: Any, patch: Any, row: Any, column: Any, distance: Any) -> None:
+def _two_shares(value: Any, a: Any, b: Any) -> Any:
+    """Return the shares of colours `a` and `b` in `value`, least squares, and the squared residual."""
+    aa, bb, ab = _products(a, a), _products(b, b), _products(a, b)
+    av, bv = _products(a, value), _products(b, value)
+    determinant = aa * bb - ab * ab
+    share_a = (av * bb - bv * ab) / determinant
+    share_b = (bv * aa - av * ab) / determinant
+    return share_a, share_b, _residual(value, a, share_a, b, share_b)
+
+
+@compiled
+def _residual(value: Any, a: Any, share_a: Any, b: Any, share_b: Any) -> Any:
+    squares = 0.0
+    for band in range(a.size):
+        squares += (value[band] - share_a * a[band] - share_b * b[band]) ** 2
+    return squares
+
+
+@compiled
+def _along_rows(grid: Any, patch: Any, n_colors: Any) -> Any:
+    """Return how far (n_colors, n_rows, n_columns) along its own row each cell's nearest pure pixel of a colour is."""
+    n_rows, n_columns = grid.shape
+    far = n_rows + n_columns
+    along = np.full((n_colors, n_rows, n_columns), far, dtype=np.int32)
+    for i in range(n_rows):
+        for j in range(n_columns):
+            if grid[i, j] > 0 and patch[grid[i, j] - 1] > 0:
+                along[patch[grid[i, j] - 1] - 1, i, j] = 0
+    for k in range(n_colors):
+        for i in range(n_rows):
+            for j in range(1, n_columns):
+                along[k, i, j] = min(along[k, i, j], along[k, i, j - 1] + 1)
+            for j in range(n_columns - 2, -1, -1):
+                along[k, i, j] = min(along[k, i, j], along[k, i, j + 1] + 1)
+    return along
+
+
+@compiled
+def _nearest(along: Any, row: Any, column: Any, distance: Any) -> None:
     """Fill `distance` with how far each patch's nearest pure pixel is from (row, column); inf beyond SHARE_RADIUS."""
-    distance[:] = np.inf
-    for i in range(max(row - SHARE_RADIUS, 0), min(row + SHARE_RADIUS + 1, grid.shape[0])):
-        for j in range(max(column - SHARE_RADIUS, 0), min(column + SHARE_RADIUS + 1, grid.shape[1])):
-            q = grid[i, j] - 1
-            if q >= 0 and patch[q] > 0:
-                square = float((i - row) ** 2 + (j - column) ** 2)
-                distance[patch[q] - 1] = min(distance[patch[q] - 1], square)
-    distance[:] = np.sqrt(distance)
+    for k in range(distance.size):
+        least = np.inf
+        for i in range(max(row - SHARE_RADIUS, 0), min(row + SHARE_RADIUS + 1, along.shape[1])):
+            if along[k, i, column] <= SHARE_RADIUS:
+                least = min(least, float((i - row) ** 2 + along[k, i, column] ** 2))
+        distance[k] = np.sqrt(least)
 
 
 @compiled
@@ -170,22 +253,29 @@ def share_light(
     """
     n_colors = colors.shape[0]
     distance = np.empty(n_colors)
+    totals = pixel_totals(values)
+    along = _along_rows(grid, patch, n_colors)
+    scale = (REACH * noise) ** 2
     shares[:] = 0.0
     for p in range(rows.size):
         if patch[p] > 0:
-            shares[p, patch[p] - 1] = values[p].sum()
+            shares[p, patch[p] - 1] = totals[p]
             continue
-        _nearest(grid, patch, rows[p], columns[p], distance)
+        _nearest(along, rows[p], columns[p], distance)
         best = np.inf
         best_a, best_b, share_a, share_b = -1, -1, 0.0, 0.0
         for a in range(n_colors):
-            flux = (values[p] * colors[a]).sum() / (colors[a] ** 2).sum()
-            cost = 2.0 * distance[a] + ((values[p] - flux * colors[a]) ** 2).sum() / (REACH * noise) ** 2
+            if distance[a] == np.inf:
+                continue
+            flux = _products(values[p], colors[a]) / _products(colors[a], colors[a])
+            cost = 2.0 * distance[a] + _residual(values[p], colors[a], flux, colors[a], 0.0) / scale
             if cost < best:
-                best, best_a, best_b, share_a, share_b = cost, a, -1, values[p].sum(), 0.0
+                best, best_a, best_b, share_a, share_b = cost, a, -1, totals[p], 0.0
             for b in range(a + 1, n_colors):
+                if distance[a] + distance[b] >= best:
+                    continue
                 flux_a, flux_b, squares = _two_shares(values[p], colors[a], colors[b])
-                cost = distance[a] + distance[b] + squares / (REACH * noise) ** 2
+                cost = distance[a] + distance[b] + squares / scale
                 if flux_a > 0 and flux_b > 0 and cost < best:
                     best, best_a, best_b, share_a, share_b = cost, a, b, flux_a, flux_b
         if best_a >= 0:
@@ -202,16 +292,22 @@ def _mirror(grid: Any, rows: Any, columns: Any, p: Any, twice_row: Any, twice_co
 
 
 @compiled
-def _asymmetry(grid: Any, rows: Any, columns: Any, noise: Any, visible: Any, twice_row: Any, twice_column: Any) -> Any:
-    """Return how much light differs from what lies opposite; light opposite a hidden pixel counts HIDDEN_COST of it."""
+def _asymmetry(
+    grid: Any, rows: Any, columns: Any, noise: Any, visible: Any, own: Any, twice_row: Any, twice_column: Any, most: Any
+) -> Any:
+    """Return how much light differs from what lies opposite; light opposite a hidden pixel counts HIDDEN_COST of it.
+
+    `own` are the pixels where a galaxy is visible. The sum ends once it exceeds `most`.
+    """
     cost = 0.0
-    for p in range(rows.size):
-        if visible[p] > noise:
-            q = _mirror(grid, rows, columns, p, twice_row, twice_column)
-            if q >= 0 and visible[q] <= noise:
-                cost += HIDDEN_COST * visible[p]
-            else:
-                cost += abs(visible[p] - (visible[q] if q >= 0 else 0.0))
+    for p in own:
+        q = _mirror(grid, rows, columns, p, twice_row, twice_column)
+        if q >= 0 and visible[q] <= noise:
+            cost += HIDDEN_COST * visible[p]
+        else:
+            cost += abs(visible[p] - (visible[q] if q >= 0 else 0.0))
+        if cost > most:
+            break
     return cost
 
 
@@ -222,22 +318,23 @@ def complete_hidden(grid: Any, rows: Any, columns: Any, noise: Any, visible: Any
     Galaxies look the same turned by half a circle. The centre is searched, downhill from the centroid by half pixels,
     where what is visible is most nearly symmetric with as little hidden as possible.
     """
+    own = np.flatnonzero(visible > noise)
     total = visible.sum()
     row = int(np.rint(2.0 * (visible * rows).sum() / total))
     column = int(np.rint(2.0 * (visible * columns).sum() / total))
-    least = _asymmetry(grid, rows, columns, noise, visible, row, column)
+    least = _asymmetry(grid, rows, columns, noise, visible, own, row, column, np.inf)
     moved = True
     while moved:
         moved = False
         for i in range(row - 1, row + 2):
             for j in range(column - 1, column + 2):
-                cost = _asymmetry(grid, rows, columns, noise, visible, i, j)
+                cost = _asymmetry(grid, rows, columns, noise, visible, own, i, j, least)
                 if cost < least:
                     least, best_row, best_column, moved = cost, i, j, True
         if moved:
             row, column = best_row, best_column
-    for p in range(rows.size):
-        whole[p] = visible[p]
+    whole[:] = visible
+    for p in own:
         q = _mirror(grid, rows, columns, p, row, column)
-        if visible[p] <= noise and q >= 0:
-            whole[p] = visible[q]
+        if q >= 0 and visible[q] <= noise:
+            whole[q] = visible[p]

@@ -72,6 +72,21 @@ def direction(turn: Any) -> Any:
 
 
 @compiled
+def _polar(x: Any, y: Any, column: Any, row: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
+    """Fill `radius` (n,), counted in steps of the profiles and at most its last, and `turn` (n,), that of the shear.
+
+    The shear about (row, column) is tangential: along -exp(2i phi); its direction is a place among `n_angles` on the
+    square |x| + |y| = 1, as in :func:`direction`. No branches, so that it vectorises.
+    """
+    for k in range(x.size):
+        dx, dy = x[k] - column, y[k] - row
+        cos, sin = dy * dy - dx * dx, -2.0 * dx * dy
+        across = cos / (abs(cos) + abs(sin) + 1e-12)
+        radius[k] = np.sqrt(dx * dx + dy * dy) * per_pixel + 0.5
+        turn[k] = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
+
+
+@compiled
 def lens_likelihood(
     x: Any, y: Any, ratios: Any, places: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
@@ -81,33 +96,25 @@ def lens_likelihood(
     amplitude lies, linear between two of them; negative where there is none. Amplitudes are spaced as the shears are:
     that of amplitude a lies a places further.
     """
-    n_angles = ratios.shape[1] - 1
-    n_radii = places.shape[1]
+    n_radii, n_amplitudes = places.shape[1], likelihood.shape[2]
+    radius, turn = np.empty(x.size, dtype=np.int32), np.empty(x.size, dtype=np.float32)
+    total = np.empty(n_amplitudes, dtype=np.float32)
     for m in range(rows.size):
-        likelihood[m] = 0.0
-        for k in range(x.size):
-            dx, dy = x[k] - columns[m], y[k] - rows[m]
-            square = dx * dx + dy * dy
-            i = int(np.sqrt(square) / step + 0.5)
-            if i >= n_radii:
-                continue
-            # The shear is tangential: along -exp(2i phi). Its direction, as a place on the square |x| + |y| = 1.
-            cos, sin = dy * dy - dx * dx, -2.0 * dx * dy
-            across = cos / (abs(cos) + abs(sin) + 1e-12)
-            turn = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
-            j = int(turn)
-            turn -= j
-            for p in range(places.shape[0]):
-                place = places[p, i]
-                if place < 0.0:
+        _polar(x, y, columns[m], rows[m], 1.0 / step, ratios.shape[1] - 1, radius, turn)
+        for p in range(places.shape[0]):
+            total[:] = np.float32(0.0)
+            for k in range(x.size):
+                if radius[k] >= n_radii or places[p, radius[k]] < 0.0:
                     continue
-                node = int(place)
-                part = place - node
-                here, there = ratios[k, j], ratios[k, j + 1]
-                for a in range(likelihood.shape[2]):
-                    low = here[node + a] + turn * (there[node + a] - here[node + a])
-                    high = here[node + a + 1] + turn * (there[node + a + 1] - here[node + a + 1])
-                    likelihood[m, p, a] += low + part * (high - low)
+                j, i = int(turn[k]), int(places[p, radius[k]])
+                between, part = turn[k] - np.float32(j), places[p, radius[k]] - np.float32(i)
+                here, there = ratios[k, j, i : i + n_amplitudes + 1], ratios[k, j + 1, i : i + n_amplitudes + 1]
+                low = here[0] + between * (there[0] - here[0])
+                for a in range(n_amplitudes):
+                    high = here[a + 1] + between * (there[a + 1] - here[a + 1])
+                    total[a] += low + part * (high - low)
+                    low = high
+            likelihood[m, p] = total
 
 
 @compiled
