@@ -1,0 +1,127 @@
+"""Skies side by side as tensors, and their symmetries."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classify.cnn.inputs import MAPS, FieldInput
+
+JOINED = ("x", "y", "e", "lean", "scalars")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """m skies: the n galaxies of all of them one after another, the maps padded to squares of the largest.
+
+    Attributes
+    ----------
+    sky : (n,) int64 tensor
+        Which of the skies a galaxy belongs to.
+    x, y, e, lean, scalars, cut_outs
+        Of the galaxies, as in `FieldInput`.
+    maps : (m, len(MAPS), side, side) float32 tensor
+        Of the evidence; 0 outside the picture.
+    inside : (m, side, side) bool tensor
+        Which cells are in the picture.
+    lens : (2, m) float32 tensor, cells
+        Column and row of the lens from the corner of the picture; nan where there is none or its place is unknown.
+    """
+
+    sky: Tensor
+    x: Tensor
+    y: Tensor
+    e: Tensor
+    lean: Tensor
+    scalars: Tensor
+    cut_outs: Tensor
+    maps: Tensor
+    inside: Tensor
+    lens: Tensor
+
+    @property
+    def side(self) -> int:
+        """Cells along a side."""
+        return int(self.maps.shape[-1])
+
+    @classmethod
+    def of(cls, inputs: Sequence[FieldInput], lenses: Sequence[tuple[float, float]] | None = None) -> Self:
+        """Put skies side by side.
+
+        Parameters
+        ----------
+        inputs : (m,) sequence of FieldInput
+            The skies.
+        lenses : (m,) sequence of (float, float), cells, optional
+            Column and row of their lenses, nan for none.
+        """
+        n_galaxies = [len(each) for each in inputs]
+        joined = {name: np.concatenate([getattr(each, name) for each in inputs], axis=-1) for name in JOINED}
+        maps, inside = _padded(inputs)
+        lens = np.full((len(inputs), 2), np.nan) if lenses is None else np.asarray(lenses, dtype=np.float64)
+        return cls(
+            sky=torch.from_numpy(np.repeat(np.arange(len(inputs)), n_galaxies)),
+            cut_outs=torch.from_numpy(np.concatenate([each.cut_outs for each in inputs])),
+            maps=torch.from_numpy(maps),
+            inside=torch.from_numpy(inside),
+            lens=torch.from_numpy(lens.astype(np.float32).T),
+            **{name: torch.from_numpy(values) for name, values in joined.items()},
+        )
+
+    def to(self, device: torch.device) -> Self:
+        """Return the same on a device."""
+        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+def _padded(inputs: Sequence[FieldInput]) -> tuple[np.ndarray, np.ndarray]:
+    side = max(max(each.maps.shape[1:]) for each in inputs)
+    maps = np.zeros((len(inputs), len(MAPS), side, side), dtype=np.float32)
+    inside = np.zeros((len(inputs), side, side), dtype=np.bool_)
+    for k, each in enumerate(inputs):
+        n_rows, n_columns = each.maps.shape[1:]
+        maps[k, :, :n_rows, :n_columns] = each.maps
+        inside[k, :n_rows, :n_columns] = True
+    return maps, inside
+
+
+def turned(batch: Batch, *, swap: bool = False, flip_x: bool = False, flip_y: bool = False) -> Batch:
+    """Return the same skies, mirrored; the three mirrors together make the eight symmetries of the square.
+
+    Parameters
+    ----------
+    batch : Batch
+        The skies.
+    swap : bool
+        Swap rows and columns, first. A swap and then one flip is a quarter turn.
+    flip_x, flip_y : bool
+        Turn the columns, the rows round.
+
+    Notes
+    -----
+    An ellipse at the angle phi comes to pi/2 - phi by the swap and to -phi by either flip: ``e1`` changes its sign by
+    the swap, and ``e2`` by each flip.
+    """
+    if swap:
+        batch = _mirrored(
+            batch, (-1.0, 1.0), lambda t: t.transpose(-1, -2), x=batch.y, y=batch.x, lens=batch.lens.flip(0)
+        )
+    if flip_x:
+        lens = torch.stack([batch.side - batch.lens[0], batch.lens[1]])
+        batch = _mirrored(batch, (1.0, -1.0), lambda t: t.flip(-1), x=batch.side - batch.x, y=batch.y, lens=lens)
+    if flip_y:
+        lens = torch.stack([batch.lens[0], batch.side - batch.lens[1]])
+        batch = _mirrored(batch, (1.0, -1.0), lambda t: t.flip(-2), x=batch.x, y=batch.side - batch.y, lens=lens)
+    return batch
+
+
+def _mirrored(
+    batch: Batch, signs: tuple[float, float], picture: Callable[[Tensor], Tensor], *, x: Tensor, y: Tensor, lens: Tensor
+) -> Batch:
+    sign = batch.e.new_tensor(signs)[:, None]
+    return replace(
+        batch, x=x, y=y, lens=lens, e=sign * batch.e, lean=sign * batch.lean, cut_outs=picture(batch.cut_outs),
+        maps=picture(batch.maps), inside=picture(batch.inside),
+    )  # fmt: skip
