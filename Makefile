@@ -1,9 +1,10 @@
-# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address.
+# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address, CNN=off|auto|on.
 
 PYTHON ?= python3
 DATA ?= data
 JOBS ?= -1
 DASK ?=
+CNN ?= auto
 FEATURES := features
 RUN := runs/default
 BIN := .venv/bin
@@ -33,13 +34,13 @@ features: data
 	$(DARKMATTER) features $(DATA) --out $(FEATURES) --jobs $(JOBS) $(if $(DASK),--dask $(DASK))
 
 train: features
-	$(DARKMATTER) train $(FEATURES) --out $(RUN)
+	$(DARKMATTER) train $(FEATURES) --out $(RUN) --cnn $(CNN)
 
 fast: features
 	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast --subset 50
 
 full: features
-	$(DARKMATTER) train $(FEATURES) --out $(RUN) --subset 100
+	$(DARKMATTER) train $(FEATURES) --out $(RUN) --subset 100 --cnn $(CNN)
 	$(MAKE) heatmaps
 
 heatmaps: $(READY)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from classify.cnn.config import CnnConfig
 from classify.config import TrainConfig
 from darkmatter_features.config import LIST_ALL, MeasureConfig, from_settings, nearest, read_sections, told, wanted
 from darkmatter_features.errors import ConfigError
@@ -28,6 +29,7 @@ class Config:
 
     measure: MeasureConfig = field(default_factory=MeasureConfig, metadata={"used_by": "features"})
     train: TrainConfig = field(default_factory=TrainConfig, metadata={"used_by": "train, tune"})
+    cnn: CnnConfig = field(default_factory=CnnConfig, metadata={"used_by": "train --cnn"})
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

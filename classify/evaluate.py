@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import score
 from classify.model import LensModel, Verdict
+from classify.predict import look_at
 from darkmatter_features.dataset import SPLITS, Dataset, Split
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.extract import SkyRow, extract_rows
@@ -81,7 +82,7 @@ def evaluate(
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
     if len(failures) == len(measured):
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
-    judged = _judged_split(model, dataset, chosen, measured)
+    judged = _judged_split(model, dataset, chosen, measured, n_jobs=n_jobs)
     return Evaluation({**score_judged(judged), "n_failed": len(failures)}, judged, failures)
 
 
@@ -132,14 +133,17 @@ def _labelled_split(dataset: Dataset, name: str) -> Split:
     return split
 
 
-def _judged_split(model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow]) -> pd.DataFrame:
+def _judged_split(
+    model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow], *, n_jobs: int
+) -> pd.DataFrame:
     done = [i for i, row in enumerate(measured) if row.values is not None]
     names = [dataset.relative(split.files[i]) for i in done]
     shapes = [row.shape for row in measured if row.shape is not None]
     places = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
     labels = np.asarray(split.labels, dtype=np.float64)[done]
+    look = look_at(model, [measured[i].path for i in done], n_jobs=n_jobs)
     return judged_table(
-        model.verdicts(names, [row.values for row in measured if row.values is not None]),
+        model.verdicts(names, [row.values for row in measured if row.values is not None], look=look),
         labels,
         places[:, 0],
         places[:, 1],

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from classify.cnn.inputs import FieldInput
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, ModelError
@@ -185,7 +186,8 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int
     maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
     verdict = None
     if model is not None:
-        verdict = model.verdicts([catalog.name], feature_row(catalog, maps, evidence, template)[None])[0]
+        row = feature_row(catalog, maps, evidence, template)[None]
+        verdict = model.verdicts([catalog.name], row, look=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]
     rng = np.random.default_rng(SCRAMBLE_SEED)
     p_value = peak_p_value(catalog, template, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
     figure = heatmap(sky, catalog, maps, evidence=evidence, verdict=verdict, lens=drawing.lens, p_value=p_value)

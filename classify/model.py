@@ -5,7 +5,8 @@ import json
 import math
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from classify.calibration import Calibration
+from classify.cnn.inputs import FieldInput
+from classify.cnn.second_look import DECIDES, SecondLook
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE, TOLD
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -27,6 +30,8 @@ from darkmatter_features.template import LensTemplate
 
 Array = NDArray[np.float64]
 Part = TypeVar("Part", MeasureConfig, LensTemplate)
+Look = Callable[[list[int]], Sequence[FieldInput]]
+"""Lays skies, told by their places in a list, out for the networks of the second look."""
 
 AGAIN = "run `darkmatter features` and `darkmatter train` again"
 
@@ -51,7 +56,7 @@ class Verdict:
     snr : float
         Matched-filter signal to noise of the tangential shear about it.
     decided_by : str
-        What settled the probability.
+        What settled the probability: "lightgbm", or "cnn" where a second look was taken.
     """
 
     name: str
@@ -81,6 +86,8 @@ class LensModel:
         What lensing looks like, for this model.
     training : dict
         The settings and rounds of the training, for the record.
+    second_look : SecondLook or None
+        What judges the hard skies, together with the trees.
     """
 
     start: Calibration
@@ -89,9 +96,10 @@ class LensModel:
     config: MeasureConfig
     template: LensTemplate
     training: dict[str, Any]
+    second_look: SecondLook | None = None
 
     def log_odds(self, rows: ArrayLike) -> Array:
-        """Return the calibrated log-odds of a lens.
+        """Return the calibrated log-odds of a lens, by the trees alone.
 
         Parameters
         ----------
@@ -109,15 +117,29 @@ class LensModel:
         """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
         return np.asarray(expit(self.log_odds(rows)), dtype=np.float64)
 
-    def verdicts(self, names: list[str], rows: ArrayLike) -> list[Verdict]:
-        """Return a verdict for each feature row ``(n, n_features)``."""
+    def verdicts(self, names: list[str], rows: ArrayLike, *, look: Look | None = None) -> list[Verdict]:
+        """Return a verdict for each feature row ``(n, n_features)``; `look` lays hard skies out for the second look.
+
+        Without it the trees decide alone.
+        """
         values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
         if not names:
             return []
         row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in TOLD)
-        probability = self.probability(values).tolist()
+        log_odds = self.log_odds(values)
+        hard = self._look_again(log_odds, look)
+        probability = expit(log_odds).tolist()
         label = [int(p >= 0.5) for p in probability]
-        return [Verdict(*told) for told in zip(names, label, probability, row, column, snr)]
+        decided_by = [DECIDES if again else Verdict.decided_by for again in hard]
+        return [Verdict(*told) for told in zip(names, label, probability, row, column, snr, decided_by)]
+
+    def _look_again(self, log_odds: Array, look: Look | None) -> NDArray[np.bool_]:
+        """Put the log-odds of the second look in the place of the trees' where they are unsure; say where."""
+        if look is None or self.second_look is None:
+            return np.zeros(log_odds.size, dtype=np.bool_)
+        hard = self.second_look.is_hard(log_odds)
+        log_odds[hard] = self.second_look.stacked(log_odds[hard], look(np.flatnonzero(hard).tolist()))
+        return hard
 
     def predict(self, sky: Sky) -> Verdict:
         """Measure a sky and judge it.
@@ -127,13 +149,17 @@ class LensModel:
         SkyError
             If nothing can be measured in it.
         """
-        catalog = measure(sky, self.config)
-        return self.judge(catalog)
+        return self.judge(measure(sky, self.config), sky)
 
-    def judge(self, catalog: GalaxyCatalog) -> Verdict:
-        """Judge a sky by its catalogue, measured with this model's config."""
+    def judge(self, catalog: GalaxyCatalog, sky: Sky | None = None) -> Verdict:
+        """Judge a sky by its catalogue, measured with this model's config; a second look needs the picture, too."""
         row = row_of_catalog(catalog, template=self.template, config=self.config)
-        return self.verdicts([catalog.name], row[None])[0]
+        look = None if sky is None else lambda chosen: [FieldInput.of(sky, catalog, self.template) for _ in chosen]
+        return self.verdicts([catalog.name], row[None], look=look)[0]
+
+    def without_second_look(self) -> Self:
+        """Return the same model, of the trees alone."""
+        return replace(self, second_look=None)
 
     def save(self, run: str | Path) -> Path:
         """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
@@ -145,7 +171,9 @@ class LensModel:
         for name, text in texts.items():
             (fresh / name).write_text(text, encoding="utf-8", newline="\n")
         self.template.write(fresh / "template.json")
-        write_json(fresh / "model.json", self._description({name: _sha256(fresh / name) for name in texts}))
+        look = {} if self.second_look is None else {"second_look": self.second_look.write(fresh)}
+        told = self._description({name: _sha256(fresh / name) for name in texts})
+        write_json(fresh / "model.json", told | look)
         _replace_folder(folder, fresh)
         return folder
 
@@ -182,6 +210,7 @@ class LensModel:
                 config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
                 template=_same(folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]),
                 training=told["training"],
+                second_look=SecondLook.read(folder, told["second_look"]) if "second_look" in told else None,
             )
         except ModelError:
             raise

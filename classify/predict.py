@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from classify.cnn.inputs import measured_inputs
 from classify.columns import FEATURE_NAMES
 from classify.explain import contributions, explained_table, write_explained
-from classify.model import LensModel, Verdict
+from classify.model import LensModel, Look, Verdict
 from darkmatter_features.dataset import PICTURE_SUFFIXES
 from darkmatter_features.errors import SkyError
 from darkmatter_features.extract import SkyRow, extract_rows
@@ -36,7 +37,7 @@ class Prediction:
         Those skies, and why.
     explained : pandas.DataFrame or None
         If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, a column for each
-        that the trees learn from, and ``cut``.
+        that the trees learn from, and ``cut``. A second look is not parted.
     """
 
     table: pd.DataFrame
@@ -94,7 +95,7 @@ def predict(
     measured = extract_rows(
         find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress
     )
-    table = _table(model, measured)
+    table = _table(model, measured, n_jobs=n_jobs)
     if out is not None:
         write_csv(out, table)
     explained = _explained(model, measured) if explain else None
@@ -143,9 +144,15 @@ def _explained(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:
     return explained_table([name for name, _ in done], contributions(model, rows))
 
 
-def _table(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:
+def look_at(model: LensModel, paths: Sequence[Path], *, n_jobs: int = -1) -> Look:
+    """Return what lays pictures, told by their places among the paths, out for a model's second look."""
+    return lambda chosen: measured_inputs([paths[i] for i in chosen], model.template, model.config, n_jobs=n_jobs)
+
+
+def _table(model: LensModel, measured: Sequence[SkyRow], *, n_jobs: int) -> pd.DataFrame:
     done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
-    verdicts = iter(model.verdicts([name for name, _ in done], [values for _, values in done]))
+    look = look_at(model, [row.path for row in measured if row.values is not None], n_jobs=n_jobs)
+    verdicts = iter(model.verdicts([name for name, _ in done], [values for _, values in done], look=look))
     records = [_record(row, None if row.values is None else next(verdicts)) for row in measured]
     table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec"])
     table["label"] = table["label"].astype("Int8")

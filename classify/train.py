@@ -1,15 +1,21 @@
 """From a feature table to a run: a model, how its training went, and how it does on the validation split."""
 
 import csv
+import shutil
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from classify.boosting import HistoryLine, boost
+from classify.boosting import Boosted, HistoryLine, boost
+from classify.cnn import stage
+from classify.cnn.config import CnnConfig
+from classify.cnn.history import EpochLine
+from classify.cnn.inputs import FieldInput
+from classify.cnn.picture import draw_hard_lenses
 from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.curves import performance
@@ -103,6 +109,12 @@ def train(
     *,
     config: TrainConfig | None = None,
     report: Callable[[HistoryLine], None] | None = None,
+    cnn: str = "off",
+    cnn_config: CnnConfig | None = None,
+    resume: bool = False,
+    cnn_report: Callable[[EpochLine], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    n_jobs: int = -1,
 ) -> Trained:
     """Train on the training split of a feature table, and write a run.
 
@@ -117,11 +129,23 @@ def train(
         The settings.
     report : callable, optional
         Called with each line of the history as it is made.
+    cnn : str
+        Whether networks take a second look at hard skies: "off", "auto" (where it helps, out of fold) or "on".
+    cnn_config : CnnConfig, optional
+        Their settings.
+    resume : bool
+        Go on with the networks from their checkpoint in the run.
+    cnn_report, progress : callable, optional
+        Called with each line of the networks' history; with the number of pictures read for them and in all.
+    n_jobs : int
+        Processes that read those pictures; -1 for one a core.
 
     Raises
     ------
     TableError
         If the features are missing or unfit, or have too few labelled training rows.
+    DarkmatterError
+        With ``cnn="on"``, if PyTorch, the pictures or the catalogues are missing.
     """
     run, config = Path(run), config or TrainConfig()
     table = FeatureTable.read(features)
@@ -130,7 +154,16 @@ def train(
     boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
     record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
     model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
-    judged = _judge(model, table.split("validation"))
+    taken = None
+    if cnn == "off":
+        shutil.rmtree(run / stage.FOLDER, ignore_errors=True)
+    else:
+        taken = stage.take_second_look(
+            _measured(Path(features), table, boosted), run, mode=cnn, config=cnn_config, resume=resume, n_jobs=n_jobs,
+            report=cnn_report, progress=progress,
+        )  # fmt: skip
+        model = replace(model, second_look=taken.look)
+    judged = _judge(model, table.split("validation"), {} if taken is None else taken.inputs)
     metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
     model.save(run)
     write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
@@ -139,7 +172,9 @@ def train(
     _draw_template(run, model)
     explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen))
     notes = _draw(run, table.dataset, judged, boosted.history)
-    return Trained(model, metrics, boosted.best_round, notes)
+    if model.second_look is not None:
+        notes += draw_hard_lenses(run / stage.FOLDER / "grad-cam.png", model, table.split("validation"), table.dataset)
+    return Trained(model, metrics, boosted.best_round, (*notes, *([taken.note] if taken else [])))
 
 
 def _check(path: Path, what: str, found: str | None, wanted: str) -> None:
@@ -151,14 +186,23 @@ def _labels(frame: pd.DataFrame) -> Any:
     return frame["label"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Measured:
+    """Return what the second look starts from."""
+    return stage.Measured(
+        features, table.dataset, table.template, _learnt_from(table, boosted.chosen), table.split("validation"),
+        boosted.calibration(boosted.held_out),
+    )  # fmt: skip
+
+
 def labelled(frame: pd.DataFrame) -> tuple[Any, Any]:
     """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
     known = np.isfinite(_labels(frame))
     return evidence(frame.loc[known, list(FEATURE_NAMES)]), _labels(frame)[known].astype(np.int64)
 
 
-def _judge(model: LensModel, frame: pd.DataFrame) -> pd.DataFrame:
-    verdicts = model.verdicts(frame["sky"].tolist(), frame[list(FEATURE_NAMES)])
+def _judge(model: LensModel, frame: pd.DataFrame, inputs: dict[str, FieldInput]) -> pd.DataFrame:
+    names = frame["sky"].tolist()
+    verdicts = model.verdicts(names, frame[list(FEATURE_NAMES)], look=lambda chosen: [inputs[names[i]] for i in chosen])
     return judged_table(verdicts, _labels(frame), frame["lens_row"], frame["lens_column"])
 
 

@@ -1,13 +1,17 @@
 """`darkmatter train`."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from classify.boosting import HistoryLine
-from classify.commands import FEATURES, RUN, add_example, say, tell_metrics
+from classify.cnn.config import CnnConfig
+from classify.cnn.history import EpochLine
+from classify.cnn.stage import MODES
+from classify.commands import FEATURES, RUN, add_example, defaults, say, tell_metrics
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
+from classify.progress import Progress
 from classify.train import FeatureTable, train
 
 HEADER = f"{'':>5}   {'log loss':^23}   {'validation':^30}\n" + "   ".join(
@@ -18,14 +22,27 @@ HEADER = f"{'':>5}   {'log loss':^23}   {'validation':^30}\n" + "   ".join(
 )  # fmt: skip
 
 
+CNN_HEADER = (
+    f"{'':>5}   {'training':^19}   {'out of fold':^19}   {'validation':^19}\n"
+    f"{'epoch':>5}" + 3 * f"   {'log loss':>8}   {'accuracy':>8}"
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: a flag for each field of `TrainConfig`."""
     parser.add_argument(
         "features", type=Path, nargs="?", default=FEATURES, metavar="FEATURES", help="folder of tables (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RUN, metavar="RUN", help="folder of the run (%(default)s)")
-    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings: its section [train] (the defaults)")
+    parser.add_argument(
+        "--config", type=Path, metavar="F.toml", help="settings: its sections [train] and [cnn] (the defaults)"
+    )
     parser.add_argument("--fast", action="store_true", help="a quick trial: --subset 50, fewer members and rounds")
+    parser.add_argument(
+        "--cnn", choices=MODES, default=defaults(train)["cnn"],
+        help="whether networks take a second look at hard skies: auto keeps them where they help (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="go on with the networks from the last whole pass")
     settings = parser.add_argument_group("settings")
     for setting in fields(TrainConfig):
         flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
@@ -36,7 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, with a line for each block of rounds."""
-    trained = train(args.features, args.out, config=_config(args), report=_Report())
+    trained = train(
+        args.features, args.out, config=_config(args), report=_Report(), cnn=args.cnn,
+        cnn_config=_cnn_config(args), resume=args.resume, cnn_report=_CnnReport(),
+        progress=Progress("look again"),
+    )  # fmt: skip
     say(f"\n{args.out}: kept {trained.best_round} rounds; on the validation split, with 95 % bounds:")
     tell_metrics(trained.metrics)
     for note in trained.notes:
@@ -55,6 +76,12 @@ def _config(args: argparse.Namespace) -> TrainConfig:
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
+def _cnn_config(args: argparse.Namespace) -> CnnConfig:
+    """Return the settings of the second look."""
+    base = CnnConfig() if args.config is None else Config.read(args.config).cnn
+    return base.fast() if args.fast else base
+
+
 class _Report:
     """Writes the history as a table while it is made."""
 
@@ -69,3 +96,17 @@ class _Report:
             f"{line.round:>5}   {line.training_loss:>10.4f}   {line.held_out_loss:>12.4f}   "
             f"{line.validation_accuracy:>8.4f}   {line.validation_auc:>7.4f}   {line.validation_log_loss:>8.4f}"
         )
+
+
+class _CnnReport:
+    """Writes the history of the networks as a table while it is made."""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    def __call__(self, line: EpochLine) -> None:
+        if self._is_first:
+            say(f"\n{CNN_HEADER}")
+            self._is_first = False
+        epoch, *figures = astuple(line)
+        say("   ".join([f"{epoch:>5}", *(f"{figure:>8.4f}" for figure in figures)]))

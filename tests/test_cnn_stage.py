@@ -1,0 +1,238 @@
+"""The second look as a whole: trained with the model, kept in its bundle, used in verdicts, left out where due."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cnn_skies import SMALL, random_input, write_lensed
+from scipy.special import logit
+from synthetic import feature_rows
+
+import classify.cnn
+from classify.cli import main
+from classify.cnn import stage
+from classify.cnn.second_look import SecondLook
+from classify.cnn.stacking import Gain, Stacker
+from classify.config import TrainConfig
+from classify.evaluate import evaluate
+from classify.model import LensModel
+from classify.predict import predict
+from classify.train import train
+from darkmatter_features.batch import extract_dataset
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError
+from darkmatter_features.sky import read_sky
+
+QUICK = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
+CONFIG = replace(SMALL, hard_share=0.5)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cnn")
+    write_lensed(folder / "data", "training", 24, seed=1)
+    write_lensed(folder / "data", "validation", 12, seed=2)
+    extract_dataset(folder / "data", folder / "features", n_jobs=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(root: Path) -> Path:
+    """Trained with the second look, whether it helps or not."""
+    pytest.importorskip("torch")
+    train(root / "features", root / "run", config=QUICK, cnn="on", cnn_config=CONFIG, n_jobs=1)
+    return root / "run"
+
+
+@pytest.fixture
+def model(run: Path) -> LensModel:
+    """One that finds every sky hard."""
+    loaded = LensModel.load(run)
+    assert loaded.second_look is not None
+    return replace(loaded, second_look=replace(loaded.second_look, limit=99.0, stacker=Stacker(0.3, 0.5, 0.5)))
+
+
+def test_the_run_holds_the_history_and_the_bundle_the_weights(run):
+    with (run / "cnn" / "history.csv").open() as file:
+        assert [line["epoch"] for line in csv.DictReader(file)] == ["1", "2"]
+    told = json.loads((run / "model" / "model.json").read_text())["second_look"]
+    assert set(told["members"]) == {"cnn-0.safetensors", "cnn-1.safetensors"}
+    assert not [path for path in run.rglob("*") if path.suffix in (".pt", ".pth", ".pkl", ".bin")]
+
+
+def test_the_hard_share_of_the_training_skies_is_hard(run):
+    """Half of 24, out of fold, and those that are as unsure as the last of them."""
+    look = LensModel.load(run).second_look
+    assert 12 <= look.record["n"] < 24
+
+
+def test_what_is_saved_is_what_is_loaded(run, tmp_path):
+    model = LensModel.load(run)
+    model.save(tmp_path)
+    assert LensModel.load(tmp_path).second_look == model.second_look
+
+
+def test_hard_skies_are_decided_by_the_network_and_the_others_are_left(model):
+    rng = np.random.default_rng(5)
+    rows, names = feature_rows(np.arange(20) % 2, rng), [str(i) for i in range(20)]
+    doubt = np.abs(model.log_odds(rows))
+    some = replace(model, second_look=replace(model.second_look, limit=float(np.median(doubt))))
+    looked_at = []
+
+    def look(chosen):
+        looked_at.extend(chosen)
+        return [random_input(np.random.default_rng(i)) for i in chosen]
+
+    alone, both = some.verdicts(names, rows), some.verdicts(names, rows, look=look)
+    assert looked_at == np.flatnonzero(doubt < np.median(doubt)).tolist()
+    for i, (before, after) in enumerate(zip(alone, both)):
+        assert before.decided_by == "lightgbm"
+        assert (after == before) is (i not in looked_at)
+        if i in looked_at:
+            (network,) = some.second_look.network_log_odds(look([i]))
+            assert after.decided_by == "cnn"
+            trees = logit(before.probability)
+            assert logit(after.probability) == pytest.approx(
+                0.3 + 0.5 * trees + 0.5 * np.clip(network, -8, 8), abs=1e-4
+            )
+            assert after.label == (after.probability >= 0.5)
+
+
+def test_one_sky_gets_the_verdict_that_it_gets_in_company(model, root, tmp_path):
+    model.save(tmp_path)
+    table = predict(tmp_path, [root / "data" / "validation"], n_jobs=1).table
+    path = table["image"][3]
+    verdict = model.predict(read_sky(path))
+    assert verdict.decided_by == "cnn"
+    assert verdict.probability == pytest.approx(table["probability"][3], abs=1e-6)
+
+
+def test_a_scored_split_is_looked_at_again_too(model, root, tmp_path):
+    model.save(tmp_path)
+    judged = evaluate(tmp_path, root / "data", n_jobs=1).judged
+    table = predict(tmp_path, [root / "data" / "validation"], n_jobs=1).table
+    assert judged["probability"].tolist() == pytest.approx(table["probability"].tolist(), abs=1e-6)
+
+
+def test_validation_predictions_are_those_of_the_whole_model(run, root):
+    told = pd.read_csv(run / "validation-predictions.csv")["probability"].to_numpy()
+    table = predict(run, [root / "data" / "validation"], n_jobs=1).table
+    assert told == pytest.approx(table["probability"].to_numpy(), abs=2e-6)
+
+
+def test_training_again_gives_the_same_bytes(run, root, tmp_path):
+    train(root / "features", tmp_path / "again", config=QUICK, cnn="on", cnn_config=CONFIG, n_jobs=1)
+    for path in sorted((run / "model").iterdir()):
+        assert (tmp_path / "again" / "model" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_model_without_the_second_look_has_the_bytes_it_always_had(run, root, tmp_path):
+    """Leaving it out, or training with `--cnn off`, leaves no trace of it."""
+    train(root / "features", tmp_path / "off", config=QUICK)
+    LensModel.load(run).without_second_look().save(tmp_path / "without")
+    folders = [tmp_path / name / "model" for name in ("off", "without")]
+    contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    assert contents[0] == contents[1]
+    assert b"second_look" not in contents[0]["model.json"]
+    assert not (tmp_path / "off" / "cnn").exists()
+
+
+def test_training_without_it_clears_what_an_earlier_one_left(run, root, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    train(root / "features", tmp_path / "run", config=QUICK)
+    assert not (tmp_path / "run" / "cnn").exists()
+
+
+def test_auto_leaves_out_what_does_not_help_and_says_so(root, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(Gain, "helps", False)
+    trained = train(root / "features", tmp_path, config=QUICK, cnn="auto", cnn_config=CONFIG, n_jobs=1)
+    assert trained.model.second_look is None
+    assert any(note.startswith("cnn left out, it does not surely help: log loss of") for note in trained.notes)
+
+
+def test_auto_keeps_what_helps(root, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(Gain, "helps", True)
+    trained = train(root / "features", tmp_path, config=QUICK, cnn="auto", cnn_config=CONFIG, n_jobs=1)
+    assert isinstance(trained.model.second_look, SecondLook)
+
+
+def test_without_torch_on_names_the_command_that_installs_it(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'darkmatter\[cnn\]'"):
+        train(root / "features", tmp_path, config=QUICK, cnn="on")
+
+
+def test_without_torch_auto_goes_on_and_says_so(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    trained = train(root / "features", tmp_path, config=QUICK, cnn="auto")
+    assert trained.model.second_look is None
+    assert any("cnn left out: torch" in note and "pip install" in note for note in trained.notes)
+
+
+def test_without_torch_a_model_with_the_second_look_names_the_remedy(model, root, monkeypatch):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install"):
+        model.predict(read_sky(root / "data" / "validation" / "validation-00000.png"))
+
+
+def test_torch_is_not_imported_until_a_sky_is_looked_at_again(run):
+    """Nor by any command's help: without the extra everything else works."""
+    code = (
+        "import sys; from classify.model import LensModel; import classify.train, classify.commands.train;"
+        f"LensModel.load({str(run)!r}); assert 'torch' not in sys.modules and 'safetensors' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_pictures_that_are_gone_are_told_in_one_line(root, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    away = root.parent / "away"
+    (root / "data").rename(away)
+    try:
+        with pytest.raises(DatasetError, match="the pictures are gone") as refused:
+            train(root / "features", tmp_path, config=QUICK, cnn="on")
+        assert "\n" not in str(refused.value)
+        assert any("gone" in note for note in train(root / "features", tmp_path, config=QUICK, cnn="auto").notes)
+    finally:
+        away.rename(root / "data")
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_damaged_weights_are_refused(run, tmp_path, damage):
+    shutil.copytree(run, tmp_path / "run")
+    weights = tmp_path / "run" / "model" / "cnn-1.safetensors"
+    weights.unlink() if damage == "missing" else weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match=r"cnn-1\.safetensors is (damaged|missing)"):
+        LensModel.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"members": {"../x": "0"}}, {"stacker": {"angle": 1.0}}, {"config": {"width": -1}}]
+)
+def test_a_second_look_that_does_not_fit_is_refused(run, tmp_path, changes):
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "model" / "model.json"
+    told = json.loads(path.read_text())
+    told["second_look"] |= changes
+    path.write_text(json.dumps(told))
+    with pytest.raises(ModelError, match="damaged"):
+        LensModel.load(tmp_path / "run")
+
+
+def test_the_command_prints_each_pass_and_what_came_of_it(root, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(stage.CnnConfig, "fast", lambda self: CONFIG)
+    assert main(["train", str(root / "features"), "--out", str(tmp_path), "--fast", "--cnn", "auto"]) == 0
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    (head,) = (i for i, line in enumerate(lines) if line.startswith("epoch"))
+    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["1", "2"]
+    assert "hard skies, out of fold" in lines[-1]
