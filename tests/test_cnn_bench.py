@@ -1,0 +1,43 @@
+"""The benchmark of the second look: the plain network is the one it says it is, and differences are paired."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import SIDE, draw_sky
+
+torch = pytest.importorskip("torch")
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import bench_cnn  # noqa: E402
+import resnet  # noqa: E402
+
+
+def test_the_plain_network_is_a_resnet_18():
+    """As many weights as the published one has before its last layer, and 513 of a single answer."""
+    network = resnet.resnet18().eval()
+    assert sum(weights.numel() for weights in network.parameters()) == 11_176_512 + 513
+    assert network(torch.zeros(2, 3, 64, 64)).shape == (2, 1)
+
+
+def test_shrunk_pixels_are_means_of_those_they_stand_for(tmp_path):
+    path = draw_sky(tmp_path / "a.png", np.random.default_rng(1))
+    factor = SIDE // resnet.SIDE
+    pixels = resnet.read_sky(path).pixels.astype(float)
+    assert resnet._shrunk(path)[:, 3, 5] == pytest.approx(
+        pixels[3 * factor : 4 * factor, 5 * factor : 6 * factor].mean(axis=(0, 1)), rel=1e-5
+    )
+
+
+def test_a_side_that_says_the_same_does_not_differ_at_all():
+    """Differences are taken on the same resamples."""
+    rng = np.random.default_rng(2)
+    labels = np.arange(60) % 2
+    table = pd.DataFrame({"label": labels, "probability": np.clip(labels * 0.4 + rng.uniform(0, 0.6, 60), 0, 1)})
+    table["offset"] = np.nan
+    found = bench_cnn.compare({bench_cnn.TREES: table, bench_cnn.BOTH: table.copy()}, np.arange(60))[bench_cnn.BOTH]
+    for key in bench_cnn.SHOWN:
+        assert found[f"{key}_change"] == found[f"{key}_change_lo"] == found[f"{key}_change_hi"] == 0.0
+    assert found["accuracy_error"] > 0.02
