@@ -5,9 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-from darkmatter_features.kernels.evidence import count_likelihood, lens_likelihood, tabulate
+from darkmatter_features.kernels.evidence import count_likelihood, lens_likelihood, log_mean_exp, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import STEP, LensTemplate
 
@@ -21,7 +20,7 @@ MATTERS, MAX_CUT = 12.0, 40
 # Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
 # there is one amplitude alone. Radii of the profiles, pixels.
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
-RADIAL_STEP = 0.25
+RADIAL_STEP, COUNT_STEP = 0.25, 1.0
 # The position is the mean of the posterior within this distance of its mode, pixels.
 NEAR_MODE = 48.0
 # Steps of the lattice over which the counts are normalised, pixels.
@@ -98,12 +97,13 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None) 
     template = template or LensTemplate.of_sky(catalog)
     rows, columns = (_cells(side) for side in catalog.shape)
     places = np.stack([axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij")])
-    coarse = likelihoods(catalog, template, *places)
+    ratios = _Ratios.of(catalog, template)
+    coarse = ratios.likelihoods(*places)
     joint = _over_amplitudes(coarse, template)
     cut = np.argsort(-joint, kind="stable")[:MAX_CUT]
     cut = cut[joint[cut] > joint.max() - MATTERS]
     fine_places = _finer(places[:, cut], catalog.shape, rows.size, columns.size)
-    fine = likelihoods(catalog, template, *fine_places)
+    fine = ratios.likelihoods(*fine_places)
     return _summarised(catalog.shape, rows, columns, places, coarse, cut, fine_places, fine, template)
 
 
@@ -126,18 +126,43 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
     log_counts : (m, n_amplitudes) float64 array
         Of the counts.
     """
-    kind = template.kinds(catalog.size, catalog.is_partial)
-    shears, places = _shears(template)
-    ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
-    tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
-    log_shear = np.empty((rows.size, *template.weights.shape))
-    lens_likelihood(catalog.x, catalog.y, ratios, places, RADIAL_STEP, columns, rows, log_shear)
-    sums = np.empty(rows.size)
-    count_likelihood(
-        catalog.x, catalog.y, template.classes(catalog.size), template.log_counts, STEP, columns, rows, sums
-    )
-    log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
-    return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
+    return _Ratios.of(catalog, template).likelihoods(rows, columns)
+
+
+@dataclass(frozen=True)
+class _Ratios:
+    """The log ratios of a catalogue's galaxies, tabulated: alike for every place."""
+
+    catalog: GalaxyCatalog
+    template: LensTemplate
+    ratios: NDArray[np.float32]
+    places: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, catalog: GalaxyCatalog, template: LensTemplate) -> "_Ratios":
+        kind = template.kinds(catalog.size, catalog.is_partial)
+        shears, places = _shears(template)
+        ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
+        tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
+        return cls(catalog, template, ratios, places)
+
+    def likelihoods(self, rows: Array, columns: Array) -> tuple[Array, Array]:
+        """See :func:`likelihoods`."""
+        catalog, template = self.catalog, self.template
+        log_shear, sums = np.empty((rows.size, *template.weights.shape)), np.empty(rows.size)
+        lens_likelihood(catalog.x, catalog.y, self.ratios, self.places, RADIAL_STEP, columns, rows, log_shear)
+        count_class = template.classes(catalog.size)
+        count_likelihood(catalog.x, catalog.y, count_class, _counts(template), COUNT_STEP, columns, rows, sums)
+        log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
+        return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
+
+
+@lru_cache(maxsize=8)
+def _counts(template: LensTemplate) -> Array:
+    """Return log n(r) (n_classes, n_radii), the radii :data:`COUNT_STEP` apart."""
+    nodes = STEP * np.arange(template.log_counts.shape[1])
+    radii = np.arange(0.0, nodes[-1] + COUNT_STEP, COUNT_STEP)
+    return np.stack([np.interp(radii, nodes, own) for own in template.log_counts])
 
 
 @lru_cache(maxsize=8)
@@ -165,11 +190,22 @@ def _over_amplitudes(likelihood: tuple[Array, Array], template: LensTemplate) ->
 
 
 def _of_shear(log_shear: Array, template: LensTemplate) -> Array:
-    return np.asarray(logsumexp(log_shear, axis=(1, 2), b=template.weights))
+    return _log_mean_exp(log_shear.reshape(len(log_shear), -1), template.weights.ravel())
 
 
 def _of_counts(log_counts: Array, template: LensTemplate) -> Array:
-    return np.asarray(logsumexp(log_counts, axis=1, b=template.weights.sum(axis=0)))
+    return _log_mean_exp(log_counts, template.weights.sum(axis=0))
+
+
+def _log_mean_exp(values: Array, weights: Array) -> Array:
+    means = np.empty(len(values))
+    log_mean_exp(values, weights, means)
+    return means
+
+
+def _log_sum_exp(values: Array) -> float:
+    largest = values.max()
+    return float(largest + np.log(np.exp(values - largest).sum()))
 
 
 def _cells(side: int) -> Array:
@@ -205,7 +241,7 @@ def _summarised(
     whole = np.setdiff1d(np.arange(joint.size), cut)
     every_place = np.concatenate([places[:, whole], fine_places], axis=1)
     log_weight = np.concatenate([joint[whole], fine_joint - 2.0 * np.log(FINER)])
-    weight = np.exp(log_weight - logsumexp(log_weight))
+    weight = np.exp(log_weight - _log_sum_exp(log_weight))
     row, column = _about_mode(every_place, weight)
     square = (every_place[0] - row) ** 2 + (every_place[1] - column) ** 2
     grid = (rows.size, columns.size)
@@ -219,7 +255,7 @@ def _summarised(
         log_shear=of_shear.reshape(grid),
         log_counts=of_counts.reshape(grid),
         log_evidence=joint.reshape(grid),
-        posterior=np.exp(joint - logsumexp(joint)).reshape(grid),
+        posterior=np.exp(joint - _log_sum_exp(joint)).reshape(grid),
         log_odds=_mean(joint),
         log_odds_shear=_mean(of_shear),
         log_odds_counts=_mean(of_counts),
@@ -233,12 +269,12 @@ def _summarised(
 def _put_together(coarse: Array, fine: Array, cut: NDArray[np.int64]) -> Array:
     """Return the coarse values with those of the cut cells replaced by the log of the mean over their parts."""
     together = coarse.copy()
-    together[cut] = logsumexp(fine.reshape(cut.size, -1), axis=1) - 2.0 * np.log(FINER)
+    together[cut] = _log_mean_exp(fine.reshape(cut.size, -1), np.full(FINER**2, FINER**-2.0))
     return together
 
 
 def _mean(log_values: Array) -> float:
-    return float(logsumexp(log_values) - np.log(log_values.size))
+    return float(_log_sum_exp(log_values) - np.log(log_values.size))
 
 
 def _about_mode(places: Array, weight: Array) -> tuple[float, float]:
@@ -251,19 +287,29 @@ def _about_mode(places: Array, weight: Array) -> tuple[float, float]:
 
 def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
     """Return log <n^A> (m, n_amplitudes), the means over the picture of the counts about each place."""
-    from scipy.ndimage import map_coordinates
-
     if not template.log_counts.any():
         return np.zeros((rows.size, template.amplitudes.size))
     lattices = _counts_lattices(template, shape)
-    scale = [(n - 1) / max(side - 1, 1) for n, side in zip(lattices.shape[1:], shape, strict=True)]
-    place = [rows * scale[0], columns * scale[1]]
-    return np.stack([map_coordinates(lattice, place, order=1, mode="nearest") for lattice in lattices], axis=1)
+    (i, down), (j, across) = (
+        _between(places * (n - 1) / max(side - 1, 1), n)
+        for places, n, side in zip((rows, columns), lattices.shape, shape, strict=False)
+    )
+    above, below = (lattices[k, j] + across * (lattices[k, j + 1] - lattices[k, j]) for k in (i, i + 1))
+    return np.asarray(above + down * (below - above))
+
+
+def _between(places: Array, n: int) -> tuple[NDArray[np.int64], Array]:
+    """Return which of n nodes lie before the places (m,), and how far on the way to the next they are, (m, 1)."""
+    node = np.clip(places.astype(np.int64), 0, n - 2)
+    return node, np.clip(places - node, 0.0, 1.0)[:, None]
 
 
 @lru_cache(maxsize=8)
 def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
-    """Return log <n^A> on lattices of centres that span the picture: they are smooth, and alike for all its skies."""
+    """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the picture.
+
+    It is smooth, and alike for all skies of a shape.
+    """
     rows, columns = (np.linspace(0.0, side - 1.0, max(round(side / CELL), 1) + 1) for side in shape)
     field = [(np.arange(max(round(side / LATTICE), 1)) + 0.5) * LATTICE - 0.5 for side in shape]
     density = np.stack([template.class_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
@@ -275,6 +321,6 @@ def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
             node = np.minimum(place.astype(np.int64), nodes.size - 2)
             part = np.minimum(place - node, 1.0)
             mean[:, i, j] = ((1.0 - part) * density[:, node] + part * density[:, node + 1]).mean(axis=(1, 2))
-    lattice = np.log(mean)
+    lattice = np.ascontiguousarray(np.log(mean).transpose(1, 2, 0))
     lattice.flags.writeable = False
     return lattice

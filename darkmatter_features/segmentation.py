@@ -139,6 +139,8 @@ def _sample(sky: Sky) -> NDArray[Any]:
 
 
 def _commonest(values: NDArray[Any]) -> float:
+    if values.dtype == np.uint8:
+        return float(np.bincount(values, minlength=1).argmax())
     found, counts = np.unique(values, return_counts=True)
     return float(found[counts.argmax()])
 
@@ -198,7 +200,7 @@ def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.in
         return pixels[: starts[n_pieces]], starts[: n_pieces + 1]
     n_rimmed = int(np.count_nonzero(detection.image > np.float64(min(detection.rim, detection.threshold))))
     grown, grown_starts = np.empty(n_rimmed, dtype=np.int64), np.empty(n_pieces + 1, dtype=np.int64)
-    grow_pieces(detection.image, detection.rim, RIM_WIDTH, labels, starts[: n_pieces + 1], grown, grown_starts)
+    grow_pieces(detection.image, detection.rim, RIM_WIDTH, labels, pixels, starts[: n_pieces + 1], grown, grown_starts)
     return grown[: grown_starts[-1]], grown_starts
 
 

@@ -44,13 +44,14 @@ def test_grown_pieces_match_naive(patchy):
     threshold = 0.5
     expected = naive.grow_pieces(patchy, threshold, 2, labels)
     grown, grown_starts = np.empty(patchy.size, dtype=np.int64), np.empty(n + 1, dtype=np.int64)
-    pieces.grow_pieces(patchy, threshold, 2, labels, starts[: n + 1], grown, grown_starts)
+    pieces.grow_pieces(patchy, threshold, 2, labels, found, starts[: n + 1], grown, grown_starts)
     np.testing.assert_array_equal(labels > 0, expected > 0)
     assert (expected > 0).sum() > starts[n]
     assert (labels == expected).mean() > 0.9
     for k in range(n):
         own = grown[grown_starts[k] : grown_starts[k + 1]]
-        np.testing.assert_array_equal(own, np.flatnonzero(labels == k + 1))
+        np.testing.assert_array_equal(own[: starts[k + 1] - starts[k]], found[starts[k] : starts[k + 1]])
+        np.testing.assert_array_equal(np.sort(own), np.flatnonzero(labels == k + 1))
 
 
 def _footprints(rng, n=30):

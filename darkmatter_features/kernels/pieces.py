@@ -76,21 +76,19 @@ def _relabel(labels: Any, pixels: Any, start: Any, end: Any, label: Any) -> None
 
 @compiled
 def grow_pieces(
-    detection: Any, threshold: Any, n_rings: Any, labels: Any, starts: Any, grown: Any, grown_starts: Any
+    detection: Any, threshold: Any, n_rings: Any, labels: Any, pixels: Any, starts: Any, grown: Any, grown_starts: Any
 ) -> None:
     """Let every piece take in the pixels above a lower `threshold` within `n_rings` steps of it, nearest piece first.
 
-    `labels` are those of :func:`connected_pieces`, and are brought up to date. Piece k then owns
-    ``grown[grown_starts[k]:grown_starts[k + 1]]``, in the order of the picture.
+    `labels`, `pixels` and `starts` are those of :func:`connected_pieces`; the labels are brought up to date. Piece k
+    then owns ``grown[grown_starts[k]:grown_starts[k + 1]]``, its own pixels first.
     """
     n_rows, n_columns = detection.shape
-    queue = np.empty(grown.size, dtype=np.int64)
-    end = 0
-    for i in range(n_rows):
-        for j in range(n_columns):
-            if labels[i, j] > 0:
-                queue[end] = i * n_columns + j
-                end += 1
+    n_pieces = starts.size - 1
+    queue, end = np.empty(grown.size, dtype=np.int64), starts[n_pieces]
+    queue[:end] = pixels[:end]
+    sizes = np.zeros(n_pieces + 1, dtype=np.int64)
+    sizes[1:] = starts[1:] - starts[:-1]
     first = 0
     for _ in range(n_rings):
         last = end
@@ -100,25 +98,14 @@ def grow_pieces(
                 for m in range(max(j - 1, 0), min(j + 2, n_columns)):
                     if labels[k, m] == 0 and detection[k, m] > threshold:
                         labels[k, m] = labels[i, j]
+                        sizes[labels[i, j]] += 1
                         queue[end] = k * n_columns + m
                         end += 1
         first = last
-    _list_by_label(labels, starts.size - 1, grown, grown_starts)
-
-
-@compiled
-def _list_by_label(labels: Any, n_labels: Any, pixels: Any, starts: Any) -> None:
-    """Fill `pixels` with the flat indices of the pixels labelled 1, then 2, ...; `starts` with where each begins."""
-    n_rows, n_columns = labels.shape
-    place = np.zeros(n_labels + 1, dtype=np.int64)
-    for i in range(n_rows):
-        for j in range(n_columns):
-            if labels[i, j] > 0:
-                place[labels[i, j]] += 1
-    starts[: n_labels + 1] = np.cumsum(place)
-    place[1:] = starts[:n_labels]
-    for i in range(n_rows):
-        for j in range(n_columns):
-            if labels[i, j] > 0:
-                pixels[place[labels[i, j]]] = i * n_columns + j
-                place[labels[i, j]] += 1
+    grown_starts[:] = np.cumsum(sizes)
+    place = grown_starts[:n_pieces].copy()
+    for head in range(end):
+        i, j = divmod(queue[head], n_columns)
+        own = labels[i, j] - 1
+        grown[place[own]] = queue[head]
+        place[own] += 1
