@@ -53,12 +53,12 @@ def pixel_totals(values: Any) -> Any:
 
 
 @compiled
-def _distance(values: Any, totals: Any, p: Any, color: Any) -> Any:
-    """Return how far, at most in any band and in counts, pixel `p` is from `color`."""
-    worst = 0.0
+def _is_near(values: Any, totals: Any, p: Any, color: Any, reach: Any) -> Any:
+    """Tell whether pixel `p` is within `reach`, in counts, of `color` in every band."""
     for band in range(color.size):
-        worst = max(worst, abs(values[p, band] - totals[p] * color[band]))
-    return worst
+        if abs(values[p, band] - totals[p] * color[band]) > reach:
+            return False
+    return True
 
 
 @compiled
@@ -67,12 +67,14 @@ def _gather(values: Any, totals: Any, patch: Any, noise: Any, color: Any) -> Any
     light = np.zeros(color.size)
     n = 0
     for p in range(totals.size):
-        if patch[p] == 0 and _distance(values, totals, p, color) <= REACH * noise:
+        if patch[p] == 0 and _is_near(values, totals, p, color, REACH * noise):
             n += 1
             for band in range(color.size):
                 light[band] += values[p, band]
     if n > 0:
-        color[:] = light / light.sum()
+        total = light.sum()
+        for band in range(color.size):
+            color[band] = light[band] / total
     return n
 
 
@@ -92,7 +94,7 @@ def _core_color(values: Any, totals: Any, grid: Any, row: Any, column: Any, nois
     for i in range(row - 1, row + 2):
         for j in range(column - 1, column + 2):
             q = grid[i, j] - 1
-            if q >= 0 and _distance(values, totals, q, own) <= REACH * noise:
+            if q >= 0 and _is_near(values, totals, q, own, REACH * noise):
                 n += 1
                 total += totals[q]
                 for band in range(n_bands):
@@ -131,7 +133,7 @@ def _candidate_colors(
         for _ in range(N_SHIFTS):
             n_members[n] = _gather(values, totals, patch, noise, color)
         for q in range(m):
-            covered[q] |= _distance(values, totals, q, color) <= REACH * noise
+            covered[q] |= patch[q] == 0 and _is_near(values, totals, q, color, REACH * noise)
         covered[p] = True
         if n_members[n] >= CORE:
             n += 1
@@ -143,8 +145,13 @@ def _has_core(members: Any, rows: Any, columns: Any) -> Any:
     """Tell whether some 3 x 3 square of the grid `members` holds CORE ones about one of the pixels."""
     for p in range(rows.size):
         i, j = rows[p], columns[p]
-        if members[i, j] == 1 and members[i - 1 : i + 2, j - 1 : j + 2].sum() >= CORE:
-            return True
+        if members[i, j] == 1:
+            n = 0
+            for k in range(i - 1, i + 2):
+                for m in range(j - 1, j + 2):
+                    n += members[k, m]
+            if n >= CORE:
+                return True
     return False
 
 
@@ -173,7 +180,7 @@ def find_colors(
         if not apart or _gather(values, totals, patch, noise, color) < CORE:
             continue
         for p in range(rows.size):
-            is_member = patch[p] == 0 and _distance(values, totals, p, color) <= REACH * noise
+            is_member = patch[p] == 0 and _is_near(values, totals, p, color, REACH * noise)
             members[rows[p], columns[p]] = is_member
         if _has_core(members, rows, columns):
             colors[n_colors] = color
@@ -285,30 +292,49 @@ def share_light(
 
 
 @compiled
-def _mirror(grid: Any, rows: Any, columns: Any, p: Any, twice_row: Any, twice_column: Any) -> Any:
-    """Return which pixel lies opposite pixel `p` about a centre (given doubled, in whole numbers); -1 if none does."""
-    i, j = twice_row - rows[p], twice_column - columns[p]
-    return grid[i, j] - 1 if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1] else -1
+def _opposite(image: Any, row: Any, column: Any) -> Any:
+    """Return the visible flux at a place, which may lie outside the grid; -1 where there is no light at all."""
+    inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
+    return image[row, column] if inside else -1.0
 
 
 @compiled
 def _asymmetry(
-    grid: Any, rows: Any, columns: Any, noise: Any, visible: Any, own: Any, twice_row: Any, twice_column: Any, most: Any
+    image: Any, rows: Any, columns: Any, flux: Any, noise: Any, twice_row: Any, twice_column: Any, most: Any
 ) -> Any:
-    """Return how much light differs from what lies opposite; light opposite a hidden pixel counts HIDDEN_COST of it.
+    """Return how much the light of a galaxy differs from what lies opposite; opposite a hidden pixel it counts less.
 
-    `own` are the pixels where a galaxy is visible. The sum ends once it exceeds `most`.
+    The centre is given doubled, in whole numbers. The sum ends once it exceeds `most`.
     """
     cost = 0.0
-    for p in own:
-        q = _mirror(grid, rows, columns, p, twice_row, twice_column)
-        if q >= 0 and visible[q] <= noise:
-            cost += HIDDEN_COST * visible[p]
+    for k in range(flux.size):
+        value = _opposite(image, twice_row - rows[k], twice_column - columns[k])
+        if 0.0 <= value <= noise:
+            cost += HIDDEN_COST * flux[k]
         else:
-            cost += abs(visible[p] - (visible[q] if q >= 0 else 0.0))
+            cost += abs(flux[k] - max(value, 0.0))
         if cost > most:
             break
     return cost
+
+
+@compiled
+def _centre(image: Any, rows: Any, columns: Any, flux: Any, noise: Any) -> Any:
+    """Return twice the row and column about which the light is most symmetric: downhill from the centroid."""
+    total = flux.sum()
+    row, column = int(np.rint(2.0 * (flux * rows).sum() / total)), int(np.rint(2.0 * (flux * columns).sum() / total))
+    least = _asymmetry(image, rows, columns, flux, noise, row, column, np.inf)
+    moved = True
+    while moved:
+        moved = False
+        for i in range(row - 1, row + 2):
+            for j in range(column - 1, column + 2):
+                cost = _asymmetry(image, rows, columns, flux, noise, i, j, least)
+                if cost < least:
+                    least, best_row, best_column, moved = cost, i, j, True
+        if moved:
+            row, column = best_row, best_column
+    return row, column
 
 
 @compiled
@@ -318,23 +344,14 @@ def complete_hidden(grid: Any, rows: Any, columns: Any, noise: Any, visible: Any
     Galaxies look the same turned by half a circle. The centre is searched, downhill from the centroid by half pixels,
     where what is visible is most nearly symmetric with as little hidden as possible.
     """
+    image = np.full(grid.shape, -1.0)
+    for p in range(rows.size):
+        image[rows[p], columns[p]] = visible[p]
     own = np.flatnonzero(visible > noise)
-    total = visible.sum()
-    row = int(np.rint(2.0 * (visible * rows).sum() / total))
-    column = int(np.rint(2.0 * (visible * columns).sum() / total))
-    least = _asymmetry(grid, rows, columns, noise, visible, own, row, column, np.inf)
-    moved = True
-    while moved:
-        moved = False
-        for i in range(row - 1, row + 2):
-            for j in range(column - 1, column + 2):
-                cost = _asymmetry(grid, rows, columns, noise, visible, own, i, j, least)
-                if cost < least:
-                    least, best_row, best_column, moved = cost, i, j, True
-        if moved:
-            row, column = best_row, best_column
+    own_rows, own_columns, flux = rows[own], columns[own], visible[own]
+    row, column = _centre(image, own_rows, own_columns, flux, noise)
     whole[:] = visible
-    for p in own:
-        q = _mirror(grid, rows, columns, p, row, column)
-        if q >= 0 and visible[q] <= noise:
-            whole[q] = visible[p]
+    for k in range(own.size):
+        i, j = row - own_rows[k], column - own_columns[k]
+        if 0.0 <= _opposite(image, i, j) <= noise:
+            whole[grid[i, j] - 1] = flux[k]

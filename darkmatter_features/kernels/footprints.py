@@ -12,6 +12,7 @@ from darkmatter_features.kernels.colors import (
     color_residual,
     complete_hidden,
     find_colors,
+    pixel_totals,
     share_light,
 )
 from darkmatter_features.kernels.watershed import smooth, split_saddles
@@ -50,11 +51,7 @@ def _local_grid(pixels: Any, n_columns: Any, rows: Any, columns: Any) -> Any:
 @compiled
 def _whole(values: Any) -> Any:
     """Return the shares (m, 1) of a piece that is one galaxy."""
-    shares = np.zeros((values.shape[0], 1))
-    for p in range(values.shape[0]):
-        for band in range(values.shape[1]):
-            shares[p, 0] += values[p, band]
-    return shares
+    return pixel_totals(values).reshape(-1, 1)
 
 
 @compiled
@@ -64,8 +61,9 @@ def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separati
     grid = _local_grid(pixels, n_columns, rows, columns)
     colors = np.empty((MAX_COLORS, values.shape[1]))
     patch = np.zeros(pixels.size, dtype=np.int64)
+    totals = pixel_totals(values)
     for p in range(pixels.size):
-        if REACH * noise > separation * values[p].sum():
+        if REACH * noise > separation * totals[p]:
             patch[p] = -1  # too faint to know its colour
     n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
     if n_colors < 2:
