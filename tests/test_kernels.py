@@ -23,13 +23,18 @@ def test_brightest_band_matches_naive(rng):
     np.testing.assert_array_equal(brightest, naive.brightest_band(pixels, background))
 
 
+def _flat(places, shape):
+    return np.ravel_multi_index(tuple(places.T), shape, mode="clip")
+
+
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9, 2.0])
 def test_connected_pieces_match_naive(patchy, threshold):
     labels = np.zeros(patchy.shape, dtype=np.int32)
-    found, starts = np.empty(patchy.size, dtype=np.int64), np.empty(patchy.size, dtype=np.int64)
+    found, starts = np.empty((patchy.size, 2), dtype=np.int32), np.empty(patchy.size, dtype=np.int64)
     n = pieces.connected_pieces(patchy, threshold, 4, labels, found, starts)
     expected = naive.connected_pieces(patchy, threshold, 4)
-    assert [sorted(found[starts[k] : starts[k + 1]].tolist()) for k in range(n)] == expected
+    flat = _flat(found, patchy.shape)
+    assert [sorted(flat[starts[k] : starts[k + 1]].tolist()) for k in range(n)] == expected
     for k, piece in enumerate(expected):
         assert (labels.flat[piece] == k + 1).all()
     assert (labels > 0).sum() == sum(map(len, expected))
@@ -38,12 +43,12 @@ def test_connected_pieces_match_naive(patchy, threshold):
 def test_grown_pieces_match_naive(patchy):
     """Pixels that two pieces reach at once may go to either; all others go where the naive twin puts them."""
     labels = np.zeros(patchy.shape, dtype=np.int32)
-    found, starts = np.empty(patchy.size, dtype=np.int64), np.empty(patchy.size, dtype=np.int64)
+    found, starts = np.empty((patchy.size, 2), dtype=np.int32), np.empty(patchy.size, dtype=np.int64)
     n = pieces.connected_pieces(patchy, 0.8, 4, labels, found, starts)
     assert n > 3
     threshold = 0.5
     expected = naive.grow_pieces(patchy, threshold, 2, labels)
-    grown, grown_starts = np.empty(patchy.size, dtype=np.int64), np.empty(n + 1, dtype=np.int64)
+    grown, grown_starts = np.empty_like(found), np.empty(n + 1, dtype=np.int64)
     pieces.grow_pieces(patchy, threshold, 2, labels, found, starts[: n + 1], grown, grown_starts)
     np.testing.assert_array_equal(labels > 0, expected > 0)
     assert (expected > 0).sum() > starts[n]
@@ -51,7 +56,7 @@ def test_grown_pieces_match_naive(patchy):
     for k in range(n):
         own = grown[grown_starts[k] : grown_starts[k + 1]]
         np.testing.assert_array_equal(own[: starts[k + 1] - starts[k]], found[starts[k] : starts[k + 1]])
-        np.testing.assert_array_equal(np.sort(own), np.flatnonzero(labels == k + 1))
+        np.testing.assert_array_equal(np.sort(_flat(own, patchy.shape)), np.flatnonzero(labels == k + 1))
 
 
 def _footprints(rng, n=30):

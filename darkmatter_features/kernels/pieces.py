@@ -23,8 +23,8 @@ def brightest_band(pixels: Any, background: Any, brightest: Any) -> None:
 def connected_pieces(detection: Any, threshold: Any, n_pixels: Any, labels: Any, pixels: Any, starts: Any) -> Any:
     """Find the 8-connected pieces of at least `n_pixels` pixels above `threshold`; return how many.
 
-    Piece k owns the flat indices ``pixels[starts[k]:starts[k + 1]]``. `labels` must come in zero; it leaves with k + 1
-    on piece k, and -1 on pieces too small to keep. Pieces are in the order of their first pixel.
+    Piece k owns the places (row, column) ``pixels[starts[k]:starts[k + 1]]``, (m, 2). `labels` must come in zero; it
+    leaves with k + 1 on piece k, and -1 on pieces too small to keep. Pieces are in the order of their first pixel.
     """
     n_rows, n_columns = detection.shape
     n_pieces = 0
@@ -34,44 +34,37 @@ def connected_pieces(detection: Any, threshold: Any, n_pixels: Any, labels: Any,
         for j in range(n_columns):
             if detection[i, j] > threshold and labels[i, j] == 0:
                 start = end
-                end = _flood(detection, threshold, i, j, n_pieces + 1, labels, pixels, start)
+                labels[i, j] = n_pieces + 1
+                pixels[start, 0], pixels[start, 1] = i, j
+                end = _spread(detection, threshold, start, start + 1, True, labels, pixels)
                 if end - start >= n_pixels:
                     n_pieces += 1
                     starts[n_pieces] = end
                 else:
-                    _relabel(labels, pixels, start, end, -1)
+                    for k in range(start, end):
+                        labels[pixels[k, 0], pixels[k, 1]] = -1
                     end = start
     return n_pieces
 
 
 @compiled
-def _flood(
-    detection: Any, threshold: Any, row: Any, column: Any, label: Any, labels: Any, pixels: Any, start: Any
-) -> Any:
-    """Label the piece that holds (row, column); its pixels, listed from `start` on, are also the queue."""
+def _spread(detection: Any, threshold: Any, start: Any, end: Any, is_endless: Any, labels: Any, pixels: Any) -> Any:
+    """Label the free pixels above `threshold` beside the listed ones ``start:end`` as those are, and list them too.
+
+    Return where the list now ends. If `is_endless`, those beside the new ones follow, until there are no more.
+    """
     n_rows, n_columns = detection.shape
-    labels[row, column] = label
-    pixels[start] = row * n_columns + column
-    end = start + 1
-    head = start
-    while head < end:
-        i, j = divmod(pixels[head], n_columns)
+    head, last = start, end
+    while head < (end if is_endless else last):
+        i, j = pixels[head, 0], pixels[head, 1]
         head += 1
         for k in range(max(i - 1, 0), min(i + 2, n_rows)):
             for m in range(max(j - 1, 0), min(j + 2, n_columns)):
                 if labels[k, m] == 0 and detection[k, m] > threshold:
-                    labels[k, m] = label
-                    pixels[end] = k * n_columns + m
+                    labels[k, m] = labels[i, j]
+                    pixels[end, 0], pixels[end, 1] = k, m
                     end += 1
     return end
-
-
-@compiled
-def _relabel(labels: Any, pixels: Any, start: Any, end: Any, label: Any) -> None:
-    n_columns = labels.shape[1]
-    for k in range(start, end):
-        i, j = divmod(pixels[k], n_columns)
-        labels[i, j] = label
 
 
 @compiled
@@ -80,32 +73,21 @@ def grow_pieces(
 ) -> None:
     """Let every piece take in the pixels above a lower `threshold` within `n_rings` steps of it, nearest piece first.
 
-    `labels`, `pixels` and `starts` are those of :func:`connected_pieces`; the labels are brought up to date. Piece k
-    then owns ``grown[grown_starts[k]:grown_starts[k + 1]]``, its own pixels first.
+    `labels`, `pixels` and `starts` are those of :func:`connected_pieces`; there must be room for more pixels behind
+    them. Piece k then owns ``grown[grown_starts[k]:grown_starts[k + 1]]``, its own pixels first.
     """
-    n_rows, n_columns = detection.shape
     n_pieces = starts.size - 1
-    queue, end = np.empty(grown.size, dtype=np.int64), starts[n_pieces]
-    queue[:end] = pixels[:end]
-    sizes = np.zeros(n_pieces + 1, dtype=np.int64)
-    sizes[1:] = starts[1:] - starts[:-1]
-    first = 0
+    first, end = 0, starts[n_pieces]
     for _ in range(n_rings):
         last = end
-        for head in range(first, last):
-            i, j = divmod(queue[head], n_columns)
-            for k in range(max(i - 1, 0), min(i + 2, n_rows)):
-                for m in range(max(j - 1, 0), min(j + 2, n_columns)):
-                    if labels[k, m] == 0 and detection[k, m] > threshold:
-                        labels[k, m] = labels[i, j]
-                        sizes[labels[i, j]] += 1
-                        queue[end] = k * n_columns + m
-                        end += 1
+        end = _spread(detection, threshold, first, end, False, labels, pixels)
         first = last
+    sizes = np.zeros(n_pieces + 1, dtype=np.int64)
+    for p in range(end):
+        sizes[labels[pixels[p, 0], pixels[p, 1]]] += 1
     grown_starts[:] = np.cumsum(sizes)
     place = grown_starts[:n_pieces].copy()
-    for head in range(end):
-        i, j = divmod(queue[head], n_columns)
-        own = labels[i, j] - 1
-        grown[place[own]] = queue[head]
+    for p in range(end):
+        own = labels[pixels[p, 0], pixels[p, 1]] - 1
+        grown[place[own]] = pixels[p]
         place[own] += 1
