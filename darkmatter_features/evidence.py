@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 CELL = 16.0
 FINER = 4
 # Cells this far below the best, in log evidence, do not matter; of the others at most this many are cut.
-MATTERS, MAX_CUT = 12.0, 40
+MATTERS, MAX_CUT = 8.0, 24
 # Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
 # there is one amplitude alone. Radii of the profiles, pixels.
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2

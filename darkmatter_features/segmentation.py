@@ -1,6 +1,7 @@
 """From a picture to the footprints of its galaxies."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.kernels.colors import MAX_COLORS, REACH
 from darkmatter_features.kernels.footprints import gather_values, piece_residuals, split_pieces
-from darkmatter_features.kernels.pieces import brightest_band, connected_pieces, grow_pieces
+from darkmatter_features.kernels.pieces import connected_pieces, grow_pieces
 from darkmatter_features.sky import Sky
 
 # Smaller pictures hold no field to map.
@@ -127,7 +128,9 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
 def _detect(sky: Sky, config: MeasureConfig) -> _Detection:
     sample = _sample(sky)
     background = np.array([_commonest(band) for band in sample.T], dtype=np.float64)
-    is_flat = (sample == background.astype(sample.dtype)).all(axis=1).mean() >= FLAT_FRACTION
+    levels = background.astype(sample.dtype)
+    is_dark = reduce(np.logical_and, (band == level for band, level in zip(sample.T, levels, strict=True)))
+    is_flat = is_dark.mean() >= FLAT_FRACTION
     return _detect_on_flat(sky, background, config) if is_flat else _detect_in_noise(sky, config)
 
 
@@ -147,17 +150,25 @@ def _commonest(values: NDArray[Any]) -> float:
 
 def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureConfig) -> _Detection:
     """Threshold at a fraction of the bright level, in the brightest band: dimming the whole picture changes nothing."""
-    image = np.empty(sky.shape, dtype=np.float32)
-    brightest_band(sky.pixels, background, image)
+    image = brightest_band(sky.pixels, background)
     if sky.mask is not None:
-        image[sky.mask] = 0
+        image = np.where(sky.mask, image.dtype.type(0), image)
     lit = image[image > 0]
     bright = float(np.percentile(lit, BRIGHT_PERCENTILE)) if lit.size else 0.0
-    is_integer = np.issubdtype(sky.pixels.dtype, np.integer)
+    is_integer = np.issubdtype(image.dtype, np.integer)
     noise = QUANTISATION if is_integer else 1e-3 * bright
     return _Detection(
         image, config.threshold_fraction * bright, sky.pixels, background, noise, rim=config.rim_fraction * bright
     )
+
+
+def brightest_band(pixels: NDArray[Any], background: NDArray[np.float64]) -> NDArray[Any]:
+    """Return the largest band (n_rows, n_columns) of `pixels` over that band's `background`, or 0, in their own type."""
+    levels = background.astype(pixels.dtype)
+    bands = (pixels[..., band] for band in range(levels.size))
+    is_over = pixels.dtype.kind == "u" and not levels.any()
+    over = bands if is_over else (np.maximum(band, level) - level for band, level in zip(bands, levels, strict=True))
+    return np.asarray(reduce(np.maximum, over))
 
 
 def _detect_in_noise(sky: Sky, config: MeasureConfig) -> _Detection:
@@ -191,20 +202,23 @@ def _check_measured(sky: Sky, box: int) -> None:
 
 def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the flat indices of the connected pieces' pixels, those of one beside each other, and where each starts."""
-    # In double precision, as the kernel compares: one pixel fewer here, and it would write beyond these arrays.
-    lowest = detection.threshold if detection.rim is None else min(detection.rim, detection.threshold)
-    n_lit = int(np.count_nonzero(detection.image > np.float64(lowest)))
+    image, rim = detection.image, detection.rim
+    # Whole numbers are compared as such, which is quicker; others in double precision, here as in the kernels: one
+    # pixel fewer here, and they would write beyond these arrays.
+    number: type[np.number[Any]] = np.int64 if np.issubdtype(image.dtype, np.integer) else np.float64
+    threshold, lowest = number(detection.threshold), number(detection.threshold if rim is None else rim)
+    n_lit = int(np.count_nonzero(image > min(lowest, threshold)))
     places = np.empty((n_lit, 2), dtype=np.int32)
     starts = np.empty(n_lit // config.n_pixels + 2, dtype=np.int64)
-    labels = np.zeros(detection.image.shape, dtype=np.int32)
-    n_pieces = connected_pieces(detection.image, detection.threshold, config.n_pixels, labels, places, starts)
+    labels = np.zeros(image.shape, dtype=np.int32)
+    n_pieces = connected_pieces(image, threshold, config.n_pixels, labels, places, starts)
     starts = starts[: n_pieces + 1]
-    if detection.rim is not None:
+    if rim is not None:
         grown, grown_starts = np.empty_like(places), np.empty_like(starts)
-        grow_pieces(detection.image, detection.rim, RIM_WIDTH, labels, places, starts, grown, grown_starts)
+        grow_pieces(image, lowest, RIM_WIDTH, labels, places, starts, grown, grown_starts)
         places, starts = grown, grown_starts
     rows, columns = places[: starts[-1]].T.astype(np.int64)
-    return rows * detection.image.shape[1] + columns, starts
+    return rows * image.shape[1] + columns, starts
 
 
 def _split(

@@ -7,7 +7,7 @@ from scipy.interpolate import BSpline, RegularGridInterpolator
 
 
 def brightest_band(pixels, background):
-    return (pixels.astype(float) - background).max(axis=2)
+    return np.maximum(pixels.astype(float) - background, 0).max(axis=2)
 
 
 def connected_pieces(detection, threshold, n_pixels):

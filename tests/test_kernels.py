@@ -7,6 +7,7 @@ import pytest
 
 from darkmatter_features import kernels
 from darkmatter_features.kernels import colors, footprints, maps, moments, pieces, watershed
+from darkmatter_features.segmentation import brightest_band
 
 
 @pytest.fixture
@@ -15,11 +16,12 @@ def patchy(rng):
     return rng.random((60, 80)).astype(np.float32)
 
 
-def test_brightest_band_matches_naive(rng):
-    pixels = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    background = np.array([3.0, 7.0, 0.0])
-    brightest = np.empty((20, 30), dtype=np.float32)
-    pieces.brightest_band(pixels, background, brightest)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("background", [(3.0, 7.0, 0.0), (0.0, 0.0, 0.0)])
+def test_brightest_band_matches_naive(rng, dtype, background):
+    pixels = rng.integers(0, 256, (20, 30, 3)).astype(dtype) - dtype(2) * (dtype is np.float32)
+    brightest = brightest_band(pixels, np.array(background))
+    assert brightest.dtype == dtype
     np.testing.assert_array_equal(brightest, naive.brightest_band(pixels, background))
 
 

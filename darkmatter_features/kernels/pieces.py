@@ -8,18 +8,6 @@ from darkmatter_features.kernels import compiled
 
 
 @compiled
-def brightest_band(pixels: Any, background: Any, brightest: Any) -> None:
-    """Fill `brightest` (n_rows, n_columns) with the largest band of `pixels` over that band's `background`."""
-    n_rows, n_columns, n_bands = pixels.shape
-    for i in range(n_rows):
-        for j in range(n_columns):
-            best = pixels[i, j, 0] - background[0]
-            for band in range(1, n_bands):
-                best = max(best, pixels[i, j, band] - background[band])
-            brightest[i, j] = best
-
-
-@compiled
 def connected_pieces(detection: Any, threshold: Any, n_pixels: Any, labels: Any, pixels: Any, starts: Any) -> Any:
     """Find the 8-connected pieces of at least `n_pixels` pixels above `threshold`; return how many.
 
