@@ -85,7 +85,7 @@ class MeasureConfig:
         at_least=0,
     )
     min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1)
-    grid_spacing: float = setting(10.0, "distance between candidate centres", at_least=1)
+    grid_spacing: float = setting(16.0, "distance between candidate centres", at_least=1)
     smallest_scale: float = setting(
         28.0,
         "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large",

@@ -163,7 +163,7 @@ def _detect_on_flat(sky: Sky, background: NDArray[np.float64], config: MeasureCo
 
 
 def brightest_band(pixels: NDArray[Any], background: NDArray[np.float64]) -> NDArray[Any]:
-    """Return the largest band (n_rows, n_columns) of `pixels` over that band's `background`, or 0, in their own type."""
+    """Return the largest band (n_rows, n_columns) of `pixels` over its `background`, or 0, in their own type."""
     levels = background.astype(pixels.dtype)
     bands = (pixels[..., band] for band in range(levels.size))
     is_over = pixels.dtype.kind == "u" and not levels.any()
@@ -201,11 +201,11 @@ def _check_measured(sky: Sky, box: int) -> None:
 
 
 def _pieces(detection: _Detection, config: MeasureConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the flat indices of the connected pieces' pixels, those of one beside each other, and where each starts."""
+    """Return the flat indices of the pieces' pixels, those of one beside each other, and where each starts."""
     image, rim = detection.image, detection.rim
     # Whole numbers are compared as such, which is quicker; others in double precision, here as in the kernels: one
     # pixel fewer here, and they would write beyond these arrays.
-    number: type[np.number[Any]] = np.int64 if np.issubdtype(image.dtype, np.integer) else np.float64
+    number: Any = np.int64 if np.issubdtype(image.dtype, np.integer) else np.float64
     threshold, lowest = number(detection.threshold), number(detection.threshold if rim is None else rim)
     n_lit = int(np.count_nonzero(image > min(lowest, threshold)))
     places = np.empty((n_lit, 2), dtype=np.int32)

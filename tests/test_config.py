@@ -42,7 +42,7 @@ def test_a_setting_in_no_section_is_refused_with_the_remedy(tmp_path):
         ("n_pixels = 7.5", "n_pixels must be a whole number of 3 or more, got 7.5; the default is 8"),
         ("n_pixels = true", "n_pixels must be a whole number of 3 or more, got True; the default is 8"),
         ("split_colors = 1", "split_colors must be true or false, got 1; the default is true"),
-        ('grid_spacing = "10"', "grid_spacing must be a number of 1 or more, got '10'; the default is 10.0"),
+        ('grid_spacing = "10"', "grid_spacing must be a number of 1 or more, got '10'; the default is 16.0"),
         ("grid_spacing = [10]", "grid_spacing must be a number of 1 or more, got [10]"),
         ("n_pixels = 2", "n_pixels must be a whole number of 3 or more, got 2"),
         ("threshold_fraction = 1.5", "threshold_fraction must be a number from 0 to 1, got 1.5"),
@@ -79,8 +79,8 @@ def test_fingerprint_changes_with_every_setting():
 
 def test_the_fingerprint_of_features_already_made_still_holds():
     """A change here makes every table and bundle there is unusable: raise ALGORITHM if that is meant."""
-    assert MeasureConfig().fingerprint() == "33add91269a7da0d"
-    assert MeasureConfig(n_pixels=12, smallest_scale=20.5).fingerprint() == "785908d6e480c9f5"
+    assert MeasureConfig().fingerprint() == "67fec1640809608e"
+    assert MeasureConfig(n_pixels=12, smallest_scale=20.5).fingerprint() == "09e1af16786db167"
 
 
 def test_settings_survive_their_dict():

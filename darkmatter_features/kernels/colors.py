@@ -55,10 +55,10 @@ def pixel_totals(values: Any) -> Any:
 @compiled
 def _is_near(values: Any, totals: Any, p: Any, color: Any, reach: Any) -> Any:
     """Tell whether pixel `p` is within `reach`, in counts, of `color` in every band."""
+    worst = 0.0
     for band in range(color.size):
-        if abs(values[p, band] - totals[p] * color[band]) > reach:
-            return False
-    return True
+        worst = max(worst, abs(values[p, band] - totals[p] * color[band]))
+    return worst <= reach
 
 
 @compiled

@@ -52,21 +52,44 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
     """
     n_angles = ratios.shape[1] - 1
     n_weak = np.searchsorted(shears, WEAK)
+    exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
+    values, work = np.empty(exact.size), np.empty((3, exact.size))
     for k in range(e1.size):
-        answer = response[kind[k]]
         unlensed = log_density(table, kind[k], e1[k], e2[k])
+        g = np.minimum(exact * response[kind[k]], MAX_SHEAR)
         for j in range(n_angles):
             cos, sin = direction(4.0 * j / n_angles)
-            own, g = ratios[k, j], WEAK * answer
-            half = sheared_density(table, kind[k], e1[k], e2[k], 0.5 * g * cos, 0.5 * g * sin) - unlensed
-            full = sheared_density(table, kind[k], e1[k], e2[k], g * cos, g * sin) - unlensed
+            _sheared_densities(table[kind[k]], e1[k], e2[k], g, cos, sin, work, values)
+            half, full = values[0] - unlensed, values[1] - unlensed
             linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
             for i in range(n_weak):
-                own[i] = shears[i] * (linear + shears[i] * square)
+                ratios[k, j, i] = shears[i] * (linear + shears[i] * square)
             for i in range(n_weak, shears.size):
-                g = min(shears[i] * answer, MAX_SHEAR)
-                own[i] = sheared_density(table, kind[k], e1[k], e2[k], g * cos, g * sin) - unlensed
+                ratios[k, j, i] = values[2 + i - n_weak] - unlensed
         _sharpen(ratios[k])
+
+
+@compiled
+def _sheared_densities(table: Any, e1: Any, e2: Any, g: Any, cos: Any, sin: Any, work: Any, values: Any) -> None:
+    """Fill `values` (n,) with :func:`sheared_density` of one galaxy, for shears `g` along (cos, sin).
+
+    First what needs no look-up, so that it vectorises: `work` (3, n) holds the places in `table` and the jacobian.
+    """
+    last = table.shape[0] - 1
+    for i in range(g.size):
+        g1, g2 = g[i] * cos, g[i] * sin
+        a, b = e1 - g1, e2 - g2
+        c, d = 1.0 - g1 * e1 - g2 * e2, g2 * e1 - g1 * e2
+        inverse = 1.0 / (c * c + d * d)
+        work[0, i] = min(max(((a * c + b * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
+        work[1, i] = min(max(((b * c - a * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
+        work[2, i] = (1.0 - g[i] * g[i]) * inverse
+    for i in range(g.size):
+        u, v = int(work[0, i]), int(work[1, i])
+        right, up = work[0, i] - u, work[1, i] - v
+        low = table[u, v] + right * (table[u + 1, v] - table[u, v])
+        high = table[u, v + 1] + right * (table[u + 1, v + 1] - table[u, v + 1])
+        values[i] = low + up * (high - low) + 2.0 * np.log(work[2, i])
 
 
 @compiled
