@@ -114,7 +114,7 @@ def test_bias_of_the_template_comes_off(rng):
 def test_grid_covers_the_picture():
     maps = shear_maps(catalog_of([5.0], [5.0], [0.1], [0.0], shape=(300, 701)))
     assert (maps.rows[0], maps.rows[-1], maps.columns[0], maps.columns[-1]) == (0, 299, 0, 700)
-    assert np.diff(maps.columns).max() == pytest.approx(10, rel=0.05)
+    assert np.diff(maps.columns).max() == pytest.approx(MeasureConfig().grid_spacing, rel=0.05)
 
 
 def test_far_from_all_galaxies_the_map_is_unknown_not_wrong():
