@@ -7,7 +7,7 @@ import numpy as np
 
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.shapes import Flag, GalaxyCatalog
 from darkmatter_features.template import LensTemplate
 
 
@@ -70,12 +70,14 @@ def shuffled(
     -------
     GalaxyCatalog
         Positions and sizes are as they were, and each kind has the ellipticities that it had: what their distribution
-        is does not matter.
+        is does not matter. Galaxies that the border cuts keep their own, which the border gave them: it would be out of
+        place anywhere else.
     """
-    unlensed = np.stack((template or LensTemplate.default()).unlensed(catalog))
-    kinds = np.unique(unlensed, axis=1, return_inverse=True)[1].ravel()
+    kinds = (template or LensTemplate.default()).kinds(catalog.size, catalog.is_partial)
+    at_edge = (catalog.flags & Flag.EDGE) != 0
+    group = np.where(at_edge, kinds.max(initial=0) + 1 + np.arange(len(catalog)), kinds)
     order = np.empty(len(catalog), dtype=np.int64)
-    order[np.argsort(kinds, kind="stable")] = np.lexsort((rng.random(len(catalog)), kinds))
+    order[np.argsort(group, kind="stable")] = np.lexsort((rng.random(len(catalog)), group))
     return replace(catalog, e1=catalog.e1[order], e2=catalog.e2[order], theta=catalog.theta[order])
 
 

@@ -10,6 +10,7 @@ from scipy.stats import kstest
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.scrambles import peak_p_value, scrambled, shuffled
+from darkmatter_features.shapes import Flag
 from darkmatter_features.template import STEP, LensTemplate, log_density_of
 
 SHAPE, CENTRE = (160, 160), (80.0, 70.0)
@@ -64,6 +65,15 @@ def test_shuffling_changes_ellipticities_about_among_their_kind(rng, template):
         before, after = (np.stack([c.e1, c.e2, c.theta])[:, own] for c in (catalog, other))
         np.testing.assert_array_equal(after[:, after[0].argsort()], before[:, before[0].argsort()])
         assert np.mean(after[0] == before[0]) < 0.3
+
+
+def test_galaxies_cut_by_the_border_keep_their_shapes_when_others_are_shuffled(rng):
+    catalog = _small(rng, gamma=0.0, n=60)
+    at_edge = np.arange(60) < 10
+    cut = replace(catalog, flags=np.where(at_edge, Flag.EDGE, 0).astype(np.uint8))
+    other = shuffled(cut, rng=rng)
+    np.testing.assert_array_equal(other.e1[at_edge], cut.e1[at_edge])
+    assert np.mean(other.e1[~at_edge] == cut.e1[~at_edge]) < 0.3
 
 
 @pytest.mark.parametrize("scramble", [scrambled, shuffled])
