@@ -73,7 +73,7 @@ class Evidence:
             array.flags.writeable = False
 
 
-def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None) -> Evidence:
+def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None, *, cross: bool = False) -> Evidence:
     """Weigh a lens against none.
 
     Parameters
@@ -82,6 +82,8 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None) 
         Galaxies of one sky.
     template : LensTemplate, optional
         What a lens does; the default, with the sky's own mean ellipticity, when not given.
+    cross : bool
+        Weigh, as a null test, what shears across, by 45 degrees from tangentially: no lens does.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None) 
     template = template or LensTemplate.of_sky(catalog)
     rows, columns = (_cells(side) for side in catalog.shape)
     places = np.stack([axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij")])
-    ratios = _Ratios.of(catalog, template)
+    ratios = _Ratios.of(catalog, template, cross=cross)
     coarse = ratios.likelihoods(*places)
     joint = _over_amplitudes(coarse, template)
     cut = np.argsort(-joint, kind="stable")[:MAX_CUT]
@@ -107,7 +109,9 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None) 
     return _summarised(catalog.shape, rows, columns, places, coarse, cut, fine_places, fine, template)
 
 
-def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, columns: Array) -> tuple[Array, Array]:
+def likelihoods(
+    catalog: GalaxyCatalog, template: LensTemplate, rows: Array, columns: Array, *, cross: bool = False
+) -> tuple[Array, Array]:
     """Return the log likelihood ratios for a lens at given places.
 
     Parameters
@@ -118,6 +122,8 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
         What a lens does.
     rows, columns : (m,) float64 arrays, pixels
         The places.
+    cross : bool
+        Whether it shears across instead of tangentially.
 
     Returns
     -------
@@ -126,7 +132,7 @@ def likelihoods(catalog: GalaxyCatalog, template: LensTemplate, rows: Array, col
     log_counts : (m, n_amplitudes) float64 array
         Of the counts.
     """
-    return _Ratios.of(catalog, template).likelihoods(rows, columns)
+    return _Ratios.of(catalog, template, cross=cross).likelihoods(rows, columns)
 
 
 @dataclass(frozen=True)
@@ -139,12 +145,12 @@ class _Ratios:
     places: NDArray[np.float32]
 
     @classmethod
-    def of(cls, catalog: GalaxyCatalog, template: LensTemplate) -> "_Ratios":
+    def of(cls, catalog: GalaxyCatalog, template: LensTemplate, *, cross: bool) -> "_Ratios":
         kind = template.kinds(catalog.size, catalog.is_partial)
         shears, places = _shears(template)
         ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
         tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
-        return cls(catalog, template, ratios, places)
+        return cls(catalog, template, _across(ratios) if cross else ratios, places)
 
     def likelihoods(self, rows: Array, columns: Array) -> tuple[Array, Array]:
         """See :func:`likelihoods`."""
@@ -163,6 +169,15 @@ def _counts(template: LensTemplate) -> Array:
     nodes = STEP * np.arange(template.log_counts.shape[1])
     radii = np.arange(0.0, nodes[-1] + COUNT_STEP, COUNT_STEP)
     return np.stack([np.interp(radii, nodes, own) for own in template.log_counts])
+
+
+def _across(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log ratios (n, N_DIRECTIONS + 1, n_shears) of shears turned by 45 degrees on the sky: a quarter turn.
+
+    A shear g at the position angle phi, -g exp(2i phi), becomes -i g exp(2i phi), whose gamma_x is g.
+    """
+    turned = np.roll(ratios[:, :-1], -N_DIRECTIONS // 4, axis=1)
+    return np.concatenate([turned, turned[:, :1]], axis=1)
 
 
 @lru_cache(maxsize=8)

@@ -65,6 +65,23 @@ def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
     return sums
 
 
+def matched_filter(catalog, template, step, rows, columns):
+    """S/N of tangential and cross shear about every centre, of one profile that is zero a step beyond its last node."""
+    mean_e1, mean_e2, v = template.unlensed(catalog)
+    e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
+    profile = np.append(template.shear[0], 0.0)
+    snr = np.zeros((2, len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            dx, dy = catalog.x - column, catalog.y - row
+            g = np.interp(np.hypot(dx, dy), step * np.arange(profile.size), profile)
+            phi = np.arctan2(dy, dx)
+            gamma_t = -(e1 * np.cos(2 * phi) + e2 * np.sin(2 * phi))
+            gamma_x = e1 * np.sin(2 * phi) - e2 * np.cos(2 * phi)
+            snr[:, i, j] = [(v * g * gamma).sum() / np.sqrt((v * g**2).sum()) for gamma in (gamma_t, gamma_x)]
+    return snr
+
+
 def color_residual(values):
     color = values.sum(axis=0) / values.sum()
     return np.sqrt(np.mean((values - values.sum(axis=1, keepdims=True) * color) ** 2))
@@ -198,15 +215,16 @@ def log_ratio(table, kind, e, g):
     return (density((unlensed.real, unlensed.imag)) - density((e.real, e.imag)) + np.log(jacobian)).item()
 
 
-def lens_likelihood(catalog, kind, template, step, row, column):
-    """Log ratio of all galaxies for a lens at a place, (n_profiles, n_amplitudes)."""
+def lens_likelihood(catalog, kind, template, step, row, column, *, degrees=0.0):
+    """Log ratio of all galaxies for a lens at a place, (n_profiles, n_amplitudes), its shear turned on the sky."""
+    turn = np.exp(2j * np.radians(degrees))
     total = np.zeros(template.weights.shape)
     nodes = step * np.arange(template.shear.shape[1])
     for p, a in np.ndindex(total.shape):
         for k in range(len(catalog)):
             dx, dy = catalog.x[k] - column, catalog.y[k] - row
             size = np.interp(np.hypot(dx, dy), nodes, template.shear[p], right=0.0)
-            g = -template.amplitudes[a] * template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx))
+            g = -template.amplitudes[a] * template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx)) * turn
             total[p, a] += log_ratio(template.log_p0, kind[k], catalog.e1[k] + 1j * catalog.e2[k], g)
     return total
 

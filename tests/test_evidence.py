@@ -76,18 +76,19 @@ def test_directions_go_once_around(rng):
     assert (np.diff(angles) > 0).all()
 
 
-@pytest.mark.parametrize(("finer", "tolerance"), [(1, 0.02), (8, 0.005)])
-def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance):
-    """To two per cent with the table in use; the better, the finer it is."""
+@pytest.mark.parametrize(("finer", "tolerance", "cross"), [(1, 0.02, False), (8, 0.005, False), (8, 0.005, True)])
+def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance, cross):
+    """To two per cent with the table in use; the better, the finer it is. Across, the shear is turned by 45 degrees."""
     monkeypatch.setattr(module, "N_DIRECTIONS", finer * module.N_DIRECTIONS)
     monkeypatch.setattr(module, "RADIAL_STEP", module.RADIAL_STEP / finer)
     amplitudes = np.geomspace(0.5, 1.9, 8 * finer)
     template = replace(template, amplitudes=amplitudes, weights=np.full((1, 8 * finer), 0.125 / finer))
     catalog = lensed_catalog(rng, n=60, centre=CENTRE, gamma=0.2)
     rows, columns = np.array([200.0, 77.0]), np.array([300.0, 410.0])
-    found, _ = likelihoods(catalog, template, rows, columns)
+    found, _ = likelihoods(catalog, template, rows, columns, cross=cross)
+    kind, degrees = np.zeros(60, dtype=int), 45 if cross else 0
     for m in range(2):
-        expected = naive.lens_likelihood(catalog, np.zeros(60, dtype=int), template, STEP, rows[m], columns[m])
+        expected = naive.lens_likelihood(catalog, kind, template, STEP, rows[m], columns[m], degrees=degrees)
         np.testing.assert_allclose(found[m], expected, rtol=tolerance, atol=tolerance)
 
 
@@ -134,12 +135,13 @@ def test_evidence_is_the_mean_over_places_and_strengths(rng, template):
     assert evidence.posterior.sum() == pytest.approx(1)
 
 
-def test_odds_without_a_lens_are_one_in_the_mean(rng, template):
+@pytest.mark.parametrize("cross", [False, True])
+def test_odds_without_a_lens_are_one_in_the_mean(rng, template, cross):
     """E[evidence | no lens] = 1: what makes it a likelihood ratio. For a faint lens, whose evidence scatters little."""
     faint = replace(template, amplitudes=np.array([0.3]), weights=np.ones((1, 1)))
     shapes = _unlensed(rng, template, 15_000).T.reshape(150, 100, 2)
     skies = [catalog_of(*rng.uniform(0, 511, (2, 100)), *sky.T) for sky in shapes]
-    odds = [lens_evidence(sky, faint).log_odds for sky in skies]
+    odds = [lens_evidence(sky, faint, cross=cross).log_odds for sky in skies]
     assert np.exp(odds).mean() == pytest.approx(1.0, abs=4 * np.exp(odds).std() / np.sqrt(150))
     assert np.exp(odds).std() < 1
 
@@ -178,6 +180,16 @@ def test_turning_all_galaxies_by_45_degrees_leaves_no_evidence(rng, template):
     turned = catalog_of(catalog.x, catalog.y, -catalog.e2, catalog.e1)
     assert lens_evidence(catalog, template).log_odds > 10
     assert lens_evidence(turned, template).log_odds < 2
+
+
+def test_a_lens_leaves_the_cross_null_empty(rng, template):
+    """And what shears across is found there, and not as a lens."""
+    catalog = lensed_catalog(rng, n=180, centre=CENTRE, gamma=_profile(template))
+    assert lens_evidence(catalog, template, cross=True).log_odds < 2
+    across = catalog_of(catalog.x, catalog.y, -catalog.e2, catalog.e1)
+    found = lens_evidence(across, template, cross=True)
+    assert found.log_odds > 10
+    assert np.hypot(found.column - CENTRE[0], found.row - CENTRE[1]) < 3 * found.position_error
 
 
 def test_pictures_that_are_not_square_are_covered(rng, template):
