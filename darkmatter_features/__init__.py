@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from darkmatter_features.dataset import Dataset
     from darkmatter_features.evidence import Evidence, lens_evidence
     from darkmatter_features.location import Location, locate
+    from darkmatter_features.matched import matched_filter
     from darkmatter_features.plots import heatmap
     from darkmatter_features.segmentation import Segments, segment
     from darkmatter_features.shapes import GalaxyCatalog, measure, measure_shapes
@@ -54,6 +55,7 @@ _PUBLIC = {
     "heatmap": "plots",
     "lens_evidence": "evidence",
     "locate": "location",
+    "matched_filter": "matched",
     "measure": "shapes",
     "measure_shapes": "shapes",
     "read_catalog": "catalogs",
@@ -85,6 +87,7 @@ __all__ = [
     "heatmap",
     "lens_evidence",
     "locate",
+    "matched_filter",
     "measure",
     "measure_shapes",
     "read_catalog",

@@ -138,7 +138,7 @@ def shear_maps(
     """
     template = template or LensTemplate.of_sky(catalog)
     config = config or MeasureConfig()
-    rows, columns = (_grid(side, config.grid_spacing) for side in catalog.shape)
+    rows, columns = centres(catalog.shape, config)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
     mean_e1, mean_e2, weight = template.unlensed(catalog)
     galaxies = catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight
@@ -147,6 +147,12 @@ def shear_maps(
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
     sigma = np.sqrt(np.maximum(sums[3], np.finfo(np.float64).tiny))
     return ShearMaps(catalog.shape, rows, columns, scales, gamma_t, gamma_x, sums[0] / sigma, sums[1] / sigma)
+
+
+def centres(shape: tuple[int, int], config: MeasureConfig) -> tuple[Array, Array]:
+    """Return rows and columns (pixels) of the candidate centres: from the picture's first to its last, evenly."""
+    rows, columns = (_grid(side, config.grid_spacing) for side in shape)
+    return rows, columns
 
 
 def _grid(side: int, spacing: float) -> NDArray[np.float64]:
