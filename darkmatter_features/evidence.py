@@ -1,14 +1,14 @@
 """The evidence for a lens: the marginal likelihood over where it is and how strong, over that of none."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.kernels.evidence import count_likelihood, lens_likelihood, log_mean_exp, tabulate
+from darkmatter_features.kernels.evidence import log_mean_exp
+from darkmatter_features.likelihood import LensRatios
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.template import STEP, LensTemplate
+from darkmatter_features.template import LensTemplate
 
 Array = NDArray[np.float64]
 
@@ -17,14 +17,8 @@ CELL = 16.0
 FINER = 4
 # Cells this far below the best, in log evidence, do not matter; of the others at most this many are cut.
 MATTERS, MAX_CUT = 8.0, 24
-# Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
-# there is one amplitude alone. Radii of the profiles, pixels.
-N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
-RADIAL_STEP, COUNT_STEP = 0.25, 1.0
 # The position is the mean of the posterior within this distance of its mode, pixels.
 NEAR_MODE = 48.0
-# Steps of the lattice over which the counts are normalised, pixels.
-LATTICE = 8.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None, 
     template = template or LensTemplate.of_sky(catalog)
     rows, columns = (_cells(side) for side in catalog.shape)
     places = np.stack([axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij")])
-    ratios = _Ratios.of(catalog, template, cross=cross)
+    ratios = LensRatios.of(catalog, template, cross=cross)
     coarse = ratios.likelihoods(*places)
     joint = _over_amplitudes(coarse, template)
     cut = np.argsort(-joint, kind="stable")[:MAX_CUT]
@@ -107,95 +101,6 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None, 
     fine_places = _finer(places[:, cut], catalog.shape, rows.size, columns.size)
     fine = ratios.likelihoods(*fine_places)
     return _summarised(catalog.shape, rows, columns, places, coarse, cut, fine_places, fine, template)
-
-
-def likelihoods(
-    catalog: GalaxyCatalog, template: LensTemplate, rows: Array, columns: Array, *, cross: bool = False
-) -> tuple[Array, Array]:
-    """Return the log likelihood ratios for a lens at given places.
-
-    Parameters
-    ----------
-    catalog : GalaxyCatalog
-        Galaxies of one sky.
-    template : LensTemplate
-        What a lens does.
-    rows, columns : (m,) float64 arrays, pixels
-        The places.
-    cross : bool
-        Whether it shears across instead of tangentially.
-
-    Returns
-    -------
-    log_shear : (m, n_profiles, n_amplitudes) float64 array
-        Of the shapes.
-    log_counts : (m, n_amplitudes) float64 array
-        Of the counts.
-    """
-    return _Ratios.of(catalog, template, cross=cross).likelihoods(rows, columns)
-
-
-@dataclass(frozen=True)
-class _Ratios:
-    """The log ratios of a catalogue's galaxies, tabulated: alike for every place."""
-
-    catalog: GalaxyCatalog
-    template: LensTemplate
-    ratios: NDArray[np.float32]
-    places: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, catalog: GalaxyCatalog, template: LensTemplate, *, cross: bool) -> "_Ratios":
-        kind = template.kinds(catalog.size, catalog.is_partial)
-        shears, places = _shears(template)
-        ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
-        tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
-        return cls(catalog, template, _across(ratios) if cross else ratios, places)
-
-    def likelihoods(self, rows: Array, columns: Array) -> tuple[Array, Array]:
-        """See :func:`likelihoods`."""
-        catalog, template = self.catalog, self.template
-        log_shear, sums = np.empty((rows.size, *template.weights.shape)), np.empty(rows.size)
-        lens_likelihood(catalog.x, catalog.y, self.ratios, self.places, RADIAL_STEP, columns, rows, log_shear)
-        count_class = template.classes(catalog.size)
-        count_likelihood(catalog.x, catalog.y, count_class, _counts(template), COUNT_STEP, columns, rows, sums)
-        log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
-        return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
-
-
-@lru_cache(maxsize=8)
-def _counts(template: LensTemplate) -> Array:
-    """Return log n(r) (n_classes, n_radii), the radii :data:`COUNT_STEP` apart."""
-    nodes = STEP * np.arange(template.log_counts.shape[1])
-    radii = np.arange(0.0, nodes[-1] + COUNT_STEP, COUNT_STEP)
-    return np.stack([np.interp(radii, nodes, own) for own in template.log_counts])
-
-
-def _across(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the log ratios (n, N_DIRECTIONS + 1, n_shears) of shears turned by 45 degrees on the sky: a quarter turn.
-
-    A shear g at the position angle phi, -g exp(2i phi), becomes -i g exp(2i phi), whose gamma_x is g.
-    """
-    turned = np.roll(ratios[:, :-1], -N_DIRECTIONS // 4, axis=1)
-    return np.concatenate([turned, turned[:, :1]], axis=1)
-
-
-@lru_cache(maxsize=8)
-def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
-    """Return the shears (n_shears,) to tabulate and where among them those of the least amplitude lie.
-
-    The latter are (n_profiles, n_radii), the radii :data:`RADIAL_STEP` apart; -1 where there is next to no shear.
-    """
-    amplitudes = template.amplitudes
-    ratio = float(amplitudes[1] / amplitudes[0]) if amplitudes.size > 1 else SHEAR_RATIO
-    radii = np.arange(0.0, STEP * (template.shear.shape[1] - 1), RADIAL_STEP)
-    nodes = STEP * np.arange(template.shear.shape[1])
-    least = amplitudes[0] * np.stack([np.interp(radii, nodes, profile) for profile in template.shear])
-    node = np.floor(np.log(np.maximum(least, LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio))
-    lower = LEAST_SHEAR * ratio**node
-    places = np.where(least >= LEAST_SHEAR, node + (least / lower - 1.0) / (ratio - 1.0), -1.0)
-    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + amplitudes.size + 2, dtype=np.float64)
-    return shears, places.astype(np.float32)
 
 
 def _over_amplitudes(likelihood: tuple[Array, Array], template: LensTemplate) -> Array:
@@ -298,44 +203,3 @@ def _about_mode(places: Array, weight: Array) -> tuple[float, float]:
     near = weight * (((places - mode) ** 2).sum(axis=0) <= NEAR_MODE**2)
     row, column = (places * near).sum(axis=1) / near.sum()
     return float(row), float(column)
-
-
-def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
-    """Return log <n^A> (m, n_amplitudes), the means over the picture of the counts about each place."""
-    if not template.log_counts.any():
-        return np.zeros((rows.size, template.amplitudes.size))
-    lattices = _counts_lattices(template, shape)
-    (i, down), (j, across) = (
-        _between(places * (n - 1) / max(side - 1, 1), n)
-        for places, n, side in zip((rows, columns), lattices.shape, shape, strict=False)
-    )
-    above, below = (lattices[k, j] + across * (lattices[k, j + 1] - lattices[k, j]) for k in (i, i + 1))
-    return np.asarray(above + down * (below - above))
-
-
-def _between(places: Array, n: int) -> tuple[NDArray[np.int64], Array]:
-    """Return which of n nodes lie before the places (m,), and how far on the way to the next they are, (m, 1)."""
-    node = np.clip(places.astype(np.int64), 0, n - 2)
-    return node, np.clip(places - node, 0.0, 1.0)[:, None]
-
-
-@lru_cache(maxsize=8)
-def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
-    """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the picture.
-
-    It is smooth, and alike for all skies of a shape.
-    """
-    rows, columns = (np.linspace(0.0, side - 1.0, max(round(side / CELL), 1) + 1) for side in shape)
-    field = [(np.arange(max(round(side / LATTICE), 1)) + 0.5) * LATTICE - 0.5 for side in shape]
-    density = np.stack([template.class_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
-    nodes = np.arange(density.shape[1])
-    mean = np.empty((template.amplitudes.size, rows.size, columns.size))
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            place = np.hypot(field[0][:, None] - row, field[1][None, :] - column) / STEP
-            node = np.minimum(place.astype(np.int64), nodes.size - 2)
-            part = np.minimum(place - node, 1.0)
-            mean[:, i, j] = ((1.0 - part) * density[:, node] + part * density[:, node + 1]).mean(axis=(1, 2))
-    lattice = np.ascontiguousarray(np.log(mean).transpose(1, 2, 0))
-    lattice.flags.writeable = False
-    return lattice

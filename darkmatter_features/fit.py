@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from darkmatter_features.evidence import lens_evidence, likelihoods
+from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.kernels.evidence import MAX_SHEAR, sheared_likelihood
+from darkmatter_features.likelihood import likelihoods
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import STEP, LensTemplate, log_density_of
 

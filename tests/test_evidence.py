@@ -8,9 +8,10 @@ import pytest
 from drawing import catalog_of, lensed_catalog
 from scipy.special import logsumexp
 
-from darkmatter_features import evidence as module
-from darkmatter_features.evidence import lens_evidence, likelihoods
+from darkmatter_features import likelihood as module
+from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.kernels import evidence as kernels
+from darkmatter_features.likelihood import likelihoods
 from darkmatter_features.template import STEP, LensTemplate, log_density_of
 
 CENTRE = (300.0, 200.0)
