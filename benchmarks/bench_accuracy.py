@@ -1,6 +1,6 @@
 """How far the model is from the Bayes limit, and what each step from a single map to the whole model brings.
 
-    python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400,800,1200 --jobs -1]
+    python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400,800,1200 --cnn --jobs -1]
 
 Without --data, the default data set is simulated. What the work folder holds already is used again. All sides judge the
 same validation skies, and that split chooses nothing. Errors are those of 1,000 bootstrap resamples of the skies;
@@ -29,6 +29,7 @@ from classify.config import TrainConfig
 from classify.model import mean_log_odds
 from classify.train import train
 from darkmatter_features.batch import extract_dataset
+from darkmatter_features.dataset import Dataset, write_labels
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.table import read_table
 
@@ -40,11 +41,19 @@ FIGURES: dict[str, tuple[str, Callable[[Array, Array, Array], float]]] = {
     "auc": ("AUC", lambda y, p, offset: metrics.auc(y, p)),
     "accuracy": ("accuracy", lambda y, p, offset: metrics.accuracy(y, p)),
     "log_loss": ("log loss", lambda y, p, offset: metrics.log_loss(y, p)),
+    "calibration_error": ("ECE", lambda y, p, offset: calibration_error(y, p)),
     "recall_at_1pct_fpr": ("recall at 1 %", lambda y, p, offset: metrics.recall_at_1pct_fpr(y, p)),
     "median_offset_px": ("offset, px", lambda y, p, offset: float(np.median(known)) if len(
         known := offset[np.isfinite(offset)]) else np.nan),
 }  # fmt: skip
 LIMIT = "the limit"
+
+
+def calibration_error(labels: Array, probabilities: Array) -> float:
+    """The expected calibration error: how far shares are from probabilities, in ten even bins, by their members."""
+    bins = np.minimum((probabilities * 10).astype(np.int64), 9)
+    off = np.bincount(bins, labels - probabilities, minlength=10)
+    return float(np.abs(off).sum() / len(labels))
 
 
 @dataclass(frozen=True)
@@ -106,12 +115,12 @@ def boosted(trial: Trial, columns: Callable[[pd.DataFrame], list[str]]) -> Answe
     return _at_peak(judged, grown.calibration(mean_log_odds(grown.members, judged[names].to_numpy())))
 
 
-def full_model(trial: Trial) -> Answer:
+def full_model(trial: Trial, *, cnn: str = "off") -> Answer:
     """The whole training, as the command runs it."""
     every = replace(trial, n_training=2**31)
     share = min(1.0, trial.n_training / len(every.rows("training")))
     with tempfile.TemporaryDirectory() as run:
-        train(trial.features, run, config=TrainConfig(row_fraction=share))
+        train(trial.features, run, config=TrainConfig(subset=100.0 * share), cnn=cnn, n_jobs=trial.n_jobs)
         judged = pd.read_csv(Path(run) / "validation-predictions.csv")
     tiny = np.finfo(float).tiny
     log_odds = logit(np.clip(judged["probability"].to_numpy(), tiny, 1.0 - 1e-16))
@@ -130,6 +139,9 @@ SIDES: dict[str, Side] = {
     "the full model": full_model,
 }
 """What is compared. A side tells log-odds of the validation skies, and has learnt from the training skies alone."""
+
+SECOND_LOOK: dict[str, Side] = {"the full model, second look": lambda trial: full_model(trial, cnn="on")}
+"""What is compared besides with --cnn: it takes minutes."""
 
 CURVES = ("LightGBM on the highest S/N", "the full model")
 """Sides that the learning curve follows."""
@@ -183,10 +195,27 @@ def compare(judged: dict[str, pd.DataFrame], *, n_resamples: int = N_RESAMPLES) 
 
 
 def learning_curve(trial: Trial, truth: pd.DataFrame, sizes: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
-    """Figures of the sides that learn, by the number of training skies."""
-    return {
-        name: {n: figures(judge(SIDES[name](replace(trial, n_training=n)), truth)) for n in sizes} for name in CURVES
-    }
+    """Figures of the sides that learn, by the number of training skies: the template is fitted to so many too."""
+    curve: dict[str, dict[int, dict[str, float]]] = {name: {} for name in CURVES}
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            some = fewer(trial, n, Path(folder))
+            for name in CURVES:
+                curve[name][n] = figures(judge(SIDES[name](some), truth))
+    return curve
+
+
+def fewer(trial: Trial, n: int, folder: Path) -> Trial:
+    """The same trial with the first n training skies alone, measured and mapped as if there were no others."""
+    data = folder / "data"
+    for split in Dataset.open(trial.data).splits:
+        some = slice(n if split.name == "training" else None)
+        (data / split.name).mkdir(parents=True)
+        for file in split.files[some]:
+            (data / split.name / file.name).symlink_to(file.resolve())
+        write_labels(data, split.name, split.labels[some], split.lens_rows[some], split.lens_columns[some])
+    extract_dataset(data, folder / "features", n_jobs=trial.n_jobs)
+    return Trial(data, folder / "features", n, trial.n_jobs)
 
 
 def show(sides: dict[str, dict[str, float]], curve: dict[str, dict[int, dict[str, float]]]) -> None:
@@ -220,10 +249,10 @@ def prepare(args: argparse.Namespace, work: Path) -> Trial:
     return Trial(data, features, N_TRAINING, args.jobs)
 
 
-def run(trial: Trial, sizes: Sequence[int]) -> dict[str, Any]:
+def run(trial: Trial, sizes: Sequence[int], chosen: dict[str, Side]) -> dict[str, Any]:
     """Judge all sides, and follow the learning curve up to the training skies that there are."""
     truth = trial.rows("validation")[["sky", "label", "lens_row", "lens_column"]]
-    sides = compare({name: judge(side(trial), truth) for name, side in SIDES.items()})
+    sides = compare({name: judge(side(trial), truth) for name, side in chosen.items()})
     there = len(replace(trial, n_training=2**31).rows("training"))
     curve = learning_curve(trial, truth, [n for n in sizes if n <= there]) if sizes else {}
     return {"skies": len(truth), "training": min(trial.n_training, there), "sides": sides, "curve": curve}
@@ -235,10 +264,12 @@ def main() -> None:
     parser.add_argument("--features", type=Path, help="its feature tables (measured)")
     parser.add_argument("--work", type=Path, help="folder to simulate and measure in (a temporary one)")
     parser.add_argument("--curve", type=_sizes, default=[], help="training skies of a learning curve: 100,200,400")
+    parser.add_argument("--cnn", action="store_true", help="the model with networks for hard skies too")
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = run(prepare(args, args.work or Path(folder)), args.curve)
+        chosen = SIDES | SECOND_LOOK if args.cnn else SIDES
+        found = run(prepare(args, args.work or Path(folder)), args.curve, chosen)
     show(found["sides"], found["curve"])
     print(write_result("accuracy", found))
     draw(RESULTS / "accuracy.png", found["sides"], found["curve"], LIMIT)
