@@ -1,6 +1,6 @@
 """How far the model is from the Bayes limit, and what each step from a single map to the whole model brings.
 
-    python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400,800,1200 --cnn --jobs -1]
+    python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400 --cnn --jobs -1]
 
 Without --data, the default data set is simulated. What the work folder holds already is used again. All sides judge the
 same validation skies, and that split chooses nothing. Errors are those of 1,000 bootstrap resamples of the skies;
