@@ -69,9 +69,16 @@ def _one_strength(template: LensTemplate) -> LensTemplate:
     return replace(template, amplitudes=np.ones(1), weights=np.ones((1, 1)))
 
 
+MEASURED = {
+    "unsplit": MeasureConfig(split_colors=False, split_contrast=1.0),
+    "blurred": MeasureConfig(blur=0.0),
+    "rimless": MeasureConfig(rim_fraction=MeasureConfig().threshold_fraction),
+}
 VARIANTS = {
     "everything": Variant(),
     "no splitting by colour": Variant(features="unsplit"),
+    "the blur left on": Variant(features="blurred"),
+    "no rims": Variant(features="rimless"),
     "split and cut galaxies no kind of their own": Variant(catalog=_without_flags),
     "no galaxies at the border": Variant(catalog=_without_border),
     "all kinds answer alike to shear": Variant(template=lambda t: replace(t, response=np.ones_like(t.response))),
@@ -128,10 +135,9 @@ def measured(args: argparse.Namespace, work: Path) -> dict[str, Path]:
     full = args.features or work / "full"
     if args.features is None:
         extract_dataset(data, full, n_jobs=args.jobs)
-    extract_dataset(
-        data, work / "unsplit", config=MeasureConfig(split_colors=False, split_contrast=1.0), n_jobs=args.jobs
-    )
-    return {"full": full, "unsplit": work / "unsplit"}
+    for name, config in MEASURED.items():
+        extract_dataset(data, work / name, config=config, n_jobs=args.jobs)
+    return {"full": full, **{name: work / name for name in MEASURED}}
 
 
 def main() -> None:
