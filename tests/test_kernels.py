@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from darkmatter_features import kernels
-from darkmatter_features.kernels import colors, footprints, maps, moments, pieces, watershed
+from darkmatter_features.kernels import colors, footprints, hidden, maps, moments, pieces, watershed
 from darkmatter_features.segmentation import brightest_band
 
 
@@ -175,8 +175,8 @@ def test_complete_hidden_matches_naive(rng):
         visible = rng.random(rows.size) * 50
         visible[np.hypot(rows - rng.uniform(0, 15), columns - 10) < 4] = 0
         whole = np.empty(rows.size)
-        colors.complete_hidden(grid, rows, columns, 0.3, visible, whole)
-        np.testing.assert_array_equal(whole, naive.complete_hidden(rows, columns, 0.3, visible, colors.HIDDEN_COST))
+        hidden.complete_hidden(grid, rows, columns, 0.3, visible, whole)
+        np.testing.assert_array_equal(whole, naive.complete_hidden(rows, columns, 0.3, visible, hidden.HIDDEN_COST))
 
 
 def test_changed_kernels_forget_the_code_of_the_old_ones(tmp_path):

@@ -10,11 +10,11 @@ from darkmatter_features.kernels.colors import (
     MAX_COLORS,
     REACH,
     color_residual,
-    complete_hidden,
     find_colors,
     pixel_totals,
     share_light,
 )
+from darkmatter_features.kernels.hidden import complete_hidden
 from darkmatter_features.kernels.watershed import smooth, split_saddles
 
 
