@@ -138,6 +138,8 @@ class LensModel:
         if look is None or self.second_look is None:
             return np.zeros(log_odds.size, dtype=np.bool_)
         hard = self.second_look.is_hard(log_odds)
+        if not hard.any():
+            return hard
         log_odds[hard] = self.second_look.stacked(log_odds[hard], look(np.flatnonzero(hard).tolist()))
         return hard
 

@@ -20,6 +20,7 @@ from classify.cli import main
 from classify.cnn import stage
 from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker
+from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.evaluate import evaluate
 from classify.model import LensModel
@@ -236,3 +237,18 @@ def test_the_command_prints_each_pass_and_what_came_of_it(root, tmp_path, capsys
     (head,) = (i for i, line in enumerate(lines) if line.startswith("epoch"))
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["1", "2"]
     assert "hard skies, out of fold" in lines[-1]
+
+
+def test_a_sky_that_is_not_hard_is_drawn_without_a_second_look(root: Path, run: Path) -> None:
+    """Of one sky the second look gets one input or none: a run that finds no sky hard asks for none."""
+    loaded = LensModel.load(run)
+    assert loaded.second_look is not None
+    easy = replace(loaded, second_look=replace(loaded.second_look, limit=-1.0))
+    sky = read_sky(sorted((root / "data" / "validation").iterdir())[0])
+
+    def look(chosen: list[int]) -> list[object]:
+        raise AssertionError(f"asked for {chosen}")
+
+    rows = pd.read_parquet(root / "features" / "features.parquet")[list(FEATURE_NAMES)].to_numpy()
+    assert {verdict.decided_by for verdict in easy.verdicts(["sky"], rows[:1], look=look)} == {"lightgbm"}
+    assert easy.predict(sky).decided_by == "lightgbm"
