@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from classify.boosting import Boosted, HistoryLine, boost
-from classify.cnn import stage
+from classify.cnn import need_torch, stage
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine
 from classify.cnn.inputs import FieldInput
@@ -26,7 +26,7 @@ from classify.plots import sample_grid, samples, save_figure
 from classify.predict import write_csv
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DarkmatterError, TableError
+from darkmatter_features.errors import ConfigError, DarkmatterError, TableError
 from darkmatter_features.table import read_table, written_whole
 from darkmatter_features.template import LensTemplate
 from darkmatter_features.template_plot import draw_template
@@ -144,10 +144,13 @@ def train(
     ------
     TableError
         If the features are missing or unfit, or have too few labelled training rows.
+    ConfigError
+        If it is to go on with networks that are off.
     DarkmatterError
         With ``cnn="on"``, if PyTorch, the pictures or the catalogues are missing.
     """
     run, config = Path(run), config or TrainConfig()
+    _check_look(cnn, resume)
     table = FeatureTable.read(features)
     log = _HistoryFile(run / "history.csv", report)
     x, y = labelled(table.split("training"))
@@ -175,6 +178,14 @@ def train(
     if model.second_look is not None:
         notes += draw_hard_lenses(run / stage.FOLDER / "grad-cam.png", model, table.split("validation"), table.dataset)
     return Trained(model, metrics, boosted.best_round, (*notes, *([taken.note] if taken else [])))
+
+
+def _check_look(cnn: str, resume: bool) -> None:
+    """Refuse, before any work and before anything in the run is touched, what cannot come to its end."""
+    if resume and cnn == "off":
+        raise ConfigError("--resume goes on with the networks of the second look, which are off; add --cnn auto or on")
+    if cnn == "on":
+        need_torch()
 
 
 def _check(path: Path, what: str, found: str | None, wanted: str) -> None:

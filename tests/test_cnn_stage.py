@@ -165,10 +165,18 @@ def test_auto_keeps_what_helps(root, tmp_path, monkeypatch):
     assert isinstance(trained.model.second_look, SecondLook)
 
 
-def test_without_torch_on_names_the_command_that_installs_it(root, tmp_path, monkeypatch):
+def test_going_on_with_networks_that_are_off_is_refused_and_harms_nothing(run, root, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    with pytest.raises(ConfigError, match="add --cnn auto"):
+        train(root / "features", tmp_path / "run", config=QUICK, resume=True)
+    assert (tmp_path / "run" / "cnn" / "checkpoint" / "state.json").is_file()
+
+
+def test_without_torch_on_names_the_command_that_installs_it_before_any_work(root, tmp_path, monkeypatch):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'darkmatter\[cnn\]'"):
         train(root / "features", tmp_path, config=QUICK, cnn="on")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_torch_auto_goes_on_and_says_so(root, tmp_path, monkeypatch):

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cnn", choices=MODES, default=defaults(train)["cnn"],
         help="whether networks take a second look at hard skies: auto keeps them where they help (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--resume", action="store_true", help="go on with the networks from the last whole pass")
+    parser.add_argument(
+        "--resume", action="store_true", help="with --cnn: go on with the networks from the last whole pass"
+    )
     settings = parser.add_argument_group("settings")
     for setting in fields(TrainConfig):
         flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
