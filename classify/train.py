@@ -33,6 +33,7 @@ from darkmatter_features.template_plot import draw_template
 
 SAMPLE_SEED = 1
 """Of the choice of skies in the picture of samples."""
+CAM = "grad-cam.png"
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,10 @@ def train(
     record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
     model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
     taken = None
-    if cnn == "off":
+    if not resume:
         shutil.rmtree(run / stage.FOLDER, ignore_errors=True)
-    else:
+    (run / stage.FOLDER / CAM).unlink(missing_ok=True)
+    if cnn != "off":
         taken = stage.take_second_look(
             _measured(Path(features), table, boosted), run, mode=cnn, config=cnn_config, resume=resume, n_jobs=n_jobs,
             report=cnn_report, progress=progress,
@@ -176,7 +178,7 @@ def train(
     explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen))
     notes = _draw(run, table.dataset, judged, boosted.history)
     if model.second_look is not None:
-        notes += draw_hard_lenses(run / stage.FOLDER / "grad-cam.png", model, table.split("validation"), table.dataset)
+        notes += draw_hard_lenses(run / stage.FOLDER / CAM, model, table.split("validation"), table.dataset)
     return Trained(model, metrics, boosted.best_round, (*notes, *([taken.note] if taken else [])))
 
 

@@ -150,6 +150,17 @@ def test_training_without_it_clears_what_an_earlier_one_left(run, root, tmp_path
     assert not (tmp_path / "run" / "cnn").exists()
 
 
+def test_networks_that_are_left_out_leave_nothing_of_an_earlier_training(run, root, tmp_path, monkeypatch):
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "cnn" / "grad-cam.png").write_bytes(b"of an earlier one")
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    train(root / "features", tmp_path / "run", config=QUICK, cnn="auto", resume=True)
+    assert "grad-cam.png" not in {path.name for path in (tmp_path / "run" / "cnn").iterdir()}
+    assert (tmp_path / "run" / "cnn" / "checkpoint").is_dir()
+    train(root / "features", tmp_path / "run", config=QUICK, cnn="auto")
+    assert not (tmp_path / "run" / "cnn").exists()
+
+
 def test_auto_leaves_out_what_does_not_help_and_says_so(root, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr(Gain, "helps", False)

@@ -152,6 +152,12 @@ def test_events_are_written_where_tensorboard_is_installed(tmp_path, monkeypatch
     assert len(written) == 6
 
 
+def test_events_of_an_earlier_training_are_not_mixed_with_those_of_this_one(tmp_path):
+    (tmp_path / "events.out.tfevents.1.host.2.0").write_bytes(b"of an earlier one")
+    HistoryWriter(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_weights_survive_their_bytes():
     (first, _) = train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1)).members
     assert to_bytes(from_bytes(first, CONFIG)) == first

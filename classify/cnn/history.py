@@ -17,6 +17,9 @@ from darkmatter_features.table import written_whole
 
 Array = NDArray[np.float64]
 
+EVENTS = "events.out.tfevents.*"
+"""The files that TensorBoard reads."""
+
 
 @dataclass(frozen=True)
 class EpochLine:
@@ -58,11 +61,16 @@ def _figures(labels: Array, log_odds: Array) -> tuple[float, float]:
 
 
 class HistoryWriter:
-    """Writes each line to ``history.csv``, whole at every moment, and to TensorBoard's events where it is installed."""
+    """Writes each line to ``history.csv``, whole at every moment, and to TensorBoard's events where it is installed.
+
+    Events of an earlier training are taken away: those that one goes on with are told again.
+    """
 
     def __init__(self, folder: Path, report: Callable[[EpochLine], None] | None = None) -> None:
         self._folder, self._report = folder, report
         self._lines: list[EpochLine] = []
+        for events in folder.glob(EVENTS):
+            events.unlink()
 
     def __call__(self, line: EpochLine) -> None:
         """Take a line."""
