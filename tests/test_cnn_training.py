@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 import types
 from dataclasses import replace
@@ -16,6 +17,7 @@ from darkmatter_features.errors import ModelError
 torch = pytest.importorskip("torch")
 
 from classify.cnn import device, training  # noqa: E402
+from classify.cnn.checkpoint import Checkpoint  # noqa: E402
 from classify.cnn.training import Skies, train_networks  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
 
@@ -69,6 +71,23 @@ def test_a_checkpoint_holds_numbers_and_text_alone(tmp_path):
     train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1), checkpoint=tmp_path)
     names = {path.name for path in (tmp_path / "checkpoint").iterdir()}
     assert names == {"state.json", "state.safetensors", "best-0.safetensors", "best-1.safetensors"}
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_kill_while_a_checkpoint_is_replaced_costs_nothing(tmp_path, is_replaced):
+    """Between the two renamings there is the old one alone, aside; after them both."""
+    config = replace(CONFIG, epochs=1)
+    train_networks(TRAINING, VALIDATION, PROFILE, config=config, checkpoint=tmp_path)
+    aside = tmp_path / ".checkpoint.old"
+    (tmp_path / "checkpoint").rename(aside)
+    if is_replaced:
+        shutil.copytree(aside, tmp_path / "checkpoint")
+    key = json.loads((aside / "state.json").read_text())["key"]
+    kept = Checkpoint(tmp_path, key)
+    history, states, best = kept.read()
+    assert len(history) == 1
+    kept.write(history, states, best)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 

@@ -53,8 +53,9 @@ class Checkpoint:
             (fresh / f"best-{k}.safetensors").write_bytes(member)
         told = {"key": self._key, "history": [astuple(line) for line in history], "n_members": len(states)}
         (fresh / "state.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        old = self._folder.with_name(f".{FOLDER}.old")
+        old = self._old(self._folder)
         if self._folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
             self._folder.rename(old)
         fresh.rename(self._folder)
         shutil.rmtree(old, ignore_errors=True)
@@ -67,6 +68,7 @@ class Checkpoint:
         ModelError
             If it is damaged, or of another training.
         """
+        self._put_back()
         if self._folder is None or not (self._folder / "state.json").is_file():
             return None
         try:
@@ -76,6 +78,15 @@ class Checkpoint:
             return self._read(told)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ModelError(f"{self._folder} is damaged ({error}); leave --resume out") from error
+
+    def _put_back(self) -> None:
+        """Put the state back that a kill in the middle of `write` left aside."""
+        if self._folder is not None and not self._folder.exists() and self._old(self._folder).is_dir():
+            self._old(self._folder).rename(self._folder)
+
+    @staticmethod
+    def _old(folder: Path) -> Path:
+        return folder.with_name(f".{FOLDER}.old")
 
     def _read(self, told: dict[str, Any]) -> Found:
         assert self._folder is not None
