@@ -64,7 +64,8 @@ def test_a_network_is_kept_when_it_helps_and_left_out_when_not(knows, helps):
     gain = Gain.of(trees, *cross_fitted(trees, network, labels, np.arange(400) % 3), labels)
     assert gain.helps is helps
     assert (gain.after < gain.before) is helps
-    assert f"{gain.before:.4f} -> {gain.after:.4f}" in str(gain)
+    said = f"better by {gain.before - gain.after:.4f}" if helps else f"worse by {gain.after - gain.before:.4f}"
+    assert f"{gain.before:.4f} -> {gain.after:.4f}, {said} ± {gain.error:.4f}" in str(gain)
 
 
 def test_trees_that_want_another_scale_are_no_merit_of_the_network():

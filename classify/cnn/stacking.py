@@ -126,10 +126,9 @@ class Gain:
         return self.chance >= SURE
 
     def __str__(self) -> str:
-        change = f"{self.before - self.after:+.4f} ±{self.error:.4f}".replace("-", "−")
-        return (
-            f"log loss of {self.n} hard skies, out of fold: {self.before:.4f} -> {self.after:.4f}, better by {change}"
-        )
+        gain = self.before - self.after
+        change = f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4f} ± {self.error:.4f}"
+        return f"log loss of {self.n} hard skies, out of fold: {self.before:.4f} -> {self.after:.4f}, {change}"
 
 
 def _design(trees: ArrayLike, network: ArrayLike) -> Array:
