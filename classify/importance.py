@@ -49,7 +49,8 @@ def _draw_bars(axes: Axes, names: list[str], values: np.ndarray[tuple[int], np.d
     for place, value in zip(places, values):
         axes.text(value, place, f" {value:.3f}", va="center", fontsize=8, color=INK)
     if not names:
-        axes.text(0, 0, "nothing: no tree made it better", va="center", fontsize=9, color=INK)
+        axes.text(0, 0, " nothing: no tree made it better", va="center", fontsize=9, color=INK)
+        axes.set_xticks([0])
     axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), xlim=(0, 1.12 * float(np.max(values, initial=1e-3))))
     axes.set_yticks(places, names)
     axes.set_xlabel("mean absolute contribution to the log-odds")

@@ -53,12 +53,14 @@ def swarm(parts: Contributions, rows: ArrayLike) -> Figure:
     for place, column in enumerate(largest):
         _draw_row(place, parts.columns[:, column], values[:, column], axes=axes)
     _finish(axes, [meaning(EVIDENCE_NAMES[i]) for i in largest])
-    _color_bar(figure, height)
+    if largest.size:
+        _color_bar(figure, height)
     left = 0.12 / WIDTH
     figure.text(
         left, 1 - 0.27 / height, "What the trees add, sky by sky", fontsize=11, color=INK, weight="bold", va="center"
     )
-    told = f"a dot for each of {len(values)} validation skies; to the right it speaks for a lens"
+    unknown = "" if np.isfinite(values[:, largest]).all() else "; white: the column has no value"
+    told = f"a dot for each of {len(values)} validation skies; to the right it speaks for a lens{unknown}"
     figure.text(left, 1 - 0.53 / height, told, fontsize=9, color="0.35", va="center")
     return figure
 
@@ -102,7 +104,8 @@ def _draw_row(place: int, contributions: Array, values: Array, *, axes: Axes) ->
 def _finish(axes: Axes, names: list[str]) -> None:
     axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
     if not names:
-        axes.text(0, 0, "nothing: no tree made it better", va="center", fontsize=9, color=INK)
+        axes.text(0, 0, " nothing: no tree made it better", va="center", fontsize=9, color=INK)
+        axes.set_xticks([0])
     axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("contribution to the log-odds")

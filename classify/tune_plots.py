@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from classify.curves import LINE, PALE, SECOND, plain
@@ -84,6 +84,7 @@ def history(losses: Array, top: float, *, axes: Axes) -> Axes:
     axes.axhline(losses[0], color=SECOND, linewidth=1.0, linestyle="--", label="start")
     axes.plot(places[beyond], np.full(beyond.sum(), top), **BEYOND, clip_on=False)
     axes.set(title="Trials", xlabel="trial", ylabel="log loss, out of fold")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1.0, 0.97), framealpha=1.0, edgecolor="none")
     return plain(axes)
 

@@ -147,4 +147,4 @@ def test_names_of_the_bars_stay_on_the_page():
 def test_importance_without_trees_says_so():
     figure = importance(Contributions(0.0, np.ones(3), np.zeros((3, len(EVIDENCE_NAMES))), np.zeros(3)))
     figure.canvas.draw()
-    assert "nothing: no tree made it better" in [text.get_text() for text in figure.axes[0].texts]
+    assert "nothing: no tree made it better" in [text.get_text().strip() for text in figure.axes[0].texts]

@@ -30,7 +30,11 @@ def test_colors_tell_low_from_high_and_white_says_unknown():
     columns[:, 3] = (1.0, 2.0, 3.0)
     rows = np.zeros((3, len(FEATURE_NAMES)))
     rows[:, EVIDENCE[3]] = (50.0, -1.0, np.nan)
-    colors = swarm(parts_of(columns), rows).axes[0].collections[0].get_facecolors()
+    figure = swarm(parts_of(columns), rows)
+    assert any("white: the column has no value" in text.get_text() for text in figure.texts)
+    rows_known = swarm(parts_of(columns), np.nan_to_num(rows))
+    assert not any("white" in text.get_text() for text in rows_known.texts)
+    colors = figure.axes[0].collections[0].get_facecolors()
     np.testing.assert_allclose(colors, [VALUES(1.0), VALUES(0.0), (1, 1, 1, 1)])
 
 
@@ -60,4 +64,6 @@ def test_no_more_rows_than_fit_are_drawn_and_their_names_stay_on_the_page():
 def test_without_trees_the_picture_says_so(n):
     figure = swarm(parts_of(np.zeros((n, len(EVIDENCE_NAMES)))), np.zeros((n, len(FEATURE_NAMES))))
     figure.canvas.draw()
-    assert "nothing: no tree made it better" in [text.get_text() for text in figure.axes[0].texts]
+    (axes,) = figure.axes  # and no bar of colours that nothing has
+    assert "nothing: no tree made it better" in [text.get_text().strip() for text in axes.texts]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0"]

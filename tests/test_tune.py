@@ -284,6 +284,7 @@ def test_with_few_trials_the_picture_says_that_importance_cannot_be_told(feature
     assert tuned.importances == {}
     figure = draw_search("train", tuned.trials, {}, SPACES["train"].spans)
     assert "too few trials to tell" in [text.get_text() for text in figure.axes[1].texts]
+    assert all(float(place).is_integer() for place in figure.axes[0].get_xticks())
 
 
 def test_importances_sum_to_one(features, tmp_path):
