@@ -19,7 +19,7 @@ BOOTSTRAP_SEED = 1
 """Of the resamples: the same verdicts have the same bounds."""
 
 JUDGED_COLUMNS = (
-    "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px",
+    "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px", "decided_by",
 )  # fmt: skip
 """Of a table of verdicts beside the truth: positions in pixels of that sky's picture, nan where unknown."""
 

@@ -8,7 +8,9 @@ import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import logit
 
+from classify.cnn.second_look import DECIDES
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE
 from classify.model import LensModel, evidence, mean_log_odds
 from darkmatter_features.statistics import FEATURES
@@ -17,9 +19,11 @@ from darkmatter_features.table import written_whole
 Array = NDArray[np.float64]
 
 EVIDENCE_NAMES = tuple(FEATURE_NAMES[i] for i in EVIDENCE)
-BASELINE, START, CUT = "baseline", "start", "cut"
+BASELINE, START, CUT, AGAIN = "baseline", "start", "cut", "second_look"
 DIGITS = 6
 """Of the log-odds in CSV files."""
+LEAST = 0.005
+"""Contribution that is worth a word: less would be told as 0.00."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,22 @@ def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
     return Contributions(baseline, slope * (start - model.start.intercept), parts[:, :-1], cut)
 
 
-def explained_table(names: Sequence[str], parts: Contributions) -> pd.DataFrame:
-    """Return a row a sky: ``image, baseline, start``, the columns, ``cut``; a row sums to its log-odds."""
+def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a sky: ``image, baseline, start``, the columns, ``cut, second_look``; a row sums to its log-odds.
+
+    Parameters
+    ----------
+    names : (n,) sequence of str
+        Of the skies.
+    parts : Contributions
+        Of the trees' log-odds.
+    verdicts : pandas.DataFrame
+        Their ``probability`` and ``decided_by``: what a second look changed is the rest.
+    """
     table = pd.DataFrame(parts.columns, columns=list(EVIDENCE_NAMES))
     table[CUT] = parts.cut
+    looked_at = (verdicts["decided_by"] == DECIDES).to_numpy()
+    table[AGAIN] = np.where(looked_at, logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total, 0.0)
     table.insert(0, START, parts.start)
     table.insert(0, BASELINE, parts.baseline)
     table.insert(0, "image", list(names))
@@ -99,14 +115,17 @@ def write_explained(path: str | Path, table: pd.DataFrame) -> None:
 def in_words(row: "pd.Series[float]", *, n: int = 3) -> str:
     """Say which `n` of the contributions in a row of the table are largest, and what they add."""
     parts = row.drop(["image", BASELINE, CUT]).astype(np.float64)
+    parts = parts[parts.abs() >= LEAST]
     largest = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)[:n]
+    if largest.empty:
+        return "nothing speaks for a lens or against one"
     return "; ".join(f"{meaning(str(name))} {value:+.2f}" for name, value in largest.items()).replace(" -", " −")
 
 
 def meaning(name: str) -> str:
     """Return what a contribution comes from."""
     described = {feature.name: feature.description for feature in FEATURES}
-    return "log evidence, before any tree" if name == START else described[name]
+    return (described | {START: "log evidence, before any tree", AGAIN: "the second look"})[name]
 
 
 def _mean_parts(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:

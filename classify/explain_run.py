@@ -16,7 +16,9 @@ TABLE = "validation-contributions.csv"
 IMPORTANCE, SWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
 
 
-def explain_run(run: Path, model: LensModel, validation: pd.DataFrame, training: pd.DataFrame) -> None:
+def explain_run(
+    run: Path, model: LensModel, validation: pd.DataFrame, training: pd.DataFrame, *, verdicts: pd.DataFrame
+) -> None:
     """Write the table and the pictures; what an earlier training left is replaced.
 
     Parameters
@@ -29,20 +31,22 @@ def explain_run(run: Path, model: LensModel, validation: pd.DataFrame, training:
         Feature rows whose verdicts are parted by what they come from; there may be none.
     training : pandas.DataFrame
         Feature rows that the model learnt from: over these, partial dependence is averaged.
+    verdicts : pandas.DataFrame
+        On the validation skies: ``probability, decided_by``.
     """
     for name in (TABLE, IMPORTANCE, SWARM):
         (run / name).unlink(missing_ok=True)
     if len(validation):
-        _explain_skies(run, model, validation)
+        _explain_skies(run, model, validation, verdicts)
     rows = some_skies(training[list(FEATURE_NAMES)])
     told = most_telling(contributions(model, rows))
     dependences = [partial_dependence(model, rows, name) for name in told]
     save_figure(run / DEPENDENCE, draw_dependence(dependences, n_skies=len(rows)))
 
 
-def _explain_skies(run: Path, model: LensModel, frame: pd.DataFrame) -> None:
+def _explain_skies(run: Path, model: LensModel, frame: pd.DataFrame, verdicts: pd.DataFrame) -> None:
     rows = frame[list(FEATURE_NAMES)]
     parts = contributions(model, rows)
-    write_explained(run / TABLE, explained_table(frame["sky"].tolist(), parts))
+    write_explained(run / TABLE, explained_table(frame["sky"].tolist(), parts, verdicts))
     save_figure(run / IMPORTANCE, importance(parts))
     save_figure(run / SWARM, swarm(parts, rows))

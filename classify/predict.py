@@ -37,7 +37,7 @@ class Prediction:
         Those skies, and why.
     explained : pandas.DataFrame or None
         If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, a column for each
-        that the trees learn from, and ``cut``. A second look is not parted.
+        that the trees learn from, ``cut``, and ``second_look``: what that changed.
     """
 
     table: pd.DataFrame
@@ -98,7 +98,7 @@ def predict(
     table = _table(model, measured, n_jobs=n_jobs)
     if out is not None:
         write_csv(out, table)
-    explained = _explained(model, measured) if explain else None
+    explained = _explained(model, measured, table) if explain else None
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
@@ -138,10 +138,10 @@ def _is_picture(path: Path) -> bool:
     return path.name.lower().endswith(PICTURE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
 
 
-def _explained(model: LensModel, measured: Sequence[SkyRow]) -> pd.DataFrame:
+def _explained(model: LensModel, measured: Sequence[SkyRow], table: pd.DataFrame) -> pd.DataFrame:
     done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
     rows = np.array([values for _, values in done]).reshape(len(done), len(FEATURE_NAMES))
-    return explained_table([name for name, _ in done], contributions(model, rows))
+    return explained_table([name for name, _ in done], contributions(model, rows), table[table["error"].isna()])
 
 
 def look_at(model: LensModel, paths: Sequence[Path], *, n_jobs: int = -1) -> Look:

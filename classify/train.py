@@ -175,7 +175,7 @@ def train(
     write_json(run / "metrics.json", metrics)
     write_json(run / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
     _draw_template(run, model)
-    explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen))
+    explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
     if model.second_look is not None:
         notes += draw_hard_lenses(run / stage.FOLDER / CAM, model, table.split("validation"), table.dataset)

@@ -19,6 +19,7 @@ from classify.boosting import HistoryLine
 from classify.cli import COMMANDS, build_parser, main
 from classify.commands import defaults
 from classify.config import TrainConfig
+from classify.explain import in_words
 from classify.heatmaps import named, worth_a_look
 from classify.model import LensModel
 from classify.progress import Progress, duration
@@ -204,8 +205,8 @@ def test_explained_predictions_say_where_each_verdict_comes_from(trained, here, 
     assert main(["predict", str(trained / "run"), "good.png", "bad.png", "--explain", "--jobs", "1"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["good.png", "predictions-explained.csv", "predictions.csv"]
-    assert lines[0].count("; ") == 2
     table = pd.read_csv("predictions-explained.csv")
+    assert lines[0] == f"good.png: {in_words(table.iloc[0])}"
     assert table["image"].tolist() == ["good.png"]
     probability = pd.read_csv("predictions.csv")["probability"][0]
     assert expit(table.drop(columns="image").sum(axis=1)[0]) == pytest.approx(probability, abs=1e-4)

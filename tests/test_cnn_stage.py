@@ -121,6 +121,21 @@ def test_a_scored_split_is_looked_at_again_too(model, root, tmp_path):
     assert judged["probability"].tolist() == pytest.approx(table["probability"].tolist(), abs=1e-6)
 
 
+def test_explanations_sum_to_the_log_odds_after_the_second_look(model, root, tmp_path):
+    model.save(tmp_path)
+    done = predict(tmp_path, [root / "data" / "validation"], explain=True, n_jobs=1)
+    assert set(done.table["decided_by"]) == {"cnn"}
+    assert done.explained["second_look"].abs().max() > 0.1
+    sums = done.explained.drop(columns="image").sum(axis=1)
+    assert sums.to_numpy() == pytest.approx(logit(done.table["probability"].to_numpy()))
+
+
+def test_a_run_explains_its_verdicts_after_the_second_look(run):
+    told = pd.read_csv(run / "validation-predictions.csv")["probability"]
+    sums = pd.read_csv(run / "validation-contributions.csv").drop(columns="image").sum(axis=1)
+    assert sums.to_numpy() == pytest.approx(logit(told.to_numpy()), abs=1e-3)
+
+
 def test_validation_predictions_are_those_of_the_whole_model(run, root):
     told = pd.read_csv(run / "validation-predictions.csv")["probability"].to_numpy()
     table = predict(run, [root / "data" / "validation"], n_jobs=1).table

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import logit
+from scipy.special import expit, logit
 from synthetic import draw_sky, feature_rows, write_features
 
 from classify.calibration import LIMIT, Calibration
@@ -17,6 +17,11 @@ from classify.model import LensModel
 from classify.predict import predict
 from classify.train import train
 from darkmatter_features.statistics import FEATURES
+
+
+def verdicts_of(parts, change=0.0):
+    """What the trees alone say, or with a change of the log-odds."""
+    return pd.DataFrame({"probability": expit(parts.total + change), "decided_by": "lightgbm"})
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +44,8 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     parts = contributions(model, rows)
     assert model.calibration.slope != pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
-    table = explained_table([str(i) for i in range(40)], parts)
-    assert table.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut"]
+    table = explained_table([str(i) for i in range(40)], parts, verdicts_of(parts))
+    assert table.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut", "second_look"]
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
 
 
@@ -89,7 +94,7 @@ def test_predictions_are_explained_on_disk(run, tmp_path):
 def test_no_sky_judged_leaves_no_row(run, tmp_path):
     done = predict(run, [tmp_path / "missing.png"], explain=True, n_jobs=1)
     assert len(done.explained) == 0
-    assert done.explained.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut"]
+    assert done.explained.columns.tolist() == ["image", "baseline", "start", *EVIDENCE_NAMES, "cut", "second_look"]
 
 
 def test_words_name_the_largest_contributions_in_order():
@@ -97,10 +102,20 @@ def test_words_name_the_largest_contributions_in_order():
     columns[0, EVIDENCE_NAMES.index("amplitude")] = -0.5
     columns[0, EVIDENCE_NAMES.index("border")] = 0.25
     columns[0, EVIDENCE_NAMES.index("peak_snr")] = 0.1
-    row = explained_table(["sky.png"], Contributions(9.0, np.array([2.0]), columns, np.array([-7.0]))).iloc[0]
+    parts = Contributions(9.0, np.array([2.0]), columns, np.array([-7.0]))
+    row = explained_table(["sky.png"], parts, verdicts_of(parts)).iloc[0]
     told = {feature.name: feature.description for feature in FEATURES}
     assert in_words(row) == (f"log evidence, before any tree +2.00; {told['amplitude']} −0.50; {told['border']} +0.25")
     assert meaning("start") == "log evidence, before any tree"
+
+
+def test_words_leave_out_what_adds_nothing_and_name_the_second_look():
+    parts = Contributions(0.5, np.array([2.0, 0.0]), np.zeros((2, len(EVIDENCE_NAMES))), np.zeros(2))
+    again = verdicts_of(parts, change=np.array([-1.25, 0.0])).assign(decided_by=["cnn", "lightgbm"])
+    table = explained_table(["a.png", "b.png"], parts, again)
+    assert in_words(table.iloc[0]) == "log evidence, before any tree +2.00; the second look −1.25"
+    assert in_words(table.iloc[1]) == "nothing speaks for a lens or against one"
+    assert table.drop(columns="image").sum(axis=1).to_numpy() == pytest.approx([1.25, 0.5])
 
 
 def test_a_run_tells_what_every_validation_verdict_comes_from(run):

@@ -180,7 +180,7 @@ def test_dependence_is_averaged_over_the_skies_that_were_learnt_from(tmp_path, m
     frame.loc[:9, "label"] = pd.NA
     features = write_frame(tmp_path / "features", tmp_path, frame)
     seen = []
-    monkeypatch.setattr("classify.train.explain_run", lambda run, model, validation, training: seen.append(training))
+    monkeypatch.setattr("classify.train.explain_run", lambda run, model, others, own, **told: seen.append(own))
     train(features, tmp_path / "run", config=replace(QUICK, subset=50.0))
     x, y = labelled(frame)
     chosen = boost(x, y, x[:0], [], config=replace(QUICK, subset=50.0)).chosen
@@ -263,7 +263,7 @@ def test_metrics_are_those_of_the_predictions_written(run):
 def test_offsets_are_distances_from_the_true_to_the_found_centre(run):
     table = pd.read_csv(run / "validation-predictions.csv")
     assert table.columns.tolist() == [
-        "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px",
+        "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px", "decided_by",
     ]  # fmt: skip
     assert table.loc[table["label"] == 1, "offset_px"].tolist() == pytest.approx([5.0] * 10)
     assert table.loc[table["label"] == 0, "offset_px"].isna().all()
