@@ -2,6 +2,7 @@
 
 import math
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,11 @@ def density_at(table, e):
     return sum(table[row, column] * weight for row, column, weight in corners)
 
 
+@cache
+def source_counts():
+    return tables._source_counts(tables.N_SIZES)
+
+
 def naive_log_factor(model, strength, dx, dy, e):
     """Log of one galaxy's factor, its shear from the drawn stretches, its density from the lens equation."""
     lens, r, phi = tables.halo(strength), math.hypot(dx, dy), math.atan2(dy, dx)
@@ -47,7 +53,7 @@ def naive_log_factor(model, strength, dx, dy, e):
     if beta[0] < 0:
         return -math.inf
     total = 0.0
-    for rho, log_luminosity, brighter in tables._source_counts(tables.N_SIZES):
+    for rho, log_luminosity, brighter in source_counts():
         tangential, radial = (float(s[0]) for s in lensing.stretches(lens, np.array([r]), np.array([rho])))
         number = np.diff(beta**2)[0] / np.diff(radii**2)[0]
         number *= np.interp(-math.log(tangential * radial), log_luminosity, brighter)
