@@ -93,9 +93,8 @@ class Progress:
         seconds = self._clock() - self._start
         rate = self._rate(done)
         if done >= total:
-            return (
-                f"{self._work}: {total} {self._unit} in {duration(seconds)} ({_told(rate)} {self._unit}/s){self._note}"
-            )
+            speed = f" ({_told(rate)} {self._unit}/s)" if rate > 0 else ""
+            return f"{self._work}: {total} {self._unit} in {duration(seconds)}{speed}{self._note}"
         left = duration((total - done) / rate) if rate > 0 else "?"
         return f"{self._work}: {done}/{total} {self._unit}, {_told(rate)} {self._unit}/s, {left} left{self._note}"
 

@@ -408,6 +408,13 @@ def test_what_an_earlier_run_had_done_does_not_count_as_speed():
     assert stream.getvalue().splitlines()[-1] == "features: 1000 skies in 10 s (10.0 skies/s)"
 
 
+def test_work_that_an_earlier_run_had_ended_has_no_speed():
+    stream, times = io.StringIO(), iter(np.arange(0.0, 0.1, 0.01))
+    show = Progress("tune", unit="trials", stream=stream, clock=lambda: next(times))
+    show(4, 4, "log loss 0.1")
+    assert stream.getvalue() == "tune: 4 trials in 0 s; log loss 0.1\n"
+
+
 def test_progress_of_a_few_skies_tells_each_once():
     stream = io.StringIO()
     show = Progress("features", stream=stream, clock=Clock())

@@ -108,7 +108,10 @@ def test_cut_outs_of_all_sizes_show_the_same_shape():
 def test_the_pictures_are_read_alike_in_any_number_of_processes(sky, tmp_path):
     path = draw_sky(tmp_path / "b.png", np.random.default_rng(8))
     task = (path, measure(read_sky(path)), TEMPLATE)
-    one, two = read_inputs([task] * 20, n_jobs=1), read_inputs([task] * 20, n_jobs=2)
+    told = []
+    one = read_inputs([task] * 20, n_jobs=1, progress=lambda done, total: told.append((done, total)))
+    two = read_inputs([task] * 20, n_jobs=2)
+    assert told == [(0, 20), (16, 20), (20, 20)]
     assert len(one) == len(two) == 20
     assert all(np.array_equal(a.cut_outs, b.cut_outs) and np.array_equal(a.e, b.e) for a, b in zip(one, two))
 

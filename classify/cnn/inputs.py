@@ -133,6 +133,7 @@ def read_inputs(
     """
     chunks = [(tasks[start : start + SKIES_A_TASK],) for start in range(0, len(tasks), SKIES_A_TASK)]
     found: list[FieldInput] = []
+    report(progress, 0, len(tasks))
     for chunk in parallel(_inputs_of, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1):
         found += [FieldInput(**arrays) for arrays in chunk]
         report(progress, len(found), len(tasks))
