@@ -64,6 +64,14 @@ def test_help_answers_at_once_and_imports_nothing_heavy():
     assert not {"numpy", "pandas", "lightgbm", "matplotlib", "numba", "astropy"} & set(done.stdout.split())
 
 
+def test_the_package_runs_as_the_command():
+    told = subprocess.run(
+        [sys.executable, "-m", "classify", "config", "--show"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert told.stdout.startswith("# Settings of darkmatter")
+
+
 def test_help_names_every_command_and_version_the_version(capsys):
     assert exit_of(["--help"]) == 0
     told = capsys.readouterr().out
