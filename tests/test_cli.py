@@ -1,6 +1,5 @@
 """The command: what it does, what it says, and with which code it ends."""
 
-import io
 import json
 import subprocess
 import sys
@@ -20,13 +19,10 @@ from classify.cli import COMMANDS, build_parser, main
 from classify.commands import defaults
 from classify.config import TrainConfig
 from classify.explain import in_words
-from classify.heatmaps import named, worth_a_look
 from classify.model import LensModel
-from classify.progress import Progress, duration
 from classify.train import train
 from darkmatter_features import plots
 from darkmatter_features.dataset import Dataset
-from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.shapes import measure
 from darkmatter_features.simulation import simulate_dataset
@@ -283,43 +279,6 @@ def test_an_interrupt_is_one_line_and_130(monkeypatch, capsys):
     assert capsys.readouterr().err == "darkmatter: interrupted\n"
 
 
-def write_run(run: Path, probabilities: list[float], labels: list[float]) -> Path:
-    run.mkdir()
-    n = len(labels)
-    table = pd.DataFrame({"sky": [f"validation/{i}.png" for i in range(n)], "label": labels})
-    table = table.assign(probability=probabilities, lens_row=[7.0] + [np.nan] * (n - 1), lens_column=8.0)
-    table.to_csv(run / "validation-predictions.csv", index=False)
-    (run / "run.json").write_text(json.dumps({"dataset": "/skies"}))
-    return run
-
-
-def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
-    run = write_run(tmp_path / "run", [0.1, 0.45, 0.99, 0.9, 0.02, 0.55, 0.97, 0.2], [1, 0, 1, 0, 0, 1, 1, 0])
-    drawn = worth_a_look(run, 6)
-    names = ["wrong-0", "wrong-3", "unsure-1", "unsure-5", "sure-2", "sure-6"]
-    assert [each.name for each in drawn] == names
-    assert drawn[0].sky == Path("/skies/validation/0.png")
-    assert drawn[0].lens == (7.0, 8.0)
-    assert drawn[1].lens is None
-
-
-def test_an_unsure_mistake_is_drawn_once(tmp_path):
-    run = write_run(tmp_path / "run", [0.49, 0.9, 0.6], [1, 1, 1])
-    assert [each.name for each in worth_a_look(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
-
-
-def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
-    run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
-    drawn = worth_a_look(run, 10, data="elsewhere")
-    assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
-    assert drawn[0].sky == Path("elsewhere/validation/3.png")
-
-
-def test_fewer_than_no_skies_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="must be 0 or more, got -4"):
-        worth_a_look(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
-
-
 def test_no_jobs_draw_no_heatmaps(here, capsys):
     for name in ("one.png", "two.png"):
         draw_sky(here / name, np.random.default_rng(0))
@@ -328,131 +287,6 @@ def test_no_jobs_draw_no_heatmaps(here, capsys):
         capsys.readouterr().err
         == "darkmatter: the number of jobs must not be 0; give 1 or more, or -1 for one a core\n"
     )
-
-
-def test_a_run_without_predictions_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="darkmatter train"):
-        worth_a_look(tmp_path, 3)
-
-
-def test_heatmaps_of_skies_of_one_name_are_numbered():
-    drawn = named([Path("a/sky.png"), Path("b/sky.fits.gz"), Path("b/other.png")])
-    assert [each.name for each in drawn] == ["sky-1", "sky-2", "other"]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_progress_on_a_terminal_rewrites_one_line():
-    stream, clock = Terminal(), Clock()
-    show = Progress("features", stream=stream, clock=clock)
-    for done in range(1, 101):
-        clock.now += 0.02
-        show(done, 100)
-    states = stream.getvalue().split("\r")[1:]
-    assert len(states) < 25  # 2 s at one state each 0.1 s, and the last
-    assert stream.getvalue().count("\n") == 1
-    assert states[1].rstrip() == "features: 6/100 skies, 50.0 skies/s, 2 s left"
-    assert states[-1].rstrip() == "features: 100 skies in 2 s (50.0 skies/s)"
-
-
-def test_a_shorter_state_covers_a_longer_one():
-    stream, clock = Terminal(), Clock()
-    show = Progress("features", stream=stream, clock=clock)
-    clock.now = 1.0
-    show(1, 10_000)
-    clock.now = 2.0
-    show(10_000, 10_000)
-    longer, shorter = stream.getvalue().split("\r")[1:]
-    assert len(shorter.rstrip("\n")) >= len(longer)
-
-
-def test_progress_elsewhere_is_at_most_a_line_each_tenth():
-    stream, clock = io.StringIO(), Clock()
-    show = Progress("features", stream=stream, clock=clock)
-    for done in range(1001):
-        clock.now += 0.1
-        show(done, 1000)
-    lines = stream.getvalue().splitlines()
-    assert len(lines) == 10
-    assert lines[0] == "features: 100/1000 skies, 10.0 skies/s, 1 min 30 s left"
-    assert "\r" not in stream.getvalue()
-
-
-def test_a_notice_stands_once_before_the_first_state():
-    stream = Terminal()
-    show = Progress("features", notice=lambda: "compiling", stream=stream, clock=Clock())
-    for done in range(3):
-        show(done, 2)
-    assert stream.getvalue().startswith("compiling\n\rfeatures: 0/2")
-    assert stream.getvalue().count("compiling") == 1
-
-
-@pytest.mark.parametrize(("notice", "done"), [(lambda: None, 0), (lambda: "compiling", 2)])
-def test_no_notice_without_a_reason_or_without_work(notice, done):
-    stream = io.StringIO()
-    Progress("features", notice=notice, stream=stream, clock=Clock())(done, 2)
-    assert "compiling" not in stream.getvalue()
-
-
-def test_what_an_earlier_run_had_done_does_not_count_as_speed():
-    stream, clock = io.StringIO(), Clock()
-    show = Progress("features", stream=stream, clock=clock)
-    show(900, 1000)
-    clock.now = 10.0
-    show(950, 1000)
-    show(1000, 1000)
-    assert "950/1000" not in stream.getvalue()  # no new tenth
-    assert stream.getvalue().splitlines()[-1] == "features: 1000 skies in 10 s (10.0 skies/s)"
-
-
-def test_work_that_an_earlier_run_had_ended_has_no_speed():
-    stream, times = io.StringIO(), iter(np.arange(0.0, 0.1, 0.01))
-    show = Progress("tune", unit="trials", stream=stream, clock=lambda: next(times))
-    show(4, 4, "log loss 0.1")
-    assert stream.getvalue() == "tune: 4 trials in 0 s; log loss 0.1\n"
-
-
-def test_progress_of_a_few_skies_tells_each_once():
-    stream = io.StringIO()
-    show = Progress("features", stream=stream, clock=Clock())
-    for done in (1, 2, 3, 3):
-        show(done, 3)
-    assert len(stream.getvalue().splitlines()) == 3
-
-
-def test_a_line_that_work_left_before_its_end_is_ended_once():
-    stream, clock = Terminal(), Clock()
-    show = Progress("tune", stream=stream, clock=clock)
-    show(1, 2)
-    show.stop()
-    show.stop()
-    show(2, 2)
-    show.stop()
-    assert stream.getvalue().count("\n") == 2
-
-
-def test_slow_progress_tells_its_rate_and_a_note():
-    stream, clock = io.StringIO(), Clock()
-    show = Progress("tune", unit="trials", stream=stream, clock=clock)
-    show(0, 10)
-    clock.now = 30.0
-    show(1, 10, "lowest log loss 0.0246")
-    assert stream.getvalue() == "tune: 1/10 trials, 0.033 trials/s, 4 min 30 s left; lowest log loss 0.0246\n"
-
-
-def test_durations_in_words():
-    assert [duration(s) for s in (0.2, 59.4, 75, 3600, 7300)] == ["0 s", "59 s", "1 min 15 s", "1 h 0 min", "2 h 1 min"]
 
 
 def test_a_history_line_without_validation_is_told_as_nan(capsys):

@@ -1,0 +1,58 @@
+"""Which skies are worth a look, and how their pictures are named."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classify.heatmaps import named, worth_a_look
+from darkmatter_features.errors import ConfigError, ModelError
+
+
+def write_run(run: Path, probabilities: list[float], labels: list[float]) -> Path:
+    run.mkdir()
+    n = len(labels)
+    table = pd.DataFrame({"sky": [f"validation/{i}.png" for i in range(n)], "label": labels})
+    table = table.assign(probability=probabilities, lens_row=[7.0] + [np.nan] * (n - 1), lens_column=8.0)
+    table.to_csv(run / "validation-predictions.csv", index=False)
+    (run / "run.json").write_text(json.dumps({"dataset": "/skies"}))
+    return run
+
+
+def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
+    run = write_run(tmp_path / "run", [0.1, 0.45, 0.99, 0.9, 0.02, 0.55, 0.97, 0.2], [1, 0, 1, 0, 0, 1, 1, 0])
+    drawn = worth_a_look(run, 6)
+    names = ["wrong-0", "wrong-3", "unsure-1", "unsure-5", "sure-2", "sure-6"]
+    assert [each.name for each in drawn] == names
+    assert drawn[0].sky == Path("/skies/validation/0.png")
+    assert drawn[0].lens == (7.0, 8.0)
+    assert drawn[1].lens is None
+
+
+def test_an_unsure_mistake_is_drawn_once(tmp_path):
+    run = write_run(tmp_path / "run", [0.49, 0.9, 0.6], [1, 1, 1])
+    assert [each.name for each in worth_a_look(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
+
+
+def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
+    run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
+    drawn = worth_a_look(run, 10, data="elsewhere")
+    assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
+    assert drawn[0].sky == Path("elsewhere/validation/3.png")
+
+
+def test_fewer_than_no_skies_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="must be 0 or more, got -4"):
+        worth_a_look(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
+
+
+def test_a_run_without_predictions_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="darkmatter train"):
+        worth_a_look(tmp_path, 3)
+
+
+def test_heatmaps_of_skies_of_one_name_are_numbered():
+    drawn = named([Path("a/sky.png"), Path("b/sky.fits.gz"), Path("b/other.png")])
+    assert [each.name for each in drawn] == ["sky-1", "sky-2", "other"]
