@@ -88,7 +88,8 @@ def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None, 
     -----
     For a lens at c of amplitude A with profile g(r), each ellipticity has the likelihood ratio
     ``p0(e_s) |de_s/de|^2 / p0(e)`` with ``e_s = (e - g) / (1 - g* e)`` (Seitz & Schneider 1997), and the positions have
-    ``prod n(r_i) / <n>^N``, with <n> the mean over the picture. The evidence is the mean of their product over c and A.
+    ``prod n(r_i)^A / <n^A>^N``, with <> the mean over the picture. The evidence is the mean of their product over
+    c and A.
     """
     template = template or LensTemplate.of_sky(catalog)
     rows, columns = (_cells(side) for side in catalog.shape)

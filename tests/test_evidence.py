@@ -93,6 +93,19 @@ def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance, 
         np.testing.assert_allclose(found[m], expected, rtol=tolerance, atol=tolerance)
 
 
+def test_directions_that_round_to_a_whole_turn_stay_within_the_table():
+    """Next to the first direction from below: in single precision it is the last, behind which there is nothing."""
+    n_angles, beyond = 32, np.full((2, 33, 5), np.nan, dtype=np.float32)
+    beyond[0] = 1.0
+    likelihood = np.empty((1, 1, 3))
+    kernels.lens_likelihood(
+        np.array([1e-7]), np.array([100.0]), beyond[:1], np.full((1, 200), 0.5, dtype=np.float32), 1.0,
+        np.zeros(1), np.zeros(1), likelihood,
+    )  # fmt: skip
+    assert beyond.shape[1] == n_angles + 1
+    np.testing.assert_array_equal(likelihood, 1.0)
+
+
 def test_counts_match_their_definition(rng, template):
     counted = replace(
         template,

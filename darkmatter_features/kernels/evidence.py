@@ -120,10 +120,10 @@ def direction(turn: Any) -> Any:
 
 @compiled
 def _polar(x: Any, y: Any, column: Any, row: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
-    """Fill `radius` (n,), counted in steps of the profiles and at most its last, and `turn` (n,), that of the shear.
+    """Fill `radius` (n,), in steps of the profiles, and `turn` (n,), the direction of the shear.
 
     The shear about (row, column) is tangential: along -exp(2i phi); its direction is a place among `n_angles` on the
-    square |x| + |y| = 1, as in :func:`direction`. No branches, so that it vectorises.
+    square |x| + |y| = 1, as in :func:`direction`, the end included. No branches, so that it vectorises.
     """
     for k in range(x.size):
         dx, dy = x[k] - column, y[k] - row
@@ -143,17 +143,17 @@ def lens_likelihood(
     amplitude lies, linear between two of them; negative where there is none. Amplitudes are spaced as the shears are:
     that of amplitude a lies a places further.
     """
-    n_radii, n_amplitudes = places.shape[1], likelihood.shape[2]
+    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], likelihood.shape[2]
     radius, turn = np.empty(x.size, dtype=np.int32), np.empty(x.size, dtype=np.float32)
     total = np.empty(n_amplitudes, dtype=np.float32)
     for m in range(rows.size):
-        _polar(x, y, columns[m], rows[m], 1.0 / step, ratios.shape[1] - 1, radius, turn)
+        _polar(x, y, columns[m], rows[m], 1.0 / step, n_angles, radius, turn)
         for p in range(places.shape[0]):
             total[:] = np.float32(0.0)
             for k in range(x.size):
                 if radius[k] >= n_radii or places[p, radius[k]] < 0.0:
                     continue
-                j, i = int(turn[k]), int(places[p, radius[k]])
+                j, i = min(int(turn[k]), n_angles - 1), int(places[p, radius[k]])
                 between, part = turn[k] - np.float32(j), places[p, radius[k]] - np.float32(i)
                 here, there = ratios[k, j, i : i + n_amplitudes + 1], ratios[k, j + 1, i : i + n_amplitudes + 1]
                 low = here[0] + between * (there[0] - here[0])
