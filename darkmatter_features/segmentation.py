@@ -49,7 +49,7 @@ class Segments:
     blended : (n,) bool array
         True where a galaxy shares its connected piece with others.
     threshold : float, counts
-        What a pixel must exceed.
+        What a pixel must exceed, or touch one that does and exceed the fainter limit of rims (noiseless backgrounds).
     noise : float, counts
         Standard deviation of a pixel's light summed over bands.
     """
