@@ -151,9 +151,9 @@ def mesh_over(
     Returns
     -------
     Mesh or None
-        None where the centres are no grid of two or more by two or more.
+        None where the centres are no grid of two or more by two or more, or there are no galaxies.
     """
-    if any(axis.size < 2 or axis[0] == axis[-1] for axis in (columns, rows)):
+    if x.size == 0 or any(axis.size < 2 or axis[0] == axis[-1] for axis in (columns, rows)):
         return None
     shape = tuple(_length(c, at, stride, reach) for c, at in ((rows, y), (columns, x)))
     return Mesh(columns, rows, stride, (shape[0], shape[1]), near)

@@ -194,3 +194,7 @@ def test_centres_that_are_no_grid_have_no_mesh(few):
     x, y, *_ = few
     assert mesh_over(COLUMNS[:1], ROWS, x, y) is None
     assert mesh_over(COLUMNS, np.zeros(2), x, y) is None
+
+
+def test_no_galaxies_have_no_mesh():
+    assert mesh_over(COLUMNS, ROWS, np.empty(0), np.empty(0)) is None

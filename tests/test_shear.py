@@ -125,6 +125,14 @@ def test_far_from_all_galaxies_the_map_is_unknown_not_wrong():
     assert np.isnan(maps.gamma_t[0, -1, -1])
 
 
+def test_maps_of_no_galaxies_are_unknown():
+    maps = shear_maps(catalog_of(*np.empty((4, 0))), LensTemplate.default())
+    assert np.isnan(maps.gamma_t).all()
+    assert np.isnan(maps.gamma_x).all()
+    assert not maps.snr.any()
+    assert not maps.snr_cross.any()
+
+
 # Large fields
 
 
