@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from math import inf, isfinite
 from pathlib import Path
@@ -107,8 +107,9 @@ class MeasureConfig:
         return from_settings(cls, read_sections(path).get("measure", {}), source=f"{path}, [measure]")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings by name, as JSON and TOML can hold them."""
-        return asdict(self)
+        """Return the settings by name, as JSON and TOML can hold them; a number set as 16 is 16.0."""
+        kinds: dict[str, Any] = {declared.name: declared.type for declared in fields(self)}
+        return {name: kind(getattr(self, name)) for name, kind in kinds.items()}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any], *, source: str = "settings") -> Self:

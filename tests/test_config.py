@@ -83,6 +83,13 @@ def test_the_fingerprint_of_features_already_made_still_holds():
     assert MeasureConfig(n_pixels=12, smallest_scale=20.5).fingerprint() == "09e1af16786db167"
 
 
+def test_a_number_written_without_a_point_is_the_same_setting(tmp_path):
+    """Features made with `grid_spacing = 16` serve a training with the default, 16.0."""
+    config = MeasureConfig.read(_written(tmp_path, "[measure]\ngrid_spacing = 16\nthreshold_sigma = 3\n"))
+    assert config.fingerprint() == MeasureConfig().fingerprint()
+    assert {type(value) for value in config.to_dict().values()} == {bool, int, float}
+
+
 def test_settings_survive_their_dict():
     config = MeasureConfig(n_pixels=9)
     assert MeasureConfig.from_dict(config.to_dict()) == config
