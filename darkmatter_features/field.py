@@ -9,6 +9,9 @@ from darkmatter_features.catalogs import ShapeCatalog
 
 Array = NDArray[np.float64]
 
+LEAST_SCATTER = 1e-6
+"""Of a component: shapes that scatter less are no galaxies', and their inverse variances would have no finite sums."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -47,14 +50,14 @@ def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
     share = weight * (weight.sum() / (weight**2).sum())
     e1, e2 = (e - subtract_mean * np.average(e, weights=share) for e in (catalog.e1, catalog.e2))
     # Such that the S/N has unit scatter whatever the weights are: galaxies of none then neither help nor harm.
-    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, np.finfo(np.float64).tiny)
+    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, LEAST_SCATTER**2)
     x, y, size = (catalog.x - left) / side, (catalog.y - low) / side, ((right - left) / side, (high - low) / side)
     return Field(x, y, e1, e2, share, variance, (left, low), side, size)
 
 
 def mean_snr(catalog: ShapeCatalog) -> float:
-    """Return the mean ellipticity over its root mean square error."""
+    """Return the mean ellipticity over its root mean square error; nan where nothing scatters."""
     field = field_of(catalog, subtract_mean=True)
     mean = abs(np.average(catalog.e1 + 1j * catalog.e2, weights=field.share))
     error = np.sqrt((field.share**2 * (field.e1**2 + field.e2**2)).sum()) / field.share.sum()
-    return float(mean / error)
+    return float(mean / error) if error > 0.0 else np.nan

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from darkmatter_features.catalogs import ShapeCatalog
+from darkmatter_features.coordinates import sky_place
 from darkmatter_features.location import Location
 from darkmatter_features.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.panels import FIRST_CONTOUR, SHEAR_COLORS, contour_levels, crosshair, ring
@@ -102,7 +103,7 @@ def draw_snr(axes: Axes, found: Location, snr: Array, limit: float) -> Axes:
     )  # fmt: skip
     above = contour_levels(limit)
     levels = [level for level in (*-above[::-1], *above) if snr.min() < level < snr.max()]
-    if levels:
+    if levels and _has_contours(snr):
         styles = ["dashed" if level < 0 else "solid" for level in levels]
         axes.contour(found.columns, found.rows, snr, levels, colors="white", alpha=0.55, linewidths=0.6,
                      linestyles=styles, zorder=1)  # fmt: skip
@@ -119,9 +120,14 @@ def _draw_posterior(axes: Axes, found: Location) -> None:
     ordered = np.sort(log.ravel())[::-1]
     held = (10.0**ordered).cumsum()
     levels = [float(ordered[np.searchsorted(held, share * held[-1])]) for share in INSIDE]
-    if log.min() < levels[0] < levels[1] < log.max():
+    if log.min() < levels[0] < levels[1] < log.max() and _has_contours(log):
         axes.contour(found.columns, found.rows, log, levels, colors="white", alpha=0.9, linewidths=0.9,
                      linestyles=["--", "-"], zorder=3)  # fmt: skip
+
+
+def _has_contours(cells: Array) -> bool:
+    """Tell whether contours can run among cells: a field so narrow that it is one cell across has none."""
+    return bool(min(cells.shape) > 1)
 
 
 def _sticks(catalog: ShapeCatalog) -> tuple[Array, Array, NDArray[np.complex128], float]:
@@ -198,9 +204,8 @@ def _write_header(figure: Figure, catalog: ShapeCatalog, found: Location) -> Non
     write(figure, LEFT, 40, shortened(catalog.name, 60), **BIG)
     unit = " arcmin" if catalog.wcs is not None else ""
     told = f"x {found.x:.5g}, y {found.y:.5g}{unit}, error {float(f'{found.position_error:.2g}'):g}"
-    if catalog.wcs is not None:
-        ra, dec = catalog.wcs.wcs_pix2world([[found.x, found.y]], 0)[0]
-        told += f"; RA {ra:.4f}°, Dec {dec:.4f}°"
+    if (on_sky := sky_place(catalog, found.x, found.y)) is not None:
+        told += "; RA {:.4f}°, Dec {:.4f}°".format(*on_sky)
     write(figure, LEFT, 78, told.replace("-", "−"), **SMALL)
     odds = f"S/N {found.snr:.1f} (cross {found.snr_cross:.1f}), log odds {found.log_odds:.1f}"
     p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
@@ -228,7 +233,8 @@ def _write_key(figure: Figure, n_galaxies: int, limit: float, *, has_lens: bool)
 
 
 def _extent(found: Location) -> tuple[float, float, float, float]:
-    half_x, half_y = (0.5 * (grid[1] - grid[0]) if grid.size > 1 else 0.5 for grid in (found.columns, found.rows))
+    steps = [np.diff(grid[:2]).sum() for grid in (found.columns, found.rows)]
+    half_x, half_y = (0.5 * (step or max(steps)) for step in steps)  # a single cell is about as wide as it is high
     return (
         found.columns[0] - half_x, found.columns[-1] + half_x, found.rows[0] - half_y, found.rows[-1] + half_y
     )  # fmt: skip

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import kstest
 
 import darkmatter_features as dm
+import darkmatter_features.location as location_module
 import darkmatter_features.profile_sums as profile_sums_module
 from darkmatter_features.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.errors import ConfigError
@@ -132,6 +133,13 @@ def test_planted_lens_is_found_within_its_error():
     assert max(abs(each.snr_cross) for each in found) < 4
 
 
+def test_no_lens_is_told_closer_than_a_cell(rng):
+    """Of shapes without scatter all of the posterior is in a cell or two: the error is that within a cell, at least."""
+    found = locate(galaxies(rng, theta_e=THETA_E, n=2000, scatter=0.01))
+    assert found.posterior.max() > 0.3
+    assert 0.99 < found.position_error / (SIDE / FINE / np.sqrt(6)) < 2
+
+
 def test_maps_peak_and_posterior_agree_with_what_is_told(rng):
     found = locate(galaxies(rng, theta_e=THETA_E))
     assert found.snr == found.snr_map.max()
@@ -187,6 +195,18 @@ def test_weights_of_galaxies_that_are_noise_save_the_lens(rng):
     assert weighted.log_odds > plain.log_odds + 5 > inverted.log_odds + 5
 
 
+def test_noise_has_unit_variance_whatever_the_weights_are(rng):
+    """Half of the galaxies scatter thrice as much as the others, and weigh a quarter: 400 skies, known to 3 %."""
+    n, scatter = 200, np.repeat([0.1, 0.3], 100)
+    z = rng.uniform(0, SIDE, n) + 1j * rng.uniform(0, SIDE, n)
+    e = scatter * np.sqrt(2) * np.exp(2j * np.pi * rng.random(n))
+    field = field_of(catalog_of(z, e, weight=np.repeat([4.0, 1.0], 100)), subtract_mean=False)
+    turned = e[:, None] * np.exp(2j * np.pi * rng.random((n, 400)))
+    skies = turned.real.copy(), turned.imag.copy()
+    first, second = sums_about(field, default_profiles(), *field.grid(2), *skies)
+    assert (first / np.sqrt(second)[:, None]).std() == pytest.approx(1.0, abs=0.08)
+
+
 def test_a_factor_of_all_weights_changes_nothing(rng):
     catalog = galaxies(rng, theta_e=THETA_E, weight=rng.uniform(0.5, 2.0, N))
     scaled = locate(replace(catalog, weight=1000.0 * catalog.weight))
@@ -201,6 +221,17 @@ def test_a_bias_of_the_shapes_is_told_and_comes_off(rng):
     a, b = (locate(each, subtract_mean=True) for each in (clean, biased))
     assert_allclose((a.x, a.y, a.log_odds), (b.x, b.y, b.log_odds), rtol=1e-6)
     assert log_odds(biased, subtract_mean=True) == pytest.approx(b.log_odds)
+
+
+def test_shapes_that_do_not_scatter_tell_of_no_lens(rng):
+    """A column of zeros that stands for shapes never measured, or one value for all: finite figures, and no lens."""
+    catalog = galaxies(rng, n=50)
+    for e1 in (0.0, 0.25):
+        found = locate(replace(catalog, e1=np.full(50, e1), e2=np.zeros(50)), subtract_mean=True)
+        assert found.log_odds < 0
+        assert np.isfinite((found.x, found.y, found.position_error, found.log_odds)).all()
+        assert abs(found.snr) < 1
+    assert np.isnan(locate(replace(catalog, e1=np.zeros(50), e2=np.zeros(50))).mean_snr)
 
 
 # Large fields
@@ -286,6 +317,20 @@ def test_p_values_of_scrambled_skies_are_even():
     assert kstest(p, "uniform").pvalue > 1e-3
 
 
+def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
+    """Half of the phases would leave 0.64 of the ellipticities in, turned by 45 degrees."""
+    catalog, drawn = galaxies(rng, n=200), []
+    monkeypatch.setattr(
+        location_module, "odds_of_skies", lambda field, profiles, e1, e2, **_: drawn.append(e1 + 1j * e2) or e1[0]
+    )
+    p_value(catalog, n_scrambles=60, rng=rng)
+    e = np.concatenate(drawn, axis=1)
+    assert e.shape == (200, 60)
+    turn = e / (catalog.e1 + 1j * catalog.e2)[:, None]
+    assert_allclose(np.abs(turn), 1.0)
+    assert abs(turn.mean()) < 4 / np.sqrt(e.size)
+
+
 def test_p_value_of_a_planted_lens_is_the_smallest_that_can_be_told(rng):
     catalog = galaxies(rng, theta_e=THETA_E)
     assert p_value(catalog, n_scrambles=60, rng=rng) == 1 / 61
@@ -322,6 +367,31 @@ def test_picture_marks_the_place_its_error_and_the_truth(rng, n, tmp_path):
     (sticks,) = [drawn for drawn in figure.axes[0].collections if isinstance(drawn, LineCollection)]
     n_sticks = len(sticks.get_segments())
     assert n_sticks == n if n <= MAX_STICKS else 0.9 * CELLS**2 < n_sticks <= CELLS**2
+
+
+def test_a_field_one_cell_across_is_drawn(rng, tmp_path):
+    z = rng.uniform(0, 1e5, 40) + 1j * rng.uniform(0, 1.0, 40)
+    catalog = catalog_of(z, 0.2 * np.exp(2j * np.pi * rng.random(40)))
+    found = locate(catalog)
+    assert found.rows.size == 1 < found.columns.size
+    figure = draw_location(catalog, found)
+    figure.savefig(tmp_path / "map.png")
+    low, high = figure.axes[0].get_ylim()
+    assert low < catalog.y.min() < catalog.y.max() < high < low + 3
+
+
+def test_picture_tells_ra_and_dec_of_a_table_that_has_all_four(rng):
+    """They are those of the record: a fit to RA and Dec, here 1/3600 degree to the unit, x to the west."""
+    catalog = galaxies(rng, theta_e=THETA_E)
+    located = replace(catalog, ra=180.0 - (catalog.x - SIDE / 2) / 3600, dec=(catalog.y - SIDE / 2) / 3600)
+    found = locate(located)
+    ra, dec = 180.0 - (found.x - SIDE / 2) / 3600, (found.y - SIDE / 2) / 3600
+    assert [f"RA {ra:.4f}°, Dec {dec:.4f}°" in told for told in _header(located, found)].count(True) == 1
+    assert not any("RA" in told for told in _header(catalog, found))
+
+
+def _header(catalog, found):
+    return [text.get_text() for text in draw_location(catalog, found).texts]
 
 
 def test_locate_is_a_public_name():
