@@ -196,5 +196,13 @@ def test_centres_that_are_no_grid_have_no_mesh(few):
     assert mesh_over(COLUMNS, np.zeros(2), x, y) is None
 
 
+def test_sums_go_galaxy_by_galaxy_at_least_as_far_as_is_asked(few):
+    x, y, *_ = few
+    least = mesh_over(COLUMNS, ROWS, x, y)
+    assert least.reach == pytest.approx(12 * 0.5)  # six widths of two steps
+    assert mesh_over(COLUMNS, ROWS, x, y, near=0.1).reach == least.reach
+    assert mesh_over(COLUMNS, ROWS, x, y, near=7.5).reach == 7.5
+
+
 def test_no_galaxies_have_no_mesh():
     assert mesh_over(COLUMNS, ROWS, np.empty(0), np.empty(0)) is None

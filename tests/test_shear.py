@@ -39,6 +39,16 @@ def test_peak_finds_the_lens(rng):
     assert np.hypot(peak.column - CENTRE[0], peak.row - CENTRE[1]) < 10
 
 
+def test_peak_is_refined_below_the_grid():
+    """Of a map that is a parabola along each axis, the vertex: 5 and -3 px from the highest centre."""
+    maps = shear_maps(catalog_of([5.0], [5.0], [0.1], [0.0], shape=(161, 321)), config=MeasureConfig(grid_spacing=16))
+    snr = 9 - ((maps.rows[:, None] - 85) / 40) ** 2 - ((maps.columns - 141) / 50) ** 2
+    peak = replace(maps, snr=np.stack([0.5 * snr, snr]), scales=maps.scales[:2]).peak
+    assert (peak.row, peak.column, peak.scale) == pytest.approx((85, 141, maps.scales[1]))
+    corner = replace(maps, snr=(maps.rows[:, None] + maps.columns)[None]).peak
+    assert (corner.row, corner.column) == (160, 320)
+
+
 def test_snr_has_unit_scatter_without_a_lens(rng):
     """Over many skies, tangential and cross S/N at a place are standard normal."""
     at_place = []
