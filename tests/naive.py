@@ -66,10 +66,11 @@ def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
 
 
 def matched_filter(catalog, template, step, rows, columns):
-    """S/N of tangential and cross shear about every centre, of one profile that is zero a step beyond its last node."""
+    """S/N of tangential and cross shear about every centre, of the mean profile, zero a step beyond its last node."""
     mean_e1, mean_e2, v = template.unlensed(catalog)
     e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
-    profile = np.append(template.shear[0], 0.0)
+    mean = sum(weight.sum() * shear for weight, shear in zip(template.weights, template.shear, strict=True))
+    profile = np.append(mean, 0.0)
     snr = np.zeros((2, len(rows), len(columns)))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):

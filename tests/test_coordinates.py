@@ -48,4 +48,8 @@ def test_ra_and_dec_that_do_not_go_with_x_and_y_tell_nothing(rng):
     catalog = catalog_on(camera(150.0, 2.0), rng)
     assert sky_place(replace(catalog, ra=rng.permutation(catalog.ra)), 1800.0, 2500.0) is None
     assert sky_place(replace(catalog, ra=None, dec=None), 1800.0, 2500.0) is None
+    near = np.hypot(catalog.x - 1800, catalog.y - 2500) < 1000
+    for noise, is_told in ((0.01, True), (0.2, False)):
+        off = noise * catalog.dec[near].std() * rng.normal(size=len(catalog))
+        assert (sky_place(replace(catalog, dec=catalog.dec + off), 1800.0, 2500.0) is not None) == is_told
     assert sky_place(replace(catalog, ra=np.full(len(catalog), np.nan)), 1800.0, 2500.0) is None

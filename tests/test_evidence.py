@@ -149,6 +149,30 @@ def test_evidence_is_the_mean_over_places_and_strengths(rng, template):
     assert evidence.posterior.sum() == pytest.approx(1)
 
 
+def test_error_of_the_place_is_that_of_the_whole_posterior(rng, template):
+    """Where little is known most cells stay whole, and the parts of those that are cut count no more than they do."""
+    catalog = lensed_catalog(rng, n=40, gamma=0.0)
+    evidence = lens_evidence(catalog, template)
+    side = np.arange(128) * 4 + 1.5
+    rows, columns = (axis.ravel() for axis in np.meshgrid(side, side, indexing="ij"))
+    whole = logsumexp(likelihoods(catalog, template, rows, columns)[0], axis=(1, 2), b=template.weights)
+    square = np.exp(whole - logsumexp(whole)) @ ((rows - evidence.row) ** 2 + (columns - evidence.column) ** 2)
+    assert evidence.position_error > 100
+    assert evidence.position_error == pytest.approx(np.sqrt(square), rel=0.02)
+
+
+def test_of_two_places_alike_one_is_told_not_the_middle(rng, template):
+    """A sky that is its own image turned by half a turn, of two lenses."""
+    sky = lensed_catalog(rng, n=120, centre=(150.0, 150.0), gamma=_profile(template))
+    own = np.flatnonzero(sky.x + sky.y < 511)
+    x, y, e1, e2 = (values[own] for values in (sky.x, sky.y, sky.e1, sky.e2))
+    both = catalog_of(np.r_[x, 511 - x], np.r_[y, 511 - y], np.r_[e1, e1], np.r_[e2, e2])
+    evidence = lens_evidence(both, template)
+    np.testing.assert_allclose(evidence.posterior, evidence.posterior[::-1, ::-1], atol=0.01)
+    assert evidence.position_error > 100
+    assert min(np.hypot(evidence.column - at, evidence.row - at) for at in (150, 361)) < 30
+
+
 @pytest.mark.parametrize("cross", [False, True])
 def test_odds_without_a_lens_are_one_in_the_mean(rng, template, cross):
     """E[evidence | no lens] = 1: what makes it a likelihood ratio. For a faint lens, whose evidence scatters little."""

@@ -331,6 +331,12 @@ def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
     assert abs(turn.mean()) < 4 / np.sqrt(e.size)
 
 
+def test_scrambles_with_the_same_odds_count_against_the_lens(rng, monkeypatch):
+    monkeypatch.setattr(location_module, "odds_of_field", lambda *_, **__: 3.0)
+    monkeypatch.setattr(location_module, "odds_of_skies", lambda *_, **__: np.array([2.0, 3.0, 4.0]))
+    assert p_value(galaxies(rng, n=20), n_scrambles=3, rng=rng) == 3 / 4
+
+
 def test_p_value_of_a_planted_lens_is_the_smallest_that_can_be_told(rng):
     catalog = galaxies(rng, theta_e=THETA_E)
     assert p_value(catalog, n_scrambles=60, rng=rng) == 1 / 61

@@ -22,9 +22,12 @@ def _gamma(radius):
 
 
 def test_matched_filter_matches_naive(rng):
-    """With a bias and a scatter of their own for partial galaxies."""
+    """With a bias and a scatter of their own for partial galaxies, and the mean of two profiles."""
+    shear = LensTemplate.default().shear[0]
     template = replace(
         LensTemplate.default(),
+        shear=np.stack([shear, shear[::-1]]),
+        weights=np.repeat([[0.6], [0.4]], 8, axis=1) / 8,
         mean_e1=np.array([0.1, -0.2]),
         mean_e2=np.array([0.0, 0.1]),
         sigma_e=np.array([0.2, 0.4]),
