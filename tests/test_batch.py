@@ -59,15 +59,26 @@ def test_row_of_the_table_is_the_row_of_the_sky(data, tmp_path):
 
 
 def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, monkeypatch):
-    known = []
-    monkeypatch.setattr(batch, "fit_template", lambda skies: known.append(skies.catalogs) or LensTemplate.default())
+    """Each fitted to all but a part; those of the validation split are mapped by the one fitted to all."""
+    known, used = [], {}
+
+    def fit(skies):
+        known.append({catalog.name for catalog in skies.catalogs})
+        return LensTemplate.default(mean_e1=0.01 * len(known))
+
+    def row(catalog, *, template, config):
+        used[catalog.name] = known[round(template.mean_e1[0] / 0.01) - 1]
+        return np.zeros(len(FEATURES))
+
+    monkeypatch.setattr(batch, "fit_template", fit)
+    monkeypatch.setattr(batch, "row_of_catalog", row)
     simulate_dataset(tmp_path / "data", n_training=6, n_validation=1, n_jobs=1)
     extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
-    assert len(known[0]) == 6
-    for part, catalogs in enumerate(known[1:]):
-        names = {catalog.name for catalog in catalogs}
-        left_out = {f"training/training-{k:05d}.png" for k in range(6) if k % batch.N_PARTS == part}
-        assert names == {f"training/training-{k:05d}.png" for k in range(6)} - left_out
+    training = [f"training/training-{k:05d}.png" for k in range(6)]
+    assert used.pop("validation/validation-00000.png") == set(training) == known[0]
+    assert used == {
+        name: set(training) - set(training[k % batch.N_PARTS :: batch.N_PARTS]) for k, name in enumerate(training)
+    }
 
 
 def test_catalogs_hold_every_galaxy(data, tmp_path):
