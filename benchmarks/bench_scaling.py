@@ -25,6 +25,7 @@ from scaling_plot import draw
 from darkmatter_features import profile_sums, shear
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.catalogs import ShapeCatalog
+from darkmatter_features.config import MeasureConfig
 from darkmatter_features.dataset import Dataset
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.location import locate, p_value
@@ -36,7 +37,7 @@ from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.sky import Sky, read_sky
 from darkmatter_features.template import LensTemplate
 
-SPACING = 10.0  # pixels between centres, the default
+SPACING = MeasureConfig().grid_spacing
 SCATTER, BIAS = 0.22, 0.05
 MOST_PAIRS = {"maps": 3e8, "locate": 1e8}  # of galaxies and centres, direct: a second or two
 SKY = 512

@@ -23,7 +23,7 @@ NARROW = 2.5
 FAINT = 3.4e-4
 # What a galaxy costs at a centre, ns on one core, directly and beside a mesh; and how many kernels that wants, one for
 # the shear at each scale and one for each window. On the default grid a mesh never pays for a sky of 512 px; it does
-# from 4,500 galaxies on for one of 1024 px, and from 1,800 for one of 2048.
+# from some 12,600 galaxies on for one of 1024 px, and from 2,300 for one of 2048.
 PAIR_NS, NEAR_NS, N_KERNELS = 4.0, 6.0, 2 * N_SCALES + 1
 
 Array = NDArray[np.float64]

@@ -161,7 +161,7 @@ def _both_ways(catalog, config, monkeypatch):
         (1024, 4500, {}),
         (2048, 1800, {}),
         (1500, 3000, {"smallest_scale": 10.0}),
-        (1500, 3000, {"grid_spacing": 15.0}),
+        (1500, 3000, {"grid_spacing": 24.0}),
         (701, 2500, {"grid_spacing": 4.0}),
     ],
     ids=["1024 px", "2048 px", "narrow windows", "coarse grid", "fine grid"],
