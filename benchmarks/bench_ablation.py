@@ -4,7 +4,8 @@
 
 Judged are training skies, each by a template fitted to the other half of them, so that the validation split chooses
 nothing; the log-odds are calibrated (a slope and an offset) on the same skies, alike for all. Without --features, the
-default data set is simulated and measured first. Errors of the paired difference in log loss are bootstrap errors.
+default data set is simulated and measured first. Errors of the paired difference in log loss are bootstrap errors. The
+Bayes limit of the same skies, which tells how much is left, stands beside.
 """
 
 import argparse
@@ -15,18 +16,19 @@ from pathlib import Path
 
 import numpy as np
 from helpers import environment, print_table, write_result
+from limit import limit_of
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from classify import metrics
 from classify.calibration import Calibration
-from darkmatter_features.batch import catalogs_of, extract_dataset
+from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.remap import training_skies
 from darkmatter_features.shapes import Flag, GalaxyCatalog
 from darkmatter_features.simulation import simulate_dataset
-from darkmatter_features.table import read_table
 from darkmatter_features.template import DEFAULT_SIGMA_E, LensTemplate, log_density_of
 from darkmatter_features.workers import parallel
 
@@ -90,16 +92,6 @@ VARIANTS = {
 }
 
 
-def skies_of(folder: Path) -> LabelledSkies:
-    """The training skies of a folder of tables."""
-    features, _ = read_table(folder / "features.parquet", kind="features")
-    rows = features[features["split"] == "training"].set_index("sky")
-    galaxies, _ = read_table(folder / "catalogs.parquet", kind="catalogs")
-    catalogs = list(catalogs_of(galaxies[galaxies["sky"].isin(rows.index)]))
-    known = rows.loc[[catalog.name for catalog in catalogs], ["label", "lens_row", "lens_column"]]
-    return LabelledSkies(catalogs, *known.to_numpy(dtype=np.float64).T)
-
-
 def judged(skies: LabelledSkies, variant: Variant, n_jobs: int) -> tuple[Array, Array]:
     """Log-odds and offsets (pixels; nan without a lens) of every sky, by a template that does not know it."""
     skies = replace(skies, catalogs=[variant.catalog(catalog) for catalog in skies.catalogs])
@@ -127,11 +119,21 @@ def losses(log_odds: Array, labels: Array) -> tuple[Array, Array]:
     return probability, -np.log(np.where(labels == 1, probability, 1.0 - probability))
 
 
-def measured(args: argparse.Namespace, work: Path) -> dict[str, Path]:
+def limit_figures(data: Path, n_jobs: int) -> dict[str, float]:
+    """What the Bayes limit makes of the same skies."""
+    found = limit_of(data, "training", n_jobs=n_jobs)
+    labels, log_odds = found["label"].to_numpy(dtype=np.float64), found["log_odds"].to_numpy()
+    offsets = np.hypot(found["row"] - found["lens_row"], found["column"] - found["lens_column"])
+    return {
+        "auc": metrics.auc(labels, log_odds),
+        "accuracy": metrics.accuracy(labels, expit(log_odds)),
+        "log_loss": metrics.log_loss(labels, expit(log_odds)),
+        "median_offset_px": float(np.nanmedian(offsets)),
+    }
+
+
+def measured(args: argparse.Namespace, data: Path, work: Path) -> dict[str, Path]:
     """Folders of tables, by how they were measured."""
-    data = args.data or work / "data"
-    if args.data is None:
-        simulate_dataset(data, n_jobs=args.jobs)
     full = args.features or work / "full"
     if args.features is None:
         extract_dataset(data, full, n_jobs=args.jobs)
@@ -149,7 +151,11 @@ def main() -> None:
     rng = np.random.default_rng(1)
     rows, table, reference = {}, [], None
     with tempfile.TemporaryDirectory() as folder:
-        skies = {name: skies_of(path) for name, path in measured(args, Path(folder)).items()}
+        data = args.data or Path(folder) / "data"
+        if args.data is None:
+            simulate_dataset(data, n_jobs=args.jobs)
+        skies = {name: training_skies(path) for name, path in measured(args, data, Path(folder)).items()}
+        limit = limit_figures(data, args.jobs)
     for name, variant in VARIANTS.items():
         own = skies[variant.features]
         log_odds, offsets = judged(own, variant, args.jobs)
@@ -180,7 +186,8 @@ def main() -> None:
         )
     print(environment())
     print_table(("left out", "AUC", "accuracy", "log loss", "change of log loss", "offset, px"), table)
-    print(write_result("ablation", {"skies": int(skies["full"].labels.size), "variants": rows}))
+    print("the Bayes limit:", ", ".join(f"{name} {value:.4f}" for name, value in limit.items()))
+    print(write_result("ablation", {"skies": int(skies["full"].labels.size), "limit": limit, "variants": rows}))
 
 
 if __name__ == "__main__":

@@ -35,10 +35,7 @@ class TrainingSkies:
     """
 
     def __init__(self, folder: str | Path, scratch: str | Path, *, n_jobs: int = -1) -> None:
-        table, _ = read_table(Path(folder) / "features.parquet", kind="features")
-        table = table[table["split"] == "training"].set_index("sky")
-        galaxies, _ = read_table(Path(folder) / "catalogs.parquet", kind="catalogs")
-        galaxies = galaxies[galaxies["sky"].isin(table.index)]
+        table, galaxies = _training_tables(Path(folder))
         self._names = table.index.tolist()
         whole = LensTemplate.read(Path(folder) / "template.json")
         self._templates = Templates.fit(_labelled(table, galaxies), whole, Path(scratch))
@@ -55,6 +52,25 @@ class TrainingSkies:
         """
         mapped = map_parts(self._parts, self._templates, config, self._workers)
         return np.array([mapped[name][1] for name in self._names])
+
+
+def training_skies(folder: str | Path) -> LabelledSkies:
+    """Return the measured training skies of a features folder, as :func:`~darkmatter_features.fit.fit_template` takes.
+
+    Parameters
+    ----------
+    folder : str or Path
+        What `darkmatter features` wrote.
+    """
+    return _labelled(*_training_tables(Path(folder)))
+
+
+def _training_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the features of the training split, by sky, and its galaxies."""
+    table, _ = read_table(folder / "features.parquet", kind="features")
+    table = table[table["split"] == "training"].set_index("sky")
+    galaxies, _ = read_table(folder / "catalogs.parquet", kind="catalogs")
+    return table, galaxies[galaxies["sky"].isin(table.index)]
 
 
 def _labelled(table: pd.DataFrame, galaxies: pd.DataFrame) -> LabelledSkies:

@@ -8,7 +8,7 @@ from synthetic import write_pictures
 from classify.columns import FEATURE_NAMES
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.remap import TrainingSkies
+from darkmatter_features.remap import TrainingSkies, training_skies
 from darkmatter_features.table import read_table
 
 
@@ -32,6 +32,15 @@ def test_with_the_settings_of_the_features_the_rows_are_theirs(measured, tmp_pat
     again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12))
     assert again.shape == (39, len(FEATURE_NAMES))
     np.testing.assert_array_equal(again, rows_of(measured).to_numpy())
+
+
+def test_training_skies_come_with_all_that_is_known_of_them(measured):
+    skies, table = training_skies(measured), read_table(measured / "features.parquet", kind="features")[0]
+    table = table[table["split"] == "training"]
+    assert [catalog.name for catalog in skies.catalogs] == table["sky"].tolist()
+    np.testing.assert_array_equal(skies.labels, table["label"])
+    np.testing.assert_array_equal(skies.lens_rows, table["lens_row"])
+    assert [len(catalog) for catalog in skies.catalogs] == table["n_galaxies"].tolist()
 
 
 def test_another_scale_changes_the_maps_and_leaves_the_evidence(measured, tmp_path):
