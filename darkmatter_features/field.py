@@ -46,7 +46,7 @@ def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
     """Return the catalogue in sides of its field, its mean ellipticity taken off if wanted."""
     left, right, low, high = catalog.bounds
     side = float(np.sqrt((right - left) * (high - low)))
-    weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight
+    weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight / catalog.weight.max()
     share = weight * (weight.sum() / (weight**2).sum())
     e1, e2 = (e - subtract_mean * np.average(e, weights=share) for e in (catalog.e1, catalog.e2))
     # Such that the S/N has unit scatter whatever the weights are: galaxies of none then neither help nor harm.

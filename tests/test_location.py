@@ -207,9 +207,11 @@ def test_noise_has_unit_variance_whatever_the_weights_are(rng):
     assert (first / np.sqrt(second)[:, None]).std() == pytest.approx(1.0, abs=0.08)
 
 
-def test_a_factor_of_all_weights_changes_nothing(rng):
+@pytest.mark.parametrize("factor", [1000.0, 1e-200, 1e300])
+def test_a_factor_of_all_weights_changes_nothing(rng, factor):
+    """Also one whose square no number holds."""
     catalog = galaxies(rng, theta_e=THETA_E, weight=rng.uniform(0.5, 2.0, N))
-    scaled = locate(replace(catalog, weight=1000.0 * catalog.weight))
+    scaled = locate(replace(catalog, weight=factor * catalog.weight))
     one = locate(catalog)
     assert_allclose((scaled.x, scaled.log_odds, scaled.snr), (one.x, one.log_odds, one.snr), rtol=1e-9)
 
