@@ -8,15 +8,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
-
-if TYPE_CHECKING:
-    pass
 
 Columns = dict[str, NDArray[np.float64]]
 """Columns by what they hold."""
