@@ -41,7 +41,8 @@ def answers(trial: Trial, run: Path) -> tuple[dict[str, Answer], NDArray[np.bool
     if not (run / "model").exists():
         train(trial.features, run, cnn="on", n_jobs=trial.n_jobs)
     model, rows = LensModel.load(run), trial.rows("validation")
-    assert model.second_look is not None, f"{run} was trained without the second look"
+    if model.second_look is None:
+        raise SystemExit(f"{run} was trained without the second look; give one of `darkmatter train --cnn on`")
     names, paths = rows["sky"].tolist(), [trial.data / name for name in rows["sky"]]
     look = look_at(model, paths, n_jobs=trial.n_jobs)
     verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], look=look)

@@ -14,7 +14,7 @@ PANELS = {"accuracy": "accuracy", "log_loss": "log loss"}
 def draw(path: Path, results: dict[str, Sides], titles: dict[str, str], limit: str, plain: str) -> None:
     """Draw accuracy and log loss of every side, on all skies and on the hard ones, with their errors.
 
-    The plain network is so far off that its value is told at the edge.
+    Where the plain network is so far off that it would press all others together, its value is told at the edge.
     """
     figure = blank_figure(11.0, 5.2)
     grid = figure.subplots(len(results), len(PANELS), gridspec_kw={
@@ -39,9 +39,11 @@ def _draw_sides(axes: Any, sides: Sides, key: str, limit: str, plain: str) -> No
     axes.margins(x=0.12)
     axes.locator_params(axis="x", nbins=6)
     low, high = axes.get_xlim()
-    is_low = sides[plain][key] < low
-    axes.plot(low if is_low else high, names.index(plain), "<" if is_low else ">", color="0.55", clip_on=False)
-    _tell(axes, low if is_low else high, names.index(plain), sides[plain][key], "left" if is_low else "right")
+    value = sides[plain][key]
+    at = min(max(value, low), high)
+    mark, side = ("<", "left") if value < low else (">", "right") if value > high else ("o", "center")
+    axes.plot(at, names.index(plain), mark, color="0.55", clip_on=False)
+    _tell(axes, at, names.index(plain), value, side)
     axes.set(xlim=(low, high), ylim=(-0.5, len(names) - 0.2))
     axes.set_yticks(range(len(names)), names)
     axes.spines[["top", "right"]].set_visible(False)

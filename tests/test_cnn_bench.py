@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from synthetic import SIDE, draw_sky
 
+from classify.plots import blank_figure
+
 torch = pytest.importorskip("torch")
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import bench_cnn  # noqa: E402
+import cnn_plot  # noqa: E402
 import resnet  # noqa: E402
 
 
@@ -29,6 +32,17 @@ def test_shrunk_pixels_are_means_of_those_they_stand_for(tmp_path):
     assert resnet._shrunk(path)[:, 3, 5] == pytest.approx(
         pixels[3 * factor : 4 * factor, 5 * factor : 6 * factor].mean(axis=(0, 1)), rel=1e-5
     )
+
+
+@pytest.mark.parametrize(("plain", "at", "mark"), [(0.5, "low", "<"), (0.93, 0.93, "o"), (1.2, "high", ">")])
+def test_the_plain_network_is_drawn_where_it_is_or_at_the_edge(plain, at, mark):
+    axes = blank_figure(4.0, 3.0).subplots()
+    sides = {"the limit": 0.95, "plain": plain, "LightGBM": 0.9}
+    sides = {name: {"auc": value, "auc_error": 0.01} for name, value in sides.items()}
+    cnn_plot._draw_sides(axes, sides, "auc", "the limit", "plain")
+    (drawn,) = [line for line in axes.lines if line.get_color() == "0.55"]
+    low, high = axes.get_xlim()
+    assert (drawn.get_xdata()[0], drawn.get_marker()) == ({"low": low, "high": high}.get(at, at), mark)
 
 
 def test_a_side_that_says_the_same_does_not_differ_at_all():
