@@ -32,7 +32,8 @@ def drawn(rng: np.random.Generator) -> GalaxyCatalog:
     x, y = (rng.uniform(0, side, N_GALAXIES) - 0.5 for side in SHAPE[::-1])
     ones = np.ones(N_GALAXIES)
     return GalaxyCatalog(
-        "drawn", SHAPE, x, y, e.real.copy(), e.imag.copy(), 0.5 * np.angle(e), 2 * ones, ones.copy(), 50 * ones,
+        "drawn", SHAPE, x, y, e.real.copy(), e.imag.copy(), 0.5 * np.angle(e),
+        2 * ones, ones.copy(), ones.copy(), 50 * ones,
         np.full(N_GALAXIES, 40, dtype=np.int32), np.zeros(N_GALAXIES, dtype=np.uint8),
     )  # fmt: skip
 

@@ -53,8 +53,8 @@ def galaxies(n: int, n_centres: int, rng: np.random.Generator) -> GalaxyCatalog:
     x, y = rng.uniform(-0.5, side - 0.5, (2, n))
     ones = np.ones(n)
     return GalaxyCatalog(
-        "drawn", (side, side), x, y, e.real.copy(), e.imag.copy(), 0.5 * np.angle(e), 2 * ones, ones.copy(), 50 * ones,
-        np.full(n, 40, dtype=np.int32), np.zeros(n, dtype=np.uint8),
+        "drawn", (side, side), x, y, e.real.copy(), e.imag.copy(), 0.5 * np.angle(e),
+        2 * ones, ones.copy(), ones.copy(), 50 * ones, np.full(n, 40, dtype=np.int32), np.zeros(n, dtype=np.uint8),
     )  # fmt: skip
 
 

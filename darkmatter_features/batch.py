@@ -175,7 +175,7 @@ def _catalog_frame(name: str, catalog: GalaxyCatalog | None) -> pd.DataFrame:
     """Return a catalogue as a frame with its sky's name and shape; None gives no rows, but every column."""
     if catalog is None:
         none = np.empty(0)
-        catalog = GalaxyCatalog("", (0, 0), *(none,) * 8, none.astype(np.int32), none.astype(np.uint8))
+        catalog = GalaxyCatalog("", (0, 0), *(none,) * 9, none.astype(np.int32), none.astype(np.uint8))
     n_rows, n_columns = catalog.shape
     columns = {
         "sky": pd.array([name] * len(catalog), dtype="str"),

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from darkmatter_features.errors import ConfigError
 
 # Part of the fingerprint: raised whenever the same settings come to give other numbers.
-ALGORITHM = 2
+ALGORITHM = 3
 
 LIST_ALL = "`darkmatter config --show` lists all"
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}

@@ -161,9 +161,10 @@ def _summarised(
     joint = _put_together(_over_amplitudes(coarse, template), fine_joint, cut)
     whole = np.setdiff1d(np.arange(joint.size), cut)
     every_place = np.concatenate([places[:, whole], fine_places], axis=1)
-    log_weight = np.concatenate([joint[whole], fine_joint - 2.0 * np.log(FINER)])
+    area = np.repeat([1.0, FINER**-2.0], [whole.size, fine_joint.size])
+    log_weight = np.concatenate([joint[whole], fine_joint]) + np.log(area)
     weight = np.exp(log_weight - _log_sum_exp(log_weight))
-    row, column = _about_mode(every_place, weight)
+    row, column = _about_mode(every_place, weight, area)
     square = (every_place[0] - row) ** 2 + (every_place[1] - column) ** 2
     grid = (rows.size, columns.size)
     best = int(np.argmax(fine_joint))
@@ -198,9 +199,9 @@ def _mean(log_values: Array) -> float:
     return float(_log_sum_exp(log_values) - np.log(log_values.size))
 
 
-def _about_mode(places: Array, weight: Array) -> tuple[float, float]:
-    """Return the mean row and column of what lies near the heaviest place."""
-    mode = places[:, np.argmax(weight), None]
+def _about_mode(places: Array, weight: Array, area: Array) -> tuple[float, float]:
+    """Return the mean row and column of what lies near the densest place."""
+    mode = places[:, np.argmax(weight / area), None]
     near = weight * (((places - mode) ** 2).sum(axis=0) <= NEAR_MODE**2)
     row, column = (places * near).sum(axis=1) / near.sum()
     return float(row), float(column)

@@ -15,9 +15,9 @@ Array = NDArray[np.float64]
 # Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
 # there is one amplitude alone.
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
-# Steps of the radii of shear and of counts, and of the lattices over which the counts are normalised, pixels.
-RADIAL_STEP, COUNT_STEP, LATTICE = 0.25, 1.0, 8.0
-# Side of the cells of the lattice of centres for which that is done, pixels.
+# Steps of the radii of shear and of counts, pixels.
+RADIAL_STEP, COUNT_STEP = 0.25, 1.0
+# Side of the cells of the lattice of centres for which the counts are normalised, pixels.
 CENTRES = 16.0
 
 
@@ -71,7 +71,7 @@ class LensRatios:
     @classmethod
     def of(cls, catalog: GalaxyCatalog, template: LensTemplate, *, cross: bool) -> "LensRatios":
         """Tabulate them; with `cross`, for a lens that shears across."""
-        kind = template.kinds(catalog.size, catalog.is_partial)
+        kind = template.kinds(catalog)
         shears, places = _shears(template)
         ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
         tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
@@ -146,19 +146,48 @@ def _between(places: Array, n: int) -> tuple[NDArray[np.int64], Array]:
 def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
     """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the picture.
 
-    It is smooth, and alike for all skies of a shape.
+    It is smooth, and alike for all skies of a shape. With S(r) the share of the picture within r of a centre, ``<n> =
+    integral(n dS) = n(inf) - integral(S dn)``, where n is linear between its nodes.
     """
     rows, columns = (np.linspace(0.0, side - 1.0, max(round(side / CENTRES), 1) + 1) for side in shape)
-    field = [(np.arange(max(round(side / LATTICE), 1)) + 0.5) * LATTICE - 0.5 for side in shape]
     density = np.stack([template.class_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
-    nodes = np.arange(density.shape[1])
-    mean = np.empty((template.amplitudes.size, rows.size, columns.size))
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            place = np.hypot(field[0][:, None] - row, field[1][None, :] - column) / STEP
-            node = np.minimum(place.astype(np.int64), nodes.size - 2)
-            part = np.minimum(place - node, 1.0)
-            mean[:, i, j] = ((1.0 - part) * density[:, node] + part * density[:, node + 1]).mean(axis=(1, 2))
-    lattice = np.ascontiguousarray(np.log(mean).transpose(1, 2, 0))
+    middles = STEP * (np.arange(density.shape[1] - 1) + 0.5)
+    shares = np.stack([share_within(shape, row, columns, middles) for row in rows])
+    lattice: Array = np.log(density[:, -1] - shares @ np.diff(density).T)
     lattice.flags.writeable = False
     return lattice
+
+
+def share_within(shape: tuple[int, int], row: float, columns: Array, radii: Array) -> Array:
+    """Return what share of a picture lies within distances of places in it.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the picture.
+    row : float, pixels
+        Of all places.
+    columns : (m,) float64 array, pixels
+        Of each.
+    radii : (n,) float64 array, pixels
+        The distances, positive.
+
+    Returns
+    -------
+    (m, n) float64 array
+    """
+    heights, widths = (row + 0.5, shape[0] - 0.5 - row), (columns + 0.5, shape[1] - 0.5 - columns)
+    parts = [_quarter_disc(height, width[:, None], radii) for height in heights for width in widths]
+    return np.asarray(sum(parts) / (shape[0] * shape[1]))
+
+
+def _quarter_disc(height: float, width: Array, radius: Array) -> Array:
+    """Return the area where x <= width, y <= height and x^2 + y^2 <= radius^2, of positive x and y."""
+    end = np.minimum(width, radius)
+    straight = np.minimum(np.sqrt(np.maximum(radius**2 - height**2, 0.0)), end)
+    return height * straight + _under_circle(end, radius) - _under_circle(straight, radius)
+
+
+def _under_circle(x: Array, radius: Array) -> Array:
+    """Return the area under the circle about the origin, from 0 to x."""
+    return 0.5 * (x * np.sqrt(np.maximum(radius**2 - x**2, 0.0)) + radius**2 * np.arcsin(np.minimum(x / radius, 1.0)))

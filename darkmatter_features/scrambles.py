@@ -73,7 +73,7 @@ def shuffled(
         is does not matter. Galaxies that the border cuts keep their own, which the border gave them: it would be out of
         place anywhere else.
     """
-    kinds = (template or LensTemplate.default()).kinds(catalog.size, catalog.is_partial)
+    kinds = (template or LensTemplate.default()).kinds(catalog)
     at_edge = (catalog.flags & Flag.EDGE) != 0
     group = np.where(at_edge, kinds.max(initial=0) + 1 + np.arange(len(catalog)), kinds)
     order = np.empty(len(catalog), dtype=np.int64)

@@ -36,20 +36,21 @@ EVENNESS = 1e-4
 class LensTemplate:
     """What a lens does to a catalogue, and what the catalogue is without one. Fitted, or a default that says so.
 
-    Galaxies come in kinds: by size, those split from others or cut by the border apart from the rest. Kind k has,
+    Galaxies come in kinds: by compactness, which a lens leaves alone, and those split from others or cut by the border
+    apart from the rest. Kind k has,
     without a lens, the density ``p0(e)`` of ellipticities, which carries the additive bias; its ellipticities answer
     to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced shear ``A g(r)``, and about it
     galaxies of a class of size have ``n(r)`` times the density they have without one.
 
     Attributes
     ----------
-    size_edges : (n_sizes - 1,) float64 array, pixels
-        Where one bin of size ends and the next begins; kinds are these bins, then the same for partial galaxies.
-    log_p0 : (2 n_sizes, 101, 101) float64 array
+    compactness_edges : (n_bins - 1,) float64 array
+        Where one bin of compactness ends and the next begins; kinds are these bins, then the same for partial galaxies.
+    log_p0 : (2 n_bins, 101, 101) float64 array
         Log density over e1 and e2, nodes from -1 to 1.
-    mean_e1, mean_e2, sigma_e : (2 n_sizes,) float64 arrays
+    mean_e1, mean_e2, sigma_e : (2 n_bins,) float64 arrays
         Its means and its scatter per component.
-    response : (2 n_sizes,) float64 array
+    response : (2 n_bins,) float64 array
         Of measured ellipticity to shear, relative to the mean of all kinds.
     shear : (n_profiles, n_nodes) float64 array
         g(r) of unit amplitude, nodes 4 px apart; zero beyond.
@@ -63,14 +64,14 @@ class LensTemplate:
         Share of the galaxies in each without a lens.
     log_counts : (n_classes, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
-    bin_radii, bin_shear, bin_errors : (n_bins,) float64 arrays
+    bin_radii, bin_shear, bin_errors : (n_radii,) float64 arrays
         The measured shear that the profile goes through, at its radii (pixels), with its standard errors; empty
         if the profile is not fitted.
     source : str
         What it was made from.
     """
 
-    size_edges: Array
+    compactness_edges: Array
     log_p0: Array
     mean_e1: Array
     mean_e2: Array
@@ -92,7 +93,7 @@ class LensTemplate:
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds numbers that are not finite")
             array.flags.writeable = False
-        kinds = 2 * (self.size_edges.size + 1)
+        kinds = 2 * (self.compactness_edges.size + 1)
         expected = {
             "log_p0": (kinds, N_ELLIPTICITIES, N_ELLIPTICITIES),
             **dict.fromkeys(("mean_e1", "mean_e2", "sigma_e", "response"), (kinds,)),
@@ -116,7 +117,7 @@ class LensTemplate:
         amplitudes = np.array(DEFAULT_AMPLITUDES)
         log_p0 = log_density_of(np.array([mean_e1]), np.array([mean_e2]), smoothing=DEFAULT_SIGMA_E)
         return cls(
-            size_edges=np.empty(0),
+            compactness_edges=np.empty(0),
             log_p0=np.stack([log_p0, log_p0]),
             mean_e1=np.full(2, mean_e1),
             mean_e2=np.full(2, mean_e2),
@@ -137,16 +138,19 @@ class LensTemplate:
     @classmethod
     def of_sky(cls, catalog: "GalaxyCatalog") -> Self:
         """Return the default with the bias of one sky: its own mean ellipticity, to which a lens adds little."""
+        if not len(catalog):
+            return cls.default()
         return cls.default(mean_e1=float(np.mean(catalog.e1)), mean_e2=float(np.mean(catalog.e2)))
 
     def unlensed(self, catalog: "GalaxyCatalog") -> tuple[Array, Array, Array]:
         """Return mean e1, mean e2 and the inverse variance per component, (n,) each, of its galaxies without a lens."""
-        kind = self.kinds(catalog.size, catalog.is_partial)
+        kind = self.kinds(catalog)
         return self.mean_e1[kind], self.mean_e2[kind], self.sigma_e[kind] ** -2.0
 
-    def kinds(self, size: Array, is_partial: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return the kind (n,) of galaxies of a given size (pixels), measured in part or whole and alone."""
-        return np.searchsorted(self.size_edges, size) + (self.size_edges.size + 1) * is_partial
+    def kinds(self, catalog: "GalaxyCatalog") -> NDArray[np.int64]:
+        """Return the kind (n,) of galaxies: by compactness, those measured in part apart from those whole and alone."""
+        edges = self.compactness_edges
+        return np.searchsorted(edges, catalog.compactness) + (edges.size + 1) * catalog.is_partial
 
     def classes(self, size: Array) -> NDArray[np.int64]:
         """Return the class of size (n,) that galaxies are counted in."""

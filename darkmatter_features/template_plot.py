@@ -156,7 +156,7 @@ def draw_strengths(axes: Axes, template: LensTemplate) -> Axes:
 
 def draw_response(axes: Axes, template: LensTemplate) -> Axes:
     """Draw how each kind of galaxy answers to shear."""
-    n = template.size_edges.size + 1
+    n = template.compactness_edges.size + 1
     bins = np.arange(n)
     axes.axhline(1, color=FAINT, linewidth=0.6, zorder=1)
     whole, split = template.response[:n], template.response[n:]
@@ -167,7 +167,7 @@ def draw_response(axes: Axes, template: LensTemplate) -> Axes:
     )  # fmt: skip
     axes.set(xlim=(-0.5, n - 0.5), ylim=(0, 1.35 * max(1.0, template.response.max())))
     if n > 1:
-        axes.set_xticks(bins[1:] - 0.5, [f"{edge:.2g}" for edge in template.size_edges])
+        axes.set_xticks(bins[1:] - 0.5, [f"{edge:.2g}" for edge in template.compactness_edges])
     else:
         axes.set_xticks([0], ["all"])
     axes.set(xlabel="size, px", ylabel="response", title="Answer of the shapes to shear")
@@ -219,10 +219,10 @@ def _ranges(edges: Array) -> list[str]:
 
 def _shown_kinds(template: LensTemplate) -> tuple[int, int]:
     """Return the kinds of the smallest and the largest galaxies; of a single size, the whole and the partial ones."""
-    n = template.size_edges.size + 1
+    n = template.compactness_edges.size + 1
     return (0, n - 1) if n > 1 else (0, 1)
 
 
 def _kind_name(template: LensTemplate, kind: int) -> str:
-    n = template.size_edges.size + 1
-    return _ranges(template.size_edges)[kind] if n > 1 else ("whole", "split or cut")[kind]
+    n = template.compactness_edges.size + 1
+    return _ranges(template.compactness_edges)[kind] if n > 1 else ("whole", "split or cut")[kind]

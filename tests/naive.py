@@ -47,7 +47,7 @@ def footprint_moments(starts, pixels, flux, n_columns):
         f, x, y = flux[start:stop], pixels[start:stop] % n_columns, pixels[start:stop] // n_columns
         dx, dy = x - np.average(x, weights=f), y - np.average(y, weights=f)
         q = [np.average(product, weights=f) for product in (dx * dx, dy * dy, dx * dy)]
-        moments.append([f.sum(), np.average(x, weights=f), np.average(y, weights=f), *q])
+        moments.append([f.sum(), np.average(x, weights=f), np.average(y, weights=f), *q, f.sum() ** 2 / (f**2).sum()])
     return np.array(moments)
 
 

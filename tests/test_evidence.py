@@ -9,7 +9,7 @@ from drawing import catalog_of, lensed_catalog
 from scipy.special import logsumexp
 
 from darkmatter_features import likelihood as module
-from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.evidence import _about_mode, lens_evidence
 from darkmatter_features.kernels import evidence as kernels
 from darkmatter_features.likelihood import likelihoods
 from darkmatter_features.template import STEP, LensTemplate, log_density_of
@@ -128,6 +128,14 @@ def test_counts_match_their_definition(rng, template):
     assert found[0, one] == pytest.approx(np.sum(own) - 80 * np.log(mean), abs=0.05)
 
 
+def test_share_of_a_picture_within_a_radius_is_its_area():
+    y, x = np.mgrid[0:20:0.02, 0:30:0.02] - 0.49
+    radii, columns = np.array([1.5, 8.0, 14.0, 25.0, 60.0]), np.array([0.0, 11.4, 29.0])
+    for row in (0.0, 7.3, 19.0):
+        share = [[(np.hypot(x - column, y - row) <= r).mean() for r in radii] for column in columns]
+        np.testing.assert_allclose(module.share_within((20, 30), row, columns, radii), share, atol=3e-4)
+
+
 def test_counts_go_with_the_strength(template):
     """Twice the strength, the square of the density."""
     counted = replace(template, amplitudes=np.array([0.5, 1.0, 2.0]), weights=np.full((1, 3), 1 / 3))
@@ -159,6 +167,12 @@ def test_error_of_the_place_is_that_of_the_whole_posterior(rng, template):
     square = np.exp(whole - logsumexp(whole)) @ ((rows - evidence.row) ** 2 + (columns - evidence.column) ** 2)
     assert evidence.position_error > 100
     assert evidence.position_error == pytest.approx(np.sqrt(square), rel=0.02)
+
+
+def test_the_mode_is_where_the_posterior_is_densest():
+    """A part of a cell that holds less than a whole one, but more for its area, is the mode."""
+    places = np.array([[8.0, 202.0], [8.0, 202.0]])
+    assert _about_mode(places, np.array([0.6, 0.4]), np.array([1.0, 1 / 16])) == pytest.approx((202.0, 202.0))
 
 
 def test_of_two_places_alike_one_is_told_not_the_middle(rng, template):

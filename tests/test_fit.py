@@ -59,6 +59,35 @@ def test_kinds_that_answer_less_are_fitted(rng):
     assert partial < 0.75 < 1.0 < whole
 
 
+def test_kinds_of_another_compactness_have_ellipticities_of_their_own(rng):
+    """Half of the galaxies are rounder without a lens, and more compact: lensed or not, they are told apart."""
+    skies = _skies(rng)
+    catalogs = []
+    for catalog in skies.catalogs:
+        is_round = rng.random(len(catalog)) < 0.5
+        factor = np.where(is_round, 0.3, 1.0)
+        e1, e2 = 0.05 + factor * (catalog.e1 - 0.05), factor * catalog.e2
+        compactness = np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, len(catalog))
+        catalogs.append(catalog_of(catalog.x, catalog.y, e1, e2, compactness=compactness))
+    template = fit_template(LabelledSkies(catalogs, skies.labels * 0, skies.lens_rows, skies.lens_columns))
+    kinds = template.kinds(catalog_of(*np.zeros((4, 2)), compactness=[0.9, 1.1]))
+    wide, narrow = template.sigma_e[kinds]
+    assert narrow < 0.5 * wide
+
+
+def test_kinds_are_no_more_than_compactness_tells(rng):
+    """Galaxies that are all alike are of one kind, whole or in part."""
+    assert fit_template(_skies(rng)).mean_e1.size == 2
+
+
+def test_lenses_that_shear_nothing_leave_the_default_profile(rng):
+    skies = _skies(rng, n=300)
+    flat = [lensed_catalog(rng, n=200, gamma=0.0, scatter=0.02) for _ in skies.catalogs]
+    template = fit_template(LabelledSkies(flat, skies.labels, skies.lens_rows, skies.lens_columns))
+    assert np.isfinite(template.shear).all()
+    assert template.amplitudes.size > 1
+
+
 def test_hole_about_the_lens_is_fitted(rng):
     template = fit_template(_skies(rng, hole=60.0))
     density = template.class_fractions @ np.exp(template.log_counts)

@@ -68,7 +68,7 @@ def _footprints(rng, n=30):
 
 def test_moments_match_naive(rng):
     starts, pixels, flux = _footprints(rng)
-    found = np.empty((starts.size - 1, 6))
+    found = np.empty((starts.size - 1, 7))
     moments.footprint_moments(starts, pixels, flux, 80, found)
     np.testing.assert_allclose(found, naive.footprint_moments(starts, pixels, flux, 80), rtol=1e-12, atol=1e-12)
 

@@ -46,6 +46,7 @@ def catalog_of(x, y, e, shape, *, size=3.0):
         e2=np.imag(e).copy(),
         theta=0.5 * np.angle(e),
         size=np.full(n, size),
+        compactness=np.ones(n),
         flux=np.ones(n),
         snr=np.ones(n),
         n_pixels=np.ones(n, dtype=np.int32),

@@ -17,13 +17,13 @@ SHAPE, CENTRE = (160, 160), (80.0, 70.0)
 
 
 def _template(*, scatter, bias=0.0):
-    """Unlensed ellipticities of the kind that `lensed_catalog` makes, with those biases in two kinds by size."""
+    """Unlensed ellipticities of the kind that `lensed_catalog` makes, with those biases in two kinds by compactness."""
     unlensed = lensed_catalog(np.random.default_rng(5), n=50_000, gamma=0.0, scatter=scatter)
     log_p0 = [log_density_of(unlensed.e1 + b, unlensed.e2, smoothing=0.06) for b in (0.0, bias)]
     default = LensTemplate.default()
     return replace(
         default,
-        size_edges=np.array([2.0]),
+        compactness_edges=np.array([2.0]),
         log_p0=np.stack([*log_p0, *log_p0]),
         mean_e1=np.tile([0.0, bias], 2),
         **{name: np.repeat(getattr(default, name), 2) for name in ("mean_e2", "sigma_e", "response")},
@@ -36,16 +36,17 @@ def template():
 
 
 def _small(rng, *, gamma, n=60, bias=0.1):
-    """A sky of two kinds of galaxies, of which the larger have a bias."""
+    """A sky of two kinds of galaxies, of which the more compact have a bias."""
     plain = lensed_catalog(rng, n=n, centre=CENTRE, gamma=gamma, shape=SHAPE)
-    size = rng.uniform(1, 3, n)
-    return catalog_of(plain.x, plain.y, plain.e1 + bias * (size > 2), plain.e2, shape=SHAPE, size=size)
+    compactness = rng.uniform(1, 3, n)
+    e1 = plain.e1 + bias * (compactness > 2)
+    return catalog_of(plain.x, plain.y, e1, plain.e2, shape=SHAPE, compactness=compactness)
 
 
 def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template):
     catalog = _small(rng, gamma=0.2)
     other = scrambled(catalog, template, rng=rng)
-    for name in ("x", "y", "size", "flux", "snr", "n_pixels", "flags"):
+    for name in ("x", "y", "size", "compactness", "flux", "snr", "n_pixels", "flags"):
         np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
     mean_e1, mean_e2, _ = template.unlensed(catalog)
     before, after = (np.hypot(c.e1 - mean_e1, c.e2 - mean_e2) for c in (catalog, other))
@@ -58,10 +59,10 @@ def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template
 def test_shuffling_changes_ellipticities_about_among_their_kind(rng, template):
     catalog = _small(rng, gamma=0.2)
     other = shuffled(catalog, template, rng=rng)
-    for name in ("x", "y", "size", "flux", "snr", "n_pixels", "flags"):
+    for name in ("x", "y", "size", "compactness", "flux", "snr", "n_pixels", "flags"):
         np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
-    for is_large in (False, True):
-        own = (catalog.size > 2) == is_large
+    for is_compact in (False, True):
+        own = (catalog.compactness > 2) == is_compact
         before, after = (np.stack([c.e1, c.e2, c.theta])[:, own] for c in (catalog, other))
         np.testing.assert_array_equal(after[:, after[0].argsort()], before[:, before[0].argsort()])
         assert np.mean(after[0] == before[0]) < 0.3

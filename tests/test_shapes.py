@@ -51,6 +51,37 @@ def test_flipping_the_sky_flips_e2():
     np.testing.assert_allclose(after.x, SHAPE[1] - 1 - before.x, atol=1e-9)
 
 
+def _inclined(inclination, *, e1=0.0, size=9.0):
+    """A disc seen from the side, sheared, and the round bulge in its middle, sheared alike."""
+    g = np.array([[1 + e1, 0.0], [0.0, 1 - e1]])
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] - 47.7
+    u, v = np.einsum("ij,jkl->ikl", np.linalg.inv(g), np.stack([x, y])) * np.sqrt(1 - e1**2)
+    body = np.clip(2 * size - np.hypot(u, v / inclination) + 0.5, 0, 1)
+    return 0.4 * body + 0.6 * np.exp(-(u**2 + v**2) / (2 * (0.2 * size) ** 2)) * (body > 0)
+
+
+@pytest.mark.parametrize("axis_ratio", [1.0, 0.5])
+def test_shear_leaves_compactness_alone(axis_ratio):
+    plain, *sheared = (
+        measure_shapes(segment(sky_of((_inclined(axis_ratio, e1=e1), BLUE, 400)))).compactness[0]
+        for e1 in (0.0, 0.2, -0.2)
+    )
+    np.testing.assert_allclose(sheared, plain, atol=0.01)
+
+
+def test_compactness_tells_where_the_light_is():
+    """1 for an even disc, 9/8 at most; with a hole of half the radius, area over moments is 3/4 / (5/4) = 0.6."""
+    even = disc(SHAPE, 47.3, 50.8, size=9, e1=0.3)
+    hollow = disc(SHAPE, 47.3, 50.8, size=9) - disc(SHAPE, 47.3, 50.8, size=4.5)
+    rounded = gaussian(SHAPE, 47, 50, size=6)
+    even, hollow, rounded = (
+        measure_shapes(segment(sky_of((image, ORANGE, 600)))).compactness[0] for image in (even, hollow, rounded)
+    )
+    assert even == pytest.approx(1.0, abs=0.03)
+    assert hollow == pytest.approx(0.6, abs=0.05)
+    assert 1.0 < rounded < 9 / 8
+
+
 @pytest.mark.parametrize("size", [2.0, 4.0])
 @pytest.mark.parametrize(("e1", "e2"), [(0.3, 0.0), (-0.2, 0.35)])
 def test_blur_comes_off(size, e1, e2):

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from drawing import lensed_catalog
+from drawing import catalog_of, lensed_catalog
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.fit import LabelledSkies, fit_template
@@ -47,7 +47,7 @@ def test_fingerprint_tells_templates_apart(fitted):
     assert fitted.fingerprint() != LensTemplate.default().fingerprint()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"size_edges": [1], "log_p0": "no"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"compactness_edges": [1], "log_p0": "no"}'])
 def test_damaged_template_is_refused_with_the_remedy(tmp_path, text):
     (tmp_path / "template.json").write_text(text)
     with pytest.raises(TableError, match=r"template\.json: no template .*run `darkmatter features` again"):
@@ -72,3 +72,7 @@ def test_template_of_numbers_that_are_not_finite_is_refused(fitted, tmp_path):
     (tmp_path / "template.json").write_text(json.dumps(values))
     with pytest.raises(TableError, match="response holds numbers that are not finite"):
         LensTemplate.read(tmp_path / "template.json")
+
+
+def test_a_sky_without_galaxies_has_the_default_without_a_bias():
+    assert LensTemplate.of_sky(catalog_of(*np.zeros((4, 0)))) == LensTemplate.default()

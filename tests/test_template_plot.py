@@ -17,7 +17,7 @@ def fitted():
     default = LensTemplate.default(mean_e1=0.05)
     return replace(
         default,
-        size_edges=np.array([2.0]),
+        compactness_edges=np.array([2.0]),
         log_p0=np.tile(default.log_p0, (2, 1, 1)),
         mean_e1=np.array([0.1, 0.2, 0.3, 0.4]),
         mean_e2=np.zeros(4),

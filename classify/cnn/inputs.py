@@ -170,9 +170,8 @@ def _single(values: Any) -> Floats:
 
 def _scalars(catalog: GalaxyCatalog) -> NDArray[np.float64]:
     """Return what tells of a galaxy how far its shape is to be trusted, and of what kind it is, ``(6, n)``."""
-    area = 4.0 * np.pi * catalog.size**2  # of a uniform ellipse with these moments: compactness 1
     near = _neighbours(catalog)
-    logs = np.log([catalog.size, catalog.n_pixels / area, np.maximum(catalog.flux, 1e-9) / catalog.n_pixels, *near])
+    logs = np.log([catalog.size, catalog.compactness, np.maximum(catalog.flux, 1e-9) / catalog.n_pixels, *near])
     return np.insert(logs, SCALARS.index("is_partial"), catalog.is_partial, axis=0)
 
 
