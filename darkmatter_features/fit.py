@@ -1,6 +1,6 @@
 """Fitting a lens template to the skies of a training split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,22 +8,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.fit_unlensed import DIGITS, fit_unlensed
 from darkmatter_features.kernels.evidence import MAX_SHEAR, sheared_likelihood
 from darkmatter_features.likelihood import likelihoods
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.template import STEP, LensTemplate, log_density_of
+from darkmatter_features.template import STEP, LensTemplate
 
 Array = NDArray[np.float64]
 
-# Bins of compactness of equally many galaxies, but no bin with fewer than these. A disc seen from the side shows more
-# of its bulge: compactness tells how elliptical a galaxy is without a lens. The log loss of the evidence, on simulated
-# training skies that the template was not fitted to, is 0.017 with 1 bin, 0.004 with 4, 0.002 with 6, 0.001 with 8,
-# 0.003 with 10, 0.001 with 12. Bins of size gain nothing: a lens that magnifies moves galaxies from one to the next.
-N_BINS, MIN_GALAXIES = 8, 400
-# Smoothing of the density of ellipticities: at this many galaxies, growing as n^(-1/6) when there are fewer (the rule
-# for two dimensions), and at most so much. The same log loss is 0.0015 with 0.015, 0.0012 with 0.02, 0.0027 with
-# 0.03, 0.006 with 0.04.
-SMOOTHING, SMOOTHED_GALAXIES, MAX_SMOOTHING = 0.02, 20_000, 0.15
 # Where the shear about a lens is fitted, pixels; linear between the middles.
 SHEAR_BINS = (0, 15, 25, 35, 45, 60, 75, 90, 110, 130, 155, 180, 215, 250, 300, 350, 425, 500)
 # Shear and response keep to the default where few galaxies tell, as if it were known so well.
@@ -31,19 +23,20 @@ SHEAR_PRIOR, RESPONSE_PRIOR = 0.2, 0.3
 # Beyond the last node whose shear is this much, there is none; galaxies between these radii tell the response.
 LEAST_SHEAR = 0.01
 RESPONSE_RADII = (20.0, 250.0)
+# The power of the strength that the shear grows with keeps to 1 as if it were known so well.
+GROWTH_PRIOR = 0.3
+# How often profile, response, growth and strengths are fitted in turn.
+N_TURNS = 3
 AMPLITUDES = tuple(np.geomspace(0.5, 1.9, 8).round(6).tolist())
 # Lenses that each amplitude is given beforehand.
 AMPLITUDE_PRIOR = 0.5
 COUNT_BINS = (0, 25, 45, 65, 90, 120, 160, 210, 260, 330, 420, 740)
-# Classes of size for the counts, as quantiles: fine at the top, where magnified galaxies are.
-COUNT_QUANTILES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.88, 0.96)
 # Galaxies of its class that each bin is given beforehand, at the density of all.
 COUNT_PRIOR = 5.0
 # Fewer lenses than this do not tell a profile.
 MIN_LENSES = 20
 # How often lenses are located and the template fitted to where they seem to be, when nobody says where they are.
 N_ROUNDS = 3
-DIGITS = 5
 # Step of the second difference that gives the standard error of a factor.
 NUDGE = 0.02
 
@@ -88,7 +81,7 @@ def fit_template(skies: LabelledSkies) -> LensTemplate:
     LensTemplate
         Its `source` says what was fitted to what.
     """
-    template = _fit_unlensed(_unlensed(skies))
+    template = fit_unlensed(_unlensed(skies))
     lensed = skies.chosen(skies.labels == 1)
     known = lensed.chosen(np.isfinite(lensed.lens_rows))
     if len(known.catalogs) >= MIN_LENSES:
@@ -104,55 +97,6 @@ def _unlensed(skies: LabelledSkies) -> Sequence[GalaxyCatalog]:
     """Return the skies without a lens; if none is known, those of unknown label; if there are none, all."""
     choices = (skies.labels == 0, np.isnan(skies.labels), np.isfinite(skies.labels))
     return skies.chosen(next((choice for choice in choices if choice.any()), choices[-1])).catalogs
-
-
-def _fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
-    """Return the default profile before the ellipticities of unlensed skies."""
-    size, compactness, e1, e2 = (
-        np.concatenate([getattr(c, name) for c in catalogs] or [[]]) for name in ("size", "compactness", "e1", "e2")
-    )
-    is_partial = np.concatenate([c.is_partial for c in catalogs] or [np.zeros(0, dtype=bool)])
-    n_bins = min(N_BINS, size.size // MIN_GALAXIES)
-    if n_bins == 0:
-        return (
-            LensTemplate.default(mean_e1=float(e1.mean()), mean_e2=float(e2.mean()))
-            if size.size
-            else LensTemplate.default()
-        )
-    edges = np.unique(np.quantile(compactness, np.arange(1, n_bins) / n_bins).round(DIGITS))
-    edges = edges[edges < compactness.max()]
-    bins = np.searchsorted(edges, compactness)
-    members = [
-        _enough((bins == k) & (is_partial == partial), bins == k, np.ones(bins.size, dtype=bool))
-        for partial in (False, True)
-        for k in range(edges.size + 1)
-    ]
-    kinds = range(len(members))
-    log_p0 = np.stack([log_density_of(e1[m], e2[m], smoothing=_smoothing(int(m.sum()))) for m in members])
-    class_edges = np.quantile(size, COUNT_QUANTILES).round(DIGITS)
-    fractions = np.bincount(np.searchsorted(class_edges, size), minlength=class_edges.size + 1) / size.size
-    return replace(
-        LensTemplate.default(),
-        compactness_edges=edges,
-        log_p0=log_p0.round(3),
-        mean_e1=np.array([e1[members[k]].mean() for k in kinds]).round(DIGITS),
-        mean_e2=np.array([e2[members[k]].mean() for k in kinds]).round(DIGITS),
-        sigma_e=np.array([np.sqrt(0.5 * (e1[m].var() + e2[m].var())) for m in members]).round(DIGITS),
-        response=np.ones(len(members)),
-        count_edges=class_edges,
-        class_fractions=fractions,
-        log_counts=np.zeros((fractions.size, 2)),
-        source=f"shapes of {len(catalogs)} skies without a lens; default profile",
-    )
-
-
-def _enough(*choices: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the first choice of galaxies that holds enough of them, or else the last."""
-    return next((own for own in choices if own.sum() >= MIN_GALAXIES), choices[-1])
-
-
-def _smoothing(n: int) -> float:
-    return float(min(SMOOTHING * max(SMOOTHED_GALAXIES / n, 1.0) ** (1 / 6), MAX_SMOOTHING))
 
 
 def _located(skies: LabelledSkies, template: LensTemplate) -> LabelledSkies:
@@ -172,6 +116,7 @@ class _AboutLenses:
     radius: Array
     cos: Array
     sin: Array
+    lens: NDArray[np.int64]
 
     @classmethod
     def of(cls, skies: LabelledSkies, template: LensTemplate) -> "_AboutLenses":
@@ -186,85 +131,116 @@ class _AboutLenses:
             )
         )
         angle = np.arctan2(dy, dx)
-        return cls(
-            kind, count_class, e1, e2, np.hypot(dx, dy),
-            -np.cos(2 * angle), -np.sin(2 * angle),
-        )  # fmt: skip
+        lens = np.repeat(np.arange(len(skies.catalogs)), [len(catalog) for catalog in skies.catalogs])
+        cos, sin = -np.cos(2 * angle), -np.sin(2 * angle)
+        return cls(kind, count_class, e1, e2, np.hypot(dx, dy), cos, sin, lens)
 
     def fit(
-        self, template: LensTemplate, own: NDArray[np.bool_], unit: Array, prior: float, width: float
+        self,
+        template: LensTemplate,
+        own: NDArray[np.bool_],
+        shear_of: Callable[[float], Array],
+        prior: float,
+        width: float,
     ) -> tuple[float, float]:
-        """Return the factor of the shear `unit` that the shapes of galaxies `own` fit best, and its standard error.
+        """Return the parameter that the shapes of galaxies `own` fit best, and its standard error.
 
-        It has a Gaussian prior, so that few galaxies leave it near `prior`.
+        `shear_of` tells the shear of all galaxies by the parameter, which has a Gaussian prior, so that few galaxies
+        leave it near `prior`.
         """
-        kind, e1, e2, cos, sin, shear = (v[own] for v in (self.kind, self.e1, self.e2, self.cos, self.sin, unit))
+        kind, e1, e2, cos, sin = (v[own] for v in (self.kind, self.e1, self.e2, self.cos, self.sin))
 
-        def loss(factor: float) -> float:
-            sizes = np.clip(factor * shear, -MAX_SHEAR, MAX_SHEAR)
-            likelihood = sheared_likelihood(template.log_p0, kind, e1, e2, sizes * cos, sizes * sin)
-            return float((factor - prior) ** 2 / (2 * width**2) - likelihood)
+        def loss(parameter: float) -> float:
+            shear = np.clip(shear_of(parameter)[own], -MAX_SHEAR, MAX_SHEAR)
+            likelihood = sheared_likelihood(template.log_p0, kind, e1, e2, shear * cos, shear * sin)
+            return float((parameter - prior) ** 2 / (2 * width**2) - likelihood)
 
         low, high = prior - 5 * width, prior + 5 * width
         best = float(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
         curvature = (loss(best + NUDGE) - 2.0 * loss(best) + loss(best - NUDGE)) / NUDGE**2
         return best, float(max(curvature, width**-2.0) ** -0.5)
 
+    def grown(self, shear: Array, log_amplitude: Array) -> Callable[[float], Array]:
+        """Return what tells the shear (n,) of lenses with those log amplitudes, by the power that it grows with."""
+        own = log_amplitude[self.lens]
+        return lambda power: shear * np.exp(power * own)
+
+    def strength(self, template: LensTemplate, log_amplitude: Array) -> Array:
+        """Return the strength A^q (n,) of its lens at each galaxy, of lenses with those log amplitudes."""
+        growth = np.interp(self.radius, template.nodes, template.growth[0])
+        return np.asarray(np.exp(growth * log_amplitude[self.lens]))
+
 
 def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
-    """Fit profile, response, strengths and counts to lenses of known place."""
+    """Fit profile, growth, response, strengths and counts to lenses of known place."""
     about = _AboutLenses.of(skies, template)
-    default = LensTemplate.default().shear[0]
-    for _ in range(2):
-        template = _fit_shear(template, about, default)
-        template = replace(template, response=_fit_response(template, about))
-    template = replace(
-        template, amplitudes=np.array(AMPLITUDES), weights=np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
-    )
-    template = replace(template, weights=_fit_weights(template, skies), log_counts=_fit_counts(template, about, skies))
+    even = np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
+    template = replace(template, amplitudes=np.array(AMPLITUDES), weights=even)
+    log_amplitude = np.zeros(len(skies.catalogs))
+    for _ in range(N_TURNS):
+        template = _fit_shear(template, about, log_amplitude)
+        template = replace(template, response=_fit_response(template, about, log_amplitude))
+        template, log_amplitude = _fit_strengths(template, skies)
+    template = replace(template, log_counts=_fit_counts(template, about, skies))
     return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
 
 
-def _fit_shear(template: LensTemplate, about: _AboutLenses, default: Array) -> LensTemplate:
-    """Fit g(r) of the mean lens, bin by bin."""
+def _fit_shear(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> LensTemplate:
+    """Fit g(r) of the mean lens and its growth with the strength, bin by bin."""
     edges = np.array(SHEAR_BINS, dtype=np.float64)
     middles = 0.5 * (edges[1:] + edges[:-1])
-    priors = np.interp(middles / STEP, np.arange(default.size), default, right=0.0)
-    response = template.response[about.kind]
+    default = LensTemplate.default()
+    priors = np.interp(middles, default.nodes, default.shear[0], right=0.0)
+    response, strength = template.response[about.kind], about.strength(template, log_amplitude)
     bins = np.searchsorted(edges, about.radius, side="right") - 1
-    fitted = [about.fit(template, bins == k, response, priors[k], SHEAR_PRIOR) for k in range(middles.size)]
+    fitted = [
+        about.fit(template, bins == k, lambda g: g * response * strength, priors[k], SHEAR_PRIOR)
+        for k in range(middles.size)
+    ]
     shear, errors = np.array(fitted).T.round(DIGITS)
     told = {"bin_radii": middles, "bin_shear": shear, "bin_errors": errors}
     if (np.abs(shear) < LEAST_SHEAR).all():
         return replace(template, **told)
     reached = int(np.flatnonzero(np.abs(shear) >= LEAST_SHEAR)[-1]) + 1
+    growth = np.array([
+        about.fit(template, bins == k, about.grown(g * response, log_amplitude), 1.0, GROWTH_PRIOR)[0]
+        for k, g in enumerate(shear[:reached])
+    ])  # fmt: skip
+    growth /= np.average(growth, weights=(shear[:reached] / errors[:reached]) ** 2)
     nodes = STEP * np.arange(int(edges[reached] / STEP) + 1)
-    profile: Array = np.interp(nodes, middles[:reached], shear[:reached])
-    return replace(template, shear=profile.round(DIGITS)[None, :], **told)
+    profile, power = (
+        np.interp(nodes, middles[:reached], own).round(DIGITS)[None, :] for own in (shear[:reached], growth)
+    )
+    return replace(template, shear=profile, growth=power, **told)
 
 
-def _fit_response(template: LensTemplate, about: _AboutLenses) -> Array:
+def _fit_response(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> Array:
     """Return how each kind of galaxy answers to the shear, 1 in the mean."""
-    shear = np.interp(about.radius / STEP, np.arange(template.shear.shape[1]), template.shear[0], right=0.0)
+    shear = np.interp(about.radius, template.nodes, template.shear[0], right=0.0)
     is_told = (about.radius > RESPONSE_RADII[0]) & (about.radius < RESPONSE_RADII[1])
     kinds = range(template.response.size)
-    fits = [about.fit(template, is_told & (about.kind == k), shear, 1.0, RESPONSE_PRIOR) for k in kinds]
+    shear = shear * about.strength(template, log_amplitude)
+    fits = [about.fit(template, is_told & (about.kind == k), lambda r: r * shear, 1.0, RESPONSE_PRIOR) for k in kinds]
     fitted = np.array([factor for factor, _ in fits])
     number = np.bincount(about.kind, minlength=fitted.size)
     return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DIGITS)
 
 
-def _fit_weights(template: LensTemplate, skies: LabelledSkies) -> Array:
-    """Return the prior (1, n_amplitudes) of the strengths: expectation and maximisation over the lenses."""
+def _fit_strengths(template: LensTemplate, skies: LabelledSkies) -> tuple[LensTemplate, Array]:
+    """Fit the prior of the strengths: expectation and maximisation over the lenses.
+
+    Return the template with it, and the mean log amplitude (n,) of each lens, given its galaxies.
+    """
     places = zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
     log_shear = np.array([likelihoods(c, template, np.array([r]), np.array([k]))[0][0, 0] for c, r, k in places])
     ratio = np.exp(log_shear - log_shear.max(axis=1, keepdims=True))
     weights: Array = template.weights[0]
     for _ in range(100):
         share = ratio * weights
-        weights = (share / share.sum(axis=1, keepdims=True)).sum(axis=0) + AMPLITUDE_PRIOR
+        share /= share.sum(axis=1, keepdims=True)
+        weights = share.sum(axis=0) + AMPLITUDE_PRIOR
         weights = weights / weights.sum()
-    return weights[None, :]
+    return replace(template, weights=weights[None, :]), share @ np.log(template.amplitudes)
 
 
 def _fit_counts(template: LensTemplate, about: _AboutLenses, skies: LabelledSkies) -> Array:

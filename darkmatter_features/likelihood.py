@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.kernels.evidence import count_likelihood, lens_likelihood, tabulate
+from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.template import STEP, LensTemplate
+from darkmatter_features.template import EVENNESS, STEP, LensTemplate
 
 Array = NDArray[np.float64]
 
@@ -59,8 +59,8 @@ class LensRatios:
         What a lens does.
     ratios : (n, n_directions + 1, n_shears) float32 array
         Of each galaxy for the shears that are tabulated, in all directions.
-    places : (n_profiles, n_radii) float32 array
-        Where among those shears the one of the least amplitude lies, by radius.
+    places : (n_profiles, n_radii, n_amplitudes) float32 array
+        Where among those shears the one of each amplitude lies, by radius.
     """
 
     catalog: GalaxyCatalog
@@ -107,19 +107,20 @@ def _across(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=8)
 def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
-    """Return the shears (n_shears,) to tabulate and where among them those of the least amplitude lie.
+    """Return the shears (n_shears,) to tabulate, and where among them those of all amplitudes lie.
 
-    The latter are (n_profiles, n_radii), the radii :data:`RADIAL_STEP` apart; -1 where there is next to no shear.
+    The latter are (n_profiles, n_radii, n_amplitudes), the radii :data:`RADIAL_STEP` apart; -1 where no amplitude has
+    more than next to no shear.
     """
     amplitudes = template.amplitudes
     ratio = float(amplitudes[1] / amplitudes[0]) if amplitudes.size > 1 else SHEAR_RATIO
-    radii = np.arange(0.0, STEP * (template.shear.shape[1] - 1), RADIAL_STEP)
-    nodes = STEP * np.arange(template.shear.shape[1])
-    least = amplitudes[0] * np.stack([np.interp(radii, nodes, profile) for profile in template.shear])
-    node = np.floor(np.log(np.maximum(least, LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio))
+    radii = np.arange(0.0, template.nodes[-1], RADIAL_STEP)
+    shear = np.clip(template.shears(radii).transpose(0, 2, 1), None, MAX_SHEAR)
+    node = np.floor(np.log(np.maximum(shear, LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio) + EVENNESS)
     lower = LEAST_SHEAR * ratio**node
-    places = np.where(least >= LEAST_SHEAR, node + (least / lower - 1.0) / (ratio - 1.0), -1.0)
-    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + amplitudes.size + 2, dtype=np.float64)
+    places = np.maximum(node + (shear / lower - 1.0) / (ratio - 1.0), 0.0)
+    places[shear.max(axis=2) < LEAST_SHEAR] = -1.0
+    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + 2, dtype=np.float64)
     return shears, places.astype(np.float32)
 
 

@@ -37,10 +37,10 @@ class LensTemplate:
     """What a lens does to a catalogue, and what the catalogue is without one. Fitted, or a default that says so.
 
     Galaxies come in kinds: by compactness, which a lens leaves alone, and those split from others or cut by the border
-    apart from the rest. Kind k has,
-    without a lens, the density ``p0(e)`` of ellipticities, which carries the additive bias; its ellipticities answer
-    to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced shear ``A g(r)``, and about it
-    galaxies of a class of size have ``n(r)`` times the density they have without one.
+    apart from the rest. Kind k has, without a lens, the density ``p0(e)`` of ellipticities, which carries the additive
+    bias; its ellipticities answer to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced
+    shear ``g(r) A^q(r)``: q is about 1 far out and more near the lens, where convergence adds to it. About the lens,
+    galaxies of a class of size have ``n(r)^A`` times the density they have without one.
 
     Attributes
     ----------
@@ -54,6 +54,8 @@ class LensTemplate:
         Of measured ellipticity to shear, relative to the mean of all kinds.
     shear : (n_profiles, n_nodes) float64 array
         g(r) of unit amplitude, nodes 4 px apart; zero beyond.
+    growth : (n_profiles, n_nodes) float64 array
+        The power q(r) of the amplitude that the shear grows with.
     amplitudes : (n_amplitudes,) float64 array, ascending
         Strengths, even in their logs.
     weights : (n_profiles, n_amplitudes) float64 array
@@ -78,6 +80,7 @@ class LensTemplate:
     sigma_e: Array
     response: Array
     shear: Array
+    growth: Array
     amplitudes: Array
     weights: Array
     count_edges: Array
@@ -97,6 +100,7 @@ class LensTemplate:
         expected = {
             "log_p0": (kinds, N_ELLIPTICITIES, N_ELLIPTICITIES),
             **dict.fromkeys(("mean_e1", "mean_e2", "sigma_e", "response"), (kinds,)),
+            "growth": self.shear.shape,
             "weights": (self.shear.shape[0], self.amplitudes.size),
             "class_fractions": (self.count_edges.size + 1,),
             "log_counts": (self.count_edges.size + 1, *self.log_counts.shape[-1:]),
@@ -124,6 +128,7 @@ class LensTemplate:
             sigma_e=np.full(2, DEFAULT_SIGMA_E),
             response=np.ones(2),
             shear=profile[None, :],
+            growth=np.ones((1, profile.size)),
             amplitudes=amplitudes,
             weights=np.full((1, amplitudes.size), 1 / amplitudes.size),
             count_edges=np.empty(0),
@@ -146,6 +151,19 @@ class LensTemplate:
         """Return mean e1, mean e2 and the inverse variance per component, (n,) each, of its galaxies without a lens."""
         kind = self.kinds(catalog)
         return self.mean_e1[kind], self.mean_e2[kind], self.sigma_e[kind] ** -2.0
+
+    @property
+    def nodes(self) -> Array:
+        """Return the radii (n_nodes,) of the profiles' nodes, pixels."""
+        return STEP * np.arange(self.shear.shape[1], dtype=np.float64)
+
+    def shears(self, radius: Array) -> Array:
+        """Return the shear (n_profiles, n_amplitudes, n) of every profile and amplitude, at radii (n,) in pixels."""
+        profiles = zip(self.shear, self.growth, strict=True)
+        at_radius = [
+            (np.interp(radius, self.nodes, g, right=0.0), np.interp(radius, self.nodes, q)) for g, q in profiles
+        ]
+        return np.stack([g * self.amplitudes[:, None] ** q for g, q in at_radius])
 
     def kinds(self, catalog: "GalaxyCatalog") -> NDArray[np.int64]:
         """Return the kind (n,) of galaxies: by compactness, those measured in part apart from those whole and alone."""

@@ -70,8 +70,8 @@ def draw_template(template: LensTemplate) -> Figure:
 
 def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the shear about a lens, with bands for the prior of its strength, and what was measured."""
-    radius = STEP * np.arange(template.shear.shape[1])
-    strengths = (template.shear[:, None, :] * template.amplitudes[:, None]).reshape(-1, radius.size)
+    radius = template.nodes
+    strengths = template.shears(radius).reshape(-1, radius.size)
     top = float(np.max(template.bin_shear, initial=0.1))
     for share, alpha in zip(BANDS, (0.16, 0.22), strict=True):
         low, high = (_quantile(strengths, template.weights.ravel(), q) for q in (0.5 - share / 2, 0.5 + share / 2))

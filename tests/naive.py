@@ -224,8 +224,10 @@ def lens_likelihood(catalog, kind, template, step, row, column, *, degrees=0.0):
     for p, a in np.ndindex(total.shape):
         for k in range(len(catalog)):
             dx, dy = catalog.x[k] - column, catalog.y[k] - row
-            size = np.interp(np.hypot(dx, dy), nodes, template.shear[p], right=0.0)
-            g = -template.amplitudes[a] * template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx)) * turn
+            radius = np.hypot(dx, dy)
+            size = np.interp(radius, nodes, template.shear[p], right=0.0)
+            size *= template.amplitudes[a] ** np.interp(radius, nodes, template.growth[p])
+            g = -template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx)) * turn
             total[p, a] += log_ratio(template.log_p0, kind[k], catalog.e1[k] + 1j * catalog.e2[k], g)
     return total
 

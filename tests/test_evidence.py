@@ -83,7 +83,9 @@ def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance, 
     monkeypatch.setattr(module, "N_DIRECTIONS", finer * module.N_DIRECTIONS)
     monkeypatch.setattr(module, "RADIAL_STEP", module.RADIAL_STEP / finer)
     amplitudes = np.geomspace(0.5, 1.9, 8 * finer)
-    template = replace(template, amplitudes=amplitudes, weights=np.full((1, 8 * finer), 0.125 / finer))
+    weights = np.full((1, amplitudes.size), 1 / amplitudes.size)
+    growth = np.linspace(1.2, 0.8, template.nodes.size)[None, :]
+    template = replace(template, amplitudes=amplitudes, weights=weights, growth=growth)
     catalog = lensed_catalog(rng, n=60, centre=CENTRE, gamma=0.2)
     rows, columns = np.array([200.0, 77.0]), np.array([300.0, 410.0])
     found, _ = likelihoods(catalog, template, rows, columns, cross=cross)
@@ -99,7 +101,7 @@ def test_directions_that_round_to_a_whole_turn_stay_within_the_table():
     beyond[0] = 1.0
     likelihood = np.empty((1, 1, 3))
     kernels.lens_likelihood(
-        np.array([1e-7]), np.array([100.0]), beyond[:1], np.full((1, 200), 0.5, dtype=np.float32), 1.0,
+        np.array([1e-7]), np.array([100.0]), beyond[:1], np.full((1, 200, 3), 0.5, dtype=np.float32), 1.0,
         np.zeros(1), np.zeros(1), likelihood,
     )  # fmt: skip
     assert beyond.shape[1] == n_angles + 1

@@ -75,6 +75,21 @@ def test_kinds_of_another_compactness_have_ellipticities_of_their_own(rng):
     assert narrow < 0.5 * wide
 
 
+def test_a_share_of_every_kind_is_as_likely_as_for_any(rng):
+    """A galaxy of one kind with the shape of another is rare, not impossible: what kinds tell may be wrong."""
+    catalogs = []
+    for _ in range(30):
+        is_round = rng.random(300) < 0.5
+        e1 = np.where(is_round, 0.0, 0.5) + rng.normal(0, 0.1, 300)
+        xy, e2 = rng.uniform(0, 511, (2, 300)), rng.normal(0, 0.1, 300)
+        catalogs.append(catalog_of(*xy, e1, e2, compactness=np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, 300)))
+    template = fit_template(LabelledSkies(catalogs, np.zeros(30), *np.full((2, 30), np.nan)))
+    (kind,) = template.kinds(catalog_of(*np.zeros((4, 1)), compactness=[1.1]))
+    round_, flat = np.exp(template.log_p0[kind, [50, 75], 50])
+    # Half of any are flat, and a fifth of every kind is any: 0.1 against 0.9.
+    assert flat / round_ == pytest.approx(1 / 9, rel=0.2)
+
+
 def test_kinds_are_no_more_than_compactness_tells(rng):
     """Galaxies that are all alike are of one kind, whole or in part."""
     assert fit_template(_skies(rng)).mean_e1.size == 2
@@ -99,6 +114,25 @@ def test_strengths_are_centred_on_the_mean_lens(rng):
     template = fit_template(_skies(rng))
     assert template.weights.sum() == pytest.approx(1)
     assert (template.weights[0] * template.amplitudes).sum() == pytest.approx(1.0, abs=0.15)
+
+
+def test_shear_that_grows_faster_near_the_lens_is_fitted_so(rng):
+    """Of lenses of two strengths, whose shear goes as the square of it within 100 px and as its root beyond."""
+    catalogs, places = [], rng.uniform(100, 410, (160, 2))
+    for k, (x, y) in enumerate(places):
+        strength = (0.7, 1.4)[k // 2 % 2]
+
+        def sheared(radius, strength=strength):
+            return _planted(radius) * np.where(radius < 100, strength**2, strength**0.5)
+
+        catalogs.append(lensed_catalog(rng, n=300, centre=(x, y), gamma=sheared if k % 2 else 0.0, scatter=0.1))
+    labels = np.arange(160) % 2.0
+    places[labels == 0] = np.nan
+    template = fit_template(LabelledSkies(catalogs, labels, places[:, 1], places[:, 0]))
+    near, far = np.interp([60.0, 150.0], template.nodes, template.growth[0])
+    assert near > 1.3 * far
+    strong, weak = (template.shears(np.array([60.0]))[0, k, 0] for k in (-1, 0))
+    assert strong / weak == pytest.approx((template.amplitudes[-1] / template.amplitudes[0]) ** near)
 
 
 def test_lenses_of_unknown_place_are_located(rng):

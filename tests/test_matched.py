@@ -27,6 +27,7 @@ def test_matched_filter_matches_naive(rng):
     template = replace(
         LensTemplate.default(),
         shear=np.stack([shear, shear[::-1]]),
+        growth=np.ones((2, shear.size)),
         weights=np.repeat([[0.6], [0.4]], 8, axis=1) / 8,
         mean_e1=np.array([0.1, -0.2]),
         mean_e2=np.array([0.0, 0.1]),

@@ -153,7 +153,7 @@ def _trained(
 
 def mean_profile(template: LensTemplate) -> Array:
     """Return the mean shear (n_nodes,) about a lens of the template, over its strengths."""
-    return np.asarray(np.einsum("pa,a,pn->n", template.weights, template.amplitudes, template.shear))
+    return np.asarray(np.einsum("pa,pan->n", template.weights, template.shears(template.nodes)))
 
 
 def _percent(log_odds: float) -> str:

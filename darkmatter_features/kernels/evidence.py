@@ -139,9 +139,8 @@ def lens_likelihood(
 ) -> None:
     """Fill `likelihood` (m, n_profiles, n_amplitudes): log ratio of the shapes for a lens at each (columns, rows).
 
-    `places` (n_profiles, n_radii), radii `step` apart, holds where among the tabulated shears the shear of the least
-    amplitude lies, linear between two of them; negative where there is none. Amplitudes are spaced as the shears are:
-    that of amplitude a lies a places further.
+    `places` (n_profiles, n_radii, n_amplitudes), radii `step` apart, holds where among the tabulated shears that of
+    each amplitude lies, linear between two of them; negative where there is none.
     """
     n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], likelihood.shape[2]
     radius, turn = np.empty(x.size, dtype=np.int32), np.empty(x.size, dtype=np.float32)
@@ -151,16 +150,17 @@ def lens_likelihood(
         for p in range(places.shape[0]):
             total[:] = np.float32(0.0)
             for k in range(x.size):
-                if radius[k] >= n_radii or places[p, radius[k]] < 0.0:
+                if radius[k] >= n_radii or places[p, radius[k], 0] < 0.0:
                     continue
-                j, i = min(int(turn[k]), n_angles - 1), int(places[p, radius[k]])
-                between, part = turn[k] - np.float32(j), places[p, radius[k]] - np.float32(i)
-                here, there = ratios[k, j, i : i + n_amplitudes + 1], ratios[k, j + 1, i : i + n_amplitudes + 1]
-                low = here[0] + between * (there[0] - here[0])
+                j, own = min(int(turn[k]), n_angles - 1), places[p, radius[k]]
+                between = turn[k] - np.float32(j)
+                here, there = ratios[k, j], ratios[k, j + 1]
                 for a in range(n_amplitudes):
-                    high = here[a + 1] + between * (there[a + 1] - here[a + 1])
-                    total[a] += low + part * (high - low)
-                    low = high
+                    i = int(own[a])
+                    part = own[a] - np.float32(i)
+                    low = here[i] + part * (here[i + 1] - here[i])
+                    high = there[i] + part * (there[i + 1] - there[i])
+                    total[a] += low + between * (high - low)
             likelihood[m, p] = total
 
 
