@@ -3,8 +3,8 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def tune(
     features = features_of(folder)
     table = FeatureTable.read(features)
     start = replace(config or Config(), measure=table.config)
-    settings = _settings_of(getattr(start, section), space.spans)
+    settings = {name: getattr(getattr(start, section), name) for name in space.spans}
     spans = {name: span.around(name, settings[name]) for name, span in space.spans.items()}
     made_of = {"features": _digest(table), "settings": asdict(start), "spans": repr(spans), "seed": seed}
     path = Path(storage) if storage is not None else folder / STORAGE
@@ -211,12 +211,6 @@ class _Search:
         part: Any = getattr(self.start, self.section)
         changed: dict[str, Any] = {self.section: replace(part, **settings)}
         return replace(self.start, **changed)
-
-
-def _settings_of(part: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Return settings of a section by name, each of the type it is declared with: a file may write 5 for 5.0."""
-    kinds: dict[str, Any] = {declared.name: declared.type for declared in fields(part)}
-    return {name: kinds[name](getattr(part, name)) for name in names}
 
 
 def _check(score: Scorer, start: Config, best: Config) -> Check:

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
+import sys
 import tomllib
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
-from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,13 +15,15 @@ from darkmatter_features.errors import ConfigError
 ALGORITHM = 3
 
 LIST_ALL = "`darkmatter config --show` lists all"
+# Bounds of what is not bounded: neither infinities nor whole numbers beyond all floats lie between them.
+LOWEST, HIGHEST = -sys.float_info.max, sys.float_info.max
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 Settings = TypeVar("Settings")
 
 
 def setting(
-    default: Any, meaning: str, *, at_least: float = -inf, at_most: float = inf, above: float | None = None
+    default: Any, meaning: str, *, at_least: float = LOWEST, at_most: float = HIGHEST, above: float | None = None
 ) -> Any:
     """Declare a field of a configuration: its default, what it means and where it may lie.
 
@@ -179,6 +181,9 @@ def nearest(name: str, names: list[str]) -> str:
 def check_settings(config: Any) -> None:
     """Refuse a configuration whose fields, declared by :func:`setting`, have a wrong type or lie out of range.
 
+    Whole numbers given for others are made what they stand for, so that 16 and 16.0 are one setting with one
+    fingerprint.
+
     Raises
     ------
     ConfigError
@@ -190,17 +195,19 @@ def check_settings(config: Any) -> None:
             raise ConfigError(
                 f"{declared.name} must be {wanted(declared)}, got {value!r}; the default is {told(declared.default)}"
             )
+        if declared.type is float:
+            object.__setattr__(config, declared.name, value + 0.0)  # -0.0 becomes 0.0, too
 
 
 def wanted(declared: "Field[Any]") -> str:
     """Return in words what a setting may be, such as ``a whole number of 3 or more``."""
     (low, high), above = declared.metadata["range"], declared.metadata["above"]
     kind = KINDS[declared.type]  # type: ignore[index]
-    if declared.type is bool or (low, high, above) == (-inf, inf, None):
+    if declared.type is bool or (low, high, above) == (LOWEST, HIGHEST, None):
         return kind
     if above is not None:
-        return f"{kind} above {above:.12g}" + (f" and up to {high:.12g}" if high < inf else "")
-    return f"{kind} from {low:.12g} to {high:.12g}" if high < inf else f"{kind} of {low:.12g} or more"
+        return f"{kind} above {above:.12g}" + (f" and up to {high:.12g}" if high < HIGHEST else "")
+    return f"{kind} from {low:.12g} to {high:.12g}" if high < HIGHEST else f"{kind} of {low:.12g} or more"
 
 
 def told(value: Any) -> str:
@@ -216,4 +223,4 @@ def _is_of_type(value: Any, kind: Any) -> bool:
 
 def _lies_in_range(value: float, declared: "Field[Any]") -> bool:
     (low, high), above = declared.metadata["range"], declared.metadata["above"]
-    return isfinite(value) and low <= value <= high and (above is None or value > above)
+    return low <= value <= high and (above is None or value > above)

@@ -90,6 +90,18 @@ def test_a_number_written_without_a_point_is_the_same_setting(tmp_path):
     assert {type(value) for value in config.to_dict().values()} == {bool, int, float}
 
 
+@pytest.mark.parametrize(("one", "other"), [("16", "16.0"), ("16", "1.6e1"), ("20", "20.0")])
+def test_a_number_written_in_two_ways_is_one_setting_with_one_fingerprint(tmp_path, one, other):
+    configs = [MeasureConfig.read(_written(tmp_path, f"[measure]\ngrid_spacing = {text}\n")) for text in (one, other)]
+    assert [type(config.grid_spacing) for config in configs] == [float, float]
+    assert configs[0].fingerprint() == configs[1].fingerprint()
+    assert (configs[0].fingerprint() == MeasureConfig().fingerprint()) is (one == "16")
+
+
+def test_zero_has_no_sign():
+    assert MeasureConfig(blur=-0.0).fingerprint() == MeasureConfig(blur=0).fingerprint()
+
+
 def test_settings_survive_their_dict():
     config = MeasureConfig(n_pixels=9)
     assert MeasureConfig.from_dict(config.to_dict()) == config
