@@ -64,10 +64,13 @@ class MeasureConfig:
         at_most=1,
     )
     threshold_sigma: float = setting(
-        3.0, "threshold over a noisy background, in standard deviations of the smoothed noise", at_least=0.5
+        3.0,
+        "threshold over a noisy background, in standard deviations of the smoothed noise",
+        at_least=0.5,
+        at_most=100,
     )
-    background_box: int = setting(32, "box in which a noisy background is estimated", at_least=8)
-    n_pixels: int = setting(8, "fewest pixels of a galaxy", at_least=3)
+    background_box: int = setting(32, "box in which a noisy background is estimated", at_least=8, at_most=4096)
+    n_pixels: int = setting(8, "fewest pixels of a galaxy", at_least=3, at_most=10_000)
     split_colors: bool = setting(True, "split overlapping galaxies by their colours")
     color_separation: float = setting(
         0.012,
@@ -85,13 +88,15 @@ class MeasureConfig:
         0.92,
         "blur of the pictures, standard deviation of a Gaussian: its second moment is taken off every galaxy's",
         at_least=0,
+        at_most=20,
     )
-    min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1)
-    grid_spacing: float = setting(16.0, "distance between candidate centres", at_least=1)
+    min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1, at_most=10_000)
+    grid_spacing: float = setting(16.0, "distance between candidate centres", at_least=1, at_most=1000)
     smallest_scale: float = setting(
         28.0,
         "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large",
         at_least=1,
+        at_most=1024,
     )
 
     def __post_init__(self) -> None:

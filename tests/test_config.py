@@ -39,15 +39,15 @@ def test_a_setting_in_no_section_is_refused_with_the_remedy(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("n_pixels = 7.5", "n_pixels must be a whole number of 3 or more, got 7.5; the default is 8"),
-        ("n_pixels = true", "n_pixels must be a whole number of 3 or more, got True; the default is 8"),
+        ("n_pixels = 7.5", "n_pixels must be a whole number from 3 to 10000, got 7.5; the default is 8"),
+        ("n_pixels = true", "n_pixels must be a whole number from 3 to 10000, got True; the default is 8"),
         ("split_colors = 1", "split_colors must be true or false, got 1; the default is true"),
-        ('grid_spacing = "10"', "grid_spacing must be a number of 1 or more, got '10'; the default is 16.0"),
-        ("grid_spacing = [10]", "grid_spacing must be a number of 1 or more, got [10]"),
-        ("n_pixels = 2", "n_pixels must be a whole number of 3 or more, got 2"),
+        ('grid_spacing = "10"', "grid_spacing must be a number from 1 to 1000, got '10'; the default is 16.0"),
+        ("grid_spacing = [10]", "grid_spacing must be a number from 1 to 1000, got [10]"),
+        ("n_pixels = 2", "n_pixels must be a whole number from 3 to 10000, got 2"),
         ("threshold_fraction = 1.5", "threshold_fraction must be a number from 0 to 1, got 1.5"),
-        ("threshold_sigma = nan", "threshold_sigma must be a number of 0.5 or more, got nan"),
-        ("threshold_sigma = inf", "threshold_sigma must be a number of 0.5 or more, got inf"),
+        ("threshold_sigma = nan", "threshold_sigma must be a number from 0.5 to 100, got nan"),
+        ("threshold_sigma = inf", "threshold_sigma must be a number from 0.5 to 100, got inf"),
     ],
 )
 def test_wrong_value_is_refused_by_name(tmp_path, line, message):

@@ -8,6 +8,7 @@ import pytest
 from synthetic import write_features, write_pictures
 
 from classify.cli import build_parser, main
+from classify.cnn.config import CnnConfig
 from classify.config import TrainConfig
 from classify.config_file import Config
 from classify.model import LensModel
@@ -84,7 +85,7 @@ def test_checking_tells_what_differs_from_the_defaults(capsys, written):
         ("[mesure]", "unknown section [mesure]; did you mean 'measure'?"),
         ("[train]\nn_pixels = 12", "[train]: setting 'n_pixels' belongs to [measure]; move it there"),
         ("[train]\nnum_leafs = 7", "[train]: unknown setting 'num_leafs'; did you mean 'num_leaves'?"),
-        ("[train]\nnum_leaves = '7'", "[train]: num_leaves must be a whole number of 2 or more, got '7'"),
+        ("[train]\nnum_leaves = '7'", "[train]: num_leaves must be a whole number from 2 to 1024, got '7'"),
         ("[[train]]\nnum_leaves = 7", "stands in no section"),
         ("[train", "not a TOML file"),
     ],
@@ -98,6 +99,45 @@ def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, com
     assert told.startswith(f"darkmatter: {path}")
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[cnn]\nlearning_rate = 0", "[cnn]\nlearning_rate = 3", "[cnn]\nepochs = -1", "[cnn]\nbatch_size = 0",
+        "[cnn]\nn_folds = 1", "[cnn]\nwidth = 0", "[cnn]\nreach = 1000", "[cnn]\nweight_decay = -0.1",
+        "[train]\nlearning_rate = 0", "[train]\nnum_leaves = 1", "[train]\nn_folds = 1000000",
+        "[measure]\nblur = 1e9", "[measure]\ngrid_spacing = 0", "[measure]\nmin_galaxies = 10000000",
+        f"[measure]\ngrid_spacing = 1{400 * '0'}",
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_by_name(capsys, written, line):
+    path = written(line)
+    assert main(["config", str(path)]) == 2
+    told = capsys.readouterr().err
+    section, setting = line.split("\n")
+    assert told.startswith(f"darkmatter: {path}, {section}: {setting.split()[0]} must be a ")
+    assert told.count("\n") == 1
+
+
+NUMBERS = [
+    (kind, declared) for kind in (MeasureConfig, TrainConfig, CnnConfig) for declared in fields(kind)
+    if declared.type is not bool
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "declared"), NUMBERS, ids=lambda part: getattr(part, "name", None))
+def test_every_number_is_bounded_on_both_sides(kind, declared):
+    """Within the bounds, their own values included, it is taken; beyond them refused."""
+    (low, high), above = declared.metadata["range"], declared.metadata["above"]
+    step = 1 if declared.type is int else 1e-9
+    lowest = above + step if above is not None else low
+    assert (getattr(kind(**{declared.name: declared.type(lowest)}), declared.name)) == lowest
+    assert (getattr(kind(**{declared.name: declared.type(high)}), declared.name)) == high
+    for beyond in (lowest - 2 * step, 2 * high + 1):
+        with pytest.raises(ConfigError, match=f"^{declared.name} must be a "):
+            kind(**{declared.name: declared.type(beyond)})
+    assert 2 * high + 1 < 1e10
 
 
 def test_one_file_serves_measuring_and_training(written, tmp_path):

@@ -229,7 +229,7 @@ def test_too_few_rows_of_a_kind_are_refused():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ConfigError, match="n_folds must be a whole number of 2 or more, got 1"):
+    with pytest.raises(ConfigError, match="n_folds must be a whole number from 2 to 100, got 1"):
         TrainConfig(n_folds=1)
 
 
