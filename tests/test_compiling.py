@@ -12,11 +12,12 @@ from synthetic import draw_sky, write_features, write_pictures
 
 from classify import compiling
 from classify.cli import main
-from classify.compiling import LOCATING, MEASURING
+from classify.compiling import LOCATING, MAPPING, MEASURING
 from classify.config import TrainConfig
 from classify.locations import locate_catalogs
 from classify.train import train
 from darkmatter_features import measure, read_sky
+from darkmatter_features.batch import extract_dataset
 from darkmatter_features.extract import extract_sky
 
 LINE = "compiling the kernels (once, about"
@@ -70,6 +71,22 @@ def test_no_command_says_so_when_the_machine_code_is_there(command, place, tmp_p
 def test_after_measuring_and_locating_nothing_is_left_to_compile(place):
     assert MEASURING.notice() is None
     assert LOCATING.notice() is None
+    assert MAPPING.notice() is None
+
+
+@pytest.mark.parametrize(("section", "is_said"), [("measure", True), ("train", False)])
+def test_a_search_that_maps_skies_again_says_so_and_one_that_does_not_is_silent(
+    section, is_said, tmp_path, monkeypatch, capsys
+):
+    data = write_pictures(tmp_path / "data", split="training", n=12)
+    extract_dataset(data, tmp_path / "features", n_jobs=1)
+    (tmp_path / "quick.toml").write_text("[train]\nn_folds = 2\nn_repeats = 1\nmax_rounds = 5\n")
+    monkeypatch.setattr(compiling, "is_kept", lambda kernel: False)
+    argv = ["tune", str(tmp_path / "features"), "--config", str(tmp_path / "quick.toml"), "--trials", "1"]
+    assert main([*argv, "--search", section, "--jobs", "1"]) == 0
+    assert capsys.readouterr().err.startswith(LINE) is is_said
+    assert main([*argv, "--search", section, "--jobs", "1"]) == 0
+    assert LINE not in capsys.readouterr().err  # no trial is left to make
 
 
 def test_a_first_run_says_so_and_a_second_does_not(place, tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classify.cli import DONE, INTERRUPTED
 from classify.commands import FEATURES, add_example, add_jobs, defaults, say
+from classify.compiling import MAPPING
 from classify.config_file import Config, check_measured
 from classify.progress import Progress
 from classify.train import FeatureTable
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Search, and say what was found."""
     config = None if args.config is None else _read(args.config, args.folder)
-    progress = Progress("tune", unit="trials")
+    progress = Progress("tune", unit="trials", notice=MAPPING.notice if args.search == "measure" else None)
     tuned = tune(
         args.folder,
         section=args.search,
