@@ -109,7 +109,7 @@ def boost(
     Raises
     ------
     TableError
-        If there are fewer than two rows of a kind.
+        If there are fewer rows of a kind than parts of the cross-validation.
     """
     config = config or TrainConfig()
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=np.int64)
@@ -136,14 +136,23 @@ def folds(labels: ArrayLike, n_folds: int, *, rng: np.random.Generator) -> Index
 
 def _some_rows(labels: Index, config: TrainConfig) -> Index:
     kinds = [np.flatnonzero(labels == label) for label in (0, 1)]
-    if min(map(len, kinds)) < 2:
-        raise TableError(
-            f"Too few labelled training rows: {len(kinds[1])} with a lens and {len(kinds[0])} without; "
-            "give two of each or more"
-        )
     rng = np.random.default_rng([config.seed, 0])
-    kept = [rng.permutation(kind)[: max(2, round(config.subset / 100 * kind.size))] for kind in kinds]
+    kept = [rng.permutation(kind)[: round(config.subset / 100 * kind.size)] for kind in kinds]
+    _check_enough([len(kind) for kind in kept], [len(kind) for kind in kinds], config)
     return np.sort(np.concatenate(kept))
+
+
+def _check_enough(kept: list[int], known: list[int], config: TrainConfig) -> None:
+    """Refuse a training of which a part would lack a kind of sky; numbers are of skies without a lens and with one."""
+    if min(kept) >= config.n_folds:
+        return
+    is_part = config.subset < 100
+    share = f", {config.subset:g} per cent of {known[1]} and {known[0]}" if is_part else ""
+    raise TableError(
+        f"Too few labelled training skies: {kept[1]} with a lens and {kept[0]} without{share}; cross-validation in "
+        f"{config.n_folds} parts wants {config.n_folds} of each: {'raise subset, ' if is_part else ''}lower n_folds or "
+        "give more skies"
+    )
 
 
 class _Member:

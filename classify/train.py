@@ -179,6 +179,7 @@ def train(
     notes = _draw(run, table.dataset, judged, boosted.history)
     if model.second_look is not None:
         notes += draw_hard_lenses(run / stage.FOLDER / CAM, model, table.split("validation"), table.dataset)
+    notes += _without_trees(len(boosted.chosen), config)
     return Trained(model, metrics, boosted.best_round, (*notes, *([taken.note] if taken else [])))
 
 
@@ -188,6 +189,15 @@ def _check_look(cnn: str, resume: bool) -> None:
         raise ConfigError("--resume goes on with the networks of the second look, which are off; add --cnn auto or on")
     if cnn == "on":
         need_torch()
+
+
+def _without_trees(n_skies: int, config: TrainConfig) -> tuple[str, ...]:
+    """Say so where a member learns from too few skies for a tree to part them in two."""
+    n_learnt, leaf = n_skies - n_skies // config.n_folds, config.min_data_in_leaf
+    if n_learnt >= 2 * leaf:
+        return ()
+    few = f"{n_learnt} skies, of {n_skies}, are too few for two leaves of {leaf} (min_data_in_leaf)"
+    return (f"no trees: {few}; the evidence alone decides",)
 
 
 def _check(path: Path, what: str, found: str | None, wanted: str) -> None:

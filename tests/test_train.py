@@ -209,7 +209,7 @@ def test_out_of_fold_log_odds_are_those_of_the_best_round():
     assert boosted.calibration == Calibration.fit(boosted.held_out, y)
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [3, 4])
 def test_a_handful_of_rows_can_be_trained_on(n):
     x, y = rows(2 * n, 1)
     boosted = boost(x, y, x[:0], [], config=QUICK)
@@ -224,8 +224,38 @@ def test_missing_values_are_taken():
 
 def test_too_few_rows_of_a_kind_are_refused():
     x, _ = rows(10, 1)
-    with pytest.raises(TableError, match="1 with a lens and 9 without"):
-        boost(x, [1] + [0] * 9, x[:0], [])
+    with pytest.raises(
+        TableError, match="1 with a lens and 9 without; cross-validation in 3 parts wants 3 of each: lower"
+    ):
+        boost(x, [1] + [0] * 9, x[:0], [], config=QUICK)
+    with pytest.raises(TableError, match="0 with a lens and 10 without"):
+        boost(x, [0] * 10, x[:0], [], config=QUICK)
+
+
+def test_a_subset_too_small_for_the_cross_validation_is_refused_and_one_that_just_suffices_is_not():
+    """One per cent of 240 skies is 1 of each kind; 2.5 per cent is 3 of each, as many as there are parts."""
+    x, y = rows(240, 1)
+    said = (
+        r"1 with a lens and 1 without, 1 per cent of 120 and 120; cross-validation in 3 parts .*: raise subset, lower"
+    )
+    with pytest.raises(TableError, match=said):
+        boost(x, y, x[:0], [], config=replace(QUICK, subset=1.0))
+    assert len(boost(x, y, x[:0], [], config=replace(QUICK, subset=2.5)).chosen) == 6
+
+
+@pytest.mark.parametrize(("min_data_in_leaf", "is_said"), [(21, True), (20, False)])
+def test_a_training_with_too_few_skies_for_any_tree_says_that_the_evidence_alone_decides(
+    tmp_path, min_data_in_leaf, is_said
+):
+    """Of 60 skies in 3 parts a member learns from 40."""
+    features = write_features(tmp_path / "features", tmp_path, n_training=60, n_validation=4)
+    trained = train(features, tmp_path / "run", config=replace(QUICK, min_data_in_leaf=min_data_in_leaf))
+    assert (
+        any(note.startswith("no trees: 40 skies, of 60, are too few for two leaves of 21") for note in trained.notes)
+        is is_said
+    )
+    if is_said:
+        assert trained.model.members == ()
 
 
 def test_settings_out_of_range_are_refused():
