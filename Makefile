@@ -1,10 +1,12 @@
-# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address, CNN=off|auto|on.
+# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address, CNN=off|auto|on,
+# SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
 
 PYTHON ?= python3
 DATA ?= data
 JOBS ?= -1
 DASK ?=
 CNN ?= auto
+SUBSET ?=
 FEATURES := features
 RUN := runs/default
 BIN := .venv/bin
@@ -31,13 +33,13 @@ data: $(READY)
 endif
 
 features: data
-	$(DARKMATTER) features $(DATA) --out $(FEATURES) --jobs $(JOBS) $(if $(DASK),--dask $(DASK))
+	$(DARKMATTER) features "$(DATA)" --out $(FEATURES) --jobs $(JOBS) $(if $(DASK),--dask $(DASK))
 
 train: features
-	$(DARKMATTER) train $(FEATURES) --out $(RUN) --cnn $(CNN)
+	$(DARKMATTER) train $(FEATURES) --out $(RUN) --cnn $(CNN) $(if $(SUBSET),--subset $(SUBSET))
 
 fast: features
-	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast --subset 50
+	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast $(if $(SUBSET),--subset $(SUBSET))
 
 full: features
 	$(DARKMATTER) train $(FEATURES) --out $(RUN) --subset 100 --cnn $(CNN)

@@ -1,0 +1,51 @@
+"""What the targets of the Makefile would do, as `make --dry-run` tells it."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from classify.cli import build_parser
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def commands(*words: str) -> list[list[str]]:
+    """Return the `darkmatter` commands of a target, in words."""
+    told = subprocess.run(
+        ["make", "--dry-run", *words], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
+        env={"PATH": os.environ["PATH"]},
+    ).stdout  # fmt: skip
+    return [shlex.split(line)[1:] for line in told.splitlines() if line.startswith(".venv/bin/darkmatter ")]
+
+
+def training(*words: str) -> list[str]:
+    return next(command for command in commands(*words) if command[0] == "train")
+
+
+@pytest.mark.parametrize(
+    ("words", "subset"),
+    [
+        (["train"], None), (["train", "SUBSET=25"], 25.0), (["fast"], None), (["fast", "SUBSET=25"], 25.0),
+        (["full"], 100.0), (["full", "SUBSET=25"], 100.0),
+    ],
+)  # fmt: skip
+def test_the_share_of_the_skies_is_given_once_or_left_to_the_command(words, subset):
+    """Without SUBSET a fast trial learns from the half that `--fast` means."""
+    found = training(*words)
+    assert found.count("--subset") == (subset is not None)
+    assert build_parser("train").parse_args(found).subset == subset
+
+
+@pytest.mark.parametrize("target", ["data", "features", "train", "fast", "full", "heatmaps"])
+def test_every_command_of_a_target_is_one_that_there_is(target):
+    for command in commands(target):
+        build_parser(command[0]).parse_args(command)
+
+
+def test_a_data_set_may_lie_in_a_folder_with_a_space():
+    (found,) = commands("features", "DATA=my skies")
+    assert found[:2] == ["features", "my skies"]
