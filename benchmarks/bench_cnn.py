@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from resnet import judged_by_resnet
 from scipy.special import logit
 
-from classify.cnn.second_look import DECIDES
+from classify.cnn import DECIDES
 from classify.columns import FEATURE_NAMES
 from classify.model import LensModel
 from classify.predict import look_at

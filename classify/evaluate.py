@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import score
 from classify.model import LensModel, Verdict
-from classify.predict import look_at
+from classify.predict import look_at, model_of
 from darkmatter_features.dataset import SPLITS, Dataset, Split
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.extract import SkyRow, extract_rows
@@ -36,11 +36,14 @@ class Evaluation:
         A row a sky, of `JUDGED_COLUMNS`.
     failures : tuple of (str, str)
         Skies that could not be measured, and why. They are left out of the metrics.
+    has_second_look : bool
+        Whether hard skies were looked at again.
     """
 
     metrics: dict[str, float]
     judged: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
+    has_second_look: bool = False
 
 
 def evaluate(
@@ -48,6 +51,7 @@ def evaluate(
     data: str | Path,
     *,
     split: str = "validation",
+    cnn: str = "auto",
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -61,6 +65,8 @@ def evaluate(
         Folder of a data set, in any of the layouts.
     split : str
         "training" or "validation".
+    cnn : str
+        Whether networks take a second look at hard skies, as in `classify.predict.model_of`.
     n_jobs : int
         Processes that measure skies; -1 for one a core.
     progress : callable, optional
@@ -68,12 +74,12 @@ def evaluate(
 
     Raises
     ------
-    ModelError
-        If there is no model to use in `run`.
+    ModelError, ConfigError
+        As `classify.predict.model_of`, before any sky is measured.
     DatasetError
         If the data set or the split is not there or has no labels, or none of its skies can be measured.
     """
-    model = LensModel.load(run)
+    model = model_of(run, cnn=cnn)
     dataset = Dataset.open(data)
     chosen = _labelled_split(dataset, split)
     measured = extract_rows(
@@ -83,7 +89,8 @@ def evaluate(
     if len(failures) == len(measured):
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured, n_jobs=n_jobs)
-    return Evaluation({**score_judged(judged), "n_failed": len(failures)}, judged, failures)
+    metrics = {**score_judged(judged), "n_failed": len(failures)}
+    return Evaluation(metrics, judged, failures, model.second_look is not None)
 
 
 def judged_table(

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from classify.cnn.second_look import DECIDES
+from classify.cnn import DECIDES
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE
 from classify.model import LensModel, evidence, mean_log_odds
 from darkmatter_features.statistics import FEATURES

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from classify.calibration import Calibration
+from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.second_look import DECIDES, SecondLook
+from classify.cnn.second_look import SecondLook
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE, TOLD
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig

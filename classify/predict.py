@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from classify.cnn import missing
 from classify.cnn.inputs import measured_inputs
 from classify.columns import FEATURE_NAMES
 from classify.explain import contributions, explained_table, write_explained
 from classify.model import LensModel, Look, Verdict
 from darkmatter_features.dataset import PICTURE_SUFFIXES
-from darkmatter_features.errors import SkyError
+from darkmatter_features.errors import ConfigError, ModelError, SkyError
 from darkmatter_features.extract import SkyRow, extract_rows
 from darkmatter_features.table import written_whole
 
@@ -38,11 +39,42 @@ class Prediction:
     explained : pandas.DataFrame or None
         If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, a column for each
         that the trees learn from, ``cut``, and ``second_look``: what that changed.
+    has_second_look : bool
+        Whether hard skies were looked at again.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
     explained: pd.DataFrame | None = None
+    has_second_look: bool = False
+
+
+def model_of(run: str | Path, *, cnn: str = "auto") -> LensModel:
+    """Load the model of a run for judging, with or without its second look.
+
+    Parameters
+    ----------
+    run : str or Path
+        Folder of a training run.
+    cnn : str
+        Whether networks take a second look at hard skies: "off" leaves it out, "auto" takes it where the run has one,
+        "on" wants a run that has one.
+
+    Raises
+    ------
+    ModelError
+        If there is no model to use in `run`, or no second look that is wanted.
+    ConfigError
+        If PyTorch, which the second look needs, is missing.
+    """
+    model = LensModel.load(run)
+    if cnn == "off":
+        return model.without_second_look()
+    if model.second_look is None and cnn == "on":
+        raise ModelError(f"{run} has no second look; train one with `darkmatter train --cnn on`, or leave --cnn on out")
+    if model.second_look is not None and (said := missing()) is not None:
+        raise ConfigError(f"{said}, or leave the second look out by --cnn off")
+    return model
 
 
 def find_skies(places: Sequence[str | Path]) -> list[Path]:
@@ -63,6 +95,7 @@ def predict(
     skies: Sequence[str | Path],
     out: str | Path | None = None,
     *,
+    cnn: str = "auto",
     explain: bool = False,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
@@ -77,6 +110,8 @@ def predict(
         Files, folders or glob patterns.
     out : str or Path, optional
         Where to write the table as CSV.
+    cnn : str
+        Whether networks take a second look at hard skies, as in `model_of`.
     explain : bool
         Part the log-odds of each sky by what they come from; written beside `out`, see `explained_path`.
     n_jobs : int
@@ -86,12 +121,12 @@ def predict(
 
     Raises
     ------
-    ModelError
-        If there is no model to use in `run`.
+    ModelError, ConfigError
+        As `model_of`, before any sky is measured.
     SkyError
         If a folder or a pattern holds no picture.
     """
-    model = LensModel.load(run)
+    model = model_of(run, cnn=cnn)
     measured = extract_rows(
         find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress
     )
@@ -102,7 +137,7 @@ def predict(
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    return Prediction(table, failures, explained)
+    return Prediction(table, failures, explained, model.second_look is not None)
 
 
 def explained_path(out: str | Path) -> Path:

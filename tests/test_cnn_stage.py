@@ -286,3 +286,73 @@ def test_a_sky_that_is_not_hard_is_drawn_without_a_second_look(root: Path, run: 
     rows = pd.read_parquet(root / "features" / "features.parquet")[list(FEATURE_NAMES)].to_numpy()
     assert {verdict.decided_by for verdict in easy.verdicts(["sky"], rows[:1], look=look)} == {"lightgbm"}
     assert easy.predict(sky).decided_by == "lightgbm"
+
+
+@pytest.fixture
+def judging(model: LensModel, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Commands that judge with a model that finds every sky hard, in a folder of its own."""
+    model.save(tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    skies = [str(path) for path in sorted((root / "data" / "validation").iterdir())[:2]]
+    return {
+        "predict": ["predict", "run", *skies, "--jobs", "1"],
+        "evaluate": ["evaluate", "run", str(root / "data"), "--jobs", "1"],
+        "heatmap": ["heatmap", *skies, "--run", "run", "--out", "maps", "--jobs", "1"],
+    }
+
+
+JUDGING = ("predict", "evaluate", "heatmap")
+
+
+@pytest.mark.parametrize("command", JUDGING)
+def test_without_torch_a_second_look_is_refused_before_any_sky_is_measured(command, judging, monkeypatch, capsys):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    for place in ("classify.predict.extract_rows", "classify.evaluate.extract_rows", "classify.heatmaps.measure"):
+        monkeypatch.setattr(place, lambda *given, **told: pytest.fail("a sky was measured"))
+    assert main(judging[command]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "install it: pip install 'darkmatter[cnn]', or leave the second look out by --cnn off" in told
+    assert not Path("predictions.csv").exists()
+    assert not Path("maps").exists()
+
+
+@pytest.mark.parametrize("command", JUDGING)
+def test_without_torch_skies_are_judged_by_the_trees_when_the_second_look_is_off(command, judging, monkeypatch, capsys):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    assert main([*judging[command], "--cnn", "off"]) == 0
+    assert "no second look (--cnn off)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", JUDGING)
+def test_a_command_that_judges_says_how_many_skies_had_a_second_look(command, judging, capsys):
+    assert main(judging[command]) == 0
+    n_hard = {"predict": "2 ", "evaluate": "12 ", "heatmap": ""}[command]
+    assert f"second look at {n_hard}hard skies" in capsys.readouterr().out
+
+
+def test_verdicts_without_the_second_look_are_those_of_the_trees(judging, model):
+    assert main([*judging["predict"], "--cnn", "off"]) == 0
+    table = pd.read_csv("predictions.csv")
+    assert set(table["decided_by"]) == {"lightgbm"}
+    alone = model.without_second_look()
+    told = [alone.predict(read_sky(path)).probability for path in table["image"]]
+    assert table["probability"].to_numpy() == pytest.approx(told, abs=1e-6)
+    assert main(judging["predict"]) == 0
+    assert pd.read_csv("predictions.csv")["probability"].tolist() != table["probability"].tolist()
+
+
+@pytest.mark.parametrize("command", JUDGING)
+def test_a_second_look_that_is_wanted_and_not_there_is_refused(command, judging, model, capsys):
+    model.without_second_look().save("run")
+    assert main([*judging[command], "--cnn", "on"]) == 2
+    assert capsys.readouterr().err == (
+        "darkmatter: run has no second look; train one with `darkmatter train --cnn on`, or leave --cnn on out\n"
+    )
+    assert main(judging[command]) == 0
+    assert "no second look (the run has none)" in capsys.readouterr().out
+
+
+def test_the_template_of_a_run_is_drawn_without_torch(judging, monkeypatch):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    assert main(["heatmap", "--template", "--run", "run", "--out", "maps"]) == 0

@@ -9,6 +9,13 @@ from darkmatter_features.errors import ConfigError
 
 NEEDED = ("torch", "safetensors")
 
+MODES = ("off", "auto", "on")
+"""Of the second look. Training: never; where it helps, out of fold; in any case. Judging: never; where the run has one;
+only with a run that has one."""
+
+DECIDES = "cnn"
+"""What `decided_by` says of the skies that were looked at again."""
+
 
 def missing() -> str | None:
     """Say, in one line, which package is missing and how to install it; None if none is."""

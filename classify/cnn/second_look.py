@@ -17,9 +17,6 @@ from darkmatter_features.errors import ModelError
 
 Array = NDArray[np.float64]
 
-DECIDES = "cnn"
-"""What `decided_by` says of the skies that were looked at again."""
-
 
 @dataclass(frozen=True)
 class SecondLook:

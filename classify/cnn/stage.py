@@ -24,8 +24,6 @@ Array = NDArray[np.float64]
 
 FOLDER = "cnn"
 """Of a run: history, checkpoint, events and pictures of the networks."""
-MODES = ("off", "auto", "on")
-"""Never; where it helps, out of fold; in any case."""
 
 
 @dataclass(frozen=True)

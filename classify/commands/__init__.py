@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from classify.cli import DONE, FAILED, SOME_FAILED
+from classify.cnn import DECIDES, MODES
 
 DATA, FEATURES, RUN = Path("data"), Path("features"), Path("runs/default")
 """Where things go, and are looked for, when nothing is said; `make` uses the same."""
@@ -29,6 +30,14 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     )
 
 
+def add_cnn(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--cnn`` to a command that judges."""
+    parser.add_argument(
+        "--cnn", choices=MODES, default=default,
+        help="whether networks take a second look at hard skies: auto takes it where the run has one (%(default)s)",
+    )  # fmt: skip
+
+
 def add_example(parser: argparse.ArgumentParser, *lines: str) -> None:
     """Put an example below a command's help."""
     parser.epilog = "\n".join(["example:", *(f"  {line}" for line in lines)])
@@ -38,6 +47,14 @@ def say(text: str) -> None:
     """Write a line to standard output, at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def look_in_words(cnn: str, *, has_second_look: bool, decided_by: Sequence[str] | None = None) -> str:
+    """Say whether there was a second look and, by what each sky was decided, at how many."""
+    if has_second_look:
+        n_hard = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
+        return f"second look at {n_hard}hard skies"
+    return "no second look (--cnn off)" if cnn == "off" else "no second look (the run has none)"
 
 
 def tell_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:

@@ -3,7 +3,18 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, RUN, add_example, add_jobs, defaults, say, tell_failures, tell_metrics
+from classify.commands import (
+    DATA,
+    RUN,
+    add_cnn,
+    add_example,
+    add_jobs,
+    defaults,
+    look_in_words,
+    say,
+    tell_failures,
+    tell_metrics,
+)  # fmt: skip
 from classify.compiling import MEASURING
 from classify.evaluate import evaluate
 from classify.model import write_json
@@ -18,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
     parser.add_argument("--split", choices=SPLITS, default=given["split"], help="which skies (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="F", help="write the metrics there, too, as one flat object")
+    add_cnn(parser, given["cnn"])
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter evaluate runs/default data --json metrics.json")
 
@@ -25,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score the model."""
     progress = Progress("evaluate", notice=MEASURING.notice)
-    done = evaluate(args.model, args.data, split=args.split, n_jobs=args.jobs, progress=progress)
-    say(f"{args.model} on the {args.split} split of {args.data}, with 95 % bounds:")
+    done = evaluate(args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress)
+    decided_by = done.judged["decided_by"].tolist()
+    look = look_in_words(args.cnn, has_second_look=done.has_second_look, decided_by=decided_by)
+    say(f"{args.model} on the {args.split} split of {args.data}, {look}, with 95 % bounds:")
     tell_metrics(done.metrics)
     if args.json is not None:
         write_json(args.json, done.metrics)

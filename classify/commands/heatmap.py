@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from classify.cli import DONE
-from classify.commands import RUN, add_example, add_jobs, defaults, say, tell_failures
+from classify.commands import RUN, add_cnn, add_example, add_jobs, defaults, look_in_words, say, tell_failures
 from classify.compiling import MEASURING
 from classify.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
 from classify.model import BUNDLE, LensModel
-from classify.predict import find_skies
+from classify.predict import find_skies, model_of
 from classify.progress import Progress
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.scrambles import check_number, peak_p_value
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scrambles", type=int, default=defaults(peak_p_value)["n_scrambles"], metavar="N",
         help="scrambled skies that --p-value compares with (%(default)s)",
     )  # fmt: skip
+    add_cnn(parser, defaults(model_of)["cnn"])
     add_jobs(parser, defaults(draw)["n_jobs"])
     add_example(
         parser,
@@ -45,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the heatmaps."""
-    drawings, model = _drawings(args), _model(args.model)
+    drawings = _drawings(args)
+    model = _model(args.model, args.cnn if drawings else "off")
     check_number(args.scrambles)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
     if args.worth_a_look is not None:
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress("heatmap", notice=MEASURING.notice)
     failures = draw(drawings, out, model=model, n_scrambles=n_scrambles, n_jobs=args.jobs, progress=progress)
     n_done = len(drawings) - len(failures)
-    say(f"{out}: {n_done} drawn, {len(failures)} failed")
+    say(f"{out}: {n_done} drawn, {len(failures)} failed; {_judged_by(model, args.cnn)}")
     return tell_failures(failures, n_done)
 
 
@@ -71,11 +73,15 @@ def _drawings(args: argparse.Namespace) -> list[Drawing]:
     return chosen
 
 
-def _model(run: Path | None) -> LensModel | None:
+def _model(run: Path | None, cnn: str) -> LensModel | None:
     """Return the model of the run that was named, or of the default run where there is one."""
-    if run is None and not (RUN / BUNDLE).exists():
-        return None
-    return LensModel.load(run or RUN)
+    if run is not None or cnn == "on" or (RUN / BUNDLE).exists():
+        return model_of(run or RUN, cnn=cnn)
+    return None
+
+
+def _judged_by(model: LensModel | None, cnn: str) -> str:
+    return "no run, no verdicts" if model is None else look_in_words(cnn, has_second_look=model.second_look is not None)
 
 
 def _name_of(model: LensModel | None, run: Path | None) -> str:

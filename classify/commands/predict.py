@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import add_example, add_jobs, defaults, say, tell_failures
+from classify.commands import add_cnn, add_example, add_jobs, defaults, look_in_words, say, tell_failures
 from classify.compiling import MEASURING
 from classify.explain import in_words
 from classify.predict import explained_path, predict
@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="say what each verdict comes from, and write it all beside the table"
     )
-    add_jobs(parser, defaults(predict)["n_jobs"])
+    given = defaults(predict)
+    add_cnn(parser, given["cnn"])
+    add_jobs(parser, given["n_jobs"])
     add_example(
         parser,
         "darkmatter predict runs/default sky.png 'survey/*.fits' --out predictions.csv",
@@ -31,11 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Judge the skies."""
     progress = Progress("predict", notice=MEASURING.notice)
-    done = predict(args.model, args.skies, args.out, explain=args.explain, n_jobs=args.jobs, progress=progress)
+    done = predict(
+        args.model, args.skies, args.out, cnn=args.cnn, explain=args.explain, n_jobs=args.jobs, progress=progress
+    )
     n_done = len(done.table) - len(done.failures)
     if done.explained is not None:
         for _, row in done.explained.iterrows():
             say(f"{row['image']}: {in_words(row)}")
         say(f"{explained_path(args.out)}: what all the log-odds come from")
-    say(f"{args.out}: {int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed")
+    decided_by = done.table["decided_by"].tolist()
+    look = look_in_words(args.cnn, has_second_look=done.has_second_look, decided_by=decided_by)
+    found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
+    say(f"{args.out}: {found}; {look}")
     return tell_failures(done.failures, n_done)

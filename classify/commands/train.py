@@ -5,9 +5,9 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from classify.boosting import HistoryLine
+from classify.cnn import MODES
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine
-from classify.cnn.stage import MODES
 from classify.commands import FEATURES, RUN, add_example, defaults, say, tell_metrics
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
