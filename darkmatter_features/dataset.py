@@ -151,7 +151,7 @@ def _find_pictures(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; look at the spelling, or simulate a data set there")
     for layout in LAYOUTS:
-        pictures = tuple(_list_pictures(root / folder) for folder in layout.folders)
+        pictures = tuple(list_pictures(root / folder) for folder in layout.folders)
         if any(pictures):
             return layout, pictures
     folders = ", ".join(f"{folder}/" for layout in LAYOUTS for folder in layout.folders)
@@ -159,7 +159,8 @@ def _find_pictures(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
     raise DatasetError(f"{found}; give the folder that holds one of them, or simulate a data set there")
 
 
-def _list_pictures(folder: Path) -> list[Path] | None:
+def list_pictures(folder: Path) -> list[Path] | None:
+    """Return the pictures of a folder, sorted; None where there is no such folder."""
     if not folder.is_dir():
         return None
     with os.scandir(folder) as entries:

@@ -127,6 +127,20 @@ def test_pictures_of_a_larger_data_set_are_not_left_among_the_new(small):
     assert digests(small) == before
 
 
+@pytest.mark.parametrize(("folder", "layout"), [("train", 2), ("test", 2), ("train_images", 3), ("test_images", 3)])
+def test_a_data_set_in_another_layout_is_not_shadowed(tmp_path, folder, layout):
+    (tmp_path / folder).mkdir()
+    simulate_dataset(tmp_path / "beside", n_training=1, n_validation=0, n_jobs=1)
+    (tmp_path / folder / "a.PNG").write_bytes(b"a picture")
+    before = digests(tmp_path)
+    with pytest.raises(DatasetError) as refused:
+        simulate_dataset(tmp_path, n_training=1, n_validation=1, n_jobs=1)
+    said = f"{tmp_path} already holds a data set in layout {layout}: {folder}/a.PNG; remove it or choose another folder"
+    assert str(refused.value) == said
+    assert digests(tmp_path) == before
+    assert not (tmp_path / "training").exists()
+
+
 def test_truth_lies_on_light(small):
     """Nine galaxies of ten have their centre lit; arms wind around dark ones, and faint ones fade."""
     picture = np.asarray(Image.open(small / "training" / "training-00000.png")).max(axis=2)

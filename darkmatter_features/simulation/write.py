@@ -11,7 +11,9 @@ from PIL import Image
 
 from darkmatter_features import __version__
 from darkmatter_features.dataset import (
+    LAYOUTS,
     SPLITS,
+    list_pictures,
     picture_path,
     write_galaxy_truth,
     write_labels,
@@ -79,6 +81,7 @@ def simulate_dataset(
     _check_counts(counts)
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}; choose another")
+    _check_room(Path(out))
     pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
     journal = Path(out) / f"{_JOURNAL}{__version__}-{preset}-{seed}"
     _forget_others(journal)
@@ -97,6 +100,15 @@ def _check_counts(counts: dict[str, int]) -> None:
     if min(counts.values()) < 0 or not any(counts.values()):
         asked = " and ".join(f"{n} {split}" for split, n in counts.items())
         raise ConfigError(f"A data set needs at least one sky, got {asked} skies; ask for 0 or more of each")
+
+
+def _check_room(out: Path) -> None:
+    """Refuse a folder with pictures in another layout than the first: of two data sets nobody would see one."""
+    folders = {folder: layout.number for layout in LAYOUTS[1:] for folder in layout.folders}
+    for folder, number in folders.items():
+        if pictures := list_pictures(out / folder):
+            found = f"{out} already holds a data set in layout {number}: {folder}/{pictures[0].name}"
+            raise DatasetError(f"{found}; remove it or choose another folder")
 
 
 def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
