@@ -13,7 +13,7 @@ import pandas as pd
 from classify.boosting import Boosted, HistoryLine, boost
 from classify.cnn import need_torch, stage
 from classify.cnn.config import CnnConfig
-from classify.cnn.history import EpochLine
+from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
 from classify.cnn.picture import draw_hard_lenses
 from classify.columns import FEATURE_NAMES
@@ -160,7 +160,8 @@ def train(
     model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
     taken = None
     if not resume:
-        shutil.rmtree(run / stage.FOLDER, ignore_errors=True)
+        for folder in (stage.FOLDER, EVENTS):
+            shutil.rmtree(run / folder, ignore_errors=True)
     (run / stage.FOLDER / CAM).unlink(missing_ok=True)
     if cnn != "off":
         taken = stage.take_second_look(

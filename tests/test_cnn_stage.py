@@ -161,8 +161,10 @@ def test_a_model_without_the_second_look_has_the_bytes_it_always_had(run, root, 
 
 def test_training_without_it_clears_what_an_earlier_one_left(run, root, tmp_path):
     shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "tensorboard" / "all").mkdir(parents=True, exist_ok=True)
     train(root / "features", tmp_path / "run", config=QUICK)
     assert not (tmp_path / "run" / "cnn").exists()
+    assert not (tmp_path / "run" / "tensorboard").exists()
 
 
 def test_networks_that_are_left_out_leave_nothing_of_an_earlier_training(run, root, tmp_path, monkeypatch):

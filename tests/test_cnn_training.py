@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import sys
-import types
 from dataclasses import replace
 
 import numpy as np
@@ -144,37 +142,66 @@ def test_history_is_on_disk_when_a_line_is_told(tmp_path):
         with (tmp_path / "history.csv").open() as file:
             seen.append((line.epoch, int(list(csv.DictReader(file))[-1]["epoch"])))
 
-    train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, report=HistoryWriter(tmp_path, report))
+    with HistoryWriter(tmp_path, tmp_path / "tensorboard", report) as history:
+        train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, report=history)
     assert seen == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_events_are_written_where_tensorboard_is_installed(tmp_path, monkeypatch):
-    written = []
+def test_each_network_has_figures_of_its_own_that_average_to_those_told():
+    found = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG)
+    line = found.history[found.best_epoch - 1]
+    sizes = np.bincount(found.part)
+    one, other = line.networks
+    assert line.training_loss == pytest.approx((one[0] + other[0]) / 2)
+    assert line.held_out_loss == pytest.approx(np.average([one[2], other[2]], weights=sizes))
+    assert line.held_out_accuracy == pytest.approx(np.average([one[3], other[3]], weights=sizes))
+    assert one[2] != other[2]
+    for k, figures in enumerate(line.networks):
+        own = found.part == k
+        expected = np.logaddexp(0, np.where(TRAINING.labels[own] == 1, -1, 1) * found.held_out[own]).mean()
+        assert figures[2] == pytest.approx(expected, rel=1e-6)
 
-    class Writer:
-        def __init__(self, log_dir):
-            self.log_dir = log_dir
 
-        def __enter__(self):
-            return self
+def test_figures_of_networks_are_gone_on_with(tmp_path):
+    found = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path)
+    again = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path, resume=True)
+    assert again.history == found.history
+    assert len(again.history[0].networks) == 2
 
-        def __exit__(self, *raised):
-            return None
 
-        def add_scalar(self, name, value, step):
-            written.append((self.log_dir, name, step))
+LINES = [EpochLine(n, *np.arange(6.0) + n, networks=((0.5,) * 6, (0.25,) * 6)) for n in (1, 2, 3)]
 
-    monkeypatch.setattr("classify.cnn.history.find_spec", lambda name: object())
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
-    HistoryWriter(tmp_path)(EpochLine(3, 0.1, 0.9, 0.2, 0.8, 0.3, 0.7))
-    assert (str(tmp_path), "loss/held_out", 3) in written
-    assert len(written) == 6
+
+def test_tensorboard_finds_a_folder_with_one_file_for_each_network_and_for_all(tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with HistoryWriter(tmp_path, tmp_path / "tensorboard") as history:
+        for line in LINES:
+            history(line)
+    folders = sorted(path.name for path in (tmp_path / "tensorboard").iterdir())
+    assert folders == ["all", "network-1", "network-2"]
+    told = {}
+    for name in folders:
+        assert len(list((tmp_path / "tensorboard" / name).iterdir())) == 1
+        events = accumulators.EventAccumulator(str(tmp_path / "tensorboard" / name)).Reload()
+        assert len(events.Tags()["scalars"]) == 6
+        told[name] = [(event.step, event.value) for event in events.Scalars("loss/held_out")]
+    assert told["all"] == [(1, 3.0), (2, 4.0), (3, 5.0)]
+    assert told["network-2"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
+
+
+def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
+    monkeypatch.setattr("classify.cnn.history.find_spec", lambda name: None)
+    with HistoryWriter(tmp_path, tmp_path / "tensorboard") as history:
+        history(LINES[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
 
 
 def test_events_of_an_earlier_training_are_not_mixed_with_those_of_this_one(tmp_path):
-    (tmp_path / "events.out.tfevents.1.host.2.0").write_bytes(b"of an earlier one")
-    HistoryWriter(tmp_path)
-    assert not list(tmp_path.iterdir())
+    old = tmp_path / "tensorboard" / "network-9" / "events.out.tfevents.1.host.2.0"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"of an earlier one")
+    with HistoryWriter(tmp_path, tmp_path / "tensorboard"):
+        assert not list(tmp_path.iterdir())
 
 
 def test_weights_survive_their_bytes():

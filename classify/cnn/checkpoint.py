@@ -97,4 +97,4 @@ class Checkpoint:
             number, rest = name.split("/", 1)
             states[int(number)][rest] = tensor
         members = tuple((self._folder / f"best-{k}.safetensors").read_bytes() for k in range(told["n_members"]))
-        return [EpochLine(*line) for line in told["history"]], states, (members, held_out)
+        return [EpochLine.of_json(line) for line in told["history"]], states, (members, held_out)

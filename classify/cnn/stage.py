@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.cnn import missing
 from classify.cnn.config import CnnConfig
-from classify.cnn.history import EpochLine, HistoryWriter
+from classify.cnn.history import EVENTS, EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
@@ -115,7 +115,8 @@ def take_second_look(
         if mode == "on":
             raise
         return Stage(None, f"cnn left out: {error}", {})
-    return _trained(measured, inputs, run / FOLDER, mode, config, resume, report)
+    with HistoryWriter(run / FOLDER, run / EVENTS, report) as history:
+        return _trained(measured, inputs, run / FOLDER, mode, config, resume, history)
 
 
 def _trained(
@@ -125,7 +126,7 @@ def _trained(
     mode: str,
     config: CnnConfig,
     resume: bool,
-    report: Callable[[EpochLine], None] | None,
+    report: Callable[[EpochLine], None],
 ) -> Stage:
     from classify.cnn.training import Skies, train_networks
 
@@ -136,7 +137,7 @@ def _trained(
     )  # fmt: skip
     found = train_networks(
         skies, others, mean_profile(measured.template), config=config, checkpoint=folder, resume=resume,
-        report=HistoryWriter(folder, report),
+        report=report,
     )  # fmt: skip
     limit = hard_limit(measured.log_odds, config.hard_share)
     hard, trees, labels = np.abs(measured.log_odds) <= limit, measured.log_odds, skies.labels

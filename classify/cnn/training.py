@@ -270,7 +270,7 @@ class _Race:
         with ThreadPoolExecutor(self.workers) as pool:
             learnt = list(pool.map(lambda member: member.learn(epoch), self.members))
             held_out, told = self._judged(pool.map)
-        line = line_of(epoch + 1, learnt, self.skies.labels, held_out, self.others.labels, told)
+        line = line_of(epoch + 1, learnt, self.skies.labels, held_out, self.part, self.others.labels, told)
         self.history.append(line)
         if self.best_epoch == line.epoch:
             self.best = tuple(to_bytes(member.network) for member in self.members), held_out
@@ -278,13 +278,13 @@ class _Race:
         return line
 
     def _judged(self, over: Callable[..., Iterator[Array]]) -> tuple[Array, Array]:
-        """Return the log-odds of the skies left out, and the mean ones of the others."""
+        """Return the log-odds (n,) of the skies left out, and those (n_networks, m) of the others."""
         left_out = [np.flatnonzero(self.part == k) for k in range(len(self.members))]
         held_out = np.zeros(len(self.skies))
         for chosen, own in zip(left_out, over(lambda m, i: m.judge(self.skies, i), self.members, left_out)):
             held_out[chosen] = own
         every = np.arange(len(self.others))
-        return held_out, np.mean(list(over(lambda m: m.judge(self.others, every), self.members)), axis=0)
+        return held_out, np.array(list(over(lambda m: m.judge(self.others, every), self.members)))
 
     def result(self) -> Networks:
         """Return the networks as they were after the best pass."""

@@ -1,7 +1,7 @@
 """`darkmatter train`."""
 
 import argparse
-from dataclasses import astuple, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from classify.boosting import HistoryLine
@@ -110,5 +110,4 @@ class _CnnReport:
         if self._is_first:
             say(f"\n{CNN_HEADER}")
             self._is_first = False
-        epoch, *figures = astuple(line)
-        say("   ".join([f"{epoch:>5}", *(f"{figure:>8.4f}" for figure in figures)]))
+        say("   ".join([f"{line.epoch:>5}", *(f"{figure:>8.4f}" for figure in line.figures)]))
