@@ -14,12 +14,14 @@ from classify.swarm import swarm
 
 TABLE = "validation-contributions.csv"
 IMPORTANCE, SWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
+OF_VALIDATION = (TABLE, IMPORTANCE, SWARM)
+"""Those that tell of the validation skies."""
 
 
 def explain_run(
     run: Path, model: LensModel, validation: pd.DataFrame, training: pd.DataFrame, *, verdicts: pd.DataFrame
 ) -> None:
-    """Write the table and the pictures; what an earlier training left is replaced.
+    """Write the table and the pictures; without validation skies, the dependence alone.
 
     Parameters
     ----------
@@ -34,8 +36,6 @@ def explain_run(
     verdicts : pandas.DataFrame
         On the validation skies: ``probability, decided_by``.
     """
-    for name in (TABLE, IMPORTANCE, SWARM):
-        (run / name).unlink(missing_ok=True)
     if len(validation):
         _explain_skies(run, model, validation, verdicts)
     rows = some_skies(training[list(FEATURE_NAMES)])

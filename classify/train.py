@@ -1,6 +1,5 @@
 """From a feature table to a run: a model, how its training went, and how it does on the validation split."""
 
-import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields, replace
@@ -20,20 +19,24 @@ from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.curves import performance
 from classify.evaluate import judged_table, score_judged
-from classify.explain_run import explain_run
+from classify.explain_run import OF_VALIDATION, explain_run
 from classify.model import LensModel, evidence, write_json
 from classify.plots import sample_grid, samples, save_figure
 from classify.predict import write_csv
+from classify.run_folder import changed_whole
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DarkmatterError, TableError
+from darkmatter_features.labels import write_records
 from darkmatter_features.table import read_table, written_whole
 from darkmatter_features.template import LensTemplate
 from darkmatter_features.template_plot import draw_template
 
 SAMPLE_SEED = 1
 """Of the choice of skies in the picture of samples."""
-CAM = "grad-cam.png"
+CAM, SAMPLES = "grad-cam.png", "validation-samples.png"
+MAY_LACK = (SAMPLES, *OF_VALIDATION, stage.FOLDER)
+"""What a run has not where there are no validation skies, or no networks."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def train(
         Folder that `darkmatter features` wrote.
     run : str or Path
         Folder for the model, `history.csv`, `metrics.json`, `validation-predictions.csv` and the pictures.
-        What an earlier training left there is replaced.
+        What an earlier training left there is replaced at the end, as a whole; till then it stays.
     config : TrainConfig, optional
         The settings.
     report : callable, optional
@@ -135,7 +138,7 @@ def train(
     cnn_config : CnnConfig, optional
         Their settings.
     resume : bool
-        Go on with the networks from their checkpoint in the run.
+        Go on with the networks from the checkpoint of a training that was stopped, or else of the run.
     cnn_report, progress : callable, optional
         Called with each line of the networks' history; with the number of pictures read for them and in all.
     n_jobs : int
@@ -153,35 +156,43 @@ def train(
     run, config = Path(run), config or TrainConfig()
     _check_look(cnn, resume)
     table = FeatureTable.read(features)
-    log = _HistoryFile(run / "history.csv", report)
     x, y = labelled(table.split("training"))
-    boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
-    record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
-    model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
-    taken = None
-    if not resume:
-        for folder in (stage.FOLDER, EVENTS):
-            shutil.rmtree(run / folder, ignore_errors=True)
-    (run / stage.FOLDER / CAM).unlink(missing_ok=True)
-    if cnn != "off":
-        taken = stage.take_second_look(
-            _measured(Path(features), table, boosted), run, mode=cnn, config=cnn_config, resume=resume, n_jobs=n_jobs,
-            report=cnn_report, progress=progress,
-        )  # fmt: skip
-        model = replace(model, second_look=taken.look)
-    judged = _judge(model, table.split("validation"), {} if taken is None else taken.inputs)
-    metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
+    with changed_whole(run, may_lack=MAY_LACK, resumable=stage.FOLDER, resume=resume) as fresh:
+        log = _HistoryFile(fresh / "history.csv", report)
+        boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
+        record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
+        model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
+        taken = stage.NONE
+        if cnn != "off":
+            taken = stage.take_second_look(
+                _measured(Path(features), table, boosted), fresh / stage.FOLDER, events=run / EVENTS, mode=cnn,
+                config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
+            )  # fmt: skip
+            model = replace(model, second_look=taken.look)
+        judged = _judge(model, table.split("validation"), taken.inputs)
+        metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
+        write_json(fresh / "metrics.json", metrics)
+        write_json(fresh / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
+        notes = _write(fresh, model, table, boosted, judged)
+        if not taken.inputs:
+            shutil.rmtree(run / EVENTS, ignore_errors=True)
+    notes += _without_trees(len(boosted.chosen), config)
+    return Trained(model, metrics, boosted.best_round, (*notes, *taken.notes))
+
+
+def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, judged: pd.DataFrame) -> tuple[str, ...]:
+    """Write the model, its verdicts and the pictures of both; return why one of these could not be drawn."""
+    validation = table.split("validation")
     model.save(run)
     write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
-    write_json(run / "metrics.json", metrics)
-    write_json(run / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
     _draw_template(run, model)
-    explain_run(run, model, table.split("validation"), _learnt_from(table, boosted.chosen), verdicts=judged)
+    explain_run(run, model, validation, _learnt_from(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
-    if model.second_look is not None:
-        notes += draw_hard_lenses(run / stage.FOLDER / CAM, model, table.split("validation"), table.dataset)
-    notes += _without_trees(len(boosted.chosen), config)
-    return Trained(model, metrics, boosted.best_round, (*notes, *([taken.note] if taken else [])))
+    cam = run / stage.FOLDER / CAM
+    cam.unlink(missing_ok=True)  # of the run that is gone on with
+    if model.second_look is None:
+        return notes
+    return notes + draw_hard_lenses(cam, model, validation, table.dataset)
 
 
 def _check_look(cnn: str, resume: bool) -> None:
@@ -237,14 +248,13 @@ def _with_whole_labels(judged: pd.DataFrame) -> pd.DataFrame:
 def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[HistoryLine, ...]) -> tuple[str, ...]:
     """Draw the pictures of a run; return why one of them could not be drawn."""
     save_figure(run / "performance.png", performance(judged, history))
-    path = run / "validation-samples.png"
-    path.unlink(missing_ok=True)
+    path = run / SAMPLES
     try:
         chosen = samples(judged, dataset, rng=np.random.default_rng(SAMPLE_SEED))
     except (DarkmatterError, OSError) as error:
-        return (f"{path} not drawn: {error}",)
+        return (f"{SAMPLES} not drawn: {error}",)
     if not chosen:
-        return (f"{path} not drawn: there are no validation skies",)
+        return (f"{SAMPLES} not drawn: there are no validation skies",)
     save_figure(path, sample_grid(chosen))
     return ()
 
@@ -269,13 +279,7 @@ class _HistoryFile:
 
     def __call__(self, line: HistoryLine) -> None:
         self._lines.append(line)
-        with (
-            written_whole(self._path) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(field.name for field in fields(HistoryLine))
-            writer.writerows(_told(each) for each in self._lines)
+        write_records(self._path, [field.name for field in fields(HistoryLine)], map(_told, self._lines))
         if self._report is not None:
             self._report(line)
 

@@ -167,6 +167,28 @@ def test_training_without_it_clears_what_an_earlier_one_left(run, root, tmp_path
     assert not (tmp_path / "run" / "tensorboard").exists()
 
 
+def test_a_training_that_is_stopped_leaves_the_run_as_it_was_and_is_gone_on_with(run, root, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.is_file()}
+    other, epochs = replace(CONFIG, seed=9), []
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    def again(folder, report, resume):
+        given = {"config": QUICK, "cnn": "on", "cnn_config": other, "n_jobs": 1}
+        return train(root / "features", tmp_path / folder, cnn_report=report, resume=resume, **given)
+
+    with pytest.raises(KeyboardInterrupt):
+        again("run", stop, False)
+    now = {path: path.read_bytes() for path in before if "tensorboard" not in path.parts}
+    assert now.items() <= before.items()
+    look = again("run", lambda line: epochs.append(line.epoch), True).model.second_look
+    assert epochs == [1, 2]
+    assert look == again("whole", None, False).model.second_look
+    assert not (tmp_path / "run" / ".unfinished").exists()
+
+
 def test_networks_that_are_left_out_leave_nothing_of_an_earlier_training(run, root, tmp_path, monkeypatch):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "cnn" / "grad-cam.png").write_bytes(b"of an earlier one")

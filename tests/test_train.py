@@ -322,7 +322,7 @@ def test_history_is_on_disk_when_a_line_is_reported(tmp_path):
     seen = []
 
     def report(line: HistoryLine) -> None:
-        last = (tmp_path / "run" / "history.csv").read_text().splitlines()[-1]
+        last = (tmp_path / "run" / ".unfinished" / "history.csv").read_text().splitlines()[-1]
         seen.append((str(line.round), last.split(",")[0]))
 
     train(features, tmp_path / "run", config=QUICK, report=report)

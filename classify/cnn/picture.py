@@ -86,12 +86,11 @@ def draw_hard_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, dataset
         Why nothing could be drawn; empty if it was.
     """
     assert model.second_look is not None
-    path.unlink(missing_ok=True)
     log_odds = model.log_odds(rows[list(FEATURE_NAMES)])
     hard = model.second_look.is_hard(log_odds) & (rows["label"] == 1).fillna(False).to_numpy(dtype=np.bool_)
     chosen = [i for i in np.argsort(np.abs(log_odds), kind="stable") if hard[i]][:N_SKIES]
     if not chosen:
-        return (f"{path} not drawn: no hard validation sky has a lens",)
+        return (f"{path.name} not drawn: no hard validation sky has a lens",)
     skies = [_seen(model, log_odds[i], rows.iloc[i], dataset) for i in chosen]
     with written_whole(path) as temporary:
         grad_cam_figure(skies).savefig(temporary, format="png")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.cnn import missing
 from classify.cnn.config import CnnConfig
-from classify.cnn.history import EVENTS, EpochLine, HistoryWriter
+from classify.cnn.history import EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
@@ -70,11 +70,21 @@ class Stage:
     note: str
     inputs: dict[str, FieldInput]
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The note, if there is one."""
+        return (self.note,) if self.note else ()
+
+
+NONE = Stage(None, "", {})
+"""No networks."""
+
 
 def take_second_look(
     measured: Measured,
-    run: Path,
+    folder: Path,
     *,
+    events: Path,
     mode: str = "auto",
     config: CnnConfig | None = None,
     resume: bool = False,
@@ -88,14 +98,16 @@ def take_second_look(
     ----------
     measured : Measured
         Skies, tables and the trees' log-odds.
-    run : Path
-        Folder of the run; the networks' own things go to ``run/cnn``.
+    folder : Path
+        For the networks' own things: history and checkpoint.
+    events : Path
+        Folder for TensorBoard's events.
     mode : str
         "auto" leaves the networks out where they do not help, or cannot be had; "on" keeps or refuses.
     config : CnnConfig, optional
         The settings.
     resume : bool
-        Go on from the checkpoint in the run.
+        Go on from the checkpoint in the folder.
     n_jobs : int
         Processes that read pictures; -1 for one a core.
     report, progress : callable, optional
@@ -115,8 +127,8 @@ def take_second_look(
         if mode == "on":
             raise
         return Stage(None, f"cnn left out: {error}", {})
-    with HistoryWriter(run / FOLDER, run / EVENTS, report) as history:
-        return _trained(measured, inputs, run / FOLDER, mode, config, resume, history)
+    with HistoryWriter(folder, events, report) as history:
+        return _trained(measured, inputs, folder, mode, config, resume, history)
 
 
 def _trained(
