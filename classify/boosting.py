@@ -151,7 +151,7 @@ def _check_enough(kept: list[int], known: list[int], config: TrainConfig) -> Non
     raise TableError(
         f"Too few labelled training skies: {kept[1]} with a lens and {kept[0]} without{share}; cross-validation in "
         f"{config.n_folds} parts wants {config.n_folds} of each: {'raise subset, ' if is_part else ''}lower n_folds or "
-        "give more skies"
+        "label more skies"
     )
 
 

@@ -102,7 +102,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, DarkmatterError):
         return text
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; look at the path, its permissions and the room on the disk"
+        path = error.filename2 or error.filename  # where a temporary file was to take its place, or what was asked for
+        return f"{path}: {error.strerror}; look at the path, its permissions and the room on the disk"
     return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
 
 

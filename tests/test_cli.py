@@ -1,6 +1,7 @@
 """The command: what it does, what it says, and with which code it ends."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
-from synthetic import draw_sky, write_features, write_pictures
+from synthetic import draw_sky, split_rows, write_features, write_frame, write_pictures
 
 from classify import cli
 from classify.boosting import HistoryLine
 from classify.cli import COMMANDS, build_parser, main
-from classify.commands import defaults
+from classify.commands import defaults, tell_failures
 from classify.config import TrainConfig
 from classify.explain import in_words
 from classify.model import LensModel
@@ -267,10 +268,70 @@ def test_a_traceback_is_shown_on_demand_only(monkeypatch, capsys, argv, has_trac
         assert told == "darkmatter: unexpected ValueError: of two lines (--debug shows where)\n"
 
 
-def test_a_place_that_cannot_be_written_to_is_told_with_the_remedy(trained, here, capsys):
+PLACES = {
+    "simulate": ["{}", "--training", "1", "--validation", "0"],
+    "features": ["{root}/data", "--out", "{}"],
+    "train": ["{root}/features", "--out", "{}"],
+    "heatmap": ["sky.png", "--out", "{}"],
+    "locate": ["shapes.csv", "--pictures", "{}"],
+    "predict": ["{root}/run", "sky.png", "--out", "{}/p.csv"],
+    "evaluate": ["{root}/run", "{root}/data", "--json", "{}/m.json"],
+}
+
+
+def at(command, place, root):
+    return [command, *(word.format(place, root=root) for word in PLACES[command])]
+
+
+@pytest.mark.parametrize("command", PLACES)
+@pytest.mark.parametrize("place", ["file", "file/deeper"])
+def test_a_folder_that_cannot_be_is_refused_before_any_work(trained, here, capsys, command, place):
     (here / "file").touch()
-    assert main(["train", str(trained / "features"), "--out", "file/run", *QUICK]) == 2
-    assert capsys.readouterr().err.startswith("darkmatter: file/run: Not a directory; look at the path")
+    assert main(at(command, place, trained)) == 2
+    told = capsys.readouterr()
+    assert told.err == f"darkmatter: {place} cannot be a folder, as file is a file; name another\n"
+    assert not told.out
+
+
+@pytest.mark.parametrize("command", PLACES)
+def test_a_folder_without_permission_is_refused_before_any_work(trained, here, capsys, command, monkeypatch):
+    (here / "mine").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path("mine"))  # root may write everywhere
+    assert main(at(command, "mine/deeper", trained)) == 2
+    assert "cannot be written to: no permission in mine; mend that" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "locate"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_any_work(trained, here, capsys, command):
+    (here / "mine.csv").mkdir()
+    argv = {"locate": ["locate", "shapes.csv", "--out", "{}"]}.get(command) or at(command, "{}", trained)
+    assert main([word.replace("{}/p.csv", "{}").replace("{}/m.json", "{}").format("mine.csv") for word in argv]) == 2
+    said = "darkmatter: mine.csv is a folder; name a file in it, such as mine.csv/out.csv\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_file_that_cannot_take_its_place_is_told_by_its_own_name(monkeypatch, capsys):
+    error = PermissionError(13, "Permission denied", ".p.csv.12.tmp", None, "p.csv")
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(error))
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err.startswith("darkmatter: p.csv: Permission denied; look at the path")
+
+
+def test_a_failed_sky_is_told_with_its_path_once(capsys):
+    failures = [("a/b.png", "b.png: 10 x 10 pixels"), ("a/c.png", "a/c.png is empty"), ("a/d.png", "too few")]
+    assert tell_failures(failures, 1) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "failed: a/b.png: 10 x 10 pixels", "failed: a/c.png is empty", "failed: a/d.png: too few",
+    ]  # fmt: skip
+
+
+def test_figures_that_cannot_be_told_are_not_known(tmp_path, capsys):
+    frame = pd.concat([split_rows(split, 60, np.random.default_rng(1)) for split in ("training", "validation")])
+    features = write_frame(tmp_path / "features", tmp_path, frame.assign(lens_row=np.nan, lens_column=np.nan))
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split(maxsplit=1) == ["within_40px", "not known"] for line in lines)
+    assert any(line.startswith("auc") and "not known" not in line for line in lines)
 
 
 def test_an_interrupt_is_one_line_and_130(monkeypatch, capsys):

@@ -9,6 +9,7 @@ from classify.commands import (
     add_cnn,
     add_example,
     add_jobs,
+    check_file,
     defaults,
     look_in_words,
     say,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score the model."""
+    check_file(args.json)
     progress = Progress("evaluate", notice=MEASURING.notice)
     done = evaluate(args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress)
     decided_by = done.judged["decided_by"].tolist()

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, FEATURES, add_example, add_jobs, defaults, say, tell_failures
+from classify.commands import DATA, FEATURES, add_example, add_jobs, check_folder, defaults, say, tell_failures
 from classify.compiling import MEASURING
 from classify.config_file import Config
 from classify.progress import Progress
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure every sky."""
+    check_folder(args.out)
     config = Config() if args.config is None else Config.read(args.config)
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)

@@ -4,7 +4,17 @@ import argparse
 from pathlib import Path
 
 from classify.cli import DONE
-from classify.commands import RUN, add_cnn, add_example, add_jobs, defaults, look_in_words, say, tell_failures
+from classify.commands import (
+    RUN,
+    add_cnn,
+    add_example,
+    add_jobs,
+    check_folder,
+    defaults,
+    look_in_words,
+    say,
+    tell_failures,
+)
 from classify.compiling import MEASURING
 from classify.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
 from classify.model import BUNDLE, LensModel
@@ -50,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     model = _model(args.model, args.cnn if drawings else "off")
     check_number(args.scrambles)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
+    check_folder(out)
     if args.worth_a_look is not None:
         clear(out)
     if args.template:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from classify.commands import add_example, add_jobs, defaults, say, tell_failures
+from classify.commands import add_example, add_jobs, check_file, check_folder, defaults, say, tell_failures
 from classify.compiling import LOCATING
 from classify.locations import locate_catalogs
 from classify.progress import Progress
@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Find the lenses."""
+    check_file(args.out)
+    check_folder(args.pictures or args.out.parent)
     progress = Progress("locate", unit="catalogues", notice=LOCATING.notice)
     done = locate_catalogs(
         args.catalogs,

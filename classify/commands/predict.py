@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import add_cnn, add_example, add_jobs, defaults, look_in_words, say, tell_failures
+from classify.commands import add_cnn, add_example, add_jobs, check_file, defaults, look_in_words, say, tell_failures
 from classify.compiling import MEASURING
 from classify.explain import in_words
 from classify.predict import explained_path, predict
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge the skies."""
+    check_file(args.out)
     progress = Progress("predict", notice=MEASURING.notice)
     done = predict(
         args.model, args.skies, args.out, cnn=args.cnn, explain=args.explain, n_jobs=args.jobs, progress=progress

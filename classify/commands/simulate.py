@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, add_example, add_jobs, defaults, say
+from classify.commands import DATA, add_example, add_jobs, check_folder, defaults, say
 from classify.progress import Progress
 from darkmatter_features.simulation import PRESETS, simulate_dataset
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the data set."""
+    check_folder(args.out)
     simulate_dataset(
         args.out,
         n_training=args.training,

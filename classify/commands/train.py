@@ -8,7 +8,7 @@ from classify.boosting import HistoryLine
 from classify.cnn import MODES
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine
-from classify.commands import FEATURES, RUN, add_example, defaults, say, tell_metrics
+from classify.commands import FEATURES, RUN, add_example, check_folder, defaults, say, tell_metrics
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
 from classify.progress import Progress
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, with a line for each block of rounds."""
+    check_folder(args.out)
     trained = train(
         args.features, args.out, config=_config(args), report=_Report(), cnn=args.cnn,
         cnn_config=_cnn_config(args), resume=args.resume, cnn_report=_CnnReport(),
