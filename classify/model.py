@@ -1,6 +1,5 @@
 """The model bundle: boosted trees, their calibration, and how the features they learnt from were measured."""
 
-import hashlib
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from scipy.special import expit
 from classify.calibration import Calibration
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.second_look import SecondLook
+from classify.cnn.second_look import SecondLook, checked, digest_of
 from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE, TOLD
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -175,7 +174,7 @@ class LensModel:
             (fresh / name).write_text(text, encoding="utf-8", newline="\n")
         self.template.write(fresh / "template.json")
         look = {} if self.second_look is None else {"second_look": self.second_look.write(fresh)}
-        told = self._description({name: _sha256(fresh / name) for name in texts})
+        told = self._description({name: digest_of(text.encode()) for name, text in texts.items()})
         write_json(fresh / "model.json", told | look)
         _replace_folder(folder, fresh)
         return folder
@@ -218,7 +217,7 @@ class LensModel:
         except ModelError:
             raise
         except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-            raise ModelError(f"{folder} is damaged ({error}); run `darkmatter train` again") from error
+            raise ModelError(f"{folder} is damaged ({_reason(error)}); run `darkmatter train` again") from error
 
 
 def evidence(rows: ArrayLike) -> Array:
@@ -252,10 +251,6 @@ def _replace_folder(folder: Path, fresh: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _read_description(path: Path) -> dict[str, Any]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
@@ -280,13 +275,12 @@ def _check_version(folder: Path, told: dict[str, Any]) -> None:
 
 def _read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
     """Read a member after its checksum: LightGBM itself may crash on a damaged file."""
-    if Path(name).name != name:
-        raise ValueError(f"{name} is not a file of the bundle")
-    if not (folder / name).is_file():
-        raise ModelError(f"{folder / name} is missing; run `darkmatter train` again")
-    if _sha256(folder / name) != digest:
-        raise ModelError(f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again")
-    return lightgbm.Booster(model_file=folder / name)
+    return lightgbm.Booster(model_str=checked(folder, name, digest).decode())
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a bundle, without the remedy for a file that stands by itself."""
+    return f"model.json has no {error}" if isinstance(error, KeyError) else str(error).split("; ")[0]
 
 
 def _same(folder: Path, part: Part, fingerprint: str) -> Part:

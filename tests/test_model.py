@@ -183,6 +183,20 @@ def test_a_missing_member_is_refused(saved):
         LensModel.load(saved)
 
 
+def test_a_bundle_without_its_template_names_one_remedy_that_helps(saved):
+    (saved / "model" / "template.json").unlink()
+    with pytest.raises(ModelError, match=r"template\.json: no template to be read") as refused:
+        LensModel.load(saved)
+    assert str(refused.value).endswith("run `darkmatter train` again")
+    assert "features`" not in str(refused.value)
+
+
+def test_a_description_that_lacks_a_part_is_told_with_its_name(saved):
+    (saved / "model" / "model.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"is damaged \(model\.json has no 'version'\); run `darkmatter train` again"):
+        LensModel.load(saved)
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"version": '])
 def test_a_description_that_is_none_is_refused(saved, text):
     (saved / "model" / "model.json").write_text(text)

@@ -79,29 +79,31 @@ class SecondLook:
             "limit": self.limit,
             "stacker": self.stacker.to_dict(),
             "config": self.config.to_dict(),
-            "members": {name: _digest(member) for name, member in zip(names, self.members, strict=True)},
+            "members": {name: digest_of(member) for name, member in zip(names, self.members, strict=True)},
             "record": self.record,
         }
 
     @classmethod
     def read(cls, folder: Path, told: dict[str, Any]) -> Self:
         """Read what `write` wrote; raises ModelError, KeyError, TypeError or ValueError on anything else."""
-        members = tuple(_checked(folder, name, digest) for name, digest in told["members"].items())
+        members = tuple(checked(folder, name, digest) for name, digest in told["members"].items())
         config, stacker = CnnConfig(**told["config"]), Stacker(**told["stacker"])
         return cls(float(told["limit"]), stacker, config, members, told["record"])
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """Return the checksum that a bundle's description has of a file."""
     return hashlib.sha256(data).hexdigest()
 
 
-def _checked(folder: Path, name: str, digest: str) -> bytes:
+def checked(folder: Path, name: str, digest: str) -> bytes:
+    """Read a file of a bundle; raises ModelError where it is missing or damaged, ValueError where it lies elsewhere."""
     if Path(name).name != name:
         raise ValueError(f"{name} is not a file of the bundle")
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
         raise ModelError(f"{folder / name} is missing; run `darkmatter train` again") from error
-    if _digest(data) != digest:
+    if digest_of(data) != digest:
         raise ModelError(f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again")
     return data
