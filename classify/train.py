@@ -156,6 +156,8 @@ def train(
     run, config = Path(run), config or TrainConfig()
     _check_look(cnn, resume)
     table = FeatureTable.read(features)
+    if cnn == "on":
+        stage.check_there(Path(features), table.dataset)
     x, y = labelled(table.split("training"))
     with changed_whole(run, may_lack=MAY_LACK, resumable=stage.FOLDER, resume=resume) as fresh:
         log = _HistoryFile(fresh / "history.csv", report)

@@ -27,7 +27,7 @@ from classify.model import LensModel
 from classify.predict import predict
 from classify.train import train
 from darkmatter_features.batch import extract_dataset
-from darkmatter_features.errors import ConfigError, DatasetError, ModelError
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError, TableError
 from darkmatter_features.sky import read_sky
 
 QUICK = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
@@ -262,6 +262,18 @@ def test_pictures_that_are_gone_are_told_in_one_line(root, tmp_path, monkeypatch
         assert any("gone" in note for note in train(root / "features", tmp_path, config=QUICK, cnn="auto").notes)
     finally:
         away.rename(root / "data")
+
+
+def test_catalogues_that_are_gone_are_told_in_one_line_before_any_work(root, tmp_path):
+    pytest.importorskip("torch")
+    shutil.copytree(root / "features", tmp_path / "features")
+    (tmp_path / "features" / "catalogs.parquet").unlink()
+    lines = []
+    with pytest.raises(TableError, match=r"catalogs\.parquet: the galaxies are gone; run `darkmatter features` again"):
+        train(tmp_path / "features", tmp_path / "run", config=QUICK, cnn="on", report=lines.append)
+    assert not lines
+    notes = train(tmp_path / "features", tmp_path / "run", config=QUICK, cnn="auto").notes
+    assert any(note.startswith("cnn left out") and "the galaxies are gone" in note for note in notes)
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing"])

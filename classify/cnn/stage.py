@@ -15,13 +15,15 @@ from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
 from darkmatter_features.batch import N_PARTS, catalogs_of
-from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError
+from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
 from darkmatter_features.fit import LabelledSkies, fit_template
 from darkmatter_features.table import read_table
 from darkmatter_features.template import LensTemplate
 
 Array = NDArray[np.float64]
 
+CATALOGS = "catalogs.parquet"
+"""Of the features."""
 FOLDER = "cnn"
 """Of a run: history, checkpoint, events and pictures of the networks."""
 
@@ -175,11 +177,26 @@ def _column(frame: pd.DataFrame, name: str) -> Array:
     return np.asarray(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
+def check_there(features: Path, dataset: Path) -> None:
+    """Refuse to show skies to networks where the pictures or the tables of their galaxies are gone.
+
+    Raises
+    ------
+    DatasetError, TableError
+        It names what is gone.
+    """
+    if not dataset.is_dir():
+        raise DatasetError(f"{dataset}: the pictures are gone; put the data set back, or use --cnn off")
+    if not (features / CATALOGS).is_file():
+        raise TableError(
+            f"{features / CATALOGS}: the galaxies are gone; run `darkmatter features` again, or use --cnn off"
+        )
+
+
 def _inputs(measured: Measured, n_jobs: int, progress: Callable[[int, int], None] | None) -> dict[str, FieldInput]:
     """Return what the network sees, by the names of the skies; training skies by templates that do not know them."""
-    if not measured.dataset.is_dir():
-        raise DatasetError(f"{measured.dataset}: the pictures are gone; put the data set back, or use --cnn off")
-    frame, _ = read_table(measured.features / "catalogs.parquet", kind="catalogs")
+    check_there(measured.features, measured.dataset)
+    frame, _ = read_table(measured.features / CATALOGS, kind="catalogs")
     catalogs = {catalog.name: catalog for catalog in catalogs_of(frame)}
     own = measured.training
     skies = LabelledSkies(
