@@ -1,6 +1,7 @@
 """The configuration file: one TOML for all that can be set, a section for each part of the work."""
 
 import inspect
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -93,7 +94,7 @@ def check_measured(path: str | Path, features: str | Path, measured: MeasureConf
         if value != (found := getattr(measured, name)):
             raise ConfigError(
                 f"{path}: [measure] {name} = {told(value)}, but {features} was measured with {told(found)}; "
-                f"run `darkmatter features --config {path}`, or take that line out"
+                f"run `{shlex.join(['darkmatter', 'features', '--config', str(path)])}`, or take that line out"
             )
 
 

@@ -1,5 +1,6 @@
 """Searching settings: what is judged, that it goes on where it was, and what it leaves behind."""
 
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -308,6 +309,14 @@ def test_the_command_tells_the_best_and_training_takes_it(features, tmp_path, ca
     assert "tune: 5 trials in" in progress
     assert "Trial" not in progress  # of Optuna's own log
     assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(features / "tuned.toml")]) == 0
+
+
+def test_the_command_that_is_named_can_be_pasted_where_paths_have_spaces(tmp_path, capsys):
+    features = write_features(tmp_path / "my features", tmp_path, n_training=40, n_validation=4)
+    assert main(["tune", str(features), "--config", write_config(tmp_path), "--trials", "1"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if ": for `" in line)
+    words = shlex.split(line.split("`")[1])
+    assert words == ["darkmatter", "train", str(features), "--config", str(features / "tuned.toml")]
 
 
 def test_an_interrupted_command_tells_the_best_so_far_and_ends_with_130(features, tmp_path, capsys, monkeypatch):

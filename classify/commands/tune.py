@@ -1,6 +1,7 @@
 """`darkmatter tune`."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from classify.cli import DONE, INTERRUPTED
@@ -100,5 +101,6 @@ def _changed(tuned: Tuned) -> list[str]:
 
 def _written(tuned: Tuned, folder: Path) -> list[str]:
     settings, picture = tuned.files
-    use = "features DATA" if tuned.section == "measure" else f"train {features_of(folder)}"
-    return [f"{settings}: for `darkmatter {use} --config {settings}`", f"{picture}: the search in a picture"]
+    use = ["features", "DATA"] if tuned.section == "measure" else ["train", str(features_of(folder))]
+    command = shlex.join(["darkmatter", *use, "--config", str(settings)])
+    return [f"{settings}: for `{command}`", f"{picture}: the search in a picture"]
