@@ -18,8 +18,9 @@ from darkmatter_features.catalogs import ShapeCatalog
 from darkmatter_features.coordinates import sky_place
 from darkmatter_features.location import Location
 from darkmatter_features.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
-from darkmatter_features.panels import FIRST_CONTOUR, SHEAR_COLORS, contour_levels, crosshair, ring
+from darkmatter_features.panels import crosshair, ring
 from darkmatter_features.posterior import INSIDE, PLACE, POSTERIOR_COLORS, likeliest
+from darkmatter_features.snr_plot import FIRST_CONTOUR, SHEAR_COLORS, contour_levels
 
 Array = NDArray[np.float64]
 

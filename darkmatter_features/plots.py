@@ -15,20 +15,12 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from darkmatter_features.evidence import Evidence
 from darkmatter_features.page import BIG, FAINT, LENS, NO_LENS, SMALL, THEME, blank_page, place, shortened, write
-from darkmatter_features.panels import (
-    ELLIPSE,
-    color_limit,
-    contour_levels,
-    crosshair,
-    draw_map,
-    draw_marks,
-    draw_sky,
-    ring,
-)
+from darkmatter_features.panels import ELLIPSE, crosshair, draw_marks, draw_sky, ring
 from darkmatter_features.posterior import DECADES, draw_place, draw_posterior, likeliest
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.shear import ShearMaps
 from darkmatter_features.sky import Sky
+from darkmatter_features.snr_plot import SnrMaps, contour_levels, draw_map
 
 __all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
 
@@ -186,7 +178,7 @@ def _key(maps: ShearMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[
     contour = Line2D([], [], color="white", alpha=0.55, linewidth=0.8)
     key: dict[str, Any] = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
     key |= {"true lens": ring(0, 0)} if has_lens else {}
-    levels = contour_levels(color_limit(maps, maps.best_scale))
+    levels = contour_levels(SnrMaps.in_window(maps).limit)
     key["|S/N| = " + ", ".join(f"{level:g}" for level in levels[:3]) + ", … (dashed: negative)"] = contour
     if evidence is not None:
         key["likeliest place and its error; posterior: 50, 90 %"] = likeliest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +34,20 @@ Galaxies = tuple[Array, Array, Array, Array, Array]
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of a map: where (pixels, refined below the grid), how high, and the Gaussian scale (pixels)."""
+    """A maximum of a map: where (pixels, refined below the grid), how high, and the Gaussian scale (pixels, or nan)."""
 
     row: float
     column: float
     snr: float
     scale: float
+
+    @classmethod
+    def of(cls, snr: Array, rows: Array, columns: Array, *, scale: float = np.nan) -> Self:
+        """Return the highest peak of a map (n_rows, n_columns), refined by a parabola along each axis."""
+        i, j = (int(k) for k in np.unravel_index(snr.argmax(), snr.shape))
+        row = rows[i] + _vertex(snr[:, j], i) * (rows[1] - rows[0])
+        column = columns[j] + _vertex(snr[i, :], j) * (columns[1] - columns[0])
+        return cls(row=float(row), column=float(column), snr=float(snr[i, j]), scale=scale)
 
 
 @dataclass(frozen=True)
@@ -91,12 +100,8 @@ class ShearMaps:
         return self.peak_of(self.best_scale)
 
     def peak_of(self, scale: int) -> Peak:
-        """Return the highest peak of one scale (an index), refined by a parabola along each axis."""
-        snr = self.snr[scale]
-        i, j = (int(k) for k in np.unravel_index(snr.argmax(), snr.shape))
-        row = self.rows[i] + _vertex(snr[:, j], i) * (self.rows[1] - self.rows[0])
-        column = self.columns[j] + _vertex(snr[i, :], j) * (self.columns[1] - self.columns[0])
-        return Peak(row=float(row), column=float(column), snr=float(snr[i, j]), scale=float(self.scales[scale]))
+        """Return the highest peak of one scale (an index)."""
+        return Peak.of(self.snr[scale], self.rows, self.columns, scale=float(self.scales[scale]))
 
 
 def _vertex(values: NDArray[np.float64], i: int) -> float:

@@ -26,6 +26,7 @@ ORDER = (
         "batch",
         "remap",
         "panels",
+        "snr_plot",
         "page",
         "posterior",
         "plots",

@@ -15,12 +15,13 @@ from matplotlib.image import imread
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.panels import MASKED, OUTLINE, draw_map, draw_marks, draw_sky
+from darkmatter_features.panels import MASKED, OUTLINE, draw_marks, draw_sky
 from darkmatter_features.plots import heatmap
 from darkmatter_features.posterior import INSIDE, ZOOM, draw_posterior
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.shear import ShearMaps, shear_maps
 from darkmatter_features.sky import Sky
+from darkmatter_features.snr_plot import draw_map
 
 
 @dataclass(frozen=True)

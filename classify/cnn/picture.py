@@ -16,11 +16,12 @@ from scipy.special import expit
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
 from darkmatter_features.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
-from darkmatter_features.panels import draw_map, draw_marks, draw_sky
+from darkmatter_features.panels import draw_marks, draw_sky
 from darkmatter_features.posterior import POSTERIOR_COLORS
 from darkmatter_features.shapes import GalaxyCatalog, measure
 from darkmatter_features.shear import ShearMaps, shear_maps
 from darkmatter_features.sky import Sky, read_sky
+from darkmatter_features.snr_plot import draw_map
 from darkmatter_features.table import written_whole
 
 if TYPE_CHECKING:
