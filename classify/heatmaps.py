@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 
 from classify.cnn.inputs import FieldInput
-from classify.model import LensModel
+from classify.model import LensModel, Verdict
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, ModelError
-from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.evidence import Evidence, lens_evidence
 from darkmatter_features.extract import one_line, report
 from darkmatter_features.labels import stem_of
+from darkmatter_features.matched import matched_filter
 from darkmatter_features.plots import heatmap
 from darkmatter_features.scrambles import peak_p_value
-from darkmatter_features.shapes import measure
-from darkmatter_features.shear import shear_maps
-from darkmatter_features.sky import read_sky
+from darkmatter_features.shapes import GalaxyCatalog, measure
+from darkmatter_features.shear import ShearMaps, shear_maps
+from darkmatter_features.sky import Sky, read_sky
 from darkmatter_features.statistics import feature_row
 from darkmatter_features.table import written_whole
 from darkmatter_features.template import LensTemplate
@@ -184,12 +185,23 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.template)
     catalog = measure(sky, config)
     maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
-    verdict = None
-    if model is not None:
-        row = feature_row(catalog, maps, evidence, template)[None]
-        verdict = model.verdicts([catalog.name], row, look=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]
     rng = np.random.default_rng(SCRAMBLE_SEED)
-    p_value = peak_p_value(catalog, template, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
-    figure = heatmap(sky, catalog, maps, evidence=evidence, verdict=verdict, lens=drawing.lens, p_value=p_value)
+    figure = heatmap(
+        sky,
+        catalog,
+        maps,
+        matched=None if template is None else matched_filter(catalog, template, config),
+        evidence=evidence,
+        null=None if template is None else lens_evidence(catalog, template, cross=True),
+        verdict=None if model is None else _verdict(model, sky, catalog, maps, evidence),
+        lens=drawing.lens,
+        p_value=peak_p_value(catalog, template, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None,
+    )
     with written_whole(out / f"{drawing.name}.png") as temporary:
         figure.savefig(temporary, format="png")
+
+
+def _verdict(model: LensModel, sky: Sky, catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence) -> Verdict:
+    """Judge by what is measured already."""
+    row = feature_row(catalog, maps, evidence, model.template)[None]
+    return model.verdicts([catalog.name], row, look=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]

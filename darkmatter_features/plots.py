@@ -1,17 +1,20 @@
 """The shear heatmap: a sky with its ellipses, the tangential map, and beside it the cross map as the null.
 
-With the evidence that a verdict was made from, a fourth panel shows where a lens would be. Figures are made of
-matplotlib's objects alone; neither pyplot nor anybody's settings are touched.
+The maps are those of the matched filter where it is given, else of the Gaussian window with the highest peak. With the
+evidence that a verdict was made from, a fourth panel shows where a lens would be. Figures are made of matplotlib's
+objects alone; neither pyplot nor anybody's settings are touched.
 """
 
 from typing import Any, Protocol
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import FixedLocator, MaxNLocator
+from numpy.typing import NDArray
 
 from darkmatter_features.evidence import Evidence
 from darkmatter_features.page import BIG, FAINT, LENS, NO_LENS, SMALL, THEME, blank_page, place, shortened, write
@@ -20,14 +23,14 @@ from darkmatter_features.posterior import DECADES, draw_place, draw_posterior, l
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.shear import ShearMaps
 from darkmatter_features.sky import Sky
-from darkmatter_features.snr_plot import SnrMaps, contour_levels, draw_map
+from darkmatter_features.snr_plot import SnrMaps, contour_levels, draw_map, draw_snr
 
 __all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
 
 # The page, in pixels of a figure saved as it is: a picture of 512 x 512 fills a panel pixel by pixel.
 PANEL, MAX_HEIGHT = 512, 800
 # Less leaves no room for the colour bar and the titles; a title needs `TITLE` across.
-MIN_WIDTH, MIN_HEIGHT, TITLE = 240, 140, 340
+MIN_WIDTH, MIN_HEIGHT, TITLE = 290, 140, 356
 LEFT, RIGHT, TOP, BOTTOM = 110, 78, 146, 112
 GAP, BAR_GAP, BAR = 34, 22, 16
 # From the first colour bar to the fourth panel.
@@ -57,7 +60,9 @@ def heatmap(
     catalog: GalaxyCatalog,
     maps: ShearMaps,
     *,
+    matched: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     evidence: Evidence | None = None,
+    null: Evidence | None = None,
     verdict: Verdict | None = None,
     lens: tuple[float, float] | None = None,
     p_value: float | None = None,
@@ -72,8 +77,12 @@ def heatmap(
         Its galaxies.
     maps : ShearMaps
         Their maps; the scale with the highest peak is drawn.
+    matched : (array, array), optional
+        What :func:`~darkmatter_features.matched.matched_filter` returns of them; drawn in the place of `maps`.
     evidence : Evidence, optional
         Their evidence for a lens: told, the likeliest place marked, and the posterior drawn in a fourth panel.
+    null : Evidence, optional
+        The same with ``cross=True``: how much of it the shapes give when turned by 45 degrees; told beside it.
     verdict : object with `label`, `probability` and `decided_by`, optional
         What a classifier says of the sky.
     lens : (float, float), pixels, optional
@@ -85,7 +94,7 @@ def heatmap(
     -------
     matplotlib.figure.Figure
         Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
-        ``figure.savefig(path)``; a square picture makes 1830 x 770 pixels, 2460 x 804 with evidence.
+        ``figure.savefig(path)``; a square picture makes 1830 x 770 pixels, 2464 x 804 with evidence.
 
     Examples
     --------
@@ -93,22 +102,23 @@ def heatmap(
     >>> catalog = measure(sky)  # doctest: +SKIP
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
+    shown = SnrMaps.in_window(maps) if matched is None else SnrMaps.of_filter(maps, matched)
     with rc_context(THEME):
         figure, panels, bars = _page(sky.shape, n_panels=3 if evidence is None else 4)
         draw_sky(panels[0], sky, catalog).set_ylabel("row, px")
-        draw_map(panels[1], maps, which="tangential")
-        draw_map(panels[2], maps, which="cross")
+        draw_snr(panels[1], shown, which="tangential")
+        draw_snr(panels[2], shown, which="cross")
         _draw_color_bar(figure, bars[0], panels[1])
         if evidence is not None:
             draw_posterior(panels[3], evidence, catalog)
             _draw_posterior_bar(figure, bars[1], panels[3])
         for k, axes in enumerate(panels):
-            draw_marks(axes, peak=maps.peak if k < 3 else None, lens=lens).set(xlabel="column, px", anchor="W")
+            draw_marks(axes, peak=shown.peak if k < 3 else None, lens=lens).set(xlabel="column, px", anchor="W")
             axes.tick_params(left=k == 0, labelleft=k == 0)
             if evidence is not None:
                 draw_place(axes, evidence, error=k < 3)
-        _write_header(figure, sky.name, _findings(maps, evidence, p_value), verdict)
-        _write_key(figure, _key(maps, evidence, has_lens=lens is not None))
+        _write_header(figure, sky.name, _findings(shown, evidence, null, p_value), verdict)
+        _write_key(figure, _key(shown, evidence, has_lens=lens is not None))
     return figure
 
 
@@ -143,15 +153,21 @@ def _draw_posterior_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
     bar.set_title("of peak", loc="center", fontsize=8.5, color=FAINT)
 
 
-def _findings(maps: ShearMaps, evidence: Evidence | None, p_value: float | None) -> list[str]:
+def _findings(maps: SnrMaps, evidence: Evidence | None, null: Evidence | None, p_value: float | None) -> list[str]:
     """Return what was found, in one line for the maps and another for the evidence."""
-    peak = maps.peak
-    told = [f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}"]
-    if evidence is not None:
-        by_chance = "" if p_value is None else f" with p = {p_value:.2g} by chance"
-        alone = f"shapes alone {evidence.log_odds_shear:+.1f}{by_chance}, counts alone {evidence.log_odds_counts:+.1f}"
-        told.append(f"Log evidence {evidence.log_odds:+.1f} ({alone})".replace("-", "−"))
-    return told
+    peak, largest = maps.peak, float(np.abs(maps.snr_cross).max())
+    told = [
+        f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}; |S/N| ≤ {largest:.1f} in the null"
+    ]
+    return told if evidence is None else [*told, _weighed(evidence, null, p_value)]
+
+
+def _weighed(evidence: Evidence, null: Evidence | None, p_value: float | None) -> str:
+    by_chance = "" if p_value is None else f" with p = {p_value:.2g} by chance"
+    turned = "" if null is None else f", turned by 45° (the null) {null.log_odds_shear:+.1f}"
+    alone = f"shapes alone {evidence.log_odds_shear:+.1f}{by_chance}{turned}"
+    told = f"Log evidence {evidence.log_odds:+.1f}: {alone}, counts alone {evidence.log_odds_counts:+.1f}"
+    return told.replace("-", "−")
 
 
 def _write_header(figure: Figure, name: str, findings: list[str], verdict: Verdict | None) -> None:
@@ -171,14 +187,14 @@ def _confidence(verdict: Verdict) -> str:
     return f"probability {told}, by {verdict.decided_by}"
 
 
-def _key(maps: ShearMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[str, Any]:
+def _key(maps: SnrMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[str, Any]:
     """Return the marks by what they mean."""
     oval = MarkerStyle("o", fillstyle="none").scaled(1, 0.5).rotated(deg=25)
     galaxy = Line2D([], [], linestyle="none", marker=oval, markersize=13, markeredgecolor=ELLIPSE)
     contour = Line2D([], [], color="white", alpha=0.55, linewidth=0.8)
     key: dict[str, Any] = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
     key |= {"true lens": ring(0, 0)} if has_lens else {}
-    levels = contour_levels(SnrMaps.in_window(maps).limit)
+    levels = contour_levels(maps.limit)
     key["|S/N| = " + ", ".join(f"{level:g}" for level in levels[:3]) + ", … (dashed: negative)"] = contour
     if evidence is not None:
         key["likeliest place and its error; posterior: 50, 90 %"] = likeliest()

@@ -25,6 +25,7 @@ from classify.train import train
 from darkmatter_features import plots
 from darkmatter_features.dataset import Dataset
 from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.matched import matched_filter
 from darkmatter_features.shapes import measure
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.sky import read_sky
@@ -185,7 +186,7 @@ def test_a_template_is_drawn_with_a_run_and_without(trained, here, capsys):
     assert "the default" in capsys.readouterr().out
 
 
-def test_heatmaps_tell_the_evidence_and_the_p_value_when_asked(trained, here, monkeypatch):
+def test_heatmaps_tell_the_evidence_its_null_and_the_p_value_when_asked(trained, here, monkeypatch):
     drawn = []
 
     def heatmap(*args, **told):
@@ -201,7 +202,19 @@ def test_heatmaps_tell_the_evidence_and_the_p_value_when_asked(trained, here, mo
     model = LensModel.load(trained / "run")
     sky = read_sky("good.png")
     assert drawn[0]["verdict"] == model.predict(sky)
-    assert drawn[0]["evidence"].log_odds == lens_evidence(measure(sky, model.config), model.template).log_odds
+    catalog, template = measure(sky, model.config), model.template
+    assert drawn[0]["evidence"].log_odds == lens_evidence(catalog, template).log_odds
+    assert drawn[0]["null"].log_odds_shear == lens_evidence(catalog, template, cross=True).log_odds_shear
+    np.testing.assert_array_equal(drawn[0]["matched"], matched_filter(catalog, template, model.config))
+
+
+def test_heatmaps_without_a_run_show_the_window_and_no_null(here, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("classify.heatmaps.heatmap", lambda *args, **told: drawn.append(told) or plots.heatmap(*args))
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    assert main(["heatmap", "good.png", "--jobs", "1"]) == 0
+    assert [drawn[0][name] for name in ("matched", "null", "verdict")] == [None, None, None]
+    assert drawn[0]["evidence"] is not None
 
 
 def test_explained_predictions_say_where_each_verdict_comes_from(trained, here, capsys):

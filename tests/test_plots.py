@@ -15,11 +15,12 @@ from matplotlib.image import imread
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.evidence import lens_evidence
+from darkmatter_features.matched import matched_filter
 from darkmatter_features.panels import MASKED, OUTLINE, draw_marks, draw_sky
 from darkmatter_features.plots import heatmap
 from darkmatter_features.posterior import INSIDE, ZOOM, draw_posterior
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.shear import ShearMaps, shear_maps
+from darkmatter_features.shear import Peak, ShearMaps, shear_maps
 from darkmatter_features.sky import Sky
 from darkmatter_features.snr_plot import draw_map
 
@@ -129,6 +130,44 @@ def test_colours_reach_as_far_as_a_strong_null(lensed):
     strong = replace(maps, snr_cross=-20 * np.ones_like(maps.snr_cross))
     axes = draw_map(Figure().add_subplot(), strong, which="tangential")
     assert axes.images[0].get_clim() == (-20, 20)
+
+
+def test_matched_filter_and_its_null_are_drawn_in_the_place_of_the_window(lensed):
+    sky, catalog, maps, lens = lensed
+    snr, snr_cross = matched_filter(catalog)
+    figure = heatmap(sky, catalog, maps, matched=(snr, snr_cross))
+    tangential, cross = figure.axes[1:3]
+    np.testing.assert_array_equal(tangential.images[0].get_array(), snr)
+    np.testing.assert_array_equal(cross.images[0].get_array(), snr_cross)
+    assert tangential.images[0].get_clim() == cross.images[0].get_clim()
+    assert tangential.images[0].get_clim()[1] >= snr.max()
+    assert [axes.get_title(loc="left") for axes in (tangential, cross)] == [
+        "Tangential shear: matched filter",
+        "Cross shear: the filter's null",
+    ]
+    ((column, row),) = marks(tangential, "peak")
+    i, j = np.unravel_index(snr.argmax(), snr.shape)
+    assert (row, column) == pytest.approx((maps.rows[i], maps.columns[j]), abs=10)
+    assert np.hypot(row - lens[0], column - lens[1]) < 20
+    null = f"|S/N| ≤ {abs(snr_cross).max():.1f} in the null"
+    assert f"Peak S/N {snr.max():.1f} at row {row:.0f}, column {column:.0f}; {null}" in [
+        text.get_text() for text in figure.texts
+    ]
+
+
+def test_a_strong_null_of_the_filter_widens_the_colours_and_is_told(lensed):
+    sky, catalog, maps, _ = lensed
+    snr, snr_cross = matched_filter(catalog)
+    figure = heatmap(sky, catalog, maps, matched=(snr, snr_cross - 20.5))
+    assert figure.axes[1].images[0].get_clim()[0] == np.floor((snr_cross - 20.5).min())
+    assert any(f"|S/N| ≤ {20.5 - snr_cross.min():.1f} in the null" in text.get_text() for text in figure.texts)
+
+
+def test_a_filter_on_another_grid_is_refused(lensed):
+    sky, catalog, maps, _ = lensed
+    coarse = matched_filter(catalog, config=MeasureConfig(grid_spacing=50))
+    with pytest.raises(ValueError, match=r"the grid of maps, \(20, 26\), got \(7, 9\); make both with the same config"):
+        heatmap(sky, catalog, maps, matched=coarse)
 
 
 def test_peak_is_the_brightest_place_of_the_drawn_map(lensed):
@@ -243,7 +282,7 @@ def test_large_fields_are_averaged_and_stay_in_place(rng):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((512, 512), (1830, 770)), ((300, 900), (1830, 429)), ((900, 300), (1241, 1058))]
+    ("shape", "size"), [((512, 512), (1830, 770)), ((300, 900), (1830, 429)), ((900, 300), (1296, 1058))]
 )
 def test_saved_picture_has_the_size_of_its_layout(rng, tmp_path, shape, size):
     catalog = lensed_catalog(rng, shape, (100, 100))
@@ -261,6 +300,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(rng, shape, weighed):
     name = "a-long-name-of-a-picture-" * 5 + ".png"
     verdict = Verdict(0, 0.001, "lightgbm")
     told = {"evidence": weigh(catalog), "p_value": 0.0049751} if weighed else {}
+    told |= {"null": told["evidence"], "matched": (maps.snr[0], maps.snr_cross[0])} if weighed else {}
     sky = Sky(name, np.zeros((*shape, 1), np.uint8))
     figure = heatmap(sky, catalog, maps, verdict=verdict, lens=(30, 30), **told)
     figure.canvas.draw()
@@ -281,10 +321,10 @@ def test_title_tells_peak_and_verdict(lensed):
     figure = heatmap(replace(sky, name="sky_$1_$2.png"), catalog, maps, verdict=Verdict(1, 0.934, "cnn"))
     figure.canvas.draw()
     told = [text.get_text() for text in figure.texts]
-    peak = maps.peak
+    peak, null = maps.peak, abs(maps.snr_cross[maps.best_scale]).max()
     assert told == [
         "sky_$1_$2.png",
-        f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}",
+        f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}; |S/N| ≤ {null:.1f} in the null",
         "Lens",
         "probability 0.93, by cnn",
     ]
@@ -310,7 +350,7 @@ def test_evidence_is_told_and_its_place_marked_with_its_error(lensed):
     evidence = lens_evidence(catalog)
     figure = heatmap(sky, catalog, maps, evidence=evidence, lens=lens, p_value=0.0049751)
     shapes = f"shapes alone +{evidence.log_odds_shear:.1f} with p = 0.005 by chance"
-    told = f"Log evidence +{evidence.log_odds:.1f} ({shapes}, counts alone +0.0)"
+    told = f"Log evidence +{evidence.log_odds:.1f}: {shapes}, counts alone +0.0"
     assert told in [text.get_text() for text in figure.texts]
     panels = [axes for axes in figure.axes if axes.get_xlabel()]
     assert len(panels) == 4
@@ -327,7 +367,22 @@ def test_evidence_against_a_lens_has_a_minus(lensed):
     sky, catalog, maps, _ = lensed
     evidence = replace(lens_evidence(catalog), log_odds=-4.21)
     texts = [text.get_text() for text in heatmap(sky, catalog, maps, evidence=evidence).texts]
-    assert any(text.startswith("Log evidence −4.2 (shapes alone +") and text.endswith(")") for text in texts)
+    assert any(text.startswith("Log evidence −4.2: shapes alone +") for text in texts)
+
+
+def test_null_of_the_evidence_is_told_between_shapes_and_counts(lensed):
+    """Of the shapes alone: counts are the same for what shears across."""
+    sky, catalog, maps, _ = lensed
+    evidence, null = lens_evidence(catalog), lens_evidence(catalog, cross=True)
+    assert null.log_odds_shear < 0 < evidence.log_odds_shear
+    shapes = f"shapes alone +{evidence.log_odds_shear:.1f}, turned by 45° (the null) −{-null.log_odds_shear:.1f}"
+    null = replace(null, log_odds=77.0)
+    (line,) = (
+        text.get_text()
+        for text in heatmap(sky, catalog, maps, evidence=evidence, null=null).texts
+        if text.get_text().startswith("Log evidence")
+    )
+    assert line == f"Log evidence +{evidence.log_odds:.1f}: {shapes}, counts alone +0.0"
 
 
 def test_posterior_is_drawn_where_it_is(lensed):
@@ -363,6 +418,13 @@ def test_drawing_functions_return_the_axes_they_were_given(lensed):
     assert draw_map(axes, maps, which="cross") is axes
     assert draw_marks(axes, peak=maps.peak, lens=lens) is axes
     assert draw_posterior(axes, lens_evidence(catalog)) is axes
+
+
+def test_highest_of_a_map_is_found_between_the_points_of_its_grid():
+    rows, columns = np.arange(0.0, 101.0, 10.0), np.arange(0.0, 201.0, 10.0)
+    peak = Peak.of(5 - ((rows[:, None] - 43) ** 2 + (columns - 128) ** 2) / 1000, rows, columns)
+    assert (peak.row, peak.column) == pytest.approx((43, 128))
+    assert np.isnan(peak.scale)
 
 
 def test_settings_of_others_stay_as_they_are(lensed):
