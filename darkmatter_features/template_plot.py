@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from darkmatter_features.page import BIG, FAINT, INK, LENS, NO_LENS, SMALL, THEME, blank_page, place, shortened, write
-from darkmatter_features.panels import ELLIPSE
+from darkmatter_features.page import BIG, FAINT, INK, LENS, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.template import N_ELLIPTICITIES, STEP, LensTemplate
 
 Array = NDArray[np.float64]
@@ -20,6 +19,8 @@ Array = NDArray[np.float64]
 # The page, in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 110, 40, 146, 92
 WIDE, SIDE, GAP, WIDE_GAP, DOWN_GAP = 800, 380, 96, 118, 128
+# The prior of the strength; a column of kinds, what is told to its left and to its right.
+STRENGTHS, COLUMN, NAMES, ANSWERS = 230, 173, 158, 75
 # From small galaxies to large ones.
 SIZE_COLORS = LinearSegmentedColormap.from_list(
     "size", ["#4d7fd0", "#58c1d8", "#8fe0a8", "#f0dc7c", "#ffa24a", "#ff5f5f"]
@@ -31,6 +32,13 @@ BANDS = (0.95, 0.68)
 INSIDE = (0.9, 0.5)
 # Axes end at this radius (pixels), ellipticity and ratio of counts; beyond them nothing happens.
 MAX_RADIUS, MAX_ELLIPTICITY, MIN_COUNTS = 400.0, 0.85, 0.1
+# Of the densities of ellipticities, in each component.
+NODES = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
+NODE_STEP = 2.0 / (N_ELLIPTICITIES - 1)
+# Of its row, the densities of a kind are so high; type is no larger than this, in points and in points of all rows.
+RIDGE, KIND_TYPE, ALL_TYPE = 0.88, 8.0, 120.0
+FILLED = "#2a7db3"
+MEASURED = ("whole", "split or cut")
 
 
 def draw_template(template: LensTemplate) -> Figure:
@@ -44,8 +52,9 @@ def draw_template(template: LensTemplate) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        The shear about a lens with the prior of its strength, the counts about it, the unlensed ellipticities, and how
-        they answer to shear. Save it with ``figure.savefig(path)``; 1880 x 1126 pixels.
+        The shear about a lens with the prior of its strength, the counts about it, and the unlensed ellipticities: of
+        the kinds that scatter least and most, and component by component of all, with their answers to shear. Save it
+        with ``figure.savefig(path)``; 1924 x 1126 pixels.
 
     Examples
     --------
@@ -61,10 +70,12 @@ def draw_template(template: LensTemplate) -> Figure:
         write(figure, -RIGHT, 78, template.fingerprint(), **SMALL, color=FAINT)
         draw_profile(place(figure, lefts[0], high, WIDE, SIDE), template)
         draw_counts(place(figure, lefts[0], low, WIDE, SIDE), template)
-        for left, kind in zip(lefts[1:], _shown_kinds(template), strict=True):
+        for left, kind in zip(lefts[1:], _extremes(template), strict=True):
             draw_shapes(place(figure, left, high, SIDE, SIDE), template, kind)
-        draw_strengths(place(figure, lefts[1], low, SIDE, SIDE), template)
-        draw_response(place(figure, lefts[2], low, SIDE, SIDE), template)
+        draw_strengths(place(figure, lefts[1], low, STRENGTHS, SIDE), template)
+        for k in range(2):
+            left = lefts[1] + STRENGTHS + NAMES + k * (COLUMN + ANSWERS)
+            draw_kinds(place(figure, left, low, COLUMN, SIDE), template, partial=k == 1)
     return figure
 
 
@@ -96,7 +107,7 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
 def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the density of galaxies about a lens, over that without one, by their size."""
     radius = STEP * np.arange(template.log_counts.shape[1])
-    told = _ranges(template.count_edges)
+    told = _ranges(template.count_edges, " px")
     for color, own, name in zip(_colors(len(told)), template.log_counts, told, strict=True):
         further = max(MAX_RADIUS, radius[-1])
         axes.plot([*radius, further], np.exp([*own, own[-1]]), color=color, linewidth=1.5, label=name)
@@ -114,8 +125,7 @@ def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
 def draw_shapes(axes: Axes, template: LensTemplate, kind: int) -> Axes:
     """Draw the density of ellipticities of a kind of galaxy without a lens, with contours about 50 and 90 % of them."""
     density = np.exp(template.log_p0[kind]).T
-    nodes = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
-    half = 0.5 * (nodes[1] - nodes[0])
+    half = 0.5 * NODE_STEP
     extent = (-1 - half, 1 + half, -1 - half, 1 + half)
     axes.imshow(
         np.sqrt(density), extent=extent, origin="lower", cmap=DENSITY_COLORS, vmin=0, interpolation="bicubic",
@@ -123,16 +133,15 @@ def draw_shapes(axes: Axes, template: LensTemplate, kind: int) -> Axes:
     )  # fmt: skip
     levels = _enclosing(density)
     if levels[0] < levels[1] < density.max():
-        axes.contour(nodes, nodes, density, levels, colors="white", linewidths=0.8, alpha=0.7, linestyles=["--", "-"])
+        axes.contour(NODES, NODES, density, levels, colors="white", linewidths=0.8, alpha=0.7, linestyles=["--", "-"])
     axes.axhline(0, color=FAINT, linewidth=0.5, alpha=0.6)
     axes.axvline(0, color=FAINT, linewidth=0.5, alpha=0.6)
     axes.plot(template.mean_e1[kind], template.mean_e2[kind], "+", color=LENS, markersize=9, markeredgewidth=1.4)
     ends = (-MAX_ELLIPTICITY, MAX_ELLIPTICITY)
     axes.set(xlim=ends, ylim=ends, xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5), xlabel="e₁")
     axes.set_ylabel("e₂", labelpad=-4)
-    axes.set_title(f"Unlensed shapes: {_kind_name(template, kind)}")
-    told = f"mean {template.mean_e1[kind]:+.3f}, scatter {template.sigma_e[kind]:.3f}"
-    axes.text(0.04, 0.04, told.replace("-", "−"), transform=axes.transAxes, fontsize=8, color=INK)
+    axes.set_title(f"Unlensed shapes: {MEASURED[kind // _n_bins(template)]}")
+    axes.text(0.04, 0.04, _described(template, kind), transform=axes.transAxes, fontsize=8, linespacing=1.5)
     axes.text(0.04, 0.92, "contours hold 50 and 90 %", transform=axes.transAxes, fontsize=8, color=FAINT)
     return axes
 
@@ -145,7 +154,7 @@ def draw_strengths(axes: Axes, template: LensTemplate) -> Axes:
         edges[:-1], weights, np.diff(edges), align="edge", color=LENS, alpha=0.85, edgecolor="black", linewidth=1.2
     )
     mean = float(amplitudes @ weights)
-    axes.axvline(mean, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}")
+    axes.axvline(mean, ymax=0.85, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}")
     axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.28 * weights.max()))
     axes.xaxis.set(major_locator=FixedLocator([0.25, 0.5, 0.7, 1, 1.4, 2, 4]), minor_locator=NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -154,24 +163,43 @@ def draw_strengths(axes: Axes, template: LensTemplate) -> Axes:
     return _explained(axes, loc="upper left")
 
 
-def draw_response(axes: Axes, template: LensTemplate) -> Axes:
-    """Draw how each kind of galaxy answers to shear."""
-    n = template.compactness_edges.size + 1
-    bins = np.arange(n)
-    axes.axhline(1, color=FAINT, linewidth=0.6, zorder=1)
-    whole, split = template.response[:n], template.response[n:]
-    axes.plot(bins - 0.08, whole, "o-", color=ELLIPSE, markersize=5, linewidth=1.2, label="whole")
-    axes.plot(
-        bins + 0.08, split, "o--", color=NO_LENS, markersize=5, markerfacecolor="black", linewidth=1.0,
-        label="split or cut",
-    )  # fmt: skip
-    axes.set(xlim=(-0.5, n - 0.5), ylim=(0, 1.35 * max(1.0, template.response.max())))
-    if n > 1:
-        axes.set_xticks(bins[1:] - 0.5, [f"{edge:.2g}" for edge in template.compactness_edges])
-    else:
-        axes.set_xticks([0], ["all"])
-    axes.set(xlabel="size, px", ylabel="response", title="Answer of the shapes to shear")
-    return _explained(axes, loc="lower right")
+def draw_kinds(axes: Axes, template: LensTemplate, *, partial: bool = False) -> Axes:
+    """Draw the densities of e1 and e2 of whole or of partial galaxies, a row for each bin, the first on top.
+
+    Each is as high as its row; at its right is how the kind answers to shear.
+    """
+    n = _n_bins(template)
+    kinds = np.arange(n) + n * partial
+    rows = np.arange(n)[::-1]
+    for kind, foot in zip(kinds, rows, strict=True):
+        _draw_row(axes, template, int(kind), foot=int(foot))
+    axes.set(xlim=(-MAX_ELLIPTICITY, MAX_ELLIPTICITY), ylim=(0, n), xticks=(-0.5, 0, 0.5), yticks=())
+    axes.set(xlabel="unlensed e₁, e₂ (line)", title=MEASURED[partial].capitalize())
+    size = min(KIND_TYPE, ALL_TYPE / n)
+    axes.tick_params(axis="y", length=0, labelsize=size)
+    if n > 1 and not partial:
+        axes.set_yticks(rows + 0.5, _ranges(template.compactness_edges))
+        axes.set_ylabel("compactness")
+    _tell_answers(axes, template.response[kinds], size)
+    return axes
+
+
+def _draw_row(axes: Axes, template: LensTemplate, kind: int, *, foot: int) -> None:
+    density = np.exp(template.log_p0[kind])
+    along, across = density.sum(axis=1), density.sum(axis=0)
+    scale = RIDGE / max(along.max(), across.max())
+    axes.axhline(foot, color=FAINT, linewidth=0.5, zorder=1)
+    axes.fill_between(NODES, foot, foot + scale * along, color=FILLED, linewidth=0, alpha=0.75)
+    axes.plot(NODES, foot + scale * across, color=INK, linewidth=0.9)
+    axes.plot([template.mean_e1[kind]] * 2, [foot, foot + 0.2], color=LENS, linewidth=1.6)
+
+
+def _tell_answers(axes: Axes, answers: Array, size: float) -> None:
+    """Write the answers to shear at the right of the rows, the first on top, under a word for them."""
+    for row, answer in enumerate(answers[::-1]):
+        at: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+        axes.text(1.03, row + 0.5, f"{answer:.2f}", fontsize=size, color=FAINT, **at)
+    axes.text(1.26, 1.044, "response", transform=axes.transAxes, ha="right", fontsize=8, color=FAINT)
 
 
 def _explained(axes: Axes, **where: Any) -> Axes:
@@ -209,20 +237,24 @@ def _colors(n: int) -> list[Any]:
     return [SIZE_COLORS(k / max(n - 1, 1)) for k in range(n)] if n > 1 else [LENS]
 
 
-def _ranges(edges: Array) -> list[str]:
-    """Return the bins of size in words."""
-    if edges.size == 0:
-        return ["all sizes"]
-    inner = [f"{low:.2f} to {high:.2f} px" for low, high in pairwise(edges)]
-    return [f"below {edges[0]:.2f} px", *inner, f"above {edges[-1]:.2f} px"]
+def _ranges(edges: Array, unit: str = "") -> list[str]:
+    """Return the bins between edges in words."""
+    inner = [f"{low:.2f} to {high:.2f}{unit}" for low, high in pairwise(edges)]
+    return [f"below {edges[0]:.2f}{unit}", *inner, f"above {edges[-1]:.2f}{unit}"] if edges.size else ["all sizes"]
 
 
-def _shown_kinds(template: LensTemplate) -> tuple[int, int]:
-    """Return the kinds of the smallest and the largest galaxies; of a single size, the whole and the partial ones."""
-    n = template.compactness_edges.size + 1
-    return (0, n - 1) if n > 1 else (0, 1)
+def _extremes(template: LensTemplate) -> tuple[int, int]:
+    """Return the kinds that scatter least and most, in their order; the first and the last if all are alike."""
+    least, most = sorted((int(template.sigma_e.argmin()), int(template.sigma_e.argmax())))
+    return (least, most) if least < most else (0, template.sigma_e.size - 1)
 
 
-def _kind_name(template: LensTemplate, kind: int) -> str:
-    n = template.compactness_edges.size + 1
-    return _ranges(template.compactness_edges)[kind] if n > 1 else ("whole", "split or cut")[kind]
+def _n_bins(template: LensTemplate) -> int:
+    """Return the number of bins of compactness: kinds are whole galaxies in each, then partial ones in each."""
+    return template.response.size // 2
+
+
+def _described(template: LensTemplate, kind: int) -> str:
+    n = _n_bins(template)
+    told = f"mean {template.mean_e1[kind]:+.3f}, scatter {template.sigma_e[kind]:.3f}".replace("-", "−")
+    return told if n == 1 else f"compactness {_ranges(template.compactness_edges)[kind % n]}\n{told}"
