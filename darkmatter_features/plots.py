@@ -82,7 +82,7 @@ def heatmap(
     evidence : Evidence, optional
         Their evidence for a lens: told, the likeliest place marked, and the posterior drawn in a fourth panel.
     null : Evidence, optional
-        The same with ``cross=True``: how much of it the shapes give when turned by 45 degrees; told beside it.
+        The same with ``cross=True``: what the shapes alone give when turned by 45 degrees; told beside it.
     verdict : object with `label`, `probability` and `decided_by`, optional
         What a classifier says of the sky.
     lens : (float, float), pixels, optional
