@@ -28,8 +28,9 @@ GROWTH_PRIOR = 0.3
 # How often profile, response, growth and strengths are fitted in turn.
 N_TURNS = 3
 AMPLITUDES = tuple(np.geomspace(0.5, 1.9, 8).round(6).tolist())
-# Lenses that each amplitude is given beforehand.
-AMPLITUDE_PRIOR = 0.5
+# Lenses that each amplitude is given beforehand; the least and greatest are left out where fewer than this share have
+# them.
+AMPLITUDE_PRIOR, RARE = 0.5, 0.01
 COUNT_BINS = (0, 25, 45, 65, 90, 120, 160, 210, 260, 330, 420, 740)
 # Galaxies of its class that each bin is given beforehand, at the density of all.
 COUNT_PRIOR = 5.0
@@ -181,7 +182,7 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
         template = _fit_shear(template, about, log_amplitude)
         template = replace(template, response=_fit_response(template, about, log_amplitude))
         template, log_amplitude = _fit_strengths(template, skies)
-    template = replace(template, log_counts=_fit_counts(template, about, skies))
+    template = replace(_without_rare(template), log_counts=_fit_counts(template, about, skies))
     return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
 
 
@@ -241,6 +242,14 @@ def _fit_strengths(template: LensTemplate, skies: LabelledSkies) -> tuple[LensTe
         weights = share.sum(axis=0) + AMPLITUDE_PRIOR
         weights = weights / weights.sum()
     return replace(template, weights=weights[None, :]), share @ np.log(template.amplitudes)
+
+
+def _without_rare(template: LensTemplate) -> LensTemplate:
+    """Leave out the amplitudes at the ends that next to no lens has: every one of them costs time at every place."""
+    likely = np.flatnonzero(template.weights[0] >= RARE)
+    kept = slice(likely[0], likely[-1] + 1)
+    weights = template.weights[:, kept] / template.weights[:, kept].sum()
+    return replace(template, amplitudes=template.amplitudes[kept].copy(), weights=weights)
 
 
 def _fit_counts(template: LensTemplate, about: _AboutLenses, skies: LabelledSkies) -> Array:

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 # Directions and least shear that log ratios are tabulated for, and the ratio of each shear to the one before it if
 # there is one amplitude alone.
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
+# Least 1 - |e|^2 that is told apart: beyond, galaxies are lines.
+RIM = 0.01
 # Steps of the radii of shear and of counts, pixels.
 RADIAL_STEP, COUNT_STEP = 0.25, 1.0
 # Side of the cells of the lattice of centres for which the counts are normalised, pixels.
@@ -74,7 +76,7 @@ class LensRatios:
         kind = template.kinds(catalog)
         shears, places = _shears(template)
         ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
-        tabulate(template.log_p0, kind, catalog.e1, catalog.e2, template.response, shears, ratios)
+        tabulate(_invariant(template), kind, catalog.e1, catalog.e2, template.response, shears, ratios)
         return cls(catalog, template, _across(ratios) if cross else ratios, places)
 
     def likelihoods(self, rows: Array, columns: Array) -> tuple[Array, Array]:
@@ -86,6 +88,18 @@ class LensRatios:
         count_likelihood(catalog.x, catalog.y, count_class, _counts(template), COUNT_STEP, columns, rows, sums)
         log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
         return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
+
+
+@lru_cache(maxsize=8)
+def _invariant(template: LensTemplate) -> Array:
+    """Return log [p0(e) (1 - |e|^2)^2] (n_kinds, n, n): as log p0, by the area d^2e / (1 - |e|^2)^2 of the unit disc.
+
+    A shear moves the disc as a motion of the hyperbolic plane, which keeps that area: ``1 - |e_s|^2 = (1 - |g|^2) (1 -
+    |e|^2) / |1 - g* e|^2``, whose last factors are the jacobian.
+    """
+    nodes = np.linspace(-1.0, 1.0, template.log_p0.shape[1])
+    inside = np.maximum(1.0 - nodes[:, None] ** 2 - nodes**2, RIM)
+    return np.asarray(template.log_p0 + 2.0 * np.log(inside))
 
 
 @lru_cache(maxsize=8)

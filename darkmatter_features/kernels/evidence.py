@@ -47,33 +47,35 @@ def log_ratio(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
 def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
     """Fill `ratios` (n, n_angles + 1, n_shears): each galaxy's log ratio for `shears`, ascending, in all directions.
 
-    Angle j is the one of :func:`direction` j; the last is the first again. Where shears are weak, a polynomial of
-    second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
+    `table` holds log [p0(e) (1 - |e|^2)^2], the density by the area of the disc that no shear changes: with it the
+    ratio of densities needs no jacobian. Angle j is the one of :func:`direction` j; the last is the first again. Where
+    shears are weak, a polynomial of second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
     """
     n_angles = ratios.shape[1] - 1
     n_weak = np.searchsorted(shears, WEAK)
     exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
-    values, work = np.empty(exact.size), np.empty((3, exact.size))
+    values, work = np.empty(exact.size), np.empty((2, exact.size))
+    before = np.empty(shears.size, dtype=ratios.dtype)
     for k in range(e1.size):
         unlensed = log_density(table, kind[k], e1[k], e2[k])
         g = np.minimum(exact * response[kind[k]], MAX_SHEAR)
         for j in range(n_angles):
             cos, sin = direction(4.0 * j / n_angles)
-            _sheared_densities(table[kind[k]], e1[k], e2[k], g, cos, sin, work, values)
+            _unsheared_densities(table[kind[k]], e1[k], e2[k], g, cos, sin, work, values)
             half, full = values[0] - unlensed, values[1] - unlensed
             linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
             for i in range(n_weak):
                 ratios[k, j, i] = shears[i] * (linear + shears[i] * square)
             for i in range(n_weak, shears.size):
                 ratios[k, j, i] = values[2 + i - n_weak] - unlensed
-        _sharpen(ratios[k])
+        _sharpen(ratios[k], before)
 
 
 @compiled
-def _sheared_densities(table: Any, e1: Any, e2: Any, g: Any, cos: Any, sin: Any, work: Any, values: Any) -> None:
-    """Fill `values` (n,) with :func:`sheared_density` of one galaxy, for shears `g` along (cos, sin).
+def _unsheared_densities(table: Any, e1: Any, e2: Any, g: Any, cos: Any, sin: Any, work: Any, values: Any) -> None:
+    """Fill `values` (n,) from `table` at what one galaxy was before shears `g` along (cos, sin).
 
-    First what needs no look-up, so that it vectorises: `work` (3, n) holds the places in `table` and the jacobian.
+    First what needs no look-up, so that it vectorises: `work` (2, n) holds the places in `table`.
     """
     last = table.shape[0] - 1
     for i in range(g.size):
@@ -83,29 +85,29 @@ def _sheared_densities(table: Any, e1: Any, e2: Any, g: Any, cos: Any, sin: Any,
         inverse = 1.0 / (c * c + d * d)
         work[0, i] = min(max(((a * c + b * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
         work[1, i] = min(max(((b * c - a * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
-        work[2, i] = (1.0 - g[i] * g[i]) * inverse
     for i in range(g.size):
         u, v = int(work[0, i]), int(work[1, i])
         right, up = work[0, i] - u, work[1, i] - v
         low = table[u, v] + right * (table[u + 1, v] - table[u, v])
         high = table[u, v + 1] + right * (table[u + 1, v + 1] - table[u, v + 1])
-        values[i] = low + up * (high - low) + 2.0 * np.log(work[2, i])
+        values[i] = low + up * (high - low)
 
 
 @compiled
-def _sharpen(own: Any) -> None:
+def _sharpen(own: Any, before: Any) -> None:
     """Make `own` (n_angles + 1, n_shears), whose last angle is the first, right in the mean when read linearly.
 
     Between nodes the chord of a curve lies off it by 1/12 of its second difference in the mean: so much comes off.
+    `before` (n_shears,) is to work with.
     """
     n_angles = own.shape[0] - 1
-    for i in range(own.shape[1]):
-        first, before = own[0, i], own[n_angles - 1, i]
-        for j in range(n_angles):
-            here, after = own[j, i], first if j == n_angles - 1 else own[j + 1, i]
-            own[j, i] = here - (before - 2.0 * here + after) / 12.0
-            before = here
-        own[n_angles, i] = own[0, i]
+    before[:], own[n_angles] = own[n_angles - 1], own[0]
+    for j in range(n_angles):
+        for i in range(own.shape[1]):
+            here = own[j, i]
+            own[j, i] = here - (before[i] - 2.0 * here + own[j + 1, i]) / 12.0
+            before[i] = here
+    own[n_angles] = own[0]
 
 
 @compiled
@@ -119,18 +121,18 @@ def direction(turn: Any) -> Any:
 
 
 @compiled
-def _polar(x: Any, y: Any, column: Any, row: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
-    """Fill `radius` (n,), in steps of the profiles, and `turn` (n,), the direction of the shear.
+def _polar(x: Any, y: Any, columns: Any, rows: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
+    """Fill `radius` (m,), in steps of the profiles, and `turn` (m,), the direction of the shear at (x, y).
 
     The shear about (row, column) is tangential: along -exp(2i phi); its direction is a place among `n_angles` on the
     square |x| + |y| = 1, as in :func:`direction`, the end included. No branches, so that it vectorises.
     """
-    for k in range(x.size):
-        dx, dy = x[k] - column, y[k] - row
+    for m in range(rows.size):
+        dx, dy = x - columns[m], y - rows[m]
         cos, sin = dy * dy - dx * dx, -2.0 * dx * dy
         across = cos / (abs(cos) + abs(sin) + 1e-12)
-        radius[k] = np.sqrt(dx * dx + dy * dy) * per_pixel + 0.5
-        turn[k] = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
+        radius[m] = np.sqrt(dx * dx + dy * dy) * per_pixel + 0.5
+        turn[m] = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
 
 
 @compiled
@@ -140,28 +142,27 @@ def lens_likelihood(
     """Fill `likelihood` (m, n_profiles, n_amplitudes): log ratio of the shapes for a lens at each (columns, rows).
 
     `places` (n_profiles, n_radii, n_amplitudes), radii `step` apart, holds where among the tabulated shears that of
-    each amplitude lies, linear between two of them; negative where there is none.
+    each amplitude lies, linear between two of them; negative where there is none. Galaxy by galaxy, so that the ratios
+    of one stay at hand.
     """
-    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], likelihood.shape[2]
-    radius, turn = np.empty(x.size, dtype=np.int32), np.empty(x.size, dtype=np.float32)
-    total = np.empty(n_amplitudes, dtype=np.float32)
-    for m in range(rows.size):
-        _polar(x, y, columns[m], rows[m], 1.0 / step, n_angles, radius, turn)
+    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], places.shape[2]
+    radius, turn = np.empty(rows.size, dtype=np.int32), np.empty(rows.size, dtype=np.float32)
+    likelihood[:] = 0.0
+    for k in range(x.size):
+        _polar(x[k], y[k], columns, rows, 1.0 / step, n_angles, radius, turn)
         for p in range(places.shape[0]):
-            total[:] = np.float32(0.0)
-            for k in range(x.size):
-                if radius[k] >= n_radii or places[p, radius[k], 0] < 0.0:
+            for m in range(rows.size):
+                r = radius[m]
+                if r >= n_radii or places[p, r, 0] < 0.0:
                     continue
-                j, own = min(int(turn[k]), n_angles - 1), places[p, radius[k]]
-                between = turn[k] - np.float32(j)
-                here, there = ratios[k, j], ratios[k, j + 1]
+                j = min(int(turn[m]), n_angles - 1)
+                between = turn[m] - np.float32(j)
                 for a in range(n_amplitudes):
-                    i = int(own[a])
-                    part = own[a] - np.float32(i)
-                    low = here[i] + part * (here[i + 1] - here[i])
-                    high = there[i] + part * (there[i + 1] - there[i])
-                    total[a] += low + between * (high - low)
-            likelihood[m, p] = total
+                    i = int(places[p, r, a])
+                    part = places[p, r, a] - np.float32(i)
+                    low = ratios[k, j, i] + part * (ratios[k, j, i + 1] - ratios[k, j, i])
+                    high = ratios[k, j + 1, i] + part * (ratios[k, j + 1, i + 1] - ratios[k, j + 1, i])
+                    likelihood[m, p, a] += low + between * (high - low)
 
 
 @compiled
