@@ -36,7 +36,7 @@ from plain_maps import numpy_map, treecorr_map
 from quality import errors, summary
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.dataset import Dataset, read_galaxy_truth
+from darkmatter_features.dataset import Dataset, Split, read_galaxy_truth
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.extract import extract_sky
 from darkmatter_features.fit import LabelledSkies, fit_template
@@ -50,6 +50,7 @@ from darkmatter_features.template import LensTemplate
 
 OURS = "darkmatter"
 STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole")
+FITTED = 120  # skies that the template is fitted to: it costs time as one of more skies does
 SCALE = 3  # index of the scale of the plain maps: the window in which a lens of the published skies is clearest
 TREECORR = "TreeCorr"
 Times = dict[str, dict[str, float]]
@@ -104,11 +105,11 @@ def channel(sky: Sky) -> tuple:
     return sky.pixels.max(axis=2).astype(np.float32), segment(sky).threshold, MeasureConfig().n_pixels
 
 
-def fitted(paths: Sequence[Path]) -> LensTemplate:
-    """A template as large as a fitted one: unlensed shapes of these skies, and the default profile."""
-    catalogs = [measure(read_sky(path)) for path in paths]
-    unknown = np.full(len(catalogs), np.nan)
-    return fit_template(LabelledSkies(catalogs, unknown, unknown, unknown))
+def fitted(split: Split) -> LensTemplate:
+    """A template such as `darkmatter features` fits: to skies with and without a lens, whose places are known."""
+    catalogs = [measure(read_sky(path)) for path in split.files[:FITTED]]
+    places = np.array([split.lens_position(k, catalog.shape) for k, catalog in enumerate(catalogs)])
+    return fit_template(LabelledSkies(catalogs, split.labels[:FITTED].astype(float), *places.T))
 
 
 def wholes(times: Times) -> dict[str, float]:
@@ -212,9 +213,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = args.data or Path(folder)
         if args.data is None:
-            simulate_dataset(data, n_training=max(args.skies, args.quality_skies), n_validation=1, n_jobs=1)
-        files = Dataset.open(data).splits[0].files
-        template = fitted(files[: args.skies])
+            simulate_dataset(data, n_training=max(args.skies, args.quality_skies, FITTED), n_validation=1, n_jobs=1)
+        split = Dataset.open(data).splits[0]
+        files, template = split.files, fitted(split)
         timed = {f"mean of {args.skies} simulated": list(files[: args.skies])}
         if args.sky.exists():
             timed = {args.sky.name: [args.sky]} | timed
