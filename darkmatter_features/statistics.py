@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.evidence import Evidence
+from darkmatter_features.likelihood import share_within
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.shear import N_SCALES, ShearMaps
 from darkmatter_features.template import LensTemplate
@@ -122,8 +123,8 @@ def _by_scale(maps: ShearMaps) -> NDArray[np.float64]:
 def _second_peak(maps: ShearMaps, scale: int, place: int) -> float:
     """Return the highest S/N at least APART scales from `place`; nan if the picture is too small to hold one."""
     row, column = maps.rows[place // maps.columns.size], maps.columns[place % maps.columns.size]
-    distance = np.hypot(maps.rows[:, None] - row, maps.columns[None, :] - column)
-    away = distance >= APART * maps.scales[scale]
+    square = (maps.rows[:, None] - row) ** 2 + (maps.columns - column) ** 2
+    away = square >= (APART * maps.scales[scale]) ** 2
     return float(maps.snr[scale][away].max()) if away.any() else np.nan
 
 
@@ -149,10 +150,8 @@ def _about(catalog: GalaxyCatalog, evidence: Evidence, template: LensTemplate) -
 
 def _annulus_area(evidence: Evidence) -> NDArray[np.float64]:
     """Return the part of the picture that each annulus about the likeliest place covers."""
-    step = max(min(evidence.shape) // 64, 1)
-    rows, columns = (np.arange(0, side, step) for side in evidence.shape)
-    radius = np.hypot(rows[:, None] - evidence.row, columns[None, :] - evidence.column)
-    return np.asarray(np.histogram(radius, np.array(ANNULI))[0] / radius.size)
+    within = share_within(evidence.shape, evidence.row, np.array([evidence.column]), np.array(ANNULI[1:]))
+    return np.diff(within[0], prepend=0.0)
 
 
 def _of_sky(catalog: GalaxyCatalog) -> NDArray[np.float64]:
