@@ -45,16 +45,17 @@ def _centre(image: Any, rows: Any, columns: Any, flux: Any, noise: Any) -> Any:
     total = flux.sum()
     row, column = int(np.rint(2.0 * (flux * rows).sum() / total)), int(np.rint(2.0 * (flux * columns).sum() / total))
     least = _asymmetry(image, rows, columns, flux, noise, row, column, np.inf)
-    moved = True
+    moved, last_row, last_column = True, row + 3, column + 3  # tried around there: nothing as yet
     while moved:
-        moved = False
-        for i in range(row - 1, row + 2):
-            for j in range(column - 1, column + 2):
+        moved, from_row, from_column = False, row, column
+        for i in range(from_row - 1, from_row + 2):
+            for j in range(from_column - 1, from_column + 2):
+                if abs(i - last_row) <= 1 and abs(j - last_column) <= 1:
+                    continue
                 cost = _asymmetry(image, rows, columns, flux, noise, i, j, least)
                 if cost < least:
-                    least, best_row, best_column, moved = cost, i, j, True
-        if moved:
-            row, column = best_row, best_column
+                    least, row, column, moved = cost, i, j, True
+        last_row, last_column = from_row, from_column
     return row, column
 
 
