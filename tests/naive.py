@@ -7,7 +7,8 @@ from scipy.interpolate import BSpline, RegularGridInterpolator
 
 
 def brightest_band(pixels, background):
-    return np.maximum(pixels.astype(float) - background, 0).max(axis=2)
+    """The largest band over its background, or 0, in a margin of 0."""
+    return np.pad(np.maximum(pixels.astype(float) - background, 0).max(axis=2), 1)
 
 
 def connected_pieces(detection, threshold, n_pixels):

@@ -18,7 +18,7 @@ ORDER = (
     *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
     "coordinates",
     *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "location"),
-    *("background", "segmentation", "shapes", "template", "shear", "matched", "likelihood", "evidence"),
+    *("background", "detection", "segmentation", "shapes", "template", "shear", "matched", "likelihood", "evidence"),
     *("scrambles", "fit"),
     *(
         "statistics",

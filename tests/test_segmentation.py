@@ -142,6 +142,23 @@ def test_masked_pixels_above_a_flat_background_are_dark():
     assert len(segment(Sky("flat.fits", pixels, mask=mask))) == 1
 
 
+def test_masked_pixels_beside_a_galaxy_are_none_of_it():
+    pixels = np.full((96, 128, 1), -50.0, dtype=np.float32)
+    mask = np.zeros((96, 128), dtype=bool)
+    mask[10:20, 20:30] = True
+    pixels[mask] = 0
+    pixels[10:20, 10:20] = 150
+    assert np.diff(segment(Sky("flat.fits", pixels, mask=mask)).starts).tolist() == [100]
+
+
+def test_flat_background_is_found_beneath_a_lattice_of_spots():
+    """Every 16th pixel of every 16th row is lit: looking at these alone would find no background."""
+    sky = sky_of(*_apart())
+    pixels = sky.pixels + np.array([9, 5, 7], dtype=np.uint8)
+    pixels[::16, ::16] = 255
+    assert len(segment(Sky("spots.png", pixels))) == 12
+
+
 def test_pixels_at_the_threshold_are_counted_as_the_kernel_does():
     """0.29 x 100 is a little less than 29 in double precision, and 29 in single: the rims are above the threshold."""
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)

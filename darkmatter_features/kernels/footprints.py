@@ -5,72 +5,62 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.kernels import compiled
-from darkmatter_features.kernels.colors import (
-    CORE,
-    MAX_COLORS,
-    REACH,
-    color_residual,
-    find_colors,
-    pixel_totals,
-    share_light,
-)
+from darkmatter_features.kernels.colors import CORE, MAX_COLORS, N_BANDS, REACH, color_residual, find_colors
 from darkmatter_features.kernels.hidden import complete_hidden
+from darkmatter_features.kernels.shares import share_light
 from darkmatter_features.kernels.watershed import smooth, split_saddles
 
 
 @compiled
-def gather_values(bands: Any, background: Any, pixels: Any, values: Any) -> None:
-    """Fill `values` (m, n_bands) with the bands of the flat indices `pixels` over their `background`, at least zero."""
-    n_columns, n_bands = bands.shape[1], bands.shape[2]
-    for p in range(pixels.size):
-        i, j = divmod(pixels[p], n_columns)
-        for band in range(n_bands):
-            values[p, band] = max(float(bands[i, j, band]) - background[band], 0.0)
+def gather_pixels(bands: Any, background: Any, places: Any, rows: Any, columns: Any, values: Any, totals: Any) -> None:
+    """Fill in where the pixels at `places` are, their bands (m, n_bands) over the `background`, and the sum of these.
+
+    Places are those in a flat image with a margin of one pixel all around; values are at least zero.
+    """
+    width = bands.shape[1] + 2
+    for p in range(places.size):
+        i, j = divmod(places[p], width)
+        rows[p], columns[p] = i - 1, j - 1
+        totals[p] = 0.0
+        for band in range(bands.shape[2]):
+            values[p, band] = max(float(bands[i - 1, j - 1, band]) - background[band], 0.0)
+            totals[p] += values[p, band]
 
 
 @compiled
-def piece_residuals(values: Any, starts: Any, residuals: Any) -> None:
+def piece_residuals(values: Any, totals: Any, starts: Any, residuals: Any) -> None:
     """Fill `residuals` with each piece's rms deviation from a single colour, in counts."""
     for k in range(residuals.size):
-        residuals[k] = color_residual(values[starts[k] : starts[k + 1]])
+        own = slice(starts[k], starts[k + 1])
+        residuals[k] = color_residual(values[own], totals[own])
 
 
 @compiled
-def _local_grid(pixels: Any, n_columns: Any, rows: Any, columns: Any) -> Any:
-    """Return a grid with p + 1 where pixel p lies, else 0, one pixel larger all around; fill rows and columns."""
-    for p in range(pixels.size):
-        rows[p], columns[p] = divmod(pixels[p], n_columns)
+def _local_grid(rows: Any, columns: Any) -> Any:
+    """Turn rows and columns into those of a grid that is one pixel larger all around; return it, 0 or p + 1."""
     rows -= rows.min() - 1
     columns -= columns.min() - 1
     grid = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
-    for p in range(pixels.size):
+    for p in range(rows.size):
         grid[rows[p], columns[p]] = p + 1
     return grid
 
 
 @compiled
-def _whole(values: Any) -> Any:
-    """Return the shares (m, 1) of a piece that is one galaxy."""
-    return pixel_totals(values).reshape(-1, 1)
-
-
-@compiled
-def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separation: Any) -> Any:
+def _split_colors(values: Any, totals: Any, rows: Any, columns: Any, noise: Any, separation: Any) -> Any:
     """Return the shares (m, n_galaxies) of a piece's light, split by colour."""
-    rows, columns = np.empty_like(pixels), np.empty_like(pixels)
-    grid = _local_grid(pixels, n_columns, rows, columns)
-    colors = np.empty((MAX_COLORS, values.shape[1]))
-    patch = np.zeros(pixels.size, dtype=np.int64)
-    totals = pixel_totals(values)
-    for p in range(pixels.size):
+    grid = _local_grid(rows, columns)
+    colors = np.empty((MAX_COLORS, N_BANDS))
+    patch = np.zeros(totals.size, dtype=np.int64)
+    for p in range(totals.size):
         if REACH * noise > separation * totals[p]:
             patch[p] = -1  # too faint to know its colour
-    n_colors = find_colors(values, grid, rows, columns, noise, separation, colors, patch)
+    n_colors = find_colors(values, totals, grid, rows, columns, noise, separation, colors, patch)
     if n_colors < 2:
-        return _whole(values)
-    shares = np.zeros((pixels.size, n_colors))
-    share_light(values, grid, rows, columns, noise, colors[:n_colors], patch, shares)
-    whole = np.empty(pixels.size)
+        return totals.reshape(-1, 1)
+    shares = np.zeros((totals.size, n_colors))
+    share_light(values, totals, grid.shape, rows, columns, noise, colors[:n_colors], patch, shares)
+    whole = np.empty(totals.size)
     for k in range(n_colors):
         complete_hidden(grid, rows, columns, noise, shares[:, k].copy(), whole)
         shares[:, k] = whole
@@ -78,25 +68,25 @@ def _split_colors(pixels: Any, values: Any, n_columns: Any, noise: Any, separati
 
 
 @compiled
-def _split_brightness(pixels: Any, values: Any, n_columns: Any, contrast: Any, depth: Any, n_pixels: Any) -> Any:
+def _split_brightness(totals: Any, rows: Any, columns: Any, contrast: Any, depth: Any, n_pixels: Any) -> Any:
     """Return the shares (m, n_galaxies) of a piece's light, split at saddles of its brightness."""
-    rows, columns = np.empty_like(pixels), np.empty_like(pixels)
-    grid = _local_grid(pixels, n_columns, rows, columns)
-    flux = _whole(values)[:, 0].copy()
-    smoothed = np.empty(pixels.size)
-    patch = np.empty(pixels.size, dtype=np.int64)
-    smooth(flux, grid, rows, columns, smoothed)
+    grid = _local_grid(rows, columns)
+    smoothed = np.empty(totals.size)
+    patch = np.empty(totals.size, dtype=np.int64)
+    smooth(totals, grid, rows, columns, smoothed)
     n_patches = split_saddles(smoothed, grid, rows, columns, contrast, depth, n_pixels, patch)
-    shares = np.zeros((pixels.size, n_patches))
-    for p in range(pixels.size):
-        shares[p, patch[p] - 1] = flux[p]
+    shares = np.zeros((totals.size, n_patches))
+    for p in range(totals.size):
+        shares[p, patch[p] - 1] = totals[p]
     return shares
 
 
 @compiled
 def split_pieces(
     values: Any,
-    piece_pixels: Any,
+    totals: Any,
+    rows: Any,
+    columns: Any,
     piece_starts: Any,
     residuals: Any,
     n_columns: Any,
@@ -115,18 +105,19 @@ def split_pieces(
 
     With `by_color`, pieces are split by colour alone, else at saddles of the brightness. Galaxy k owns the flat indices
     ``pixels[starts[k]:starts[k + 1]]`` and, in them, ``flux``; `blended` tells whether it shares its piece with others.
+    `rows` and `columns` are overwritten.
     """
     n_galaxies, end = 0, 0
     starts[0] = 0
     for k in range(residuals.size):
-        first, last = piece_starts[k], piece_starts[k + 1]
-        piece, light = piece_pixels[first:last], values[first:last]
+        own = slice(piece_starts[k], piece_starts[k + 1])
+        light, piece = totals[own], rows[own] * n_columns + columns[own]
         if by_color and residuals[k] * np.sqrt(piece.size) <= REACH * noise * np.sqrt(CORE):
-            shares = _whole(light)
+            shares = light.reshape(-1, 1)
         elif by_color:
-            shares = _split_colors(piece, light, n_columns, noise, separation)
+            shares = _split_colors(values[own], light, rows[own], columns[own], noise, separation)
         else:
-            shares = _split_brightness(piece, light, n_columns, contrast, depth, n_pixels)
+            shares = _split_brightness(light, rows[own], columns[own], contrast, depth, n_pixels)
         for galaxy in range(shares.shape[1]):
             start = end
             for p in range(piece.size):
