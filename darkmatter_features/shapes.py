@@ -134,8 +134,8 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
     4.6.1, for a round one), and what is left of an axis is at least 0.3 px.
     """
     config = config or MeasureConfig()
-    moments = np.empty((len(segments), 7))
-    footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments)
+    moments, extents = np.empty((len(segments), 7)), np.empty((len(segments), 4), dtype=np.int64)
+    footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments, extents)
     flux, x, y, q_xx, q_yy, q_xy, filled = np.ascontiguousarray(moments.T)
     even = 4.0 * np.pi * np.sqrt(np.maximum(q_xx * q_yy - q_xy**2, THINNEST**4))
     q_xx, q_yy, q_xy = _sharpened(q_xx, q_yy, q_xy, config.blur)
@@ -154,7 +154,7 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
         flux=flux,
         snr=flux / (segments.noise * np.sqrt(n_pixels)),
         n_pixels=n_pixels,
-        flags=_flags(segments),
+        flags=_flags(segments, extents),
     )
 
 
@@ -167,22 +167,14 @@ def _sharpened(q_xx: Array, q_yy: Array, q_xy: Array, blur: float) -> tuple[Arra
     return middle + plus, middle - plus, cross
 
 
-def _flags(segments: Segments) -> NDArray[np.uint8]:
+def _flags(segments: Segments, extents: NDArray[np.int64]) -> NDArray[np.uint8]:
     n_rows, n_columns = segments.sky.shape
-    rows, columns = np.divmod(segments.pixels, n_columns)
-    at_edge = (rows == 0) | (rows == n_rows - 1) | (columns == 0) | (columns == n_columns - 1)
-    flags = np.where(segments.blended, Flag.BLENDED, 0) | np.where(_any_in(segments, at_edge), Flag.EDGE, 0)
-    if segments.sky.mask is not None:
+    at_edge = (extents == (0, n_rows - 1, 0, n_columns - 1)).any(axis=1)
+    flags = np.where(segments.blended, Flag.BLENDED, 0) | np.where(at_edge, Flag.EDGE, 0)
+    if segments.sky.mask is not None and len(segments):
         masked = _grown(segments.sky.mask).flat[segments.pixels]
-        flags |= np.where(_any_in(segments, masked), Flag.MASKED, 0)
+        flags |= np.where(np.logical_or.reduceat(masked, segments.starts[:-1]), Flag.MASKED, 0)
     return flags.astype(np.uint8)
-
-
-def _any_in(segments: Segments, is_true: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell of each footprint whether any of its pixels `is_true`."""
-    if not len(segments):
-        return np.zeros(0, dtype=np.bool_)
-    return np.logical_or.reduceat(is_true, segments.starts[:-1])
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

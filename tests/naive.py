@@ -52,6 +52,11 @@ def footprint_moments(starts, pixels, flux, n_columns):
     return np.array(moments)
 
 
+def footprint_extents(starts, pixels, n_columns):
+    places = [divmod(pixels[start:stop], n_columns) for start, stop in pairwise(starts)]
+    return np.array([(y.min(), y.max(), x.min(), x.max()) for y, x in places])
+
+
 def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
     sums = np.zeros((4, len(scales), len(rows), len(columns)))
     for s, scale in enumerate(scales):

@@ -117,9 +117,10 @@ def _footprints(rng, n=30):
 
 def test_moments_match_naive(rng):
     starts, pixels, flux = _footprints(rng)
-    found = np.empty((starts.size - 1, 7))
-    moments.footprint_moments(starts, pixels, flux, 80, found)
+    found, extents = np.empty((starts.size - 1, 7)), np.empty((starts.size - 1, 4), dtype=np.int64)
+    moments.footprint_moments(starts, pixels, flux, 80, found, extents)
     np.testing.assert_allclose(found, naive.footprint_moments(starts, pixels, flux, 80), rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(extents, naive.footprint_extents(starts, pixels, 80))
 
 
 def test_shear_sums_match_naive(rng):

@@ -141,6 +141,17 @@ def test_galaxy_at_the_border_is_flagged():
     assert measure_shapes(segment(sky)).flags.tolist() == [Flag.EDGE, 0]
 
 
+@pytest.mark.parametrize("edge", ["top", "bottom", "left", "right"])
+def test_each_border_is_one(edge):
+    x, y = {"top": (50, 1), "bottom": (50, 94), "left": (1, 50), "right": (94, 50)}[edge]
+    assert measure_shapes(segment(sky_of((disc(SHAPE, x, y, size=4), ORANGE, 300)))).flags.tolist() == [Flag.EDGE]
+
+
+def test_sky_without_galaxies_has_an_empty_catalogue():
+    empty = Sky("black.png", np.zeros((64, 64, 3), dtype=np.uint8))
+    assert len(measure_shapes(segment(empty))) == 0
+
+
 def test_galaxy_beside_masked_pixels_is_flagged(rng):
     pixels = 300 * gaussian(SHAPE, 50, 40, size=4) + rng.normal(0, 1, SHAPE)
     mask = np.zeros(SHAPE, dtype=bool)
