@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 CELL = 16.0
 FINER = 4
 # Cells this far below the best, in log evidence, do not matter; of the others at most this many are cut.
-MATTERS, MAX_CUT = 8.0, 24
+MATTERS, MAX_CUT = 8.0, 12
 # The position is the mean of the posterior within this distance of its mode, pixels.
 NEAR_MODE = 48.0
 

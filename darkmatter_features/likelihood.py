@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, tabulate
+from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, read_lattice, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import EVENNESS, STEP, LensTemplate
 
@@ -134,31 +134,23 @@ def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
     lower = LEAST_SHEAR * ratio**node
     places = np.maximum(node + (shear / lower - 1.0) / (ratio - 1.0), 0.0)
     places[shear.max(axis=2) < LEAST_SHEAR] = -1.0
-    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(places.max()) + 2, dtype=np.float64)
-    return shears, places.astype(np.float32)
+    rounded = places.astype(np.float32)
+    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(rounded.max()) + 2, dtype=np.float64)
+    return shears, rounded
 
 
 def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
     """Return log <n^A> (m, n_amplitudes), the means over the picture of the counts about each place."""
     if not template.log_counts.any():
         return np.zeros((rows.size, template.amplitudes.size))
-    lattices = _counts_lattices(template, shape)
-    (i, down), (j, across) = (
-        _between(places * (n - 1) / max(side - 1, 1), n)
-        for places, n, side in zip((rows, columns), lattices.shape, shape, strict=False)
-    )
-    above, below = (lattices[k, j] + across * (lattices[k, j + 1] - lattices[k, j]) for k in (i, i + 1))
-    return np.asarray(above + down * (below - above))
-
-
-def _between(places: Array, n: int) -> tuple[NDArray[np.int64], Array]:
-    """Return which of n nodes lie before the places (m,), and how far on the way to the next they are, (m, 1)."""
-    node = np.clip(places.astype(np.int64), 0, n - 2)
-    return node, np.clip(places - node, 0.0, 1.0)[:, None]
+    lattice, means = _counts_lattice(template, shape), np.empty((rows.size, template.amplitudes.size))
+    per_pixel = [(n - 1) / max(side - 1, 1) for n, side in zip(lattice.shape, shape, strict=False)]
+    read_lattice(lattice, rows * per_pixel[0], columns * per_pixel[1], means)
+    return means
 
 
 @lru_cache(maxsize=8)
-def _counts_lattices(template: LensTemplate, shape: tuple[int, int]) -> Array:
+def _counts_lattice(template: LensTemplate, shape: tuple[int, int]) -> Array:
     """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the picture.
 
     It is smooth, and alike for all skies of a shape. With S(r) the share of the picture within r of a centre, ``<n> =

@@ -6,6 +6,7 @@ import naive
 import numpy as np
 import pytest
 from drawing import catalog_of, lensed_catalog
+from scipy.interpolate import RegularGridInterpolator
 from scipy.special import logsumexp
 
 from darkmatter_features import likelihood as module
@@ -128,6 +129,15 @@ def test_counts_match_their_definition(rng, template):
     one = int(np.abs(counted.amplitudes - 1).argmin())
     assert found.shape == (1, counted.amplitudes.size)
     assert found[0, one] == pytest.approx(np.sum(own) - 80 * np.log(mean), abs=0.05)
+
+
+def test_lattices_are_read_as_scipy_does_and_held_beyond_their_ends(rng):
+    lattice, values = rng.normal(size=(5, 7, 3)), np.empty((40, 3))
+    places = rng.uniform((-0.5, -0.5), (4.5, 6.5), (40, 2))
+    kernels.read_lattice(lattice, *places.T, values)
+    inside = np.clip(places, 0, (4, 6))
+    expected = RegularGridInterpolator((np.arange(5), np.arange(7)), lattice)(inside)
+    np.testing.assert_allclose(values, expected, atol=1e-12)
 
 
 def test_share_of_a_picture_within_a_radius_is_its_area():

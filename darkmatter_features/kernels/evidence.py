@@ -185,6 +185,19 @@ def count_likelihood(
 
 
 @compiled
+def read_lattice(lattice: Any, rows: Any, columns: Any, values: Any) -> None:
+    """Fill `values` (m, n) from `lattice` (n_rows, n_columns, n), bilinearly, at places (m,) in units of its nodes."""
+    for m in range(rows.size):
+        i = min(max(int(rows[m]), 0), lattice.shape[0] - 2)
+        j = min(max(int(columns[m]), 0), lattice.shape[1] - 2)
+        down, across = min(max(rows[m] - i, 0.0), 1.0), min(max(columns[m] - j, 0.0), 1.0)
+        for a in range(lattice.shape[2]):
+            above = lattice[i, j, a] + across * (lattice[i, j + 1, a] - lattice[i, j, a])
+            below = lattice[i + 1, j, a] + across * (lattice[i + 1, j + 1, a] - lattice[i + 1, j, a])
+            values[m, a] = above + down * (below - above)
+
+
+@compiled
 def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
     """Fill `means` (m,) with the log of the mean of exp(`values`) (m, n), by `weights` (n,) that sum to 1."""
     for m in range(values.shape[0]):
