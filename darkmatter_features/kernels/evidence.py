@@ -56,11 +56,12 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
     exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
     values, work = np.empty(exact.size), np.empty((2, exact.size))
     before = np.empty(shears.size, dtype=ratios.dtype)
+    directions = [direction(4.0 * j / n_angles) for j in range(n_angles)]
     for k in range(e1.size):
         unlensed = log_density(table, kind[k], e1[k], e2[k])
         g = np.minimum(exact * response[kind[k]], MAX_SHEAR)
         for j in range(n_angles):
-            cos, sin = direction(4.0 * j / n_angles)
+            cos, sin = directions[j]
             _unsheared_densities(table[kind[k]], e1[k], e2[k], g, cos, sin, work, values)
             half, full = values[0] - unlensed, values[1] - unlensed
             linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
@@ -174,14 +175,15 @@ def count_likelihood(
     The nearest node counts, beyond the end the last one.
     """
     last = log_counts.shape[1] - 1
-    place = np.empty(x.size, dtype=np.int32)
-    for m in range(rows.size):
-        for k in range(x.size):
-            place[k] = np.sqrt((x[k] - columns[m]) ** 2 + (y[k] - rows[m]) ** 2) / step + 0.5
-        total = 0.0
-        for k in range(x.size):
-            total += log_counts[kind[k], min(place[k], last)]
-        likelihood[m] = total
+    place = np.empty(rows.size, dtype=np.uint32)
+    likelihood[:] = 0.0
+    for k in range(x.size):
+        own = log_counts[kind[k]]
+        for m in range(rows.size):
+            dx, dy = x[k] - columns[m], y[k] - rows[m]
+            place[m] = np.int32(min(np.sqrt(dx * dx + dy * dy) / step + 0.5, last))
+        for m in range(rows.size):
+            likelihood[m] += own[place[m]]
 
 
 @compiled
