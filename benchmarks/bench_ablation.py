@@ -50,6 +50,10 @@ def _without_flags(catalog: GalaxyCatalog) -> GalaxyCatalog:
     return replace(catalog, flags=np.zeros_like(catalog.flags))
 
 
+def _all_alike(catalog: GalaxyCatalog) -> GalaxyCatalog:
+    return replace(catalog, compactness=np.ones(len(catalog)))
+
+
 def _without_border(catalog: GalaxyCatalog) -> GalaxyCatalog:
     whole = (catalog.flags & Flag.EDGE) == 0
     return replace(catalog, **{name: column[whole] for name, column in catalog.columns().items()})
@@ -81,11 +85,13 @@ VARIANTS = {
     "no splitting by colour": Variant(features="unsplit"),
     "the blur left on": Variant(features="blurred"),
     "no rims": Variant(features="rimless"),
+    "no kinds by compactness": Variant(catalog=_all_alike),
     "split and cut galaxies no kind of their own": Variant(catalog=_without_flags),
     "no galaxies at the border": Variant(catalog=_without_border),
     "all kinds answer alike to shear": Variant(template=lambda t: replace(t, response=np.ones_like(t.response))),
     "Gaussian ellipticities": Variant(template=_gaussian),
     "one strength": Variant(template=_one_strength),
+    "shear grows as the strength everywhere": Variant(template=lambda t: replace(t, growth=np.ones_like(t.growth))),
     "counts without sizes (no magnification)": Variant(template=_counts_of_all),
     "no counts": Variant(template=lambda t: replace(t, log_counts=np.zeros_like(t.log_counts))),
     "places of the lenses unknown": Variant(places_known=False),
