@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from darkmatter_features.kernels.evidence import MAX_SHEAR
 from darkmatter_features.page import BIG, FAINT, INK, LENS, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.template import N_ELLIPTICITIES, STEP, LensTemplate
 
@@ -82,7 +83,7 @@ def draw_template(template: LensTemplate) -> Figure:
 def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the shear about a lens, with bands for the prior of its strength, and what was measured."""
     radius = template.nodes
-    strengths = template.shears(radius).reshape(-1, radius.size)
+    strengths = np.minimum(template.shears(radius), MAX_SHEAR).reshape(-1, radius.size)
     top = float(np.max(template.bin_shear, initial=0.1))
     for share, alpha in zip(BANDS, (0.16, 0.22), strict=True):
         low, high = (_quantile(strengths, template.weights.ravel(), q) for q in (0.5 - share / 2, 0.5 + share / 2))
