@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from helpers import RESULTS, environment, print_table, write_result
+from helpers import RESULTS, environment, fitted, print_table, write_result
 from scaling_plot import draw
 
 from darkmatter_features import profile_sums, shear
@@ -112,10 +112,11 @@ def by_centres(n: int, largest: int, seed: int) -> Series:
 
 def by_picture(data: Path, largest: int) -> Series:
     """Seconds of the stages by the side of the picture, as the pipeline takes them."""
-    skies = [read_sky(path) for path in Dataset.open(data).splits[0].files]
+    split = Dataset.open(data).splits[0]
+    most = max(largest // SKY, 1)
+    skies, template = [read_sky(path) for path in split.files[: most**2]], fitted(split)
     series: Series = {"segment": {}, "maps": {}, "evidence": {}}
-    template = LensTemplate.default(mean_e1=BIAS)
-    for n in range(1, max(largest // SKY, 1) + 1):
+    for n in range(1, most + 1):
         sky = side_by_side(skies, n)
         segments = segment(sky)
         catalog = measure_shapes(segments)
@@ -196,7 +197,7 @@ def main() -> None:
     parser.add_argument("--galaxies", type=int, default=100_000)
     parser.add_argument("--side", type=int, default=1024, help="centres to a side")
     parser.add_argument("--picture", type=int, default=2048, help="side of the picture, pixels")
-    parser.add_argument("--skies", type=int, default=200, help="skies for the workers")
+    parser.add_argument("--skies", type=int, default=1200, help="skies for the workers")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     compiled(args.seed)

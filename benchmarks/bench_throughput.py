@@ -23,9 +23,11 @@ import numpy as np
 import throughput_plot
 from contenders import Contender, Shapes
 from helpers import (
+    FITTED,
     PUBLISHED_SKY,
     RESULTS,
     environment,
+    fitted,
     interleaved,
     milliseconds,
     print_table,
@@ -36,10 +38,9 @@ from plain_maps import numpy_map, treecorr_map
 from quality import errors, summary
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.dataset import Dataset, Split, read_galaxy_truth
+from darkmatter_features.dataset import Dataset, read_galaxy_truth
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.extract import extract_sky
-from darkmatter_features.fit import LabelledSkies, fit_template
 from darkmatter_features.segmentation import segment
 from darkmatter_features.shapes import measure, measure_shapes
 from darkmatter_features.shear import shear_maps
@@ -50,7 +51,6 @@ from darkmatter_features.template import LensTemplate
 
 OURS = "darkmatter"
 STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole")
-FITTED = 120  # skies that the template is fitted to: it costs time as one of more skies does
 SCALE = 3  # index of the scale of the plain maps: the window in which a lens of the published skies is clearest
 TREECORR = "TreeCorr"
 Times = dict[str, dict[str, float]]
@@ -103,13 +103,6 @@ def their_parts(sky: Sky, others: dict[str, Contender]) -> dict[str, dict]:
 def channel(sky: Sky) -> tuple:
     """What the others are given: the brightest channel, our threshold and fewest pixels."""
     return sky.pixels.max(axis=2).astype(np.float32), segment(sky).threshold, MeasureConfig().n_pixels
-
-
-def fitted(split: Split) -> LensTemplate:
-    """A template such as `darkmatter features` fits: to skies with and without a lens, whose places are known."""
-    catalogs = [measure(read_sky(path)) for path in split.files[:FITTED]]
-    places = np.array([split.lens_position(k, catalog.shape) for k, catalog in enumerate(catalogs)])
-    return fit_template(LabelledSkies(catalogs, split.labels[:FITTED].astype(float), *places.T))
 
 
 def wholes(times: Times) -> dict[str, float]:

@@ -10,11 +10,28 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
+from darkmatter_features.dataset import Split
+from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.shapes import measure
+from darkmatter_features.sky import read_sky
+from darkmatter_features.template import LensTemplate
+
 Key = TypeVar("Key")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("darkmatter", "numpy", "numba", "lightgbm", "photutils", "galsim", "scikit-image", "sep", "treecorr")
 PUBLISHED_SKY = Path(__file__).parents[2] / "shared" / "seed-skies" / "lensing.png"
 """A published sky with a lens, where it lies beside this checkout."""
+FITTED = 120
+"""Skies that a template to be timed is fitted to: it costs time as one of more skies does."""
+
+
+def fitted(split: Split) -> LensTemplate:
+    """A template such as `darkmatter features` fits: to skies with and without a lens, whose places are known."""
+    catalogs = [measure(read_sky(path)) for path in split.files[:FITTED]]
+    places = np.array([split.lens_position(k, catalog.shape) for k, catalog in enumerate(catalogs)])
+    return fit_template(LabelledSkies(catalogs, split.labels[:FITTED].astype(float), *places.T))
 
 
 def environment() -> dict[str, str]:
