@@ -39,8 +39,8 @@ class LensTemplate:
     Galaxies come in kinds: by compactness, which a lens leaves alone, and those split from others or cut by the border
     apart from the rest. Kind k has, without a lens, the density ``p0(e)`` of ellipticities, which carries the additive
     bias; its ellipticities answer to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced
-    shear ``g(r) A^q(r)``: q is about 1 far out and more near the lens, where convergence adds to it. About the lens,
-    galaxies of a class of size have ``n(r)^A`` times the density they have without one.
+    shear ``g(r) A^q(r)``: q is 1 in the mean, more near the lens, where convergence adds to the shear, than far out.
+    About the lens, galaxies of a class of size have ``n(r)^A`` times the density they have without one.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class LensTemplate:
     log_counts : (n_classes, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
     bin_radii, bin_shear, bin_errors : (n_radii,) float64 arrays
-        The measured shear that the profile goes through, at its radii (pixels), with its standard errors; empty
-        if the profile is not fitted.
+        The measured shear, at its radii (pixels), with its standard errors; empty if none was measured. A fitted
+        profile goes through it; the default one stays where it is next to nothing.
     source : str
         What it was made from.
     """
@@ -96,6 +96,18 @@ class LensTemplate:
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds numbers that are not finite")
             array.flags.writeable = False
+        self._check_shapes()
+        for name in ("compactness_edges", "count_edges"):
+            if (np.diff(getattr(self, name)) < 0).any():
+                raise ValueError(f"{name} must ascend, got {getattr(self, name)}")
+        if not _is_geometric(self.amplitudes):
+            raise ValueError(f"amplitudes must be positive, ascending and even in their logs, got {self.amplitudes}")
+
+    def _check_shapes(self) -> None:
+        for name in ("shear", "log_counts"):
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or shape[1] < 2:
+                raise ValueError(f"{name} must have rows of two nodes or more, got the shape {shape}")
         kinds = 2 * (self.compactness_edges.size + 1)
         expected = {
             "log_p0": (kinds, N_ELLIPTICITIES, N_ELLIPTICITIES),
@@ -103,15 +115,12 @@ class LensTemplate:
             "growth": self.shear.shape,
             "weights": (self.shear.shape[0], self.amplitudes.size),
             "class_fractions": (self.count_edges.size + 1,),
-            "log_counts": (self.count_edges.size + 1, *self.log_counts.shape[-1:]),
+            "log_counts": (self.count_edges.size + 1, self.log_counts.shape[1]),
             **dict.fromkeys(("bin_shear", "bin_errors"), self.bin_radii.shape),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} must have the shape {shape}, got {getattr(self, name).shape}")
-
-        if not _is_geometric(self.amplitudes):
-            raise ValueError(f"amplitudes must be positive, ascending and even in their logs, got {self.amplitudes}")
 
     @classmethod
     def default(cls, *, mean_e1: float = 0.0, mean_e2: float = 0.0) -> Self:
@@ -218,11 +227,12 @@ class LensTemplate:
         try:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TableError(f"{path}: no template to be read ({error}); run `darkmatter features` again") from error
+            reason = f"it has no {error}, as this version wants" if isinstance(error, KeyError) else error
+            raise TableError(f"{path}: no template to be read ({reason}); run `darkmatter features` again") from error
 
 
 def _is_geometric(values: Array) -> bool:
-    if (values <= 0).any():
+    if not values.size or (values <= 0).any():
         return False
     steps = np.diff(np.log(values))
     return bool((steps > 0).all() and (np.abs(steps - steps[:1]) <= EVENNESS).all())

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,41 @@ def test_template_with_bins_missing_is_refused(fitted, tmp_path):
     (tmp_path / "template.json").write_text(json.dumps(values))
     with pytest.raises(TableError, match=r"sigma_e must have the shape \(\d+,\), got \(1,\)"):
         LensTemplate.read(tmp_path / "template.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("shear", [[0.1]], "shear must have rows of two nodes or more, got the shape (1, 1)"),
+        ("shear", 0.1, "shear must have rows of two nodes or more, got the shape ()"),
+        ("log_counts", [[]], "log_counts must have rows of two nodes or more, got the shape (1, 0)"),
+        ("growth", [[1.0, 1.0]], "growth must have the shape"),
+        ("compactness_edges", [1.1, 0.9], "compactness_edges must ascend, got [1.1 0.9]"),
+        ("amplitudes", [], "amplitudes must be positive"),
+    ],
+)
+def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name, value, said):
+    """Of three bins of compactness, so that their edges are in an order."""
+    default = LensTemplate.default()
+    values = {key: np.repeat(getattr(default, key), 3, axis=0) for key in ("log_p0", "mean_e1", "mean_e2", "sigma_e")}
+    values = replace(default, compactness_edges=np.arange(2.0), response=np.ones(6), **values).to_dict()
+    changed = {name: value} | ({"weights": [[]]} if name == "amplitudes" else {})
+    (tmp_path / "template.json").write_text(json.dumps(values | changed))
+    with pytest.raises(TableError) as refused:
+        LensTemplate.read(tmp_path / "template.json")
+    assert f"no template to be read ({said}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["compactness_edges", "growth"])
+def test_template_of_an_earlier_version_is_refused_by_what_it_lacks(fitted, tmp_path, name):
+    values = fitted.to_dict()
+    del values[name]
+    (tmp_path / "template.json").write_text(json.dumps(values))
+    with pytest.raises(TableError) as refused:
+        LensTemplate.read(tmp_path / "template.json")
+    remedy = "run `darkmatter features` again"
+    lack = f"it has no '{name}', as this version wants"
+    assert str(refused.value) == f"{tmp_path / 'template.json'}: no template to be read ({lack}); {remedy}"
 
 
 def test_missing_template_is_refused(tmp_path):
