@@ -51,33 +51,44 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     if n_bins == 0:
         means = {"mean_e1": float(e1.mean()), "mean_e2": float(e2.mean())} if size.size else {}
         return LensTemplate.default(**means)
-    edges = np.unique(np.quantile(compactness, np.arange(1, n_bins) / n_bins).round(DIGITS))
-    edges = edges[edges < compactness.max()]
-    bins = np.searchsorted(edges, compactness)
-    members = [
-        _enough((bins == k) & (is_partial == partial), bins == k, np.ones(bins.size, dtype=bool))
-        for partial in (False, True)
-        for k in range(edges.size + 1)
-    ]
-    kinds = range(len(members))
-    of_kinds = [_log_density(e1[m], e2[m]) for m in members]
-    of_any = [_log_density(e1[m], e2[m]) for m in (_enough(~is_partial, is_partial), _enough(is_partial, ~is_partial))]
-    log_p0 = _mixed(np.stack(of_kinds), np.repeat(of_any, edges.size + 1, axis=0))
-    class_edges = np.quantile(size, COUNT_QUANTILES).round(DIGITS)
+    edges = _edges(compactness, np.arange(1, n_bins) / n_bins)
+    shapes = _shapes(e1, e2, np.searchsorted(edges, compactness), is_partial)
+    class_edges = _edges(size, COUNT_QUANTILES)
     fractions = np.bincount(np.searchsorted(class_edges, size), minlength=class_edges.size + 1) / size.size
     return replace(
         LensTemplate.default(),
         compactness_edges=edges,
-        log_p0=log_p0.round(3),
-        mean_e1=np.array([e1[members[k]].mean() for k in kinds]).round(DIGITS),
-        mean_e2=np.array([e2[members[k]].mean() for k in kinds]).round(DIGITS),
-        sigma_e=np.array([np.sqrt(0.5 * (e1[m].var() + e2[m].var())) for m in members]).round(DIGITS),
-        response=np.ones(len(members)),
+        **shapes,
         count_edges=class_edges,
         class_fractions=fractions,
         log_counts=np.zeros((fractions.size, 2)),
         source=f"shapes of {len(catalogs)} skies without a lens; default profile",
     )
+
+
+def _edges(values: Array, shares: Sequence[float] | Array) -> Array:
+    """Return the quantiles of values that part them in two: none, where all are alike."""
+    edges: Array = np.unique(np.quantile(values, shares).round(DIGITS))
+    return np.asarray(edges[(edges >= values.min()) & (edges < values.max())])
+
+
+def _shapes(e1: Array, e2: Array, bins: NDArray[np.int64], is_partial: NDArray[np.bool_]) -> dict[str, Array]:
+    """Return the fields of a template that tell what kinds are like: whole galaxies of each bin, then partial ones.
+
+    A kind of few galaxies is like its whole bin or, if these are few, like all.
+    """
+    every, n_bins = np.ones(bins.size, dtype=bool), bins.max() + 1
+    parts = ~is_partial, is_partial
+    members = [_enough((bins == k) & part, bins == k, every) for part in parts for k in range(n_bins)]
+    of_kinds = np.stack([_log_density(e1[own], e2[own]) for own in members])
+    of_any = np.stack([_log_density(e1[own], e2[own]) for own in (_enough(part, every) for part in parts)])
+    return {
+        "log_p0": _mixed(of_kinds, np.repeat(of_any, n_bins, axis=0)).round(3),
+        "mean_e1": np.array([e1[own].mean() for own in members]).round(DIGITS),
+        "mean_e2": np.array([e2[own].mean() for own in members]).round(DIGITS),
+        "sigma_e": np.array([np.sqrt(0.5 * (e1[own].var() + e2[own].var())) for own in members]).round(DIGITS),
+        "response": np.ones(len(members)),
+    }
 
 
 def _enough(*choices: NDArray[np.bool_]) -> NDArray[np.bool_]:

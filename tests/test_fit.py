@@ -1,10 +1,13 @@
 """A template fitted to skies with planted lenses gives back what was planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawing import catalog_of, lensed_catalog
 
 from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.fit_unlensed import fit_unlensed
 from darkmatter_features.shapes import Flag
 from darkmatter_features.template import STEP, LensTemplate
 
@@ -90,9 +93,23 @@ def test_a_share_of_every_kind_is_as_likely_as_for_any(rng):
     assert flat / round_ == pytest.approx(1 / 9, rel=0.2)
 
 
-def test_kinds_are_no_more_than_compactness_tells(rng):
-    """Galaxies that are all alike are of one kind, whole or in part."""
-    assert fit_template(_skies(rng)).mean_e1.size == 2
+@pytest.mark.parametrize("value", [1.0, 1.000004, 1.000006])
+def test_kinds_and_classes_are_no_more_than_galaxies_tell(rng, value):
+    """Galaxies that are all alike are of one kind, whole or in part, and of one class, however the value is rounded."""
+    alike = np.full(900, value)
+    template = fit_unlensed([catalog_of(*rng.normal(0, 0.2, (4, 900)), size=alike, compactness=alike)])
+    assert template.mean_e1.size == 2
+    np.testing.assert_array_equal(template.class_fractions, [1.0])
+
+
+def test_a_handful_of_partial_galaxies_does_not_tell_what_any_galaxy_is_like(rng):
+    """Of 390 whole galaxies about 0 and 20 partial ones about 0.6, all alike are taken: 20 of 410 are at 0.6."""
+    e1 = np.r_[np.zeros(390), np.full(20, 0.6)] + rng.normal(0, 0.05, 410)
+    catalog = catalog_of(*rng.uniform(0, 511, (2, 410)), e1, rng.normal(0, 0.05, 410))
+    catalog = replace(catalog, flags=np.repeat([0, Flag.BLENDED], [390, 20]).astype(np.uint8))
+    for log_p0 in fit_unlensed([catalog]).log_p0:
+        near, far = np.exp(log_p0[[50, 80], 50])
+        assert far / near == pytest.approx(20 / 390, rel=0.3)
 
 
 def test_lenses_that_shear_nothing_leave_the_default_profile(rng):
