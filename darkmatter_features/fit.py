@@ -187,32 +187,52 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
 
 
 def _fit_shear(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> LensTemplate:
-    """Fit g(r) of the mean lens and its growth with the strength, bin by bin."""
+    """Fit g(r) of the mean lens and its growth with the strength, bin by bin; without any shear they stay."""
     edges = np.array(SHEAR_BINS, dtype=np.float64)
     middles = 0.5 * (edges[1:] + edges[:-1])
-    default = LensTemplate.default()
-    priors = np.interp(middles, default.nodes, default.shear[0], right=0.0)
-    response, strength = template.response[about.kind], about.strength(template, log_amplitude)
     bins = np.searchsorted(edges, about.radius, side="right") - 1
-    fitted = [
-        about.fit(template, bins == k, lambda g: g * response * strength, priors[k], SHEAR_PRIOR)
-        for k in range(middles.size)
-    ]
-    shear, errors = np.array(fitted).T.round(DIGITS)
+    shear, errors = _fit_bins(template, about, bins, middles, log_amplitude)
     told = {"bin_radii": middles, "bin_shear": shear, "bin_errors": errors}
     if (np.abs(shear) < LEAST_SHEAR).all():
         return replace(template, **told)
     reached = int(np.flatnonzero(np.abs(shear) >= LEAST_SHEAR)[-1]) + 1
-    growth = np.array([
-        about.fit(template, bins == k, about.grown(g * response, log_amplitude), 1.0, GROWTH_PRIOR)[0]
-        for k, g in enumerate(shear[:reached])
-    ])  # fmt: skip
-    growth /= np.average(growth, weights=(shear[:reached] / errors[:reached]) ** 2)
+    growth = _fit_growth(template, about, bins, shear[:reached], errors[:reached], log_amplitude)
     nodes = STEP * np.arange(int(edges[reached] / STEP) + 1)
     profile, power = (
         np.interp(nodes, middles[:reached], own).round(DIGITS)[None, :] for own in (shear[:reached], growth)
     )
     return replace(template, shear=profile, growth=power, **told)
+
+
+def _fit_bins(
+    template: LensTemplate, about: _AboutLenses, bins: NDArray[np.int64], middles: Array, log_amplitude: Array
+) -> Array:
+    """Return the shear of the mean lens in each bin, and its standard errors, (2, n)."""
+    default = LensTemplate.default()
+    priors = np.interp(middles, default.nodes, default.shear[0], right=0.0)
+    response, strength = template.response[about.kind], about.strength(template, log_amplitude)
+    fits = [
+        about.fit(template, bins == k, lambda g: g * response * strength, prior, SHEAR_PRIOR)
+        for k, prior in enumerate(priors)
+    ]
+    return np.array(fits).T.round(DIGITS)
+
+
+def _fit_growth(
+    template: LensTemplate,
+    about: _AboutLenses,
+    bins: NDArray[np.int64],
+    shear: Array,
+    errors: Array,
+    log_amplitude: Array,
+) -> Array:
+    """Return the power of the strength that the shear of each bin grows with, 1 in the mean by their S/N."""
+    response = template.response[about.kind]
+    grown = (about.grown(g * response, log_amplitude) for g in shear)
+    growth = np.array([
+        about.fit(template, bins == k, shear_of, 1.0, GROWTH_PRIOR)[0] for k, shear_of in enumerate(grown)
+    ])  # fmt: skip
+    return np.asarray(growth / np.average(growth, weights=(shear / errors) ** 2))
 
 
 def _fit_response(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> Array:
