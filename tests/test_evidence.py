@@ -109,6 +109,19 @@ def test_directions_that_round_to_a_whole_turn_stay_within_the_table():
     np.testing.assert_array_equal(likelihood, 1.0)
 
 
+@pytest.mark.parametrize("profile", [0.0, 0.003, 0.02, 0.3, 0.95, 3.0, module.LEAST_SHEAR * module.SHEAR_RATIO**24])
+@pytest.mark.parametrize("below", [0.0, 1e-9, 1e-7])
+def test_every_shear_lies_between_two_that_are_tabulated(template, profile, below):
+    """Where places are rounded to single precision, too: one just below a node is read at the node and the next."""
+    shear = np.full((1, 9), (1 - below) * profile)
+    one = replace(template, amplitudes=np.ones(1), weights=np.ones((1, 1)), shear=shear, growth=np.ones((1, 9)))
+    shears, places = module._shears(one)
+    assert int(places.max()) + 1 < shears.size
+    if places.max() > 0:
+        found = np.interp(places.max(), np.arange(shears.size), shears)
+        assert found == pytest.approx(min(profile, kernels.MAX_SHEAR), rel=1e-5)
+
+
 def test_counts_match_their_definition(rng, template):
     counted = replace(
         template,
