@@ -12,7 +12,7 @@ import pandas as pd
 from classify.cnn.inputs import FieldInput
 from classify.model import LensModel, Verdict
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ConfigError, ModelError
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 from darkmatter_features.evidence import Evidence, lens_evidence
 from darkmatter_features.extract import one_line, report
 from darkmatter_features.labels import stem_of
@@ -30,6 +30,9 @@ from darkmatter_features.workers import parallel
 
 SCRAMBLE_SEED = 1
 """Of the scrambled skies behind a p-value; each sky starts from it, so that it has the same one in any company."""
+
+TOLD = {"sky": "str", "label": "float64", "probability": "float64", "lens_row": "float64", "lens_column": "float64"}
+"""What is used of a run's predictions, and how it is read."""
 
 KINDS = ("wrong", "unsure", "sure")
 """Why a sky is worth a look; its heatmap's name starts with it."""
@@ -83,17 +86,17 @@ def worth_a_look(run: str | Path, n: int, *, data: str | Path | None = None) -> 
         If `n` is negative.
     ModelError
         If the run holds no predictions.
+    DatasetError
+        If none of their pictures is there.
     """
     if n < 0:
         raise ConfigError(f"the number of skies worth a look must be 0 or more, got {n}; ask for 12, say")
-    path = Path(run) / "validation-predictions.csv"
-    try:
-        judged = pd.read_csv(path)
-        root = Path(data or json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))["dataset"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} cannot be used ({error}); make a run with `darkmatter train`") from error
+    judged, root = _judged_in(Path(run)), Path(data) if data is not None else _dataset_of(Path(run))
     chosen = [(kind, i) for kind, places in _choose(judged, n).items() for i in places]
-    return [_drawing(kind, judged.iloc[i], root) for kind, i in chosen]
+    drawings = [_drawing(kind, judged.iloc[i], root) for kind, i in chosen]
+    if drawings and not any(drawing.sky.is_file() for drawing in drawings):
+        raise DatasetError(f"{drawings[0].sky}: no picture of the run is there; say where the data set is by --data")
+    return drawings
 
 
 def clear(out: Path) -> None:
@@ -154,8 +157,33 @@ def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
     return path
 
 
+def _judged_in(run: Path) -> pd.DataFrame:
+    """Return what a run's predictions tell of its skies: all but the label and the lens are known of each."""
+    path = run / "validation-predictions.csv"
+    try:
+        judged = pd.read_csv(path, usecols=list(TOLD), dtype=TOLD)
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+    if judged[["sky", "probability"]].isna().any(axis=None):
+        raise _unusable(path, "a sky or its probability is missing")
+    return judged
+
+
+def _dataset_of(run: Path) -> Path:
+    """Return where the data set of a run was at training."""
+    path = run / "run.json"
+    try:
+        return Path(json.loads(path.read_text(encoding="utf-8"))["dataset"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unusable(path, f"it has no {error}" if isinstance(error, KeyError) else error) from error
+
+
+def _unusable(path: Path, reason: object) -> ModelError:
+    return ModelError(f"{path} cannot be used ({reason}); make a run with `darkmatter train`")
+
+
 def _choose(judged: pd.DataFrame, n: int) -> dict[str, list[int]]:
-    p, label = (judged[name].to_numpy(dtype=np.float64) for name in ("probability", "label"))
+    p, label = judged["probability"].to_numpy(), judged["label"].to_numpy()
     doubt = np.abs(p - 0.5)
     is_wrong = np.isfinite(label) & ((p >= 0.5) != (label == 1))
     mistakes = [int(i) for i in np.argsort(-doubt, kind="stable") if is_wrong[i]][: n // 3]

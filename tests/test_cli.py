@@ -171,7 +171,10 @@ def test_heatmaps_are_drawn_beside_the_run_or_here(trained, here, capsys):
     stale = run / "heatmaps" / "wrong-of-an-earlier-run.png"
     stale.parent.mkdir()
     stale.touch()
-    assert main(["heatmap", "--run", str(run), "--worth-a-look", "3", "--jobs", "1"]) == 0
+    argv = ["heatmap", "--run", str(run), "--worth-a-look", "3", "--jobs", "1"]
+    assert main([*argv, "--data", "nowhere"]) == 2
+    assert stale.exists()
+    assert main(argv) == 0
     names = [path.name for path in (run / "heatmaps").iterdir()]
     assert len(names) == 3
     assert stale.name not in names
