@@ -159,7 +159,9 @@ def _summarised(
     of_counts = _put_together(_of_counts(coarse[1], template), _of_counts(fine[1], template), cut)
     fine_joint = _over_amplitudes(fine, template)
     joint = _put_together(_over_amplitudes(coarse, template), fine_joint, cut)
-    whole = np.setdiff1d(np.arange(joint.size), cut)
+    is_whole = np.ones(joint.size, dtype=np.bool_)
+    is_whole[cut] = False
+    whole = np.flatnonzero(is_whole)
     every_place = np.concatenate([places[:, whole], fine_places], axis=1)
     area = np.repeat([1.0, FINER**-2.0], [whole.size, fine_joint.size])
     log_weight = np.concatenate([joint[whole], fine_joint]) + np.log(area)
