@@ -144,6 +144,25 @@ def test_counts_match_their_definition(rng, template):
     assert found[0, one] == pytest.approx(np.sum(own) - 80 * np.log(mean), abs=0.05)
 
 
+def test_counts_are_normalised_over_a_picture_that_is_not_square(template):
+    """Exactly at the nodes of the lattice; between two of them to a hundredth."""
+    shape, nodes = (100, 300), STEP * np.arange(40)
+    counted = replace(
+        template,
+        count_edges=np.array([2.0]),
+        class_fractions=np.array([0.3, 0.7]),
+        log_counts=np.stack([np.linspace(-2, 0, 40), np.linspace(1, 0, 40) * (nodes < 60)]),
+    )
+    density = [counted.class_fractions @ np.exp(a * counted.log_counts) for a in counted.amplitudes]
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    places = [(0, 0, 1e-3), (99, 299, 1e-3), (49.5, 0, 1e-3), (0, 5 * 299 / 19, 1e-3), (99 / 12, 40, 0.01)]
+    for row, column, tolerance in places:
+        found = module._log_mean_counts(counted, shape, np.array([row]), np.array([column]))[0]
+        radius = np.hypot(x - column, y - row)
+        expected = [np.log(np.interp(radius, nodes, own).mean()) for own in density]
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
 def test_lattices_are_read_as_scipy_does_and_held_beyond_their_ends(rng):
     lattice, values = rng.normal(size=(5, 7, 3)), np.empty((40, 3))
     places = rng.uniform((-0.5, -0.5), (4.5, 6.5), (40, 2))

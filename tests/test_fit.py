@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from drawing import catalog_of, lensed_catalog
 
+from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.fit import LabelledSkies, fit_template
 from darkmatter_features.fit_unlensed import fit_unlensed
 from darkmatter_features.shapes import Flag
@@ -93,6 +94,16 @@ def test_a_share_of_every_kind_is_as_likely_as_for_any(rng):
     assert flat / round_ == pytest.approx(1 / 9, rel=0.2)
 
 
+def test_partial_galaxies_have_ellipticities_of_their_own(rng):
+    e1, e2 = rng.normal(0, np.repeat([0.3, 0.1], 900), (2, 1800))
+    catalog = catalog_of(*rng.uniform(0, 511, (2, 1800)), e1, e2)
+    catalog = replace(catalog, flags=np.repeat([0, Flag.BLENDED], 900).astype(np.uint8))
+    template = fit_unlensed([catalog])
+    np.testing.assert_allclose(template.sigma_e, [0.3, 0.1], rtol=0.1)
+    whole, partial = np.exp(template.log_p0[:, 70, 50] - template.log_p0[:, 50, 50])  # 0.4 against 0
+    assert partial < 0.5 * whole
+
+
 @pytest.mark.parametrize("value", [1.0, 1.000004, 1.000006])
 def test_kinds_and_classes_are_no_more_than_galaxies_tell(rng, value):
     """Galaxies that are all alike are of one kind, whole or in part, and of one class, however the value is rounded."""
@@ -133,6 +144,15 @@ def test_strengths_are_centred_on_the_mean_lens(rng):
     assert (template.weights[0] * template.amplitudes).sum() == pytest.approx(1.0, abs=0.15)
 
 
+def test_growth_is_one_in_the_mean(rng):
+    """Also where strengths are so little known that their means scatter less than they do."""
+    template = fit_template(_skies(rng))
+    is_told = template.bin_radii < template.nodes[-1]
+    growth = np.interp(template.bin_radii[is_told], template.nodes, template.growth[0])
+    weights = (template.bin_shear[is_told] / template.bin_errors[is_told]) ** 2
+    assert np.average(growth, weights=weights) == pytest.approx(1.0, abs=0.02)
+
+
 def test_shear_that_grows_faster_near_the_lens_is_fitted_so(rng):
     """Of lenses of two strengths, whose shear goes as the square of it within 100 px and as its root beyond."""
     catalogs, places = [], rng.uniform(100, 410, (160, 2))
@@ -150,6 +170,12 @@ def test_shear_that_grows_faster_near_the_lens_is_fitted_so(rng):
     assert near > 1.3 * far
     strong, weak = (template.shears(np.array([60.0]))[0, k, 0] for k in (-1, 0))
     assert strong / weak == pytest.approx((template.amplitudes[-1] / template.amplitudes[0]) ** near)
+    for k, strength in ((1, 0.7), (3, 1.4)):
+        own = np.mean([lens_evidence(catalog, template).amplitude for catalog in catalogs[k::4]])
+        planted = _planted(np.array([60.0, 150.0])) * (strength**2, strength**0.5)
+        found = np.interp([60.0, 150.0], template.nodes, template.shear[0]) * own ** np.array([near, far])
+        # 40 lenses with 35 and 150 galaxies of scatter 0.1 in these bins: 0.003.
+        np.testing.assert_allclose(found, planted, atol=0.035)
 
 
 def test_strengths_that_no_lens_has_are_left_out(rng):

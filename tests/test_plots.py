@@ -182,6 +182,16 @@ def test_peak_is_the_brightest_place_of_the_drawn_map(lensed):
     assert np.hypot(row - maps.peak.row, column - maps.peak.column) < 10
 
 
+def test_cells_of_a_map_are_centred_on_its_grid(rng):
+    """In a narrow strip, whose two rows are further apart than its columns."""
+    catalog = lensed_catalog(rng, (24, 400), (10, 200))
+    maps = shear_maps(catalog)
+    left, right, bottom, top = draw_map(Figure().add_subplot(), maps).images[0].get_extent()
+    across, down = (right - left) / maps.columns.size, (bottom - top) / maps.rows.size
+    assert (across, down) == pytest.approx((maps.columns[1], 23.0))
+    assert (left, top) == pytest.approx((-across / 2, -down / 2))
+
+
 def test_a_scale_can_be_chosen_and_is_told(lensed):
     maps = lensed[2]
     axes = draw_map(Figure().add_subplot(), maps, scale=0)
