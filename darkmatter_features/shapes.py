@@ -49,8 +49,9 @@ class GalaxyCatalog:
         ``det(Q)**(1/4)``: the geometric mean of the rms half-axes.
     compactness : (n,) float64 array
         ``(sum f)^2 / sum(f^2)``, the area that the light f fills, over ``4 pi det(Q)^(1/2)``, that of an ellipse of
-        even light with the same moments, the blur left on: 1 for such an ellipse and for a Gaussian, 9/8 at most. But
-        for the blur a lens does not change it; it tells what sort of galaxy it is, seen from where.
+        even light with the same moments, the blur left on: 1 for such an ellipse and for a Gaussian, 9/8 at most, but
+        for the grain of the pixels. But for the blur a lens does not change it; it tells what sort of galaxy it is,
+        seen from where.
     flux : (n,) float64 array, counts
         Light summed over the footprint and the bands.
     snr : (n,) float64 array

@@ -13,7 +13,7 @@ from darkmatter_features.template_plot import draw_kinds, draw_profile, draw_tem
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Two sizes, two classes for the counts, three measured bins, two strengths."""
+    """Two bins of compactness, two classes for the counts, three measured bins, two strengths."""
     default = LensTemplate.default(mean_e1=0.05)
     return replace(
         default,
@@ -101,7 +101,7 @@ def test_strengths_are_drawn(fitted):
 
 
 def of_kinds(n_bins):
-    """A template of so many bins of size; each kind has a mean of its own in e1, none in e2."""
+    """A template of so many bins of compactness; each kind has a mean of its own in e1, none in e2."""
     means = np.linspace(-0.3, 0.3, 2 * n_bins)
     return replace(
         LensTemplate.default(),
