@@ -4,11 +4,10 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,17 +18,15 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.dataset import Dataset, Split
 from darkmatter_features.errors import DatasetError, TableError
 from darkmatter_features.extract import Progress, chunks, one_line, report, row_of_catalog
-from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.fit import LabelledSkies
 from darkmatter_features.shapes import GalaxyCatalog, measure
 from darkmatter_features.sky import read_sky
 from darkmatter_features.statistics import FEATURES
 from darkmatter_features.table import read_table, write_table, written_whole
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.templates import Templates, Workers, catalogs_of
 from darkmatter_features.workers import parallel
 
-Workers = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
-# Parts of the training split for templates that do not know the skies they map.
-N_PARTS = 4
 _Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 
@@ -87,9 +84,10 @@ def extract_dataset(
         shutil.rmtree(out / ".parts")
         raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
-    skies = _template_skies(dataset, catalogs)
-    template = fit_template(skies)
-    rows = map_parts(parts, Templates.fit(skies, template, out / ".parts"), config, workers)
+    galaxies = _of_training(dataset, catalogs)
+    templates = Templates.fit(_template_skies(dataset, galaxies), galaxies, out / ".parts", workers)
+    template = templates.whole
+    rows = map_parts(parts, templates, config, workers)
     provenance = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
@@ -185,58 +183,22 @@ def _catalog_frame(name: str, catalog: GalaxyCatalog | None) -> pd.DataFrame:
     return pd.DataFrame({**columns, **catalog.columns()}, index=range(len(catalog)))
 
 
-def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
-    """Give back the catalogues of a table, in its order."""
-    for name, own in frame.groupby("sky", sort=False):
-        columns = {column: own[column].to_numpy(copy=True) for column in own.columns[3:]}
-        yield GalaxyCatalog(str(name), (int(own["n_rows"].iloc[0]), int(own["n_columns"].iloc[0])), **columns)
+def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:
+    """Return the galaxies of the training split, or of the validation split where there is no other."""
+    split = dataset.training or dataset.splits[0]
+    return catalogs[catalogs["sky"].isin([dataset.relative(file) for file in split.files])]
 
 
-def _template_skies(dataset: Dataset, catalogs: pd.DataFrame) -> LabelledSkies:
-    """Return the skies of the training split, or of the validation split where there is no other."""
+def _template_skies(dataset: Dataset, galaxies: pd.DataFrame) -> LabelledSkies:
+    """Return the skies that a template is fitted to, of their galaxies."""
     split = dataset.training or dataset.splits[0]
     places = {dataset.relative(file): k for k, file in enumerate(split.files)}
-    measured = list(catalogs_of(catalogs[catalogs["sky"].isin(list(places))]))
+    measured = list(catalogs_of(galaxies))
     index = np.array([places[catalog.name] for catalog in measured], dtype=np.int64)
     labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
     lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
     rows, columns = np.array(lenses, dtype=np.float64).reshape(-1, 2).T
     return LabelledSkies(measured, labels[index], rows, columns)
-
-
-@dataclass(frozen=True)
-class Templates:
-    """Where the templates are, by what they are for: small things to hand to workers.
-
-    A template knows the very skies it was fitted to, and would flatter them. So the training split is cut into parts,
-    and each sky is mapped with a template that was fitted to the other parts.
-    """
-
-    paths: tuple[Path, ...]
-    fingerprints: tuple[str, ...]
-    part_of: dict[str, int]
-
-    @classmethod
-    def fit(cls, skies: LabelledSkies, whole: LensTemplate, folder: Path) -> "Templates":
-        """Fit those of the parts to the skies of the training split, and write all of them to a folder."""
-        part = np.arange(len(skies.catalogs)) % N_PARTS
-        templates = [whole, *(fit_template(skies.chosen(part != k)) for k in range(N_PARTS))]
-        paths = tuple(folder / f"template-{k}.json" for k in range(len(templates)))
-        for path, template in zip(paths, templates, strict=True):
-            template.write(path)
-        part_of = {catalog.name: 1 + int(k) for catalog, k in zip(skies.catalogs, part, strict=True)}
-        return cls(paths, tuple(template.fingerprint() for template in templates), part_of)
-
-    def of(self, sky: str) -> LensTemplate:
-        """Return the template for a sky: that of all skies, unless it was fitted to this one."""
-        part = self.part_of.get(sky, 0)
-        return _read_once(self.paths[part], self.fingerprints[part])
-
-
-@lru_cache(maxsize=2 * (N_PARTS + 1))
-def _read_once(path: Path, fingerprint: str) -> LensTemplate:
-    """Read a template; a worker does so once for all its tasks. The fingerprint tells one run's file from another's."""
-    return LensTemplate.read(path)
 
 
 def map_parts(

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from darkmatter_features.batch import Templates, catalogs_of, map_parts
+from darkmatter_features.batch import map_parts
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.extract import CHUNK
 from darkmatter_features.fit import LabelledSkies
 from darkmatter_features.table import read_table, write_table
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.templates import Templates, catalogs_of
 from darkmatter_features.workers import parallel
 
 
@@ -38,9 +39,10 @@ class TrainingSkies:
         table, galaxies = _training_tables(Path(folder))
         self._names = table.index.tolist()
         whole = LensTemplate.read(Path(folder) / "template.json")
-        self._templates = Templates.fit(_labelled(table, galaxies), whole, Path(scratch))
-        self._parts = _write_parts(galaxies, Path(scratch))
         self._workers = partial(parallel, n_jobs=n_jobs)
+        skies = _labelled(table, galaxies)
+        self._templates = Templates.fit(skies, galaxies, Path(scratch), self._workers, whole=whole)
+        self._parts = _write_parts(galaxies, Path(scratch))
 
     def rows(self, config: MeasureConfig) -> NDArray[np.float64]:
         """Return their feature rows (n, len(FEATURES)), in the order of the features' table.

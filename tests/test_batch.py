@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from synthetic import write_pictures
 
-from darkmatter_features import batch, extract
+from darkmatter_features import batch, extract, templates
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.dataset import Dataset
@@ -70,14 +70,15 @@ def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, 
         used[catalog.name] = known[round(template.mean_e1[0] / 0.01) - 1]
         return np.zeros(len(FEATURES))
 
-    monkeypatch.setattr(batch, "fit_template", fit)
+    monkeypatch.setattr(templates, "fit_template", fit)
     monkeypatch.setattr(batch, "row_of_catalog", row)
     simulate_dataset(tmp_path / "data", n_training=6, n_validation=1, n_jobs=1)
     extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
     training = [f"training/training-{k:05d}.png" for k in range(6)]
     assert used.pop("validation/validation-00000.png") == set(training) == known[0]
     assert used == {
-        name: set(training) - set(training[k % batch.N_PARTS :: batch.N_PARTS]) for k, name in enumerate(training)
+        name: set(training) - set(training[k % templates.N_PARTS :: templates.N_PARTS])
+        for k, name in enumerate(training)
     }
 
 

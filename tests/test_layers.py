@@ -19,7 +19,7 @@ ORDER = (
     "coordinates",
     *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "location"),
     *("background", "detection", "segmentation", "shapes", "template", "shear", "matched", "likelihood", "evidence"),
-    *("scrambles", "fit_unlensed", "fit"),
+    *("scrambles", "fit_unlensed", "fit", "templates"),
     *(
         "statistics",
         "extract",

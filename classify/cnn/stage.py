@@ -14,11 +14,11 @@ from classify.cnn.history import EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
-from darkmatter_features.batch import N_PARTS, catalogs_of
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
 from darkmatter_features.fit import LabelledSkies, fit_template
 from darkmatter_features.table import read_table
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.templates import N_PARTS, catalogs_of
 
 Array = NDArray[np.float64]
 
