@@ -18,11 +18,14 @@ from darkmatter_features.location import Location, locate
 from darkmatter_features.table import written_whole
 from darkmatter_features.workers import parallel
 
-COLUMNS = ("catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_odds", "position_error", "mean_snr")
+COLUMNS = (
+    *("catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_odds", "position_error", "mean_snr"),
+    "odds_excess",
+)
 ENDING = ("n_dropped", "error")
 """Columns of the table; before the last two are ``ra, dec`` where any catalogue tells them."""
 
-FORMATS = dict.fromkeys(("snr", "snr_cross", "log_odds", "mean_snr"), ".4f")
+FORMATS = dict.fromkeys(("snr", "snr_cross", "log_odds", "mean_snr", "odds_excess"), ".4f")
 FORMATS |= dict.fromkeys(("x", "y", "position_error", "p_value"), ".7g") | dict.fromkeys(("ra", "dec"), ".7f")
 """How numbers are written: x and y have the catalogue's own unit, so that digits count, not decimals."""
 
@@ -69,7 +72,7 @@ def locate_catalogs(
     subtract_mean : bool
         Take the mean ellipticity of each catalogue off first.
     n_scrambles : int
-        Scrambled skies that tell the p-value; none when 0.
+        Scrambled skies that tell the p-value and the excess of the odds; none when 0.
     seed : int
         Of the scrambling; each catalogue has a stream of its own.
     pictures : str or Path, optional
@@ -171,7 +174,7 @@ def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any
 
 def _table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec", *ENDING])
-    table = table.astype({"n": "Int64", "n_dropped": "Int64", "p_value": "float64"})
+    table = table.astype({"n": "Int64", "n_dropped": "Int64", "p_value": "float64", "odds_excess": "float64"})
     return table if table["ra"].notna().any() else table.drop(columns=["ra", "dec"])
 
 

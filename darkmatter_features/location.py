@@ -6,16 +6,15 @@ Fields of many galaxies, some 900 and more, are summed through Fourier transform
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from darkmatter_features.catalogs import ShapeCatalog
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.chance import excess_of, p_value_of, scrambled_odds
 from darkmatter_features.field import field_of, mean_snr
-from darkmatter_features.odds import amplitudes_for, odds_of, odds_of_field, odds_of_skies, sharpened
+from darkmatter_features.odds import amplitudes_for, odds_of, odds_of_field, sharpened
 from darkmatter_features.profile_sums import sums_about
 from darkmatter_features.profiles import ShearProfiles, default_profiles
 
@@ -24,9 +23,6 @@ Array = NDArray[np.float64]
 # Cells to a side of the field, the square root of its area, however many galaxies there are: of 100,000, a lens of S/N
 # 20 is known to 0.004 of a side; the scatter within a cell is 0.002. Stronger ones are told no better than that.
 FINE = 200
-# Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field, and some 50
-# bytes for each of at most so many galaxies.
-BATCH, MOST_GALAXIES = 50, 5_000_000
 # The geometric median is found to this many sides, or in this many steps.
 CLOSE, MAX_STEPS = 1e-6, 200
 
@@ -57,6 +53,9 @@ class Location:
         the border; 4 or more tells of a bias. nan where no two shapes differ.
     p_value : float or None
         Probability of so high odds by chance, if it was asked for.
+    odds_excess : float or None
+        How far the log odds are above those of scrambled skies, in their standard deviations, if it was asked for: see
+        :func:`~darkmatter_features.chance.excess_of`.
     columns, rows : (n_columns,) and (n_rows,) float64 arrays, the catalogue's unit
         x and y of the centres of the cells.
     snr_map, snr_cross_map : (n_rows, n_columns) float64 arrays
@@ -77,6 +76,7 @@ class Location:
     snr_cross: float
     mean_snr: float
     p_value: float | None
+    odds_excess: float | None
     columns: Array
     rows: Array
     snr_map: Array
@@ -108,7 +108,7 @@ def locate(
     subtract_mean : bool
         Take the mean ellipticity off first: for shapes with an additive bias. See the notes.
     n_scrambles : int
-        Scrambled skies that tell the p-value; none when 0.
+        Scrambled skies that tell the p-value and the excess of the odds; none when 0.
     rng : numpy.random.Generator, optional
         Scrambles them; wanted with `n_scrambles`.
 
@@ -140,9 +140,8 @@ def locate(
     (1045, 1087)
     """
     profiles = profiles or default_profiles()
-    options: dict[str, Any] = {"profiles": profiles, "subtract_mean": subtract_mean}
-    p = p_value(catalog, **options, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
     field = field_of(catalog, subtract_mean=subtract_mean)
+    chance = scrambled_odds(field, profiles, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
     columns, rows = field.grid(FINE)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
     first, second = sums_about(field, profiles, columns, rows, *field.with_cross())
@@ -166,7 +165,8 @@ def locate(
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),
-        p_value=p,
+        p_value=p_value_of(*chance) if chance else None,
+        odds_excess=excess_of(*chance) if chance else None,
         columns=field.corner[0] + field.side * columns,
         rows=field.corner[1] + field.side * rows,
         snr_map=snr[:, 0, best].reshape(shape).copy(),
@@ -224,27 +224,9 @@ def p_value(
     ------
     ConfigError
         If `n_scrambles` is not positive or there is no `rng`.
-
-    Notes
-    -----
-    Each ellipticity is turned by a phase from the full [0, 2 pi): e is of spin 2, so that half of that
-    range would leave the shear in.
     """
-    if n_scrambles < 1 or rng is None:
-        raise ConfigError(
-            f"a p-value wants 1 scrambled sky or more and an rng, got {n_scrambles} and {rng}; 200 tell p down to 0.005"
-        )
-    profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
-    found = odds_of_field(field, profiles, n_skies=n_scrambles)
-    n_larger = 0
-    batch = max(min(BATCH, MOST_GALAXIES // len(catalog)), 1)
-    for start in range(0, n_scrambles, batch):
-        turn = np.exp(2j * np.pi * rng.random((min(batch, n_scrambles - start), len(catalog)))).T
-        e = (field.e1 + 1j * field.e2)[:, None] * turn
-        odds = odds_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_scrambles)
-        n_larger += int((odds >= found).sum())
-    return (1 + n_larger) / (1 + n_scrambles)
+    return p_value_of(*scrambled_odds(field, profiles or default_profiles(), n_scrambles=n_scrambles, rng=rng))
 
 
 def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:

@@ -48,3 +48,8 @@ def profile_likelihood(x, y, e1, e2, share, variance, shear, step, amplitudes, c
             g = np.minimum(amplitudes[p, a] * profiles[:, p], most)
             out[q, p, a] = log_likelihood(x, y, e1, e2, share, variance, g, phi)
     return out
+
+
+def excess(odds, scrambled):
+    mean = sum(scrambled) / len(scrambled)
+    return (odds - mean) / (sum((each - mean) ** 2 for each in scrambled) / (len(scrambled) - 1)) ** 0.5

@@ -17,7 +17,7 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
 ORDER = (
     *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
     "coordinates",
-    *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "location"),
+    *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "chance", "location"),
     *("background", "detection", "segmentation", "shapes", "template", "shear", "matched", "likelihood", "evidence"),
     *("scrambles", "fit_unlensed", "fit", "templates"),
     *(

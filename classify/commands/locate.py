@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of locations (%(default)s)")
     parser.add_argument(
         "--scrambles", type=int, default=given["n_scrambles"], metavar="N",
-        help="scrambled skies behind the p-value; 0: no p-value (%(default)s)",
+        help="scrambled skies behind p_value and odds_excess; 0: neither (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=given["seed"], metavar="S", help="of the scrambling (%(default)s)")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a picture of each")
