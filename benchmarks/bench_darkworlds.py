@@ -4,8 +4,10 @@
 
 DATA holds `skies/Training_Sky<N>.csv` and `Training_halos.csv` of that contest (Harvey et al. 2014). Distances are
 those of the skies with one halo, in pixels of a field of 4200. For detection every sky stands against copies of it
-whose orientations are scrambled. Beside `locate` stand two simple maps, their highest S/N, and an oracle that is told
-where all halos are and fits their strengths. Errors are those of a bootstrap over skies.
+whose orientations are scrambled: by its log odds, and by their excess over those of 200 more copies. These serve for
+the sky and the copies it stands against alike, for all have the same chances. Beside `locate` stand two simple maps,
+their highest S/N, and an oracle that is told where all halos are and fits their strengths. Errors are those of a
+bootstrap over skies.
 """
 
 import argparse
@@ -21,13 +23,18 @@ from helpers import RESULTS, print_table, write_result
 from classify.curves import LINE, SECOND
 from classify.plots import INK, blank_figure, save_figure
 from darkmatter_features.catalogs import ShapeCatalog, read_catalog
+from darkmatter_features.chance import excess_of, scrambled_odds
+from darkmatter_features.field import field_of
 from darkmatter_features.location import locate, log_odds
+from darkmatter_features.profiles import default_profiles
 from darkmatter_features.workers import parallel
 
 DATA = Path(__file__).parents[2] / "shared" / "dark-worlds"
 FIELD, CORE, WIDTH = 4200.0, 240.0, 400.0
 N_CELLS = 60
-OURS, FILTER, GAUSS, ORACLE = "locate", "1/max(r, 240) filter", "Gaussian map, 400 px", "oracle: places known"
+N_MORE = 200
+OURS, EXCESS = "locate", "locate, above scrambled skies"
+FILTER, GAUSS, ORACLE = "1/max(r, 240) filter", "Gaussian map, 400 px", "oracle: places known"
 SIMPLE: dict[str, Callable[[Any], Any]] = {
     FILTER: lambda r: 1.0 / np.maximum(r, CORE),
     GAUSS: lambda r: np.exp(-0.5 * (r / WIDTH) ** 2),
@@ -74,6 +81,13 @@ def oracle(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.nd
     return np.sign(strength[0]) * ((design @ strength) ** 2).sum(axis=0) / (data**2).mean(axis=0)
 
 
+def excesses(catalog: ShapeCatalog, odds: list[float], rng: np.random.Generator) -> list[float]:
+    """Of log odds of the sky and its scrambled copies."""
+    field = field_of(catalog, subtract_mean=False)
+    _, scrambled_skies = scrambled_odds(field, default_profiles(), n_scrambles=N_MORE, rng=rng)
+    return [excess_of(each, scrambled_skies) for each in odds]
+
+
 def cells(n: int) -> np.ndarray:
     centres = (np.arange(n) + 0.5) * FIELD / n
     return np.stack([axis.ravel() for axis in np.meshgrid(centres, centres)], axis=1)
@@ -86,6 +100,7 @@ def judge(path: Path, halos: np.ndarray, n_scrambles: int, seed: np.random.SeedS
     skies = np.stack([copy.e1 + 1j * copy.e2 for copy in copies], axis=1)
     told: dict[str, Any] = {"n_halos": len(halos), "statistic": {}, "distance": {}}
     told["statistic"][OURS] = [log_odds(copy) for copy in copies]
+    told["statistic"][EXCESS] = excesses(catalog, told["statistic"][OURS], rng)
     told["statistic"][ORACLE] = oracle(catalog, halos, skies).tolist()
     if len(halos) == 1:
         found = locate(catalog)
@@ -116,7 +131,7 @@ def bootstrap(function: Callable[[np.ndarray], Any], values: np.ndarray, rng: np
 def summarised(judged: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Figures of each method with their errors."""
     rng, methods = np.random.default_rng(0), {}
-    for name in (OURS, FILTER, GAUSS, ORACLE):
+    for name in (OURS, EXCESS, FILTER, GAUSS, ORACLE):
         statistic = np.array([sky["statistic"][name] for sky in judged])
         figures = dict(zip(("auc", "recall"), detection(statistic)))
         figures |= dict(zip(("auc_error", "recall_error"), bootstrap(detection, statistic, rng).tolist()))
@@ -133,10 +148,11 @@ def draw(path: Path, judged: list[dict[str, Any]], methods: dict[str, dict[str, 
     """Draw the shares of skies located within a distance, and detected at a rate of false alarms."""
     figure = blank_figure(9.4, 3.7)
     left, right = figure.subplots(1, 2, gridspec_kw={"left": 0.07, "right": 0.98, "bottom": 0.15, "top": 0.9})
-    colors = {OURS: LINE, FILTER: "0.45", GAUSS: "0.7", ORACLE: SECOND}
+    colors = {OURS: LINE, EXCESS: LINE, FILTER: "0.45", GAUSS: "0.7", ORACLE: SECOND}
     for name in methods:
         distance = np.sort([sky["distance"][name] for sky in judged if name in sky["distance"]])
-        style: dict[str, Any] = {"color": colors[name], "linewidth": 2.2 if name == OURS else 1.5}
+        style: dict[str, Any] = {"color": colors[name], "linewidth": 2.2 if name in (OURS, EXCESS) else 1.5}
+        style["linestyle"] = "--" if name == EXCESS else "-"
         if distance.size:
             left.plot(distance, (np.arange(distance.size) + 1) / distance.size, drawstyle="steps-post", **style)
         statistic = np.array([sky["statistic"][name] for sky in judged])
