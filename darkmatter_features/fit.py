@@ -1,7 +1,7 @@
 """Fitting a lens template to the skies of a training split."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from darkmatter_features.evidence import lens_evidence
 from darkmatter_features.fit_unlensed import DIGITS, fit_unlensed
-from darkmatter_features.kernels.evidence import MAX_SHEAR, sheared_likelihood
-from darkmatter_features.likelihood import likelihoods
+from darkmatter_features.kernels.evidence import MAX_SHEAR, log_ratios
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import STEP, LensTemplate
 
@@ -136,6 +135,16 @@ class _AboutLenses:
         cos, sin = -np.cos(2 * angle), -np.sin(2 * angle)
         return cls(kind, count_class, e1, e2, np.hypot(dx, dy), cos, sin, lens)
 
+    def chosen(self, which: NDArray[np.bool_]) -> "_AboutLenses":
+        """Return the galaxies where `which` is true."""
+        return _AboutLenses(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def log_ratios(self, template: LensTemplate, shear: Array) -> Array:
+        """Return the log likelihood ratio (n,) of each galaxy's shape, for the tangential shear (n,), over none."""
+        g, ratios = np.clip(shear, -MAX_SHEAR, MAX_SHEAR), np.empty(shear.size)
+        log_ratios(template.log_p0, self.kind, self.e1, self.e2, g * self.cos, g * self.sin, ratios)
+        return ratios
+
     def fit(
         self,
         template: LensTemplate,
@@ -149,11 +158,10 @@ class _AboutLenses:
         `shear_of` tells the shear of all galaxies by the parameter, which has a Gaussian prior, so that few galaxies
         leave it near `prior`.
         """
-        kind, e1, e2, cos, sin = (v[own] for v in (self.kind, self.e1, self.e2, self.cos, self.sin))
+        galaxies = self.chosen(own)
 
         def loss(parameter: float) -> float:
-            shear = np.clip(shear_of(parameter)[own], -MAX_SHEAR, MAX_SHEAR)
-            likelihood = sheared_likelihood(template.log_p0, kind, e1, e2, shear * cos, shear * sin)
+            likelihood = galaxies.log_ratios(template, shear_of(parameter)[own]).sum()
             return float((parameter - prior) ** 2 / (2 * width**2) - likelihood)
 
         low, high = prior - 5 * width, prior + 5 * width
@@ -181,7 +189,7 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
     for _ in range(N_TURNS):
         template = _fit_shear(template, about, log_amplitude)
         template = replace(template, response=_fit_response(template, about, log_amplitude))
-        template, log_amplitude = _fit_strengths(template, skies)
+        template, log_amplitude = _fit_strengths(template, about, len(skies.catalogs))
     template = replace(_without_rare(template), log_counts=_fit_counts(template, about, skies))
     return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
 
@@ -247,13 +255,15 @@ def _fit_response(template: LensTemplate, about: _AboutLenses, log_amplitude: Ar
     return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DIGITS)
 
 
-def _fit_strengths(template: LensTemplate, skies: LabelledSkies) -> tuple[LensTemplate, Array]:
+def _fit_strengths(template: LensTemplate, about: _AboutLenses, n_lenses: int) -> tuple[LensTemplate, Array]:
     """Fit the prior of the strengths: expectation and maximisation over the lenses.
 
     Return the template with it, and the mean log amplitude (n,) of each lens, given its galaxies.
     """
-    places = zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
-    log_shear = np.array([likelihoods(c, template, np.array([r]), np.array([k]))[0][0, 0] for c, r, k in places])
+    shears = template.shears(about.radius)[0] * template.response[about.kind]
+    log_shear = np.stack(
+        [np.bincount(about.lens, about.log_ratios(template, shear), minlength=n_lenses) for shear in shears], axis=1
+    )
     ratio = np.exp(log_shear - log_shear.max(axis=1, keepdims=True))
     weights: Array = template.weights[0]
     for _ in range(100):

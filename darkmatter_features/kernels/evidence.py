@@ -211,9 +211,7 @@ def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
 
 
 @compiled
-def sheared_likelihood(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
-    """Return the sum over galaxies of the log ratio, each with a shear of its own."""
-    total = 0.0
+def log_ratios(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any, ratios: Any) -> None:
+    """Fill `ratios` (n,) with the log ratio of each galaxy, each with a shear of its own."""
     for k in range(e1.size):
-        total += log_ratio(table, kind[k], e1[k], e2[k], g1[k], g2[k])
-    return total
+        ratios[k] = log_ratio(table, kind[k], e1[k], e2[k], g1[k], g2[k])
