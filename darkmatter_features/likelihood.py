@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.kernels.discs import shares_within
 from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, read_lattice, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import EVENNESS, STEP, LensTemplate
@@ -183,18 +184,6 @@ def share_within(shape: tuple[int, int], row: float, columns: Array, radii: Arra
     -------
     (m, n) float64 array
     """
-    heights, widths = (row + 0.5, shape[0] - 0.5 - row), (columns + 0.5, shape[1] - 0.5 - columns)
-    parts = [_quarter_disc(height, width[:, None], radii) for height in heights for width in widths]
-    return np.asarray(sum(parts) / (shape[0] * shape[1]))
-
-
-def _quarter_disc(height: float, width: Array, radius: Array) -> Array:
-    """Return the area where x <= width, y <= height and x^2 + y^2 <= radius^2, of positive x and y."""
-    end = np.minimum(width, radius)
-    straight = np.minimum(np.sqrt(np.maximum(radius**2 - height**2, 0.0)), end)
-    return height * straight + _under_circle(end, radius) - _under_circle(straight, radius)
-
-
-def _under_circle(x: Array, radius: Array) -> Array:
-    """Return the area under the circle about the origin, from 0 to x."""
-    return 0.5 * (x * np.sqrt(np.maximum(radius**2 - x**2, 0.0)) + radius**2 * np.arcsin(np.minimum(x / radius, 1.0)))
+    shares = np.empty((columns.size, radii.size))
+    shares_within(*shape, row, columns, radii, shares)
+    return shares

@@ -51,47 +51,62 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
     ratio of densities needs no jacobian. Angle j is the one of :func:`direction` j; the last is the first again. Where
     shears are weak, a polynomial of second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
     """
-    n_angles = ratios.shape[1] - 1
-    n_weak = np.searchsorted(shears, WEAK)
+    n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, WEAK)
     exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
-    values, work = np.empty(exact.size), np.empty((2, exact.size))
-    before = np.empty(shears.size, dtype=ratios.dtype)
     directions = [direction(4.0 * j / n_angles) for j in range(n_angles)]
+    g = np.empty((2, n_angles * exact.size))
+    values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
+    before = np.empty(shears.size, dtype=ratios.dtype)
     for k in range(e1.size):
+        own, density = ratios[k], table[kind[k]]
+        _in_all_directions(exact, response[kind[k]], directions, g)
+        _unsheared_densities(density, e1[k], e2[k], g, corner, rest, values)
         unlensed = log_density(table, kind[k], e1[k], e2[k])
-        g = np.minimum(exact * response[kind[k]], MAX_SHEAR)
         for j in range(n_angles):
-            cos, sin = directions[j]
-            _unsheared_densities(table[kind[k]], e1[k], e2[k], g, cos, sin, work, values)
-            half, full = values[0] - unlensed, values[1] - unlensed
+            first = j * exact.size
+            half, full = values[first] - unlensed, values[first + 1] - unlensed
             linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
             for i in range(n_weak):
-                ratios[k, j, i] = shears[i] * (linear + shears[i] * square)
+                own[j, i] = shears[i] * (linear + shears[i] * square)
             for i in range(n_weak, shears.size):
-                ratios[k, j, i] = values[2 + i - n_weak] - unlensed
-        _sharpen(ratios[k], before)
+                own[j, i] = values[first + 2 + i - n_weak] - unlensed
+        _sharpen(own, before)
 
 
 @compiled
-def _unsheared_densities(table: Any, e1: Any, e2: Any, g: Any, cos: Any, sin: Any, work: Any, values: Any) -> None:
-    """Fill `values` (n,) from `table` at what one galaxy was before shears `g` along (cos, sin).
+def _in_all_directions(shears: Any, response: Any, directions: Any, g: Any) -> None:
+    """Fill `g` (2, n_directions n_shears) with both components of the shears in each of the directions."""
+    n = shears.size
+    for j in range(len(directions)):
+        cos, sin = directions[j]
+        for i in range(n):
+            shear = min(shears[i] * response, MAX_SHEAR)
+            g[0, j * n + i], g[1, j * n + i] = shear * cos, shear * sin
 
-    First what needs no look-up, so that it vectorises: `work` (2, n) holds the places in `table`.
+
+@compiled
+def _unsheared_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest: Any, values: Any) -> None:
+    """Fill `values` (n,) from `table` at what one galaxy was before the shears `g` (2, n).
+
+    First what needs no look-up, for all, so that it vectorises: `corner` (n,) holds the node before each place in
+    `table`, flattened, and `rest` (2, n) how far beyond it lies.
     """
-    last = table.shape[0] - 1
-    for i in range(g.size):
-        g1, g2 = g[i] * cos, g[i] * sin
+    side, flat = table.shape[0], table.ravel()
+    half, last = 0.5 * (side - 1), side - 1 - 1e-6
+    for i in range(values.size):
+        g1, g2 = g[0, i], g[1, i]
         a, b = e1 - g1, e2 - g2
         c, d = 1.0 - g1 * e1 - g2 * e2, g2 * e1 - g1 * e2
         inverse = 1.0 / (c * c + d * d)
-        work[0, i] = min(max(((a * c + b * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
-        work[1, i] = min(max(((b * c - a * d) * inverse + 1.0) * 0.5 * last, 0.0), last - 1e-6)
-    for i in range(g.size):
-        u, v = int(work[0, i]), int(work[1, i])
-        right, up = work[0, i] - u, work[1, i] - v
-        low = table[u, v] + right * (table[u + 1, v] - table[u, v])
-        high = table[u, v + 1] + right * (table[u + 1, v + 1] - table[u, v + 1])
-        values[i] = low + up * (high - low)
+        u = min(max(((a * c + b * d) * inverse + 1.0) * half, 0.0), last)
+        v = min(max(((b * c - a * d) * inverse + 1.0) * half, 0.0), last)
+        rest[0, i], rest[1, i] = u - np.int64(u), v - np.int64(v)
+        corner[i] = np.int64(u) * side + np.int64(v)
+    for i in range(values.size):
+        k = corner[i]
+        low = flat[k] + rest[0, i] * (flat[k + side] - flat[k])
+        high = flat[k + 1] + rest[0, i] * (flat[k + side + 1] - flat[k + 1])
+        values[i] = low + rest[1, i] * (high - low)
 
 
 @compiled
