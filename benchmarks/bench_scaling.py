@@ -1,6 +1,6 @@
 """How cost grows: with galaxies, with candidate centres, with the size of a picture, with workers.
 
-    python benchmarks/bench_scaling.py [--galaxies 100000 --side 1024 --picture 2048 --skies 200 --seed 1]
+    python benchmarks/bench_scaling.py [--galaxies 100000 --side 1024 --picture 2048 --skies 1200 --seed 1]
 
 Seconds of one core, compiled before; of workers, seconds by the clock. Beside the cost as it is stands that of summing
 galaxy by galaxy whatever the field is (direct), as far as a second or two go. Exponents are those of the larger half of
