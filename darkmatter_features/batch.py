@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from darkmatter_features.template import LensTemplate
 from darkmatter_features.templates import Templates, Workers, catalogs_of
 from darkmatter_features.workers import parallel
 
+_NO_GALAXIES = GalaxyCatalog("", (0, 0), *(np.empty(0),) * 9, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8))
 _Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 
@@ -158,29 +159,28 @@ def _measured_parts(
 
 
 def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig) -> int:
-    frames, failures = [_catalog_frame("", None)], []
+    catalogs, failures = {}, []
     for file in files:
         name = file.relative_to(root).as_posix()
         try:
-            frames.append(_catalog_frame(name, measure(read_sky(file), config)))
+            catalogs[name] = measure(read_sky(file), config)
         except Exception as error:
             failures.append((name, one_line(error)))
-    write_table(part, pd.concat(frames, ignore_index=True), kind="part", metadata={"failures": failures})
+    write_table(part, _catalog_table(catalogs), kind="part", metadata={"failures": failures})
     return len(files)
 
 
-def _catalog_frame(name: str, catalog: GalaxyCatalog | None) -> pd.DataFrame:
-    """Return a catalogue as a frame with its sky's name and shape; None gives no rows, but every column."""
-    if catalog is None:
-        none = np.empty(0)
-        catalog = GalaxyCatalog("", (0, 0), *(none,) * 9, none.astype(np.int32), none.astype(np.uint8))
-    n_rows, n_columns = catalog.shape
+def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
+    """Return catalogues below each other, each galaxy with its sky's name and shape; of none, every column."""
+    number = [len(catalog) for catalog in catalogs.values()]
+    n_rows, n_columns = np.array([catalog.shape for catalog in catalogs.values()], dtype=np.int32).reshape(-1, 2).T
+    measured = [_NO_GALAXIES.columns(), *(catalog.columns() for catalog in catalogs.values())]
     columns = {
-        "sky": pd.array([name] * len(catalog), dtype="str"),
-        "n_rows": np.int32(n_rows),
-        "n_columns": np.int32(n_columns),
+        "sky": pd.array(np.repeat(list(catalogs), number), dtype="str"),
+        "n_rows": np.repeat(n_rows, number),
+        "n_columns": np.repeat(n_columns, number),
     }
-    return pd.DataFrame({**columns, **catalog.columns()}, index=range(len(catalog)))
+    return pd.DataFrame({**columns, **{name: np.concatenate([own[name] for own in measured]) for name in measured[0]}})
 
 
 def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ N_PARTS = 4
 
 def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
     """Give back the catalogues of a table, in its order."""
-    for name, own in frame.groupby("sky", sort=False):
-        columns = {column: own[column].to_numpy(copy=True) for column in own.columns[3:]}
-        yield GalaxyCatalog(str(name), (int(own["n_rows"].iloc[0]), int(own["n_columns"].iloc[0])), **columns)
+    sky, names = pd.factorize(frame["sky"])
+    order = np.argsort(sky, kind="stable")
+    edges = np.searchsorted(sky[order], np.arange(len(names) + 1))
+    columns = {column: frame[column].to_numpy() for column in frame.columns[1:]}
+    for name, (first, last) in zip(names, pairwise(edges), strict=True):
+        own = {column: values[order[first:last]] for column, values in columns.items()}
+        shape = int(own.pop("n_rows")[0]), int(own.pop("n_columns")[0])
+        yield GalaxyCatalog(str(name), shape, **own)
 
 
 @dataclass(frozen=True)
