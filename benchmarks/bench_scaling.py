@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 from helpers import RESULTS, environment, fitted, print_table, write_result
+from joblib.externals.loky import get_reusable_executor
 from scaling_plot import draw
 
 from darkmatter_features import profile_sums, shear
@@ -136,15 +137,23 @@ def side_by_side(skies: Sequence[Sky], n: int) -> Sky:
     return replace(skies[0], name="tiled", pixels=np.concatenate(rows, axis=0))
 
 
-def by_workers(data: Path) -> dict[int, float]:
-    """Seconds by the clock of the whole feature stage."""
-    told = {}
+def by_workers(folders: Mapping[int, Path]) -> dict[int, dict[int, float]]:
+    """Seconds by the clock of the whole feature stage, by workers and by skies; workers are started each time."""
+    told: dict[int, dict[int, float]] = {}
     for n_jobs in (1, 2):
-        with tempfile.TemporaryDirectory() as out:
-            start = time.perf_counter()
-            extract_dataset(data, out, n_jobs=n_jobs)
-            told[n_jobs] = time.perf_counter() - start
+        for n_skies, data in folders.items():
+            with tempfile.TemporaryDirectory() as out:
+                start = time.perf_counter()
+                extract_dataset(data, out, n_jobs=n_jobs)
+                told.setdefault(n_jobs, {})[n_skies] = time.perf_counter() - start
+            get_reusable_executor().shutdown()
     return told
+
+
+def gains(workers: Mapping[int, Mapping[int, float]]) -> dict[str, float]:
+    """How many times faster two workers are than one: on all skies, and on those beyond the fewer."""
+    one, two = (list(workers[n].values()) for n in (1, 2))
+    return {"all": one[-1] / two[-1], "further skies": (one[-1] - one[0]) / (two[-1] - two[0])}
 
 
 def whole(n: int, n_centres: int, seed: int) -> dict[str, float]:
@@ -206,29 +215,33 @@ def main() -> None:
         "galaxies": by_galaxies(args.galaxies, middle, args.seed),
         "centres": by_centres(max(args.galaxies // 10, 10), args.side, args.seed),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder)
-        simulate_dataset(data, n_training=args.skies, n_validation=1)
-        told["picture"] = by_picture(data, args.picture)
-        workers = by_workers(data)
+    with tempfile.TemporaryDirectory() as data:
+        folders = {n: Path(data) / str(n) for n in (max(args.skies // 4, 1), args.skies)}
+        for n, folder in folders.items():
+            simulate_dataset(folder, n_training=n, n_validation=1)
+        told["picture"] = by_picture(folders[args.skies], args.picture)
+        workers = by_workers(folders)
     largest = whole(args.galaxies, args.side, args.seed)
     print(environment())
     table(f"{middle} x {middle} centres (maps), 200 x 200 (locate)", "galaxies", told["galaxies"])
     table(f"{max(args.galaxies // 10, 10):,} galaxies", "centres", told["centres"])
     table("a picture", "side, px", told["picture"])
     load = round(os.getloadavg()[0], 1)
-    by_clock = ", ".join(f"{told_in:.1f} s with {n}" for n, told_in in workers.items())
-    print(f"\nfeatures of {args.skies + 1} skies, by workers: {by_clock}; the machine's load was {load}")
+    table("features, by the clock", "skies", {f"{n} workers": points for n, points in workers.items()})
+    faster = gains(workers)
+    print(f"two workers are {faster['all']:.2f} times as fast as one, {faster['further skies']:.2f} times on the skies")
+    print(f"beyond the fewer; the machine's load was {load}")
     print(
         f"{args.galaxies:,} galaxies: maps of {args.side} x {args.side} centres {largest['maps']:.1f} s, "
         f"locate {largest['locate']:.1f} s, each scrambled sky {1e3 * largest['scrambled sky']:.0f} ms"
     )
-    draw(RESULTS / "scaling.png", told, workers, n_skies=args.skies + 1)
+    draw(RESULTS / "scaling.png", told, {n: points[args.skies] for n, points in workers.items()}, n_skies=args.skies)
     exponents = {by: {name: exponent(points) for name, points in series.items()} for by, series in told.items()}
-    sized = {"n_galaxies": args.galaxies, "n_centres_a_side": args.side, "n_skies": args.skies + 1, "load": load}
+    sized = {"n_galaxies": args.galaxies, "n_centres_a_side": args.side, "n_skies": args.skies, "load": load}
     print(
         write_result(
-            "scaling", {**sized, "seconds": told, "exponents": exponents, "workers": workers, "largest": largest}
+            "scaling",
+            {**sized, "seconds": told, "exponents": exponents, "workers": workers, "gains": faster, "largest": largest},
         )
     )
 
