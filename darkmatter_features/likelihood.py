@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.kernels.discs import shares_within
 from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, read_lattice, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.template import EVENNESS, STEP, LensTemplate
+from darkmatter_features.template import STEP, LensTemplate
 
 Array = NDArray[np.float64]
 
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
 # Least 1 - |e|^2 that is told apart: beyond, galaxies are lines.
 RIM = 0.01
+# How far before the last shear that is tabulated the greatest one is read, steps: there is none after it.
+BEFORE_LAST = 1e-5
 # Steps of the radii of shear and of counts, pixels.
 RADIAL_STEP, COUNT_STEP = 0.25, 1.0
 # Side of the cells of the lattice of centres for which the counts are normalised, pixels.
@@ -131,13 +133,11 @@ def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
     ratio = float(amplitudes[1] / amplitudes[0]) if amplitudes.size > 1 else SHEAR_RATIO
     radii = np.arange(0.0, template.nodes[-1], RADIAL_STEP)
     shear = np.clip(template.shears(radii).transpose(0, 2, 1), None, MAX_SHEAR)
-    node = np.floor(np.log(np.maximum(shear, LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio) + EVENNESS)
-    lower = LEAST_SHEAR * ratio**node
-    places = np.maximum(node + (shear / lower - 1.0) / (ratio - 1.0), 0.0)
+    n_steps = max(int(np.ceil(np.log(max(shear.max(), LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio))), 1)
+    shears: Array = np.minimum(LEAST_SHEAR * ratio ** np.arange(n_steps + 1.0), MAX_SHEAR)
+    places = np.minimum(np.interp(shear, shears, np.arange(n_steps + 1.0)), n_steps - BEFORE_LAST)
     places[shear.max(axis=2) < LEAST_SHEAR] = -1.0
-    rounded = places.astype(np.float32)
-    shears: Array = LEAST_SHEAR * ratio ** np.arange(int(rounded.max()) + 2, dtype=np.float64)
-    return shears, rounded
+    return shears, places.astype(np.float32)
 
 
 def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:

@@ -117,6 +117,7 @@ def test_every_shear_lies_between_two_that_are_tabulated(template, profile, belo
     one = replace(template, amplitudes=np.ones(1), weights=np.ones((1, 1)), shear=shear, growth=np.ones((1, 9)))
     shears, places = module._shears(one)
     assert int(places.max()) + 1 < shears.size
+    assert shears.max() <= kernels.MAX_SHEAR  # as it is tabulated
     if places.max() > 0:
         found = np.interp(places.max(), np.arange(shears.size), shears)
         assert found == pytest.approx(min(profile, kernels.MAX_SHEAR), rel=1e-5)
