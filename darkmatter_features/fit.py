@@ -182,6 +182,7 @@ class _AboutLenses:
 
 def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
     """Fit profile, growth, response, strengths and counts to lenses of known place."""
+    shapes, profile = template.source.split(";")[0], template.shear
     about = _AboutLenses.of(skies, template)
     even = np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
     template = replace(template, amplitudes=np.array(AMPLITUDES), weights=even)
@@ -191,7 +192,8 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
         template = replace(template, response=_fit_response(template, about, log_amplitude))
         template, log_amplitude = _fit_strengths(template, about, len(skies.catalogs))
     template = replace(_without_rare(template), log_counts=_fit_counts(template, about, skies))
-    return replace(template, source=f"{template.source.split(';')[0]}; profile, strengths and counts of {lenses}")
+    which = "default profile" if template.shear is profile else "profile"
+    return replace(template, source=f"{shapes}; {which}, strengths and counts of {lenses}")
 
 
 def _fit_shear(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> LensTemplate:

@@ -199,6 +199,13 @@ def test_lenses_of_unknown_place_are_located(rng):
         assert _shear_at(template, radius) == pytest.approx(_planted(radius), abs=0.05)
 
 
+def test_without_any_shear_the_default_profile_stays_and_says_so(rng, monkeypatch):
+    monkeypatch.setattr("darkmatter_features.fit.LEAST_SHEAR", 1.0)
+    template = fit_template(_skies(rng))
+    np.testing.assert_array_equal(template.shear, LensTemplate.default().shear)
+    assert template.source.endswith("; default profile, strengths and counts of 60 lenses of known place")
+
+
 def test_without_labels_the_default_profile_stays(rng):
     skies = _skies(rng, n=30)
     unknown = np.full(30, np.nan)
