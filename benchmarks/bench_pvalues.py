@@ -20,6 +20,7 @@ from darkmatter_features.scrambles import Scramble, peak_p_value, scrambled, shu
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.table import read_table
 from darkmatter_features.template import LensTemplate
+from darkmatter_features.templates import catalogs_of, read_catalogs
 from darkmatter_features.workers import parallel
 
 SHAPE, N_GALAXIES, BIAS, SCATTER = (512, 512), 180, 0.05, 0.2
@@ -41,15 +42,9 @@ def drawn(rng: np.random.Generator) -> GalaxyCatalog:
 def measured(features: Path, n_skies: int) -> list[GalaxyCatalog]:
     """The first skies of the validation split that have no lens."""
     rows, _ = read_table(features / "features.parquet", kind="features")
-    galaxies, _ = read_table(features / "catalogs.parquet", kind="catalogs")
+    galaxies = read_catalogs(features / "catalogs.parquet")
     wanted = rows[(rows["split"] == "validation") & (rows["label"] == 0)]["sky"].tolist()[:n_skies]
-    names = [name for name in GalaxyCatalog.__dataclass_fields__ if name not in ("name", "shape")]
-    return [
-        GalaxyCatalog(
-            sky, tuple(own[["n_rows", "n_columns"]].iloc[0]), *(own[name].to_numpy(copy=True) for name in names)
-        )
-        for sky, own in galaxies[galaxies["sky"].isin(wanted)].groupby("sky")
-    ]
+    return list(catalogs_of(galaxies[galaxies["sky"].isin(wanted)]))
 
 
 def p_value(

@@ -13,7 +13,7 @@ from darkmatter_features.extract import CHUNK
 from darkmatter_features.fit import LabelledSkies
 from darkmatter_features.table import read_table, write_table
 from darkmatter_features.template import LensTemplate
-from darkmatter_features.templates import Templates, catalogs_of
+from darkmatter_features.templates import Templates, catalogs_of, read_catalogs
 from darkmatter_features.workers import parallel
 
 
@@ -71,7 +71,7 @@ def _training_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the features of the training split, by sky, and its galaxies."""
     table, _ = read_table(folder / "features.parquet", kind="features")
     table = table[table["split"] == "training"].set_index("sky")
-    galaxies, _ = read_table(folder / "catalogs.parquet", kind="catalogs")
+    galaxies = read_catalogs(folder / "catalogs.parquet")
     return table, galaxies[galaxies["sky"].isin(table.index)]
 
 

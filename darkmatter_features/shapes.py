@@ -90,7 +90,11 @@ class GalaxyCatalog:
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("name", "shape")}
+        return {name: getattr(self, name) for name in CATALOG_COLUMNS}
+
+
+CATALOG_COLUMNS = tuple(field.name for field in fields(GalaxyCatalog) if field.name not in ("name", "shape"))
+"""The names of a catalogue's arrays, in their order."""
 
 
 def ellipticity(

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkmatter_features.fit import LabelledSkies, fit_template
-from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.shapes import CATALOG_COLUMNS, GalaxyCatalog
 from darkmatter_features.table import read_table, write_table
 from darkmatter_features.template import LensTemplate
 
@@ -20,6 +20,17 @@ Array = NDArray[np.float64]
 Workers = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
 # Parts of the training split for templates that do not know the skies they map.
 N_PARTS = 4
+
+
+def read_catalogs(path: str | Path) -> pd.DataFrame:
+    """Read the galaxies of a ``catalogs.parquet``, as :func:`catalogs_of` takes them.
+
+    Raises
+    ------
+    TableError
+        If the file is missing or damaged, or lacks a column that this version wants.
+    """
+    return read_table(path, kind="catalogs", columns=["sky", "n_rows", "n_columns", *CATALOG_COLUMNS])[0]
 
 
 def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:

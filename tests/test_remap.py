@@ -1,5 +1,7 @@
 """Mapping skies again from their catalogues: the same settings give the same rows."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +10,9 @@ from synthetic import write_pictures
 from classify.columns import FEATURE_NAMES
 from darkmatter_features.batch import extract_dataset
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import TableError
 from darkmatter_features.remap import TrainingSkies, training_skies
-from darkmatter_features.table import read_table
+from darkmatter_features.table import read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,15 @@ def test_with_the_settings_of_the_features_the_rows_are_theirs(measured, tmp_pat
     again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12))
     assert again.shape == (39, len(FEATURE_NAMES))
     np.testing.assert_array_equal(again, rows_of(measured).to_numpy())
+
+
+def test_catalogues_of_an_older_version_are_refused_by_what_they_lack(measured, tmp_path):
+    shutil.copy(measured / "features.parquet", tmp_path)
+    galaxies, metadata = read_table(measured / "catalogs.parquet", kind="catalogs")
+    older = galaxies.drop(columns="compactness")
+    write_table(tmp_path / "catalogs.parquet", older, kind="catalogs", metadata=metadata)
+    with pytest.raises(TableError, match=r"catalogs\.parquet lacks 1 columns: compactness; make it again"):
+        training_skies(tmp_path)
 
 
 def test_training_skies_come_with_all_that_is_known_of_them(measured):

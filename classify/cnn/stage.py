@@ -16,9 +16,8 @@ from classify.cnn.second_look import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
 from darkmatter_features.fit import LabelledSkies, fit_template
-from darkmatter_features.table import read_table
 from darkmatter_features.template import LensTemplate
-from darkmatter_features.templates import N_PARTS, catalogs_of
+from darkmatter_features.templates import N_PARTS, catalogs_of, read_catalogs
 
 Array = NDArray[np.float64]
 
@@ -196,8 +195,7 @@ def check_there(features: Path, dataset: Path) -> None:
 def _inputs(measured: Measured, n_jobs: int, progress: Callable[[int, int], None] | None) -> dict[str, FieldInput]:
     """Return what the network sees, by the names of the skies; training skies by templates that do not know them."""
     check_there(measured.features, measured.dataset)
-    frame, _ = read_table(measured.features / CATALOGS, kind="catalogs")
-    catalogs = {catalog.name: catalog for catalog in catalogs_of(frame)}
+    catalogs = {catalog.name: catalog for catalog in catalogs_of(read_catalogs(measured.features / CATALOGS))}
     own = measured.training
     skies = LabelledSkies(
         [catalogs[name] for name in own["sky"]], *(_column(own, name) for name in ("label", "lens_row", "lens_column"))
