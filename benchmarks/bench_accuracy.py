@@ -210,12 +210,14 @@ def fewer(trial: Trial, n: int, folder: Path) -> Trial:
     data = folder / "data"
     for split in Dataset.open(trial.data).splits:
         some = slice(n if split.name == "training" else None)
-        (data / split.name).mkdir(parents=True)
+        (data / split.name).mkdir(parents=True, exist_ok=True)
         for file in split.files[some]:
-            (data / split.name / file.name).symlink_to(file.resolve())
+            link = data / split.name / file.name
+            if not link.exists():
+                link.symlink_to(file.resolve())
         write_labels(data, split.name, split.labels[some], split.lens_rows[some], split.lens_columns[some])
     extract_dataset(data, folder / "features", n_jobs=trial.n_jobs)
-    return Trial(data, folder / "features", n, trial.n_jobs)
+    return Trial(trial.data, folder / "features", n, trial.n_jobs)
 
 
 def show(sides: dict[str, dict[str, float]], curve: dict[str, dict[int, dict[str, float]]]) -> None:
@@ -244,24 +246,27 @@ def prepare(args: argparse.Namespace, work: Path) -> Trial:
     if args.data is None:
         n_training = max([N_TRAINING, *args.curve])
         simulate_dataset(data, n_training=n_training, n_validation=N_VALIDATION, n_jobs=args.jobs)
+    trial = Trial(data, features, N_TRAINING, args.jobs)
+    if args.features is None and len(Dataset.open(data).splits[0]) > N_TRAINING:
+        return fewer(trial, N_TRAINING, work / "default")
     if args.features is None:
         extract_dataset(data, features, n_jobs=args.jobs)
-    return Trial(data, features, N_TRAINING, args.jobs)
+    return trial
 
 
 def run(trial: Trial, sizes: Sequence[int], chosen: dict[str, Side]) -> dict[str, Any]:
     """Judge all sides, and follow the learning curve up to the training skies that there are."""
     truth = trial.rows("validation")[["sky", "label", "lens_row", "lens_column"]]
     sides = compare({name: judge(side(trial), truth) for name, side in chosen.items()})
-    there = len(replace(trial, n_training=2**31).rows("training"))
+    there = len(Dataset.open(trial.data).splits[0])
     curve = learning_curve(trial, truth, [n for n in sizes if n <= there]) if sizes else {}
-    return {"skies": len(truth), "training": min(trial.n_training, there), "sides": sides, "curve": curve}
+    return {"skies": len(truth), "training": len(trial.rows("training")), "sides": sides, "curve": curve}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="data set of the preset seed, with its truth (simulated)")
-    parser.add_argument("--features", type=Path, help="its feature tables (measured)")
+    parser.add_argument("--features", type=Path, help=f"tables of its first {N_TRAINING} training skies (measured)")
     parser.add_argument("--work", type=Path, help="folder to simulate and measure in (a temporary one)")
     parser.add_argument("--curve", type=_sizes, default=[], help="training skies of a learning curve: 100,200,400")
     parser.add_argument("--cnn", action="store_true", help="the model with networks for hard skies too")

@@ -6,8 +6,9 @@ DATA holds `skies/Training_Sky<N>.csv` and `Training_halos.csv` of that contest 
 those of the skies with one halo, in pixels of a field of 4200. For detection every sky stands against copies of it
 whose orientations are scrambled: by its log odds, and by their excess over those of 200 more copies. These serve for
 the sky and the copies it stands against alike, for all have the same chances. Beside `locate` stand two simple maps,
-their highest S/N, and an oracle that is told where all halos are and fits their strengths. Errors are those of a
-bootstrap over skies.
+their highest S/N, and two oracles. One is told where all halos are, and fits their strengths. The other is told how
+strong they are (by a fit to that very sky) and how they lie to each other, but not where: its likelihood ratio is about
+the most that who is told nothing can hope for (Neyman & Pearson 1933). Errors are those of a bootstrap over skies.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from helpers import RESULTS, print_table, write_result
+from scipy.special import logsumexp
 
 from classify.curves import LINE, SECOND
 from classify.plots import INK, blank_figure, save_figure
@@ -34,7 +36,8 @@ FIELD, CORE, WIDTH = 4200.0, 240.0, 400.0
 N_CELLS = 60
 N_MORE = 200
 OURS, EXCESS = "locate", "locate, above scrambled skies"
-FILTER, GAUSS, ORACLE = "1/max(r, 240) filter", "Gaussian map, 400 px", "oracle: places known"
+FILTER, GAUSS = "1/max(r, 240) filter", "Gaussian map, 400 px"
+ORACLE, PLACELESS = "oracle: places known", "oracle: all but the place known"
 SIMPLE: dict[str, Callable[[Any], Any]] = {
     FILTER: lambda r: 1.0 / np.maximum(r, CORE),
     GAUSS: lambda r: np.exp(-0.5 * (r / WIDTH) ** 2),
@@ -72,13 +75,31 @@ def snr(catalog: ShapeCatalog, places: np.ndarray, weight: Callable[[Any], Any],
     return (pattern.conj() @ skies).real / np.sqrt((np.abs(pattern) ** 2).sum(axis=1))[:, None] / sigma
 
 
-def oracle(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.ndarray:
-    """How much a fit of all strengths at the true places betters chi square, (m,); negative where mass would be."""
+def strengths(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Strengths (n_halos, m) that fit best, and what they make of the ellipticities, e1 and then e2, (2 n, m)."""
     made = patterns(catalog, halos, SIMPLE[FILTER])
     design = np.concatenate([made.real, made.imag], axis=1).T
-    data = np.concatenate([skies.real, skies.imag])
-    strength = np.linalg.lstsq(design, data, rcond=None)[0]
-    return np.sign(strength[0]) * ((design @ strength) ** 2).sum(axis=0) / (data**2).mean(axis=0)
+    fitted = np.linalg.lstsq(design, np.concatenate([skies.real, skies.imag]), rcond=None)[0]
+    return fitted, design @ fitted
+
+
+def oracle(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.ndarray:
+    """How much a fit of all strengths at the true places betters chi square, (m,); negative where mass would be."""
+    fitted, made = strengths(catalog, halos, skies)
+    return np.sign(fitted[0]) * (made**2).sum(axis=0) / (0.5 * (np.abs(skies) ** 2).mean(axis=0))
+
+
+def placeless(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.ndarray:
+    """Log odds (m,) of halos as strong as in the first sky, lying to each other as there, but anywhere in the field."""
+    fitted = np.maximum(strengths(catalog, halos, skies[:, :1])[0][:, 0], 0.0)
+    places = cells(N_CELLS)
+    made = sum(
+        strength * patterns(catalog, places + (halo - halos[0]), SIMPLE[FILTER])
+        for strength, halo in zip(fitted, halos, strict=True)
+    )
+    variance = (np.abs(skies) ** 2).mean(axis=0) / 2
+    square = (np.abs(made) ** 2).sum(axis=1)[:, None]
+    return logsumexp(((made.conj() @ skies).real - 0.5 * square) / variance, axis=0)
 
 
 def excesses(catalog: ShapeCatalog, odds: list[float], rng: np.random.Generator) -> list[float]:
@@ -102,6 +123,7 @@ def judge(path: Path, halos: np.ndarray, n_scrambles: int, seed: np.random.SeedS
     told["statistic"][OURS] = [log_odds(copy) for copy in copies]
     told["statistic"][EXCESS] = excesses(catalog, told["statistic"][OURS], rng)
     told["statistic"][ORACLE] = oracle(catalog, halos, skies).tolist()
+    told["statistic"][PLACELESS] = placeless(catalog, halos, skies).tolist()
     if len(halos) == 1:
         found = locate(catalog)
         told["distance"][OURS] = float(np.hypot(*(halos[0] - (found.x, found.y))))
@@ -131,7 +153,7 @@ def bootstrap(function: Callable[[np.ndarray], Any], values: np.ndarray, rng: np
 def summarised(judged: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Figures of each method with their errors."""
     rng, methods = np.random.default_rng(0), {}
-    for name in (OURS, EXCESS, FILTER, GAUSS, ORACLE):
+    for name in (OURS, EXCESS, FILTER, GAUSS, ORACLE, PLACELESS):
         statistic = np.array([sky["statistic"][name] for sky in judged])
         figures = dict(zip(("auc", "recall"), detection(statistic)))
         figures |= dict(zip(("auc_error", "recall_error"), bootstrap(detection, statistic, rng).tolist()))
@@ -148,11 +170,11 @@ def draw(path: Path, judged: list[dict[str, Any]], methods: dict[str, dict[str, 
     """Draw the shares of skies located within a distance, and detected at a rate of false alarms."""
     figure = blank_figure(9.4, 3.7)
     left, right = figure.subplots(1, 2, gridspec_kw={"left": 0.07, "right": 0.98, "bottom": 0.15, "top": 0.9})
-    colors = {OURS: LINE, EXCESS: LINE, FILTER: "0.45", GAUSS: "0.7", ORACLE: SECOND}
+    colors = {OURS: LINE, EXCESS: LINE, FILTER: "0.45", GAUSS: "0.7", ORACLE: SECOND, PLACELESS: SECOND}
     for name in methods:
         distance = np.sort([sky["distance"][name] for sky in judged if name in sky["distance"]])
         style: dict[str, Any] = {"color": colors[name], "linewidth": 2.2 if name in (OURS, EXCESS) else 1.5}
-        style["linestyle"] = "--" if name == EXCESS else "-"
+        style["linestyle"] = "--" if name in (EXCESS, PLACELESS) else "-"
         if distance.size:
             left.plot(distance, (np.arange(distance.size) + 1) / distance.size, drawstyle="steps-post", **style)
         statistic = np.array([sky["statistic"][name] for sky in judged])
