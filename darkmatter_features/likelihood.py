@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.kernels.discs import shares_within
+from darkmatter_features.kernels.discs import disc_shares
 from darkmatter_features.kernels.evidence import MAX_SHEAR, count_likelihood, lens_likelihood, read_lattice, tabulate
 from darkmatter_features.shapes import GalaxyCatalog
 from darkmatter_features.template import STEP, LensTemplate
@@ -18,8 +18,6 @@ Array = NDArray[np.float64]
 N_DIRECTIONS, LEAST_SHEAR, SHEAR_RATIO = 32, 0.004, 1.2
 # Least 1 - |e|^2 that is told apart: beyond, galaxies are lines.
 RIM = 0.01
-# How far before the last shear that is tabulated the greatest one is read, steps: there is none after it.
-BEFORE_LAST = 1e-5
 # Steps of the radii of shear and of counts, pixels.
 RADIAL_STEP, COUNT_STEP = 0.25, 1.0
 # Side of the cells of the lattice of centres for which the counts are normalised, pixels.
@@ -102,7 +100,9 @@ def _invariant(template: LensTemplate) -> Array:
     """
     nodes = np.linspace(-1.0, 1.0, template.log_p0.shape[1])
     inside = np.maximum(1.0 - nodes[:, None] ** 2 - nodes**2, RIM)
-    return np.asarray(template.log_p0 + 2.0 * np.log(inside))
+    density: Array = template.log_p0 + 2.0 * np.log(inside)
+    density.flags.writeable = False
+    return density
 
 
 @lru_cache(maxsize=8)
@@ -110,7 +110,9 @@ def _counts(template: LensTemplate) -> Array:
     """Return log n(r) (n_classes, n_radii), the radii :data:`COUNT_STEP` apart."""
     nodes = STEP * np.arange(template.log_counts.shape[1])
     radii = np.arange(0.0, nodes[-1] + COUNT_STEP, COUNT_STEP)
-    return np.stack([np.interp(radii, nodes, own) for own in template.log_counts])
+    counts = np.stack([np.interp(radii, nodes, own) for own in template.log_counts])
+    counts.flags.writeable = False
+    return counts
 
 
 def _across(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -135,9 +137,11 @@ def _shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]]:
     shear = np.clip(template.shears(radii).transpose(0, 2, 1), None, MAX_SHEAR)
     n_steps = max(int(np.ceil(np.log(max(shear.max(), LEAST_SHEAR) / LEAST_SHEAR) / np.log(ratio))), 1)
     shears: Array = np.minimum(LEAST_SHEAR * ratio ** np.arange(n_steps + 1.0), MAX_SHEAR)
-    places = np.minimum(np.interp(shear, shears, np.arange(n_steps + 1.0)), n_steps - BEFORE_LAST)
+    places = np.interp(shear, shears, np.arange(n_steps + 1.0)).astype(np.float32)
+    places = np.minimum(places, np.nextafter(np.float32(n_steps), np.float32(0)))  # there is no shear after the last
     places[shear.max(axis=2) < LEAST_SHEAR] = -1.0
-    return shears, places.astype(np.float32)
+    shears.flags.writeable = places.flags.writeable = False
+    return shears, places
 
 
 def _log_mean_counts(template: LensTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
@@ -185,5 +189,5 @@ def share_within(shape: tuple[int, int], row: float, columns: Array, radii: Arra
     (m, n) float64 array
     """
     shares = np.empty((columns.size, radii.size))
-    shares_within(*shape, row, columns, radii, shares)
+    disc_shares(*shape, row, columns, radii, shares)
     return shares

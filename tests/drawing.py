@@ -1,9 +1,12 @@
 """Simple galaxies drawn for tests: ellipses whose true shape is known, one colour each."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from darkmatter_features.shapes import GalaxyCatalog
+from darkmatter_features.shapes import Flag, GalaxyCatalog
 from darkmatter_features.sky import Sky
+from darkmatter_features.template import LensTemplate, log_density_of
 
 ORANGE, BLUE, PINK = np.array([0.55, 0.33, 0.12]), np.array([0.25, 0.29, 0.46]), np.array([0.38, 0.31, 0.31])
 
@@ -66,3 +69,16 @@ def lensed_catalog(rng, *, n=4000, centre=(300.0, 200.0), gamma=0.1, scatter=0.2
     g = -(gamma(np.hypot(dx, dy)) if callable(gamma) else gamma) * np.exp(2j * np.arctan2(dy, dx))
     lensed = (e + g) / (1 + np.conj(g) * e)
     return catalog_of(x, y, lensed.real + bias, lensed.imag, shape=shape)
+
+
+def of_two_kinds(catalog):
+    """The same galaxies, the latter half of them split from others."""
+    n = len(catalog)
+    return replace(catalog, flags=np.where(np.arange(n) < n // 2, 0, Flag.BLENDED).astype(np.uint8))
+
+
+def two_kinds(*, response=(1.3, 0.6)):
+    """The default template, but with galaxies of two kinds: of other ellipticities, which answer otherwise to shear."""
+    moments = ((0.1, 0.3), (-0.05, 0.15))
+    log_p0 = [log_density_of(np.array([mean]), np.zeros(1), smoothing=sigma) for mean, sigma in moments]
+    return replace(LensTemplate.default(), log_p0=np.stack(log_p0), response=np.array(response))

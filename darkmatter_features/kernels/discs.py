@@ -8,7 +8,7 @@ from darkmatter_features.kernels import compiled
 
 
 @compiled
-def shares_within(n_rows: Any, n_columns: Any, row: Any, columns: Any, radii: Any, shares: Any) -> None:
+def disc_shares(n_rows: Any, n_columns: Any, row: Any, columns: Any, radii: Any, shares: Any) -> None:
     """Fill `shares` (m, n) with the part of a picture within each of `radii` (n,) of the places (row, columns (m,))."""
     for m in range(columns.size):
         for i in range(radii.size):
@@ -29,6 +29,5 @@ def _quarter_disc(height: Any, width: Any, radius: Any) -> Any:
 
 @compiled
 def _under_circle(x: Any, radius: Any) -> Any:
-    """Return the area under the circle about the origin, from 0 to x."""
-    height = np.sqrt(max(radius * radius - x * x, 0.0))
-    return 0.5 * (x * height + radius * radius * np.arcsin(min(x / radius, 1.0)))
+    """Return the area under the circle about the origin, from 0 to x, no more than the radius."""
+    return 0.5 * (x * np.sqrt(radius * radius - x * x) + radius * radius * np.arcsin(x / radius))

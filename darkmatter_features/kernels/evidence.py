@@ -57,10 +57,12 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
     g = np.empty((2, n_angles * exact.size))
     values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
     before = np.empty(shears.size, dtype=ratios.dtype)
+    ahead, behind = np.empty_like(before), np.empty_like(before)
+    _off_the_chord(shears, ahead, behind)
     for k in range(e1.size):
         own, density = ratios[k], table[kind[k]]
         _in_all_directions(exact, response[kind[k]], directions, g)
-        _unsheared_densities(density, e1[k], e2[k], g, corner, rest, values)
+        _unsheared_log_densities(density, e1[k], e2[k], g, corner, rest, values)
         unlensed = log_density(table, kind[k], e1[k], e2[k])
         for j in range(n_angles):
             first = j * exact.size
@@ -70,7 +72,7 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
                 own[j, i] = shears[i] * (linear + shears[i] * square)
             for i in range(n_weak, shears.size):
                 own[j, i] = values[first + 2 + i - n_weak] - unlensed
-        _sharpen(own, before)
+        _sharpen(own, ahead, behind, before)
 
 
 @compiled
@@ -85,8 +87,8 @@ def _in_all_directions(shears: Any, response: Any, directions: Any, g: Any) -> N
 
 
 @compiled
-def _unsheared_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest: Any, values: Any) -> None:
-    """Fill `values` (n,) from `table` at what one galaxy was before the shears `g` (2, n).
+def _unsheared_log_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest: Any, values: Any) -> None:
+    """Fill `values` (n,) from `table` at the ellipticities that one galaxy had before shears `g` (2, n).
 
     First what needs no look-up, for all, so that it vectorises: `corner` (n,) holds the node before each place in
     `table`, flattened, and `rest` (2, n) how far beyond it lies.
@@ -110,20 +112,36 @@ def _unsheared_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest
 
 
 @compiled
-def _sharpen(own: Any, before: Any) -> None:
+def _sharpen(own: Any, ahead: Any, behind: Any, before: Any) -> None:
     """Make `own` (n_angles + 1, n_shears), whose last angle is the first, right in the mean when read linearly.
 
-    Between nodes the chord of a curve lies off it by 1/12 of its second difference in the mean: so much comes off.
-    `before` (n_shears,) is to work with.
+    Between nodes the chord of a curve lies off it by 1/12 of its second difference in the mean: so much comes off,
+    along shears, by the weights of :func:`_off_the_chord`, and then around. `before` (n_shears,) is to work with.
     """
-    n_angles = own.shape[0] - 1
+    n_angles, n_shears = own.shape[0] - 1, own.shape[1]
+    for j in range(n_angles):
+        before[:] = own[j]
+        for i in range(1, n_shears - 1):
+            own[j, i] -= ahead[i] * (before[i + 1] - before[i]) - behind[i] * (before[i] - before[i - 1])
     before[:], own[n_angles] = own[n_angles - 1], own[0]
     for j in range(n_angles):
-        for i in range(own.shape[1]):
+        for i in range(n_shears):
             here = own[j, i]
             own[j, i] = here - (before[i] - 2.0 * here + own[j + 1, i]) / 12.0
             before[i] = here
     own[n_angles] = own[0]
+
+
+@compiled
+def _off_the_chord(nodes: Any, ahead: Any, behind: Any) -> None:
+    """Fill the weights (n,) of the differences ahead and behind in 1/12 of a curve's second difference at `nodes`.
+
+    Where nodes are uneven that is its second derivative times both steps; those at the ends have none.
+    """
+    ahead[:], behind[:] = 0.0, 0.0
+    for i in range(1, nodes.size - 1):
+        down, up = nodes[i] - nodes[i - 1], nodes[i + 1] - nodes[i]
+        ahead[i], behind[i] = down / (6.0 * (up + down)), up / (6.0 * (up + down))
 
 
 @compiled
