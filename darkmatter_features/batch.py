@@ -19,12 +19,12 @@ from darkmatter_features.dataset import Dataset, Split
 from darkmatter_features.errors import DatasetError, TableError
 from darkmatter_features.extract import Progress, chunks, one_line, report, row_of_catalog
 from darkmatter_features.fit import LabelledSkies
-from darkmatter_features.shapes import GalaxyCatalog, measure
+from darkmatter_features.shapes import CATALOG_COLUMNS, GalaxyCatalog, measure
 from darkmatter_features.sky import read_sky
 from darkmatter_features.statistics import FEATURES
 from darkmatter_features.table import read_table, write_table, written_whole
 from darkmatter_features.template import LensTemplate
-from darkmatter_features.templates import Templates, Workers, catalogs_of
+from darkmatter_features.templates import Templates, Workers, catalogs_of, read_catalogs
 from darkmatter_features.workers import parallel
 
 _NO_GALAXIES = GalaxyCatalog("", (0, 0), *(np.empty(0),) * 9, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8))
@@ -109,7 +109,8 @@ def extract_dataset(
 def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
     """Return a name for what these pictures give with these settings: it changes when a picture does."""
     stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    text = json.dumps([__version__, config.fingerprint(), [feature.name for feature in FEATURES], stats])
+    columns = [*CATALOG_COLUMNS, *(feature.name for feature in FEATURES)]
+    text = json.dumps([__version__, config.fingerprint(), columns, stats])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -127,7 +128,7 @@ def _already_there(out: Path, key: str) -> Extraction | None:
     """Return what an earlier run came to, if all its files are there and it was of the same data and settings."""
     try:
         table, metadata = read_table(out / "features.parquet", kind="features")
-        read_table(out / "catalogs.parquet", kind="catalogs", columns=["sky"])
+        read_catalogs(out / "catalogs.parquet")
         template = LensTemplate.read(out / "template.json")
         with (out / "failures.csv").open(newline="", encoding="utf-8") as lines:
             failures = tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))

@@ -136,10 +136,10 @@ class _AboutLenses:
         return cls(kind, count_class, e1, e2, np.hypot(dx, dy), cos, sin, lens)
 
     def chosen(self, which: NDArray[np.bool_]) -> "_AboutLenses":
-        """Return the galaxies where `which` is true."""
+        """Return the galaxies where `which` (n,) is true."""
         return _AboutLenses(*(getattr(self, field.name)[which] for field in fields(self)))
 
-    def log_ratios(self, template: LensTemplate, shear: Array) -> Array:
+    def ratios_for(self, template: LensTemplate, shear: Array) -> Array:
         """Return the log likelihood ratio (n,) of each galaxy's shape, for the tangential shear (n,), over none."""
         g, ratios = np.clip(shear, -MAX_SHEAR, MAX_SHEAR), np.empty(shear.size)
         log_ratios(template.log_p0, self.kind, self.e1, self.e2, g * self.cos, g * self.sin, ratios)
@@ -161,7 +161,7 @@ class _AboutLenses:
         galaxies = self.chosen(own)
 
         def loss(parameter: float) -> float:
-            likelihood = galaxies.log_ratios(template, shear_of(parameter)[own]).sum()
+            likelihood = galaxies.ratios_for(template, shear_of(parameter)[own]).sum()
             return float((parameter - prior) ** 2 / (2 * width**2) - likelihood)
 
         low, high = prior - 5 * width, prior + 5 * width
@@ -182,7 +182,6 @@ class _AboutLenses:
 
 def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
     """Fit profile, growth, response, strengths and counts to lenses of known place."""
-    shapes, profile = template.source.split(";")[0], template.shear
     about = _AboutLenses.of(skies, template)
     even = np.full((1, len(AMPLITUDES)), 1 / len(AMPLITUDES))
     template = replace(template, amplitudes=np.array(AMPLITUDES), weights=even)
@@ -192,7 +191,8 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
         template = replace(template, response=_fit_response(template, about, log_amplitude))
         template, log_amplitude = _fit_strengths(template, about, len(skies.catalogs))
     template = replace(_without_rare(template), log_counts=_fit_counts(template, about, skies))
-    which = "default profile" if template.shear is profile else "profile"
+    which = "default profile" if np.array_equal(template.shear, LensTemplate.default().shear) else "profile"
+    shapes, _, _ = template.source.partition(";")
     return replace(template, source=f"{shapes}; {which}, strengths and counts of {lenses}")
 
 
@@ -264,7 +264,7 @@ def _fit_strengths(template: LensTemplate, about: _AboutLenses, n_lenses: int) -
     """
     shears = template.shears(about.radius)[0] * template.response[about.kind]
     log_shear = np.stack(
-        [np.bincount(about.lens, about.log_ratios(template, shear), minlength=n_lenses) for shear in shears], axis=1
+        [np.bincount(about.lens, about.ratios_for(template, shear), minlength=n_lenses) for shear in shears], axis=1
     )
     ratio = np.exp(log_shear - log_shear.max(axis=1, keepdims=True))
     weights: Array = template.weights[0]

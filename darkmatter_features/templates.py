@@ -38,7 +38,7 @@ def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
     sky, names = pd.factorize(frame["sky"])
     order = np.argsort(sky, kind="stable")
     edges = np.searchsorted(sky[order], np.arange(len(names) + 1))
-    columns = {column: frame[column].to_numpy() for column in frame.columns[1:]}
+    columns = {column: frame[column].to_numpy() for column in frame.columns.drop("sky")}
     for name, (first, last) in zip(names, pairwise(edges), strict=True):
         own = {column: values[order[first:last]] for column, values in columns.items()}
         shape = int(own.pop("n_rows")[0]), int(own.pop("n_columns")[0])

@@ -1,10 +1,12 @@
 """A whole data set to its tables."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import lensed_catalog
 from PIL import Image
 from synthetic import write_pictures
 
@@ -21,6 +23,23 @@ from darkmatter_features.table import read_table
 from darkmatter_features.template import LensTemplate
 
 TABLES = ("catalogs.parquet", "features.parquet", "template.json", "failures.csv")
+
+
+def test_catalogues_go_to_a_table_and_back_whatever_the_order(rng):
+    shapes = {"a": (30, 50), "b": (70, 20), "c": (10, 10)}
+    number = dict(zip(shapes, (3, 5, 1)))
+    skies = {
+        name: replace(lensed_catalog(rng, n=number[name], shape=shape), name=name) for name, shape in shapes.items()
+    }
+    table = batch._catalog_table(skies)
+    assert table.dtypes[["n_rows", "n_columns"]].tolist() == [np.int32] * 2
+    for rows in (slice(None), [0, 3, 8, 1, 4, 5, 2, 6, 7]):
+        back = list(templates.catalogs_of(table.iloc[rows]))
+        assert [catalog.name for catalog in back] == ["a", "b", "c"]
+        for catalog in back:
+            assert catalog.shape == shapes[catalog.name]
+            for name, column in skies[catalog.name].columns().items():
+                np.testing.assert_array_equal(getattr(catalog, name), column)
 
 
 @pytest.fixture(scope="module")

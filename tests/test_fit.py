@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import naive
 import numpy as np
 import pytest
-from drawing import catalog_of, lensed_catalog
+from drawing import catalog_of, lensed_catalog, of_two_kinds, two_kinds
 
 from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.fit import LabelledSkies, fit_template
+from darkmatter_features.fit import AMPLITUDE_PRIOR, LabelledSkies, _AboutLenses, _fit_strengths, fit_template
 from darkmatter_features.fit_unlensed import fit_unlensed
 from darkmatter_features.shapes import Flag
 from darkmatter_features.template import STEP, LensTemplate
@@ -39,7 +40,7 @@ def test_planted_profile_is_fitted(rng):
         # 60 lenses with 10 to 50 galaxies of scatter 0.2 a bin: 0.01.
         assert _shear_at(template, radius) == pytest.approx(_planted(radius), abs=0.035)
     assert abs(_shear_at(template, 260.0)) < 0.03
-    assert "60 lenses of known place" in template.source
+    assert template.source.endswith("; profile, strengths and counts of 60 lenses of known place")
     assert "60 skies without a lens" in template.source
 
 
@@ -188,6 +189,31 @@ def test_strengths_that_no_lens_has_are_left_out(rng):
     template = fit_template(LabelledSkies(catalogs, labels, places[:, 1], places[:, 0]))
     assert 0.5 < template.amplitudes[0] <= template.amplitudes[-1] < 1.9
     assert template.weights.sum() == pytest.approx(1)
+
+
+def test_strengths_are_those_of_the_likelihood(rng):
+    """As the naive twin has it, of both kinds of galaxies; the last lens has none."""
+    template = replace(two_kinds(), weights=np.full((1, 8), 1 / 8))
+    lenses = [of_two_kinds(lensed_catalog(rng, n=30, gamma=gamma)) for gamma in (0.1, 0.3)]
+    lenses.append(catalog_of([], [], [], []))
+    about = _AboutLenses.of(LabelledSkies(lenses, np.ones(3), np.full(3, 200.0), np.full(3, 300.0)), template)
+    found, log_amplitude = _fit_strengths(template, about, 3)
+    log_shear = np.array([naive.lens_likelihood(c, template.kinds(c), template, STEP, 200.0, 300.0)[0] for c in lenses])
+    share = np.exp(log_shear - log_shear.max(axis=1, keepdims=True)) * found.weights[0]
+    share /= share.sum(axis=1, keepdims=True)
+    weights = share.sum(axis=0) + AMPLITUDE_PRIOR
+    np.testing.assert_allclose(found.weights[0], weights / weights.sum(), rtol=1e-3)
+    np.testing.assert_allclose(log_amplitude, share @ np.log(template.amplitudes), atol=1e-3)
+
+
+@pytest.mark.parametrize(("shear", "kept"), [(3.0, 0.95), (-3.0, -0.95), (-0.3, -0.3)])
+def test_fitted_shear_is_kept_below_the_greatest(rng, shear, kept):
+    template, catalog = two_kinds(), of_two_kinds(lensed_catalog(rng, n=30, gamma=0.3))
+    about = _AboutLenses.of(LabelledSkies([catalog], np.ones(1), np.array([200.0]), np.array([300.0])), template)
+    tangential = -kept * np.exp(2j * np.arctan2(catalog.y - 200, catalog.x - 300))
+    galaxies = zip(template.kinds(catalog), catalog.e1 + 1j * catalog.e2, tangential, strict=True)
+    expected = [naive.log_ratio(template.log_p0, kind, e, g) for kind, e, g in galaxies]
+    np.testing.assert_allclose(about.ratios_for(template, np.full(30, shear)), expected, atol=1e-6)
 
 
 def test_lenses_of_unknown_place_are_located(rng):

@@ -42,8 +42,12 @@ def test_catalogues_of_an_older_version_are_refused_by_what_they_lack(measured, 
     galaxies, metadata = read_table(measured / "catalogs.parquet", kind="catalogs")
     older = galaxies.drop(columns="compactness")
     write_table(tmp_path / "catalogs.parquet", older, kind="catalogs", metadata=metadata)
+    shutil.copy(measured / "template.json", tmp_path)
+    shutil.copy(measured / "failures.csv", tmp_path)
     with pytest.raises(TableError, match=r"catalogs\.parquet lacks 1 columns: compactness; make it again"):
         training_skies(tmp_path)
+    extract_dataset(measured.parent / "data", tmp_path, config=MeasureConfig(grid_spacing=12), n_jobs=1)  # the remedy
+    assert len(training_skies(tmp_path).catalogs) == 39
 
 
 def test_training_skies_come_with_all_that_is_known_of_them(measured):
