@@ -209,6 +209,8 @@ def main() -> None:
     parser.add_argument("--skies", type=int, default=1200, help="skies for the workers")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.skies < 8:
+        parser.error(f"--skies must be 8 or more, got {args.skies}: workers are compared on a quarter of them, too")
     compiled(args.seed)
     middle = max(args.side // 4, 2)
     told: dict[str, Series] = {
@@ -216,9 +218,9 @@ def main() -> None:
         "centres": by_centres(max(args.galaxies // 10, 10), args.side, args.seed),
     }
     with tempfile.TemporaryDirectory() as data:
-        folders = {n: Path(data) / str(n) for n in (max(args.skies // 4, 1), args.skies)}
+        folders = {n: Path(data) / str(n) for n in (args.skies // 4, args.skies)}
         for n, folder in folders.items():
-            simulate_dataset(folder, n_training=n, n_validation=1)
+            simulate_dataset(folder, n_training=n - 1, n_validation=1)
         told["picture"] = by_picture(folders[args.skies], args.picture)
         workers = by_workers(folders)
     largest = whole(args.galaxies, args.side, args.seed)

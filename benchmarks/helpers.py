@@ -24,7 +24,7 @@ PACKAGES = ("darkmatter", "numpy", "numba", "lightgbm", "photutils", "galsim", "
 PUBLISHED_SKY = Path(__file__).parents[2] / "shared" / "seed-skies" / "lensing.png"
 """A published sky with a lens, where it lies beside this checkout."""
 FITTED = 1200
-"""Skies that a template to be timed is fitted to, as many as the default data set has: rare strengths stay of fewer."""
+"""Skies that a template to be timed is fitted to, as many as in the default data set: of fewer, rare strengths stay."""
 
 
 def fitted(split: Split) -> LensTemplate:

@@ -19,9 +19,8 @@ from darkmatter_features.table import written_whole
 from darkmatter_features.workers import parallel
 
 COLUMNS = (
-    *("catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_odds", "position_error", "mean_snr"),
-    "odds_excess",
-)
+    "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_odds", "position_error", "mean_snr", "odds_excess",
+)  # fmt: skip
 ENDING = ("n_dropped", "error")
 """Columns of the table; before the last two are ``ra, dec`` where any catalogue tells them."""
 

@@ -35,6 +35,7 @@ def test_a_row_a_catalogue_with_where_its_lens_is(here, capsys):
     assert table["catalog"].tolist() == ["field1.csv", "field0.csv"]  # each once, as they were named
     assert (table["p_value"] == 0.1).all()
     assert (table["odds_excess"] > 5).all()
+    assert pd.read_csv("locations.csv", dtype=str)["odds_excess"].str.fullmatch(r"\d+\.\d{4}").all()
     assert (table["n"] == 80).all()
     assert (np.hypot(table["x"] - 1400, table["y"] - 2500) < 4 * table["position_error"]).all()
     told = capsys.readouterr().out.splitlines()
@@ -84,6 +85,7 @@ def test_columns_are_taken_by_their_names(here):
     plain = locate_catalogs(["plain.csv"], n_scrambles=0).table
     pd.testing.assert_frame_equal(found.drop(columns="catalog"), plain.drop(columns="catalog"))
     assert found[["p_value", "odds_excess"]].isna().all(axis=None)
+    assert (found.dtypes[["p_value", "odds_excess"]] == np.float64).all()
 
 
 def test_positions_on_the_sky_come_back_as_such(here):
