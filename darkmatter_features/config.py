@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 from darkmatter_features.errors import ConfigError
 
 # Part of the fingerprint: raised whenever the same settings come to give other numbers.
-ALGORITHM = 3
+ALGORITHM = 4
 
 LIST_ALL = "`darkmatter config --show` lists all"
 # Bounds of what is not bounded: neither infinities nor whole numbers beyond all floats lie between them.

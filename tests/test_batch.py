@@ -147,6 +147,13 @@ def test_killed_run_goes_on_where_it_was(data, tmp_path, small_chunks, monkeypat
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
 
 
+def test_what_a_killed_version_of_other_columns_left_is_not_taken_up(data, monkeypatch):
+    files = Dataset.open(data).splits[0].files
+    key = batch._key(data, files, MeasureConfig())
+    monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
+    assert batch._key(data, files, MeasureConfig()) != key
+
+
 def test_finished_tables_are_left_alone_until_something_changes(data, tmp_path):
     seen = []
     progress = lambda done, total: seen.append(done)  # noqa: E731
