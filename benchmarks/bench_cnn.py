@@ -112,7 +112,7 @@ def main() -> None:
         work = args.work or Path(folder)
         trial = prepare(args, work)
         sides, hard, record = answers(trial, args.run or work / "run")
-    truth = trial.rows("validation")[["sky", "label", "lens_row", "lens_column"]]
+        truth = trial.rows("validation")[["sky", "label", "lens_row", "lens_column"]]
     judged = {name: judge(answer, truth) for name, answer in sides.items()}
     skies = {"all": np.arange(hard.size), "hard": np.flatnonzero(hard)}
     results = {which: compare(judged, chosen) for which, chosen in skies.items()}
