@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from matplotlib.patheffects import withStroke
+
 from classify.curves import LINE, SECOND
 from classify.plots import INK, blank_figure, save_figure
 
 Sides = dict[str, dict[str, float]]
 Curves = dict[str, dict[int, dict[str, float]]]
 
+APART = 1.7
 TITLES = {"accuracy": "accuracy", "auc": "AUC"}
 
 
@@ -36,7 +39,8 @@ def _draw_sides(axes: Any, sides: Sides, key: str, limit: str) -> None:
         color = SECOND if name.startswith(limit) else LINE
         axes.errorbar(value, place, xerr=error, fmt="o", color=color, markersize=5.5, linewidth=1.6)
         at = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"{value:.{places}f}", (value, place), fontsize=8, color=INK, **at)
+        told = axes.annotate(f"{value:.{places}f}", (value, place), fontsize=8, color=INK, **at)
+        told.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     axes.axvline(sides[limit][key], color=SECOND, linewidth=0.9, linestyle="--", zorder=0)
     axes.set_yticks(range(len(shown)), list(reversed(shown)))
     axes.set(ylim=(-0.5, len(shown) - 0.2))
@@ -51,13 +55,21 @@ def _draw_curve(axes: Any, sides: Sides, curve: Curves, limit: str) -> None:
         )
     axes.axhline(1 - sides[limit]["accuracy"], color=SECOND, linewidth=0.9, linestyle="--", label=limit)
     axes.set_xscale("log")
-    ticks = list(next(iter(curve.values())))
-    axes.set_xticks(ticks, [f"{n:,}" for n in ticks], minor=False)
+    _name_sizes(axes, sorted(next(iter(curve.values()))))
     axes.set_xticks([], minor=True)
     axes.set_ylim(bottom=-0.002)
-    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0.0, 0.06))
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0.0, 0.22))
     axes.set_xlabel("training skies", fontsize=8.5, color=INK)
     _plain(axes, "share called wrongly")
+
+
+def _name_sizes(axes: Any, sizes: list[int]) -> None:
+    """Mark all sizes, and name those that stand apart enough from the next one named, from the largest down."""
+    named = [sizes[-1]]
+    for size in reversed(sizes[:-1]):
+        if named[-1] / size >= APART:
+            named.append(size)
+    axes.set_xticks(sizes, [f"{size:,}" if size in named else "" for size in sizes], minor=False)
 
 
 def _plain(axes: Any, title: str) -> None:
