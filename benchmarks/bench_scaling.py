@@ -229,7 +229,7 @@ def main() -> None:
     table(f"{max(args.galaxies // 10, 10):,} galaxies", "centres", told["centres"])
     table("a picture", "side, px", told["picture"])
     load = round(os.getloadavg()[0], 1)
-    table("features, by the clock", "skies", {f"{n} workers": points for n, points in workers.items()})
+    table("features, by the clock", "skies", {f"{n} worker" + "s" * (n > 1): points for n, points in workers.items()})
     faster = gains(workers)
     print(f"two workers are {faster['all']:.2f} times as fast as one, {faster['further skies']:.2f} times on the skies")
     print(f"beyond the fewer; the machine's load was {load}")

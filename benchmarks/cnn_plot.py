@@ -9,6 +9,8 @@ from classify.plots import INK, blank_figure, save_figure
 Sides = dict[str, dict[str, float]]
 
 PANELS = {"accuracy": "accuracy", "log_loss": "log loss"}
+# Where the axis of a figure ends at most: beyond 1 there is nothing but room.
+MOST = {"accuracy": 1.01}
 
 
 def draw(path: Path, results: dict[str, Sides], titles: dict[str, str], limit: str, plain: str) -> None:
@@ -39,6 +41,7 @@ def _draw_sides(axes: Any, sides: Sides, key: str, limit: str, plain: str) -> No
     axes.margins(x=0.12)
     axes.locator_params(axis="x", nbins=6)
     low, high = axes.get_xlim()
+    high = min(high, MOST.get(key, high))
     value = sides[plain][key]
     at = min(max(value, low), high)
     mark, side = ("<", "left") if value < low else (">", "right") if value > high else ("o", "center")

@@ -17,15 +17,15 @@ def draw(path: Path, told: Mapping[str, Series], workers: Mapping[int, float], *
     """Draw seconds by galaxies, centres, side of the picture, and workers."""
     figure = blank_figure(12.5, 3.9)
     panels = figure.subplots(1, 4, gridspec_kw={
-        "width_ratios": [1, 1, 1, 0.5], "left": 0.055, "right": 0.985, "bottom": 0.1, "top": 0.88, "wspace": 0.24,
+        "width_ratios": [1, 1, 1, 0.5], "left": 0.055, "right": 0.985, "bottom": 0.1, "top": 0.88, "wspace": 0.3,
     })  # fmt: skip
     for axes, (by, title) in zip(panels, TITLES.items()):
         _draw_series(axes, told[by])
         _plain(axes, title)
     panels[0].set_ylabel("seconds of one core", fontsize=9, color=INK)
     _draw_workers(panels[3], workers)
-    _plain(panels[3], f"workers, {n_skies} skies")
-    panels[3].set_ylabel("seconds by the clock", fontsize=9, color=INK)
+    _plain(panels[3], "workers")
+    panels[3].set_ylabel(f"seconds by the clock, {n_skies:,} skies", fontsize=9, color=INK)
     save_figure(path, figure)
 
 
