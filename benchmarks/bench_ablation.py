@@ -16,20 +16,20 @@ from pathlib import Path
 
 import numpy as np
 from helpers import environment, print_table, write_result
-from limit import limit_of
 from numpy.typing import NDArray
+from oracle.limit import limit_of
 from scipy.special import expit
 
 from classify import metrics
-from classify.calibration import Calibration
-from darkmatter_features.batch import extract_dataset
+from classify.trees.calibration import Calibration
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.fit import LabelledSkies, fit_template
-from darkmatter_features.remap import training_skies
-from darkmatter_features.shapes import Flag, GalaxyCatalog
+from darkmatter_features.features.batch import extract_dataset
+from darkmatter_features.features.rebuild import training_skies
+from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.fit import LabelledSkies, fit_template
+from darkmatter_features.lens.template import DEFAULT_SIGMA_E, LensTemplate, log_density_of
 from darkmatter_features.simulation import simulate_dataset
-from darkmatter_features.template import DEFAULT_SIGMA_E, LensTemplate, log_density_of
 from darkmatter_features.workers import parallel
 
 Array = NDArray[np.float64]

@@ -17,22 +17,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from accuracy_plot import draw
 from helpers import RESULTS, print_table, write_result
-from limit import limit_of
 from numpy.typing import NDArray
+from oracle.limit import limit_of
+from plots.accuracy import draw
 from scipy.special import expit, logit
 
 from classify import metrics
-from classify.boosting import boost
-from classify.calibration import Calibration
 from classify.config import TrainConfig
 from classify.model import mean_log_odds
 from classify.train import train
-from darkmatter_features.batch import extract_dataset
-from darkmatter_features.dataset import Dataset, write_labels
+from classify.trees.boosting import boost
+from classify.trees.calibration import Calibration
+from darkmatter_features.features.batch import extract_dataset
+from darkmatter_features.io.dataset import Dataset, write_labels
+from darkmatter_features.io.table import read_table
 from darkmatter_features.simulation import simulate_dataset
-from darkmatter_features.table import read_table
 
 Array = NDArray[np.float64]
 

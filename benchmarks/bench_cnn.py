@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bench_accuracy import FIGURES, N_RESAMPLES, Answer, Trial, figures, judge, limit, prepare
-from cnn_plot import draw
+from competitors.resnet import judged_by_resnet
 from helpers import RESULTS, print_table, write_result
 from numpy.typing import NDArray
-from resnet import judged_by_resnet
+from plots.cnn import draw
 from scipy.special import logit
 
 from classify.cnn import DECIDES

@@ -22,13 +22,13 @@ import numpy as np
 from helpers import RESULTS, print_table, write_result
 from scipy.special import logsumexp
 
-from classify.curves import LINE, SECOND
-from classify.plots import INK, blank_figure, save_figure
-from darkmatter_features.catalogs import ShapeCatalog, read_catalog
-from darkmatter_features.chance import excess_of, scrambled_odds
-from darkmatter_features.field import field_of
-from darkmatter_features.location import locate, log_odds
-from darkmatter_features.profiles import default_profiles
+from classify.plots.performance import LINE, SECOND
+from classify.plots.samples import INK, blank_figure, save_figure
+from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
+from darkmatter_features.location.field import field_of
+from darkmatter_features.location.locate import locate, log_odds
+from darkmatter_features.location.profiles import default_profiles
+from darkmatter_features.location.significance import excess_of, scrambled_odds
 from darkmatter_features.workers import parallel
 
 DATA = Path(__file__).parents[2] / "shared" / "dark-worlds"

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import contenders
+from competitors import contenders
 from helpers import environment, print_table, write_result
 from memory_probe import FEATURES, N_JOBS, STAGES
 

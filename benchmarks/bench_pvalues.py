@@ -16,11 +16,11 @@ import numpy as np
 from helpers import print_table, write_result
 from scipy.stats import kstest
 
-from darkmatter_features.scrambles import Scramble, peak_p_value, scrambled, shuffled
-from darkmatter_features.shapes import GalaxyCatalog
-from darkmatter_features.table import read_table
-from darkmatter_features.template import LensTemplate
-from darkmatter_features.templates import catalogs_of, read_catalogs
+from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.io.table import read_table
+from darkmatter_features.lens.randomization import Scramble, peak_p_value, scrambled, shuffled
+from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
 SHAPE, N_GALAXIES, BIAS, SCATTER = (512, 512), 180, 0.05, 0.2

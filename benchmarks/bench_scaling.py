@@ -21,22 +21,23 @@ from unittest.mock import patch
 import numpy as np
 from helpers import RESULTS, environment, fitted, print_table, write_result
 from joblib.externals.loky import get_reusable_executor
-from scaling_plot import draw
+from plots.scaling import draw
 
-from darkmatter_features import profile_sums, shear
-from darkmatter_features.batch import extract_dataset
-from darkmatter_features.catalogs import ShapeCatalog
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.dataset import Dataset
-from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.location import locate, p_value
-from darkmatter_features.mesh import GAIN
-from darkmatter_features.segmentation import segment
-from darkmatter_features.shapes import GalaxyCatalog, measure_shapes
-from darkmatter_features.shear import shear_maps
+from darkmatter_features.features.batch import extract_dataset
+from darkmatter_features.galaxies.segmentation import segment
+from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure_shapes
+from darkmatter_features.io.catalogs import ShapeCatalog
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.location import profile_sums
+from darkmatter_features.location.locate import locate, p_value
+from darkmatter_features.maps import shear
+from darkmatter_features.maps.shear import shear_maps
+from darkmatter_features.numerics.mesh import GAIN
 from darkmatter_features.simulation import simulate_dataset
-from darkmatter_features.sky import Sky, read_sky
-from darkmatter_features.template import LensTemplate
 
 SPACING = MeasureConfig().grid_spacing
 SCATTER, BIAS = 0.22, 0.05

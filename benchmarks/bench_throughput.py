@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import contenders
-import decoders
 import numpy as np
-import throughput_plot
-from contenders import Contender, Shapes
+from competitors import contenders, decoders
+from competitors.contenders import Contender, Shapes
+from competitors.plain_maps import numpy_map, treecorr_map
+from competitors.quality import errors, summary
 from helpers import (
     FITTED,
     PUBLISHED_SKY,
@@ -34,20 +34,19 @@ from helpers import (
     stay_on_one_core,
     write_result,
 )
-from plain_maps import numpy_map, treecorr_map
-from quality import errors, summary
+from plots import throughput as throughput_plot
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.dataset import Dataset, read_galaxy_truth
-from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.extract import extract_sky
-from darkmatter_features.segmentation import segment
-from darkmatter_features.shapes import measure, measure_shapes
-from darkmatter_features.shear import shear_maps
+from darkmatter_features.features.extract import extract_sky
+from darkmatter_features.features.statistics import feature_row
+from darkmatter_features.galaxies.segmentation import segment
+from darkmatter_features.galaxies.shapes import measure, measure_shapes
+from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
+from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset
-from darkmatter_features.sky import Sky, read_sky
-from darkmatter_features.statistics import feature_row
-from darkmatter_features.template import LensTemplate
 
 OURS = "darkmatter"
 STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole")

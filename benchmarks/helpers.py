@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from darkmatter_features.dataset import Split
-from darkmatter_features.fit import LabelledSkies, fit_template
-from darkmatter_features.shapes import measure
-from darkmatter_features.sky import read_sky
-from darkmatter_features.template import LensTemplate
+from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.io.dataset import Split
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.lens.fit import LabelledSkies, fit_template
+from darkmatter_features.lens.template import LensTemplate
 
 Key = TypeVar("Key")
 RESULTS = Path(__file__).parent / "results"

@@ -39,7 +39,7 @@ def peak_mb() -> float:
 def our_stage(stage: str) -> Callable[[Path], Any]:
     """Return the work of a stage and those before it, imported."""
     import darkmatter_features as dm
-    from darkmatter_features.extract import extract_sky
+    from darkmatter_features.features.extract import extract_sky
 
     steps: dict[str, Callable[[Path], Any]] = {
         "read": dm.read_sky,
@@ -82,7 +82,7 @@ def contender(name: str) -> Callable[[Path], Any]:
 
 def peaks_of_workers(data: Path) -> dict[str, Any]:
     """Peaks of the processes that measure a data set, and of the one that leads them."""
-    from darkmatter_features.batch import extract_dataset
+    from darkmatter_features.features.batch import extract_dataset
     from darkmatter_features.workers import parallel
 
     before = peak_mb()

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from classify.metrics import score
 from classify.model import LensModel, Verdict
 from classify.predict import look_at, model_of
-from darkmatter_features.dataset import SPLITS, Dataset, Split
 from darkmatter_features.errors import DatasetError
-from darkmatter_features.extract import SkyRow, extract_rows
+from darkmatter_features.features.extract import SkyRow, extract_rows
+from darkmatter_features.io.dataset import SPLITS, Dataset, Split
 
 BOOTSTRAP_SEED = 1
 """Of the resamples: the same verdicts have the same bounds."""

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from classify.calibration import Calibration
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.second_look import SecondLook, checked, digest_of
-from classify.columns import EVIDENCE, FEATURE_NAMES, LOG_EVIDENCE, TOLD
+from classify.cnn.judge import SecondLook, checked, digest_of
+from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
+from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError, ModelError
-from darkmatter_features.extract import row_of_catalog
-from darkmatter_features.shapes import GalaxyCatalog, measure
-from darkmatter_features.sky import Sky
-from darkmatter_features.table import written_whole
-from darkmatter_features.template import LensTemplate
+from darkmatter_features.features.extract import row_of_catalog
+from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.io.sky import Sky
+from darkmatter_features.io.table import written_whole
+from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
 Part = TypeVar("Part", MeasureConfig, LensTemplate)
@@ -110,7 +110,7 @@ class LensModel:
         -------
         (n,) float64 array
         """
-        values = evidence(rows)
+        values = select_features(rows)
         return self.calibration(self.start(values[:, LOG_EVIDENCE]) + mean_log_odds(self.members, values))
 
     def probability(self, rows: ArrayLike) -> Array:
@@ -125,7 +125,7 @@ class LensModel:
         values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
         if not names:
             return []
-        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in TOLD)
+        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in VERDICT_COLUMNS)
         log_odds = self.log_odds(values)
         hard = self._look_again(log_odds, look)
         probability = expit(log_odds).tolist()
@@ -218,14 +218,6 @@ class LensModel:
             raise
         except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise ModelError(f"{folder} is damaged ({_reason(error)}); run `darkmatter train` again") from error
-
-
-def evidence(rows: ArrayLike) -> Array:
-    """Return the columns that the classifier learns from, of feature rows ``(n, n_features)``."""
-    values = np.asarray(rows, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
-        raise ValueError(f"rows must be of shape (n, {len(FEATURE_NAMES)}), got {values.shape}")
-    return np.ascontiguousarray(values[:, EVIDENCE])
 
 
 def mean_log_odds(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:

@@ -12,12 +12,12 @@ import pandas as pd
 from classify.cnn import missing
 from classify.cnn.inputs import measured_inputs
 from classify.columns import FEATURE_NAMES
-from classify.explain import contributions, explained_table, write_explained
+from classify.explain.contributions import contributions, explained_table, write_explained
 from classify.model import LensModel, Look, Verdict
-from darkmatter_features.dataset import PICTURE_SUFFIXES
 from darkmatter_features.errors import ConfigError, ModelError, SkyError
-from darkmatter_features.extract import SkyRow, extract_rows
-from darkmatter_features.table import written_whole
+from darkmatter_features.features.extract import SkyRow, extract_rows
+from darkmatter_features.io.dataset import PICTURE_SUFFIXES
+from darkmatter_features.io.table import written_whole
 
 COLUMNS = ("image", "label", "probability", "row", "column", "snr", "decided_by", "error")
 POSITIONS = ("row", "column", "lens_row", "lens_column")

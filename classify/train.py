@@ -9,28 +9,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.boosting import Boosted, HistoryLine, boost
 from classify.cnn import need_torch, stage
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
-from classify.cnn.picture import draw_hard_lenses
 from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
-from classify.curves import performance
 from classify.evaluate import judged_table, score_judged
-from classify.explain_run import OF_VALIDATION, explain_run
-from classify.model import LensModel, evidence, write_json
-from classify.plots import sample_grid, samples, save_figure
+from classify.feature_table import FeatureTable, labelled, labels_of
+from classify.model import LensModel, write_json
+from classify.plots.explain_run import OF_VALIDATION, explain_run
+from classify.plots.grad_cam import draw_hard_lenses
+from classify.plots.performance import performance
+from classify.plots.samples import sample_grid, samples, save_figure
 from classify.predict import write_csv
 from classify.run_folder import changed_whole
-from darkmatter_features import __version__
-from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ConfigError, DarkmatterError, TableError
-from darkmatter_features.labels import write_records
-from darkmatter_features.table import read_table, written_whole
-from darkmatter_features.template import LensTemplate
-from darkmatter_features.template_plot import draw_template
+from classify.trees.boosting import Boosted, HistoryLine, boost
+from darkmatter_features.errors import ConfigError, DarkmatterError
+from darkmatter_features.io.labels import write_records
+from darkmatter_features.io.table import written_whole
+from darkmatter_features.plots.template import draw_template
 
 SAMPLE_SEED = 1
 """Of the choice of skies in the picture of samples."""
@@ -60,51 +58,6 @@ class Trained:
     metrics: dict[str, float]
     best_round: int
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FeatureTable:
-    """Labelled feature rows, and how they were measured.
-
-    Attributes
-    ----------
-    frame : pandas.DataFrame
-        A row a sky: ``split, sky, label, lens_row, lens_column`` and the features.
-    config, template
-        What they were measured with.
-    dataset : Path
-        The data set they were measured in.
-    """
-
-    frame: pd.DataFrame
-    config: MeasureConfig
-    template: LensTemplate
-    dataset: Path
-
-    @classmethod
-    def read(cls, folder: str | Path) -> "FeatureTable":
-        """Read what `darkmatter features` wrote.
-
-        Raises
-        ------
-        TableError
-            If a file is missing, or they do not belong together or to this version.
-        """
-        path = Path(folder) / "features.parquet"
-        frame, metadata = read_table(path, kind="features")
-        _check(path, "version", metadata.get("version"), __version__)
-        config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
-        template = LensTemplate.read(Path(folder) / "template.json")
-        _check(path, "config", metadata.get("config_fingerprint"), config.fingerprint())
-        _check(path, "template.json", metadata.get("template_fingerprint"), template.fingerprint())
-        missing = [name for name in FEATURE_NAMES if name not in frame.columns]
-        if missing:
-            raise TableError(f"{path}: no column {missing[0]!r}; run `darkmatter features` again")
-        return cls(frame, config, template, Path(metadata["dataset"]))
-
-    def split(self, name: str) -> pd.DataFrame:
-        """Return the rows of a split."""
-        return self.frame[self.frame["split"] == name]
 
 
 def train(
@@ -186,7 +139,7 @@ def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, j
     """Write the model, its verdicts and the pictures of both; return why one of these could not be drawn."""
     validation = table.split("validation")
     model.save(run)
-    write_csv(run / "validation-predictions.csv", _with_whole_labels(judged))
+    write_csv(run / "validation-predictions.csv", _with_wholelabels_of(judged))
     _draw_template(run, model)
     explain_run(run, model, validation, _learnt_from(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
@@ -214,15 +167,6 @@ def _without_trees(n_skies: int, config: TrainConfig) -> tuple[str, ...]:
     return (f"no trees: {few}; the evidence alone decides",)
 
 
-def _check(path: Path, what: str, found: str | None, wanted: str) -> None:
-    if found != wanted:
-        raise TableError(f"{path}: made with {what} {found}, not {wanted}; run `darkmatter features` again")
-
-
-def _labels(frame: pd.DataFrame) -> Any:
-    return frame["label"].to_numpy(dtype=np.float64, na_value=np.nan)
-
-
 def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Measured:
     """Return what the second look starts from."""
     return stage.Measured(
@@ -231,19 +175,13 @@ def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Me
     )  # fmt: skip
 
 
-def labelled(frame: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
-    known = np.isfinite(_labels(frame))
-    return evidence(frame.loc[known, list(FEATURE_NAMES)]), _labels(frame)[known].astype(np.int64)
-
-
 def _judge(model: LensModel, frame: pd.DataFrame, inputs: dict[str, FieldInput]) -> pd.DataFrame:
     names = frame["sky"].tolist()
     verdicts = model.verdicts(names, frame[list(FEATURE_NAMES)], look=lambda chosen: [inputs[names[i]] for i in chosen])
-    return judged_table(verdicts, _labels(frame), frame["lens_row"], frame["lens_column"])
+    return judged_table(verdicts, labels_of(frame), frame["lens_row"], frame["lens_column"])
 
 
-def _with_whole_labels(judged: pd.DataFrame) -> pd.DataFrame:
+def _with_wholelabels_of(judged: pd.DataFrame) -> pd.DataFrame:
     return judged.assign(label=judged["label"].astype("Int8"))
 
 
@@ -269,7 +207,7 @@ def _draw_template(run: Path, model: LensModel) -> None:
 def _learnt_from(table: FeatureTable, chosen: Any) -> pd.DataFrame:
     """Return the training rows that the members learnt from; `chosen` are their places among those with a label."""
     training = table.split("training")
-    return training[np.isfinite(_labels(training))].iloc[chosen]
+    return training[np.isfinite(labels_of(training))].iloc[chosen]
 
 
 class _HistoryFile:

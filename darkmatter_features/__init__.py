@@ -22,46 +22,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from darkmatter_features.catalogs import ShapeCatalog, read_catalog
     from darkmatter_features.config import MeasureConfig
-    from darkmatter_features.dataset import Dataset
-    from darkmatter_features.evidence import Evidence, lens_evidence
-    from darkmatter_features.location import Location, locate
-    from darkmatter_features.matched import matched_filter
-    from darkmatter_features.plots import heatmap
-    from darkmatter_features.segmentation import Segments, segment
-    from darkmatter_features.shapes import GalaxyCatalog, measure, measure_shapes
-    from darkmatter_features.shear import ShearMaps, shear_maps
-    from darkmatter_features.sky import Sky, read_sky
-    from darkmatter_features.statistics import FEATURES, feature_row
-    from darkmatter_features.template import LensTemplate
+    from darkmatter_features.features.statistics import FEATURES, feature_row
+    from darkmatter_features.galaxies.segmentation import Segments, segment
+    from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure, measure_shapes
+    from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
+    from darkmatter_features.io.dataset import Dataset
+    from darkmatter_features.io.sky import Sky, read_sky
+    from darkmatter_features.lens.evidence import Evidence, lens_evidence
+    from darkmatter_features.lens.template import LensTemplate
+    from darkmatter_features.location.locate import Location, locate
+    from darkmatter_features.maps.matched_filter import matched_filter
+    from darkmatter_features.maps.shear import ShearMaps, shear_maps
+    from darkmatter_features.plots.heatmap import heatmap
 
 __version__ = "0.1.0"
 
 # name -> module; loaded on first use, so that `darkmatter --help` need not wait for Numba and astropy.
 _PUBLIC = {
-    "Dataset": "dataset",
-    "Evidence": "evidence",
-    "FEATURES": "statistics",
-    "GalaxyCatalog": "shapes",
-    "LensTemplate": "template",
-    "Location": "location",
+    "Dataset": "io.dataset",
+    "Evidence": "lens.evidence",
+    "FEATURES": "features.statistics",
+    "GalaxyCatalog": "galaxies.shapes",
+    "LensTemplate": "lens.template",
+    "Location": "location.locate",
     "MeasureConfig": "config",
-    "Segments": "segmentation",
-    "ShapeCatalog": "catalogs",
-    "ShearMaps": "shear",
-    "Sky": "sky",
-    "feature_row": "statistics",
-    "heatmap": "plots",
-    "lens_evidence": "evidence",
-    "locate": "location",
-    "matched_filter": "matched",
-    "measure": "shapes",
-    "measure_shapes": "shapes",
-    "read_catalog": "catalogs",
-    "read_sky": "sky",
-    "segment": "segmentation",
-    "shear_maps": "shear",
+    "Segments": "galaxies.segmentation",
+    "ShapeCatalog": "io.catalogs",
+    "ShearMaps": "maps.shear",
+    "Sky": "io.sky",
+    "feature_row": "features.statistics",
+    "heatmap": "plots.heatmap",
+    "lens_evidence": "lens.evidence",
+    "locate": "location.locate",
+    "matched_filter": "maps.matched_filter",
+    "measure": "galaxies.shapes",
+    "measure_shapes": "galaxies.shapes",
+    "read_catalog": "io.catalogs",
+    "read_sky": "io.sky",
+    "segment": "galaxies.segmentation",
+    "shear_maps": "maps.shear",
 }
 
 

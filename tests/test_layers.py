@@ -1,4 +1,4 @@
-"""Who may import whom: downward only."""
+"""The floors of both packages: each imports from itself and from the floors named before it, never upward."""
 
 import ast
 from importlib import import_module
@@ -10,80 +10,112 @@ import pytest
 import darkmatter_features as dm
 
 ROOT = Path(__file__).parents[1]
-FEATURES = ROOT / "darkmatter_features"
-MODULES = sorted([*FEATURES.rglob("*.py"), *(ROOT / "classify").rglob("*.py")])
+FEATURES, CLASSIFY = ROOT / "darkmatter_features", ROOT / "classify"
+MODULES = sorted([*FEATURES.rglob("*.py"), *CLASSIFY.rglob("*.py")])
 
-# Each may import those before it.
-ORDER = (
-    *("errors", "config", "workers", "table", "labels", "dataset", "decode", "sky", "catalog_files", "catalogs"),
-    "coordinates",
-    *("kernels", "mesh", "profiles", "field", "profile_sums", "odds", "chance", "location"),
-    *("background", "detection", "segmentation", "shapes", "template", "shear", "matched", "likelihood", "evidence"),
-    *("scrambles", "fit_unlensed", "fit", "templates"),
-    *(
-        "statistics",
-        "extract",
-        "batch",
-        "remap",
-        "panels",
-        "snr_plot",
-        "page",
-        "posterior",
+FLOORS = {
+    "darkmatter_features": (
+        "errors",
+        "config",
+        "workers",
+        "numerics",
+        "io",
+        "simulation",
+        "galaxies",
+        "lens",
+        "maps",
+        "features",
         "plots",
-        "template_plot",
-        "location_plot",
+        "location",
     ),
-)
+    "classify": (
+        "columns",
+        "config",
+        "metrics",
+        "feature_table",
+        "trees",
+        "cnn",
+        "model",
+        "config_file",
+        "run_folder",
+        "explain",
+        "tune",
+        "plots",
+        "predict",
+        "evaluate",
+        "train",
+        "cli",
+        "commands",
+        "__main__",
+    ),
+}
 
 
-def _imported(path):
+def imported(path):
+    """Yield the dotted names that a module imports, its own package's modules as such."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module
+            for name in node.names:
+                folder = ROOT / node.module.replace(".", "/")
+                is_module = (folder / name.name).with_suffix(".py").exists() or (folder / name.name).is_dir()
+                yield f"{node.module}.{name.name}" if is_module else node.module
+
+
+def floor(path):
+    """Return the floor that a module stands on: the folder or the module below its package."""
+    return path.relative_to(ROOT).with_suffix("").parts[1]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_features_know_nothing_of_decisions(path):
+def test_imports_go_downward_only(path):
+    package = path.relative_to(ROOT).parts[0]
+    if floor(path) == "__init__":
+        return
+    floors = FLOORS[package]
+    below = {*floors[: floors.index(floor(path))], floor(path)}
+    for name in imported(path):
+        if name.startswith(f"{package}."):
+            assert name.split(".")[1] in below, f"{path.relative_to(ROOT)} imports {name}"
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_module_stands_on_a_floor(package):
+    found = {floor(path) for path in MODULES if path.relative_to(ROOT).parts[0] == package}
+    assert found - {"__init__"} == set(FLOORS[package])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_physics_imports_no_decisions(path):
     if FEATURES in path.parents:
-        roots = {name.split(".")[0] for name in _imported(path)}
+        roots = {name.split(".")[0] for name in imported(path)}
         assert not roots & {"classify", "lightgbm", "torch"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_kernels_compile(path):
-    if (FEATURES / "kernels") not in path.parents:
-        assert "numba" not in {name.split(".")[0] for name in _imported(path)}
+def test_only_kernels_are_compiled(path):
+    names = set(imported(path))
+    if path != FEATURES / "numerics" / "jit.py":
+        assert "numba" not in {name.split(".")[0] for name in names}
+    is_kernels = path.stem == "kernels" or path.parent.name == "kernels"
+    if "\n@compiled\n" in path.read_text(encoding="utf-8"):
+        assert is_kernels
 
 
-def test_simulation_and_measuring_do_not_know_each_other():
-    own = {"simulation", "errors", "dataset", "table", "workers"}
-    for path in (FEATURES / "simulation").glob("*.py"):
-        used = {name.split(".")[1] for name in _imported(path) if name.startswith("darkmatter_features.")}
-        assert used <= own, path
-    for path in set(FEATURES.rglob("*.py")) - set((FEATURES / "simulation").glob("*.py")):
-        assert not any(name.startswith("darkmatter_features.simulation") for name in _imported(path)), path
-
-
-def test_modules_import_downward_only():
-    for place, module in enumerate(ORDER):
-        path = FEATURES / module
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
-        for file in files:
-            for name in _imported(file):
-                above = name.split(".")[1:2] if name.startswith("darkmatter_features.") else []
-                assert set(above) <= {*ORDER[:place], module}, f"{file.name} imports {name}"
-
-
-def test_every_module_has_its_place():
-    names = {path.stem for path in FEATURES.glob("*.py")} | {"kernels"}
-    assert names - {"__init__"} == set(ORDER)
+def test_simulation_and_measuring_are_apart():
+    measuring = set(FLOORS["darkmatter_features"]) - {"errors", "config", "workers", "io", "simulation"}
+    for path in (FEATURES / "simulation").rglob("*.py"):
+        assert (
+            not {name.split(".")[1] for name in imported(path) if name.startswith("darkmatter_features.")} & measuring
+        )
+    for path in set(FEATURES.rglob("*.py")) - set((FEATURES / "simulation").rglob("*.py")):
+        assert not any(name.startswith("darkmatter_features.simulation") for name in imported(path)), path
 
 
 def test_public_names_hide_behind_no_module():
-    """Python sets each module as an attribute of its package: one of the same name would take a function's place."""
+    """Python sets each module as an attribute of its package: one of the same name would replace the function."""
     for name in dm.__all__:
         import_module(f"darkmatter_features.{dm._PUBLIC[name]}")
         assert not isinstance(getattr(dm, name), ModuleType), name

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from synthetic import draw_sky, write_features, write_pictures
 
 from classify.cli import COMMANDS
 from classify.config import TrainConfig
 from classify.train import train
+from tests.support.synthetic import draw_sky, write_features, write_pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from drawing import BLUE, ORANGE, PINK, disc
-from naive import shear_sums
 from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.segmentation import segment
-from darkmatter_features.shapes import measure_shapes
-from darkmatter_features.shear import shear_maps
-from darkmatter_features.sky import Sky
-from darkmatter_features.template import LensTemplate
+from darkmatter_features.galaxies.segmentation import segment
+from darkmatter_features.galaxies.shapes import measure_shapes
+from darkmatter_features.io.sky import Sky
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.maps.shear import shear_maps
+from tests.support.drawing import BLUE, ORANGE, PINK, disc
+from tests.support.naive import shear_sums
 
 SIDE = 480
 CENTRE = 239.5

@@ -8,7 +8,7 @@ import pytest
 import darkmatter_features as dm
 from classify.model import LensModel
 from classify.train import train
-from darkmatter_features.batch import extract_dataset
+from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.simulation import simulate_dataset
 
 SEED_SKIES = Path(__file__).parents[2] / "shared" / "seed-skies"

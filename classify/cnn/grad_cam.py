@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from classify.cnn.batch import Batch
 from classify.cnn.device import one_thread
 from classify.cnn.inputs import FieldInput
+from classify.cnn.judge import SecondLook
 from classify.cnn.network import LensNet
-from classify.cnn.second_look import SecondLook
 from classify.cnn.weights import from_bytes
 
 Array = NDArray[np.float64]

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from classify.calibration import LIMIT
 from classify.metrics import accuracy, log_loss
-from darkmatter_features.labels import write_records
+from classify.trees.calibration import LIMIT
+from darkmatter_features.io.labels import write_records
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.evidence import lens_evidence
-from darkmatter_features.extract import report
-from darkmatter_features.shapes import GalaxyCatalog, measure
-from darkmatter_features.sky import Sky, read_sky
-from darkmatter_features.template import LensTemplate
+from darkmatter_features.features.extract import report
+from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
 Floats = NDArray[np.float32]

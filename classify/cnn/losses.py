@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from classify.cnn.batch import Batch
 from classify.cnn.config import CnnConfig
-from darkmatter_features.template import STEP
+from darkmatter_features.lens.template import STEP
 
 SHEAR_UNIT = 0.1
 """Of the shear that the network tells."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-from classify.calibration import LIMIT
+from classify.trees.calibration import LIMIT
 
 Array = NDArray[np.float64]
 

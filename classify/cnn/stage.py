@@ -12,12 +12,12 @@ from classify.cnn import missing
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
-from classify.cnn.second_look import SecondLook
+from classify.cnn.judge import SecondLook
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
-from darkmatter_features.fit import LabelledSkies, fit_template
-from darkmatter_features.template import LensTemplate
-from darkmatter_features.templates import N_PARTS, catalogs_of, read_catalogs
+from darkmatter_features.features.cross_fitting import N_PARTS, catalogs_of, read_catalogs
+from darkmatter_features.lens.fit import LabelledSkies, fit_template
+from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classify.boosting import folds
 from classify.cnn.batch import Batch, turned
 from classify.cnn.checkpoint import Checkpoint
 from classify.cnn.config import CnnConfig
@@ -22,6 +21,7 @@ from classify.cnn.inputs import FieldInput
 from classify.cnn.losses import loss_of
 from classify.cnn.network import LensNet
 from classify.cnn.weights import optimiser_tensors, restore_optimiser, to_bytes
+from classify.trees.boosting import folds
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

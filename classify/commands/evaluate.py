@@ -16,11 +16,11 @@ from classify.commands import (
     tell_failures,
     tell_metrics,
 )  # fmt: skip
-from classify.compiling import MEASURING
+from classify.commands.compilation import MEASURING
+from classify.commands.progress import Progress
 from classify.evaluate import evaluate
 from classify.model import write_json
-from classify.progress import Progress
-from darkmatter_features.dataset import SPLITS
+from darkmatter_features.io.dataset import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from classify.commands import DATA, FEATURES, add_example, add_jobs, check_folder, defaults, say, tell_failures
-from classify.compiling import MEASURING
+from classify.commands.compilation import MEASURING
+from classify.commands.progress import Progress
 from classify.config_file import Config
-from classify.progress import Progress
-from darkmatter_features.batch import extract_dataset
+from darkmatter_features.features.batch import extract_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

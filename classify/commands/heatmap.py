@@ -15,13 +15,13 @@ from classify.commands import (
     say,
     tell_failures,
 )
-from classify.compiling import MEASURING
-from classify.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
+from classify.commands.compilation import MEASURING
+from classify.commands.progress import Progress
 from classify.model import BUNDLE, LensModel
+from classify.plots.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
 from classify.predict import find_skies, model_of
-from classify.progress import Progress
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.scrambles import check_number, peak_p_value
+from darkmatter_features.lens.randomization import check_number, peak_p_value
 
 FOLDER = "heatmaps"
 

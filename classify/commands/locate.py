@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from classify.commands import add_example, add_jobs, check_file, check_folder, defaults, say, tell_failures
-from classify.compiling import LOCATING
-from classify.locations import locate_catalogs
-from classify.progress import Progress
+from classify.commands.compilation import LOCATING
+from classify.commands.progress import Progress
+from darkmatter_features.location.batch import locate_catalogs
 
 OUT = Path("locations.csv")
 COLUMNS = {

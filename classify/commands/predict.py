@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from classify.commands import add_cnn, add_example, add_jobs, check_file, defaults, look_in_words, say, tell_failures
-from classify.compiling import MEASURING
-from classify.explain import in_words
+from classify.commands.compilation import MEASURING
+from classify.commands.progress import Progress
+from classify.explain.contributions import in_words
 from classify.predict import explained_path, predict
-from classify.progress import Progress
 
 OUT = Path("predictions.csv")
 

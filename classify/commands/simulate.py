@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import DATA, add_example, add_jobs, check_folder, defaults, say
-from classify.progress import Progress
+from classify.commands.progress import Progress
 from darkmatter_features.simulation import PRESETS, simulate_dataset
 
 

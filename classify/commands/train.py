@@ -4,15 +4,16 @@ import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 
-from classify.boosting import HistoryLine
 from classify.cnn import MODES
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine
 from classify.commands import FEATURES, RUN, add_example, check_folder, defaults, say, tell_metrics
+from classify.commands.progress import Progress
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
-from classify.progress import Progress
-from classify.train import FeatureTable, train
+from classify.feature_table import FeatureTable
+from classify.train import train
+from classify.trees.boosting import HistoryLine
 
 HEADER = f"{'':>5}   {'log loss':^23}   {'validation':^30}\n" + "   ".join(
     f"{name:>{width}}"

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from classify.cli import DONE, INTERRUPTED
 from classify.commands import FEATURES, add_example, add_jobs, defaults, say
-from classify.compiling import MAPPING
+from classify.commands.compilation import MAPPING
+from classify.commands.progress import Progress
 from classify.config_file import Config, check_measured
-from classify.progress import Progress
-from classify.train import FeatureTable
-from classify.tune import STORAGE, TUNED, Tuned, features_of, tune
-from classify.tune_space import SPACES
+from classify.feature_table import FeatureTable
+from classify.plots.samples import save_figure
+from classify.plots.tuning import draw_search
+from classify.tune.search import STORAGE, TUNED, Tuned, features_of, tune
+from classify.tune.space import SPACES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         progress=progress,
     )
     progress.stop()
+    save_figure(tuned.files[1], draw_search(tuned.section, tuned.trials, tuned.importances, tuned.spans))
     for line in _lines(tuned, args.folder):
         say(line)
     return INTERRUPTED if tuned.is_interrupted else DONE

@@ -10,7 +10,8 @@ from astropy.io.fits import PrimaryHDU
 from PIL import Image
 
 from darkmatter_features import __version__
-from darkmatter_features.dataset import (
+from darkmatter_features.errors import ConfigError, DatasetError
+from darkmatter_features.io.dataset import (
     LAYOUTS,
     SPLITS,
     list_pictures,
@@ -19,11 +20,10 @@ from darkmatter_features.dataset import (
     write_labels,
     write_sky_truth,
 )
-from darkmatter_features.errors import ConfigError, DatasetError
+from darkmatter_features.io.table import written_whole
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
 from darkmatter_features.simulation.survey import survey_sky
-from darkmatter_features.table import written_whole
 from darkmatter_features.workers import parallel
 
 Maker = Callable[[np.random.Generator], SimulatedSky]

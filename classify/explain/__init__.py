@@ -1,0 +1,1 @@
+"""Which columns a verdict comes from: arithmetic only, drawn in `classify.plots`."""

@@ -1,0 +1,78 @@
+"""The feature table that `darkmatter features` writes, as training reads it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from classify.columns import FEATURE_NAMES, select_features
+from darkmatter_features import __version__
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import TableError
+from darkmatter_features.io.table import read_table
+from darkmatter_features.lens.template import LensTemplate
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Labelled feature rows, and how they were measured.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        A row a sky: ``split, sky, label, lens_row, lens_column`` and the features.
+    config, template
+        What they were measured with.
+    dataset : Path
+        The data set they were measured in.
+    """
+
+    frame: pd.DataFrame
+    config: MeasureConfig
+    template: LensTemplate
+    dataset: Path
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "FeatureTable":
+        """Read what `darkmatter features` wrote.
+
+        Raises
+        ------
+        TableError
+            If a file is missing, or they do not belong together or to this version.
+        """
+        path = Path(folder) / "features.parquet"
+        frame, metadata = read_table(path, kind="features")
+        _check(path, "version", metadata.get("version"), __version__)
+        config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
+        template = LensTemplate.read(Path(folder) / "template.json")
+        _check(path, "config", metadata.get("config_fingerprint"), config.fingerprint())
+        _check(path, "template.json", metadata.get("template_fingerprint"), template.fingerprint())
+        missing = [name for name in FEATURE_NAMES if name not in frame.columns]
+        if missing:
+            raise TableError(f"{path}: no column {missing[0]!r}; run `darkmatter features` again")
+        return cls(frame, config, template, Path(metadata["dataset"]))
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Return the rows of a split."""
+        return self.frame[self.frame["split"] == name]
+
+
+def labelled(frame: pd.DataFrame) -> tuple[Array, NDArray[np.int64]]:
+    """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
+    known = np.isfinite(labels_of(frame))
+    return select_features(frame.loc[known, list(FEATURE_NAMES)]), labels_of(frame)[known].astype(np.int64)
+
+
+def labels_of(frame: pd.DataFrame) -> Array:
+    """Return the labels (n,) of rows; nan where unknown."""
+    return np.asarray(frame["label"].to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _check(path: Path, what: str, found: str | None, wanted: str) -> None:
+    if found != wanted:
+        raise TableError(f"{path}: made with {what} {found}, not {wanted}; run `darkmatter features` again")

@@ -1,0 +1,1 @@
+"""Every figure of this package."""

@@ -1,0 +1,1 @@
+"""Boosted trees and the calibration of their log-odds."""

@@ -1,0 +1,122 @@
+"""What can be searched: for each section of the configuration, which settings, between which bounds, how judged.
+
+A further section joins by one entry in `SPACES`.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_expit
+
+from classify.columns import select_features
+from classify.config import TrainConfig
+from classify.config_file import Config
+from classify.feature_table import FeatureTable, labelled
+from classify.trees.boosting import boost
+from darkmatter_features.errors import ConfigError, TableError
+from darkmatter_features.features.rebuild import TrainingSkies
+
+Array = NDArray[np.float64]
+Scorer = Callable[[Config], Array]
+"""From settings to the log loss of each training sky, judged by members that have not learnt from it."""
+
+DIGITS = 3
+"""Of the values that are tried: more would not be told apart."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bounds between which a setting is searched, evenly or evenly in its logarithm."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def around(self, name: str, value: float) -> "Span":
+        """Return the span, widened where the value that the search starts from lies outside.
+
+        Raises
+        ------
+        ConfigError
+            If a logarithm is asked of a value that has none.
+        """
+        if self.is_log and value <= 0:
+            raise ConfigError(f"{name} = {value!r} cannot be searched from; start from a value above 0")
+        return replace(self, low=min(self.low, value), high=max(self.high, value))
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched of one section of the configuration.
+
+    Attributes
+    ----------
+    spans : mapping of str to Span
+        By the name of the setting.
+    scorer : callable
+        Called with the folder of the features and the number of jobs; a context that gives a `Scorer`. The scorer parts
+        the training skies by the seed in ``[train]``, and never looks at the validation split.
+    """
+
+    spans: Mapping[str, Span]
+    scorer: Callable[[Path, int], AbstractContextManager[Scorer]]
+
+
+def rounded(value: Any) -> Any:
+    """Return a value as it is tried: whole numbers as they are, others to `DIGITS` digits."""
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+
+
+@contextmanager
+def boosting_scorer(features: Path, n_jobs: int) -> Iterator[Scorer]:
+    """Judge settings of ``[train]`` by the out-of-fold log-odds of the trees."""
+    rows, labels = _training_rows(features)
+    yield lambda config: _held_out_losses(rows, labels, config.train)
+
+
+@contextmanager
+def maps_scorer(features: Path, n_jobs: int) -> Iterator[Scorer]:
+    """Judge settings of ``[measure]`` that the maps are made with: the skies are mapped again from their catalogues."""
+    table = FeatureTable.read(features).split("training")
+    known = table["label"].notna().to_numpy()
+    labels = table["label"][known].to_numpy(dtype=np.int64)
+    with tempfile.TemporaryDirectory(prefix="darkmatter-tune-") as scratch:
+        skies = TrainingSkies(features, scratch, n_jobs=n_jobs)
+        yield lambda config: _held_out_losses(select_features(skies.rows(config.measure)[known]), labels, config.train)
+
+
+SPACES: dict[str, Space] = {
+    "train": Space(
+        {
+            "learning_rate": Span(0.005, 0.2, is_log=True),
+            "num_leaves": Span(2, 31, is_log=True),
+            "min_data_in_leaf": Span(5, 100, is_log=True),
+            "feature_fraction": Span(0.05, 1.0),
+            "bagging_fraction": Span(0.3, 1.0),
+            "lambda_l2": Span(0.1, 100.0, is_log=True),
+        },
+        boosting_scorer,
+    ),
+    "measure": Space({"smallest_scale": Span(14.0, 56.0, is_log=True), "grid_spacing": Span(5.0, 20.0)}, maps_scorer),
+}
+"""By section of the configuration."""
+
+
+def _training_rows(features: Path) -> tuple[Array, NDArray[np.int64]]:
+    rows, labels = labelled(FeatureTable.read(features).split("training"))
+    if not len(labels):
+        raise TableError(f"{features}: no labelled training skies to search with; give their labels and measure again")
+    return rows, labels
+
+
+def _held_out_losses(rows: Array, labels: NDArray[np.int64], config: TrainConfig) -> Array:
+    """Return the log loss of each training sky that was chosen, (n_chosen,)."""
+    boosted = boost(rows, labels, rows[:0], labels[:0], config=config)
+    signs = np.where(labels[boosted.chosen] == 1, 1.0, -1.0)
+    return np.asarray(-log_expit(signs * boosted.held_out), dtype=np.float64)

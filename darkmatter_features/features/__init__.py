@@ -1,0 +1,1 @@
+"""From maps and evidence to a feature row, and from data sets to feature tables."""

@@ -1,0 +1,246 @@
+"""Every sky of a data set to its tables: in parallel, resumable, and the same at any number of workers."""
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from darkmatter_features import __version__
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import DatasetError, TableError
+from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
+from darkmatter_features.features.extract import Progress, chunks, one_line, report, row_of_catalog
+from darkmatter_features.features.statistics import FEATURES
+from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, GalaxyCatalog, measure
+from darkmatter_features.io.dataset import Dataset, Split
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.io.table import read_table, write_table, written_whole
+from darkmatter_features.lens.fit import LabelledSkies
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.workers import parallel
+
+_NO_GALAXIES = GalaxyCatalog("", (0, 0), *(np.empty(0),) * 9, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8))
+_Mapped = tuple[tuple[int, int], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What became of a data set: how many skies have a row, and (sky, reason) of each that has none."""
+
+    n_skies: int
+    failures: tuple[tuple[str, str], ...]
+
+
+def extract_dataset(
+    data: str | Path,
+    out: str | Path,
+    *,
+    config: MeasureConfig | None = None,
+    n_jobs: int = -1,
+    dask: str | None = None,
+    progress: Progress | None = None,
+) -> Extraction:
+    """Measure every sky of a data set, fit the template, and write the tables.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of a data set, in any layout that :meth:`Dataset.open` knows.
+    out : str or Path
+        Folder for ``catalogs.parquet`` (a row a galaxy), ``features.parquet`` (a row a sky), ``template.json`` and
+        ``failures.csv``. What a killed run had measured is taken up; tables made from the same pictures with the same
+        settings are left as they are.
+    config : MeasureConfig, optional
+        Settings; the defaults when not given.
+    n_jobs : int
+        Worker processes; -1 for one a core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers, which must see the same files, do it instead.
+    progress : callable, optional
+        Called with (skies done, skies in all).
+
+    Raises
+    ------
+    DatasetError
+        If the folder holds no data set, or no sky of it can be measured.
+    """
+    dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
+    files = [file for split in dataset.splits for file in split.files]
+    key = _dataset_key(dataset, files, config)
+    if (done := _already_there(out, key)) is not None:
+        return done
+    workers = partial(parallel, n_jobs=n_jobs, dask=dask)
+    parts = _measured_parts(dataset.root, files, out / ".parts", config, workers, progress)
+    failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
+    _write_failures(out / "failures.csv", failures)
+    if len(failures) == len(files):
+        shutil.rmtree(out / ".parts")
+        raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
+    catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
+    galaxies = _of_training(dataset, catalogs)
+    templates = Templates.fit(_template_skies(dataset, galaxies), galaxies, out / ".parts", workers)
+    template = templates.whole
+    rows = map_parts(parts, templates, config, workers)
+    provenance = {
+        "config": config.to_dict(),
+        "config_fingerprint": config.fingerprint(),
+        "version": __version__,
+    }
+    write_table(out / "catalogs.parquet", catalogs, kind="catalogs", metadata=provenance)
+    template.write(out / "template.json")
+    provenance |= {
+        "dataset": str(dataset.root.resolve()),
+        "template_fingerprint": template.fingerprint(),
+        "key": key,
+    }
+    write_table(out / "features.parquet", _feature_table(dataset, rows), kind="features", metadata=provenance)
+    shutil.rmtree(out / ".parts")
+    return Extraction(len(rows), failures)
+
+
+def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
+    """Return a name for what these pictures give with these settings: it changes when a picture does."""
+    stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    columns = [*CATALOG_COLUMNS, *(feature.name for feature in FEATURES)]
+    text = json.dumps([__version__, config.fingerprint(), columns, stats])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
+    """Return a name for all that the tables of a data set hold: its place, pictures, labels and lens positions."""
+    known = [
+        (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())
+        for split in dataset.splits
+    ]
+    text = json.dumps([str(dataset.root.resolve()), _key(dataset.root, files, config), known])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _already_there(out: Path, key: str) -> Extraction | None:
+    """Return what an earlier run came to, if all its files are there and it was of the same data and settings."""
+    try:
+        table, metadata = read_table(out / "features.parquet", kind="features")
+        read_catalogs(out / "catalogs.parquet")
+        template = LensTemplate.read(out / "template.json")
+        with (out / "failures.csv").open(newline="", encoding="utf-8") as lines:
+            failures = tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))
+    except (TableError, OSError, KeyError):
+        return None
+    is_same = (metadata.get("key"), metadata.get("template_fingerprint")) == (key, template.fingerprint())
+    return Extraction(len(table), failures) if is_same else None
+
+
+def _measured_parts(
+    root: Path,
+    files: Sequence[Path],
+    folder: Path,
+    config: MeasureConfig,
+    workers: Workers,
+    progress: Progress | None,
+) -> list[Path]:
+    """Measure chunk by chunk into tables of their own, but for those that an earlier run left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [(chunk, folder / f"{_key(root, chunk, config)}.parquet") for chunk in chunks(files)]
+    missing = [(chunk, part) for chunk, part in parts if not part.exists()]
+    n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
+    report(progress, n_done, len(files))
+    tasks = [(root, chunk, part, config) for chunk, part in missing]
+    for n_measured in workers(_measure_part, tasks):
+        n_done += n_measured
+        report(progress, n_done, len(files))
+    return [part for _, part in parts]
+
+
+def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig) -> int:
+    catalogs, failures = {}, []
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        try:
+            catalogs[name] = measure(read_sky(file), config)
+        except Exception as error:
+            failures.append((name, one_line(error)))
+    write_table(part, _catalog_table(catalogs), kind="part", metadata={"failures": failures})
+    return len(files)
+
+
+def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
+    """Return catalogues below each other, each galaxy with its sky's name and shape; of none, every column."""
+    number = [len(catalog) for catalog in catalogs.values()]
+    n_rows, n_columns = np.array([catalog.shape for catalog in catalogs.values()], dtype=np.int32).reshape(-1, 2).T
+    measured = [_NO_GALAXIES.columns(), *(catalog.columns() for catalog in catalogs.values())]
+    columns = {
+        "sky": pd.array(np.repeat(list(catalogs), number), dtype="str"),
+        "n_rows": np.repeat(n_rows, number),
+        "n_columns": np.repeat(n_columns, number),
+    }
+    return pd.DataFrame({**columns, **{name: np.concatenate([own[name] for own in measured]) for name in measured[0]}})
+
+
+def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:
+    """Return the galaxies of the training split, or of the validation split where there is no other."""
+    split = dataset.training or dataset.splits[0]
+    return catalogs[catalogs["sky"].isin([dataset.relative(file) for file in split.files])]
+
+
+def _template_skies(dataset: Dataset, galaxies: pd.DataFrame) -> LabelledSkies:
+    """Return the skies that a template is fitted to, of their galaxies."""
+    split = dataset.training or dataset.splits[0]
+    places = {dataset.relative(file): k for k, file in enumerate(split.files)}
+    measured = list(catalogs_of(galaxies))
+    index = np.array([places[catalog.name] for catalog in measured], dtype=np.int64)
+    labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
+    lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
+    rows, columns = np.array(lenses, dtype=np.float64).reshape(-1, 2).T
+    return LabelledSkies(measured, labels[index], rows, columns)
+
+
+def map_parts(
+    parts: Sequence[Path], templates: Templates, config: MeasureConfig, workers: Workers
+) -> dict[str, _Mapped]:
+    """Return the picture's shape and the feature row of every sky, by name."""
+    rows: dict[str, _Mapped] = {}
+    for mapped in workers(_map_part, [(part, templates, config) for part in parts]):
+        rows |= mapped
+    return rows
+
+
+def _map_part(part: Path, templates: Templates, config: MeasureConfig) -> dict[str, _Mapped]:
+    rows: dict[str, _Mapped] = {}
+    for catalog in catalogs_of(read_table(part, kind="part")[0]):
+        row = row_of_catalog(catalog, template=templates.of(catalog.name), config=config)
+        rows[catalog.name] = catalog.shape, row
+    return rows
+
+
+def _feature_table(dataset: Dataset, rows: dict[str, _Mapped]) -> pd.DataFrame:
+    return pd.concat([_split_table(dataset, split, rows) for split in dataset.splits], ignore_index=True)
+
+
+def _split_table(dataset: Dataset, split: Split, rows: dict[str, _Mapped]) -> pd.DataFrame:
+    names = [dataset.relative(file) for file in split.files]
+    kept = [k for k, name in enumerate(names) if name in rows]
+    labels = pd.array([pd.NA] * len(kept) if split.labels is None else split.labels[kept], dtype="Int8")
+    lenses = np.array([split.lens_position(k, rows[names[k]][0]) for k in kept]).reshape(len(kept), 2)
+    columns = {"split": split.name, "sky": [names[k] for k in kept], "label": labels}
+    values = np.array([rows[names[k]][1] for k in kept]).reshape(len(kept), len(FEATURES))
+    return pd.concat(
+        [
+            pd.DataFrame(columns),
+            pd.DataFrame(lenses, columns=["lens_row", "lens_column"]),
+            pd.DataFrame(values, columns=[feature.name for feature in FEATURES]),
+        ],
+        axis=1,
+    )
+
+
+def _write_failures(path: Path, failures: Iterable[tuple[str, str]]) -> None:
+    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines).writerows([("sky", "error"), *failures])

@@ -1,0 +1,1 @@
+"""Compiled loops over the pixels of an image and of its segments."""

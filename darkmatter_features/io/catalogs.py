@@ -1,0 +1,248 @@
+"""Shape catalogues made elsewhere: from a table of any usual kind to positions and ellipticities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.errors import TableError
+from darkmatter_features.io.catalog_files import listed, read_columns
+
+MIN_GALAXIES = 10
+"""Fewer say nothing of a shear: at a scatter of 0.25 their mean ellipticity is known to 0.08 per component."""
+
+MAX_RADIUS = 10.0
+"""Degrees from the centre of a field: what lies there, a tangent plane shears by 0.008."""
+
+_FIRST = ("e{}", "e_{}", "g{}", "g_{}", "gamma{}", "gamma_{}", "ell{}", "ell_{}", "ellip{}", "ellipticity{}")
+_SECOND = ("ellipticity_{}", "eps{}", "epsilon{}", "epsilon_{}", "shear{}", "shear_{}")
+_PLACE = ("{}", "{}_image", "{}win_image", "{}_pix", "{}pix", "{}_pixel", "{}c", "{}_c", "{}cen", "{}_cen", "{}pos")
+_CENTRE = ("{}_center", "{}_centre", "{}centroid", "{}_centroid", "{}_pos")
+_WEIGHT = ("weight", "weights", "w", "wt", "shape_weight", "shapeweight", "lensfit_weight", "w_iv", "lens_weight")
+USUAL: dict[str, tuple[str, ...]] = {
+    **{axis: tuple(name.format(axis) for name in _PLACE + _CENTRE) for axis in "xy"},
+    **{f"e{k}": tuple(name.format(k) for name in _FIRST + _SECOND) for k in (1, 2)},
+    "weight": _WEIGHT,
+    "size": ("size", "flux_radius", "r_half", "half_light_radius", "scalelength"),
+    "ra": ("ra", "raj2000", "ra_j2000", "alpha_j2000", "alphawin_j2000", "alpha", "ra_deg"),
+    "dec": ("dec", "dej2000", "dec_j2000", "decj2000", "delta_j2000", "deltawin_j2000", "delta", "dec_deg", "decl"),
+}
+"""What columns are usually called, in small letters, by what they hold."""
+
+
+@dataclass(frozen=True)
+class ShapeCatalog:
+    """Positions and ellipticities of galaxies, one element a galaxy in each array.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, for messages and tables.
+    x, y : (n,) float64 arrays
+        Positions in the catalogue's own unit; or, out of RA and Dec, in arcmin to the west and to the north of the
+        field's centre, as in a picture with north up and east left.
+    e1, e2 : (n,) float64 arrays
+        Ellipticity ``(a - b) / (a + b) exp(2i phi)``, phi from +x towards +y.
+    weight : (n,) float64 array or None
+        Positive; None where the table has none.
+    size : (n,) float64 array or None
+        As in the table.
+    ra, dec : (n,) float64 arrays or None, degrees
+        As in the table.
+    bounds : (float, float, float, float)
+        Least and greatest x, then y: the field that a lens is searched for in.
+    wcs : astropy.wcs.WCS or None
+        From x and y (origin 0) to RA and Dec, where x and y were made of them.
+    n_dropped : int
+        Rows left out: without position, ellipticity or weight, of ``|e| >= 1``, or of a weight not above 0.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    e1: NDArray[np.float64]
+    e2: NDArray[np.float64]
+    weight: NDArray[np.float64] | None
+    size: NDArray[np.float64] | None
+    ra: NDArray[np.float64] | None
+    dec: NDArray[np.float64] | None
+    bounds: tuple[float, float, float, float]
+    wcs: Any = None
+    n_dropped: int = 0
+
+    def __post_init__(self) -> None:
+        for column in (self.x, self.y, self.e1, self.e2, self.weight, self.size, self.ra, self.dec):
+            if column is not None:
+                column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return self.x.size
+
+
+def read_catalog(
+    path: str | Path,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    e1: str | None = None,
+    e2: str | None = None,
+    weight: str | None = None,
+    size: str | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    flip_e2: bool = False,
+) -> ShapeCatalog:
+    """Read a catalogue of galaxy shapes.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV, ECSV, FITS or Parquet table; see :func:`~darkmatter_features.io.catalog_files.read_columns`.
+    x, y, e1, e2, weight, size, ra, dec : str, optional
+        Names of the columns, capitals or not. Those not given are guessed from :data:`USUAL`; weight, size, and
+        either x and y or RA and Dec (degrees) may be missing. x and y win over RA and Dec unless only the latter are
+        given by name.
+    flip_e2 : bool
+        Turn the sign of e2: for shapes measured with x to the east beside positions with x to the west, or the like.
+
+    Returns
+    -------
+    ShapeCatalog
+        Of the rows that can be used; it says how many could not.
+
+    Raises
+    ------
+    TableError
+        Where the table cannot be read, lacks a column or has two that a guess could mean, or holds fewer than 10
+        usable galaxies or no field.
+
+    Notes
+    -----
+    Shapes are taken in the frame of x and y. Out of RA and Dec that frame is x to the west and y to the north: e1 > 0
+    lies east-west, e2 > 0 south-east to north-west. Positions are projected gnomonically about their mean direction
+    (Calabretta & Greisen 2002, TAN). That meridians converge is left out: it turns shapes by less than a degree where
+    ``width tan(dec) < 2 degrees``. Distortions ``(a^2 - b^2) / (a^2 + b^2)`` are about twice this ellipticity.
+
+    Examples
+    --------
+    >>> catalog = read_catalog("shapes.fits", e1="E1_CORR", e2="E2_CORR")  # doctest: +SKIP
+    >>> len(catalog), catalog.n_dropped  # doctest: +SKIP
+    (5210, 37)
+    """
+    path = Path(path)
+    given = {"x": x, "y": y, "e1": e1, "e2": e2, "weight": weight, "size": size, "ra": ra, "dec": dec}
+    named = {key: name for key, name in given.items() if name is not None}
+    columns = read_columns(path, lambda names: _choose(path, names, named))
+    if flip_e2:
+        columns["e2"] = -columns["e2"]
+    columns, n_dropped = _usable(path, columns)
+    columns, wcs = (columns, None) if "x" in columns else _projected(path, columns)
+    kept = {key: columns.get(key) for key in given}
+    return ShapeCatalog(name=path.name, bounds=_bounds(path, columns), wcs=wcs, n_dropped=n_dropped, **kept)  # type: ignore[arg-type]
+
+
+def _choose(path: Path, names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
+    """Return which column holds what; what the table lacks and need not have is left out."""
+    chosen = {key: _named(path, names, key, name) for key, name in named.items()}
+    on_sky = bool({"ra", "dec"} & named.keys()) and not {"x", "y"} & named.keys()
+    for key in USUAL.keys() - chosen.keys() - ({"x", "y"} if on_sky else set()):
+        guess = _guessed(path, names, key)
+        if guess is not None:
+            chosen[key] = guess
+    _check_complete(path, names, chosen, on_sky=on_sky)
+    return {key: chosen[key] for key in USUAL if key in chosen}
+
+
+def _named(path: Path, names: Sequence[str], key: str, wanted: str) -> str:
+    """Return the column called `wanted`, exactly or else but for capitals."""
+    alike = [wanted] if wanted in names else [name for name in names if name.lower() == wanted.lower()]
+    if len(alike) != 1:
+        found = f"{len(alike)} columns {listed(alike)}" if alike else f"no column {wanted}"
+        raise TableError(f"{path} has {found} for {key}; name one of: {listed(names)}")
+    return alike[0]
+
+
+def _guessed(path: Path, names: Sequence[str], key: str) -> str | None:
+    """Return the one column that is usually called so; None where there is none."""
+    alike = [name for name in names if name.lower() in USUAL[key]]
+    if len(alike) > 1:
+        raise TableError(f"{path} has {len(alike)} columns that may be {key}: {listed(alike)}; name one, {key}=...")
+    return alike[0] if alike else None
+
+
+def _check_complete(path: Path, names: Sequence[str], chosen: dict[str, str], *, on_sky: bool) -> None:
+    """Check that there are positions and ellipticities; leave out half a position that is not needed."""
+
+    def lack(key: str, what: str) -> NoReturn:
+        raise TableError(f"{path} has no column that may be {what}; name one, {key}=..., of: {listed(names)}")
+
+    for key in ("e1", "e2"):
+        if key not in chosen:
+            lack(key, key)
+    pairs = [pair for pair in (("x", "y"), ("ra", "dec")) if chosen.keys() >= set(pair)]
+    if not pairs or (on_sky and ("ra", "dec") not in pairs):
+        key = next(key for key in (("ra", "dec") if on_sky else ("x", "y")) if key not in chosen)
+        lack(key, key if on_sky else f"{key} (nor both of RA and Dec)")
+    for key in {"x", "y", "ra", "dec"} & chosen.keys() - {key for pair in pairs for key in pair}:
+        del chosen[key]
+
+
+def _usable(path: Path, columns: dict[str, NDArray[np.float64]]) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """Leave out rows that say nothing; return the others and how many went."""
+    needed = ("x", "y") if "x" in columns else ("ra", "dec")
+    ellipticity = np.hypot(columns["e1"], columns["e2"])
+    good = np.isfinite(columns[needed[0]]) & np.isfinite(columns[needed[1]]) & (ellipticity < 1.0)
+    if "weight" in columns:
+        good &= np.isfinite(columns["weight"]) & (columns["weight"] > 0)
+    n_good, n_rows = int(good.sum()), good.size
+    if n_good < MIN_GALAXIES:
+        raise TableError(
+            f"{path}: {n_good} of {n_rows} rows have a position, |e| < 1 and, if any, a weight above 0; "
+            f"{MIN_GALAXIES} are needed: look at the columns named"
+        )
+    return {key: values[good] for key, values in columns.items()}, n_rows - n_good
+
+
+def _bounds(path: Path, columns: Mapping[str, NDArray[np.float64]]) -> tuple[float, float, float, float]:
+    x, y = columns["x"], columns["y"]
+    bounds = float(x.min()), float(x.max()), float(y.min()), float(y.max())
+    if bounds[0] == bounds[1] or bounds[2] == bounds[3]:
+        raise TableError(
+            f"{path}: all galaxies lie on one line, x {bounds[:2]} and y {bounds[2:]}; name others, x=... y=..."
+        )
+    return bounds
+
+
+def _projected(path: Path, columns: dict[str, NDArray[np.float64]]) -> tuple[dict[str, NDArray[np.float64]], Any]:
+    """Add x and y, arcmin on the tangent plane, and return the projection."""
+    from astropy.wcs import WCS
+
+    ra, dec = columns["ra"], columns["dec"]
+    if np.abs(dec).max() > 90 or np.abs(ra).max() > 360:
+        raise TableError(
+            f"{path}: RA reaches {np.abs(ra).max():g} and Dec {np.abs(dec).max():g}; degrees are wanted, ra=... dec=..."
+        )
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = _mean_direction(path, ra, dec)
+    wcs.wcs.crpix = [1.0, 1.0]
+    wcs.wcs.cdelt = [-1.0 / 60.0, 1.0 / 60.0]
+    x, y = wcs.wcs_world2pix(ra, dec, 0)
+    return {**columns, "x": np.array(x), "y": np.array(y)}, wcs
+
+
+def _mean_direction(path: Path, ra: NDArray[np.float64], dec: NDArray[np.float64]) -> tuple[float, float]:
+    """Return RA and Dec, degrees, of the mean of unit vectors, from which none is far."""
+    a, d = np.deg2rad(ra), np.deg2rad(dec)
+    directions = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
+    mean = directions.mean(axis=1)
+    mean /= max(float(np.linalg.norm(mean)), np.finfo(np.float64).tiny)
+    radius = float(np.rad2deg(np.arccos(np.clip(mean @ directions, -1.0, 1.0).min())))
+    if radius > MAX_RADIUS:
+        raise TableError(
+            f"{path} reaches {radius:.0f} degrees from its centre, a plane {MAX_RADIUS:g}; cut fields out of it"
+        )
+    return float(np.rad2deg(np.arctan2(mean[1], mean[0]))) % 360.0, float(np.rad2deg(np.arcsin(mean[2])))

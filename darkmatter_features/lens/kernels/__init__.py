@@ -1,0 +1,1 @@
+"""Compiled likelihoods of a lens."""

@@ -1,0 +1,250 @@
+"""The log likelihood ratio of a catalogue: with a lens at a centre, over without one."""
+
+from typing import Any
+
+import numpy as np
+
+from darkmatter_features.numerics.jit import compiled
+
+# Shears are kept below this: beyond 1 an image would be of the other parity.
+MAX_SHEAR = 0.95
+# Up to this shear a polynomial of second order serves.
+WEAK = 0.06
+
+
+@compiled
+def log_density(table: Any, kind: Any, e1: Any, e2: Any) -> Any:
+    """Return log p0(e) by bilinear interpolation in `table` (n_kinds, n, n), whose nodes span [-1, 1] in e1 and e2."""
+    n = table.shape[1]
+    u = min(max((e1 + 1.0) * 0.5 * (n - 1), 0.0), n - 1.000001)
+    v = min(max((e2 + 1.0) * 0.5 * (n - 1), 0.0), n - 1.000001)
+    i, j = int(u), int(v)
+    u -= i
+    v -= j
+    low = table[kind, i, j] * (1.0 - u) + table[kind, i + 1, j] * u
+    high = table[kind, i, j + 1] * (1.0 - u) + table[kind, i + 1, j + 1] * u
+    return low * (1.0 - v) + high * v
+
+
+@compiled
+def sheared_density(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
+    """Return log of p0(e_s) |de_s/de|^2, with e_s = (e - g) / (1 - g* e) the ellipticity before the shear."""
+    a, b = e1 - g1, e2 - g2
+    c, d = 1.0 - g1 * e1 - g2 * e2, g2 * e1 - g1 * e2
+    inverse = 1.0 / (c * c + d * d)
+    s1, s2 = (a * c + b * d) * inverse, (b * c - a * d) * inverse
+    jacobian = (1.0 - g1 * g1 - g2 * g2) * inverse
+    return log_density(table, kind, s1, s2) + 2.0 * np.log(jacobian)
+
+
+@compiled
+def log_ratio(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
+    """Return log of p0(e_s) |de_s/de|^2 / p0(e)."""
+    return sheared_density(table, kind, e1, e2, g1, g2) - log_density(table, kind, e1, e2)
+
+
+@compiled
+def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
+    """Fill `ratios` (n, n_angles + 1, n_shears): each galaxy's log ratio for `shears`, ascending, in all directions.
+
+    `table` holds log [p0(e) (1 - |e|^2)^2], the density by the area of the disc that no shear changes: with it the
+    ratio of densities needs no jacobian. Angle j is the one of :func:`direction` j; the last is the first again. Where
+    shears are weak, a polynomial of second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
+    """
+    n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, WEAK)
+    exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
+    directions = [direction(4.0 * j / n_angles) for j in range(n_angles)]
+    g = np.empty((2, n_angles * exact.size))
+    values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
+    before = np.empty(shears.size, dtype=ratios.dtype)
+    ahead, behind = np.empty_like(before), np.empty_like(before)
+    _off_the_chord(shears, ahead, behind)
+    for k in range(e1.size):
+        own, density = ratios[k], table[kind[k]]
+        _in_all_directions(exact, response[kind[k]], directions, g)
+        _unsheared_log_densities(density, e1[k], e2[k], g, corner, rest, values)
+        unlensed = log_density(table, kind[k], e1[k], e2[k])
+        for j in range(n_angles):
+            first = j * exact.size
+            half, full = values[first] - unlensed, values[first + 1] - unlensed
+            linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
+            for i in range(n_weak):
+                own[j, i] = shears[i] * (linear + shears[i] * square)
+            for i in range(n_weak, shears.size):
+                own[j, i] = values[first + 2 + i - n_weak] - unlensed
+        _sharpen(own, ahead, behind, before)
+
+
+@compiled
+def _in_all_directions(shears: Any, response: Any, directions: Any, g: Any) -> None:
+    """Fill `g` (2, n_directions n_shears) with both components of the shears in each of the directions."""
+    n = shears.size
+    for j in range(len(directions)):
+        cos, sin = directions[j]
+        for i in range(n):
+            shear = min(shears[i] * response, MAX_SHEAR)
+            g[0, j * n + i], g[1, j * n + i] = shear * cos, shear * sin
+
+
+@compiled
+def _unsheared_log_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest: Any, values: Any) -> None:
+    """Fill `values` (n,) from `table` at the ellipticities that one galaxy had before shears `g` (2, n).
+
+    First what needs no look-up, for all, so that it vectorises: `corner` (n,) holds the node before each place in
+    `table`, flattened, and `rest` (2, n) how far beyond it lies.
+    """
+    side, flat = table.shape[0], table.ravel()
+    half, last = 0.5 * (side - 1), side - 1 - 1e-6
+    for i in range(values.size):
+        g1, g2 = g[0, i], g[1, i]
+        a, b = e1 - g1, e2 - g2
+        c, d = 1.0 - g1 * e1 - g2 * e2, g2 * e1 - g1 * e2
+        inverse = 1.0 / (c * c + d * d)
+        u = min(max(((a * c + b * d) * inverse + 1.0) * half, 0.0), last)
+        v = min(max(((b * c - a * d) * inverse + 1.0) * half, 0.0), last)
+        rest[0, i], rest[1, i] = u - np.int64(u), v - np.int64(v)
+        corner[i] = np.int64(u) * side + np.int64(v)
+    for i in range(values.size):
+        k = corner[i]
+        low = flat[k] + rest[0, i] * (flat[k + side] - flat[k])
+        high = flat[k + 1] + rest[0, i] * (flat[k + side + 1] - flat[k + 1])
+        values[i] = low + rest[1, i] * (high - low)
+
+
+@compiled
+def _sharpen(own: Any, ahead: Any, behind: Any, before: Any) -> None:
+    """Make `own` (n_angles + 1, n_shears), whose last angle is the first, right in the mean when read linearly.
+
+    Between nodes the chord of a curve lies off it by 1/12 of its second difference in the mean: so much comes off,
+    along shears, by the weights of :func:`_off_the_chord`, and then around. `before` (n_shears,) is to work with.
+    """
+    n_angles, n_shears = own.shape[0] - 1, own.shape[1]
+    for j in range(n_angles):
+        before[:] = own[j]
+        for i in range(1, n_shears - 1):
+            own[j, i] -= ahead[i] * (before[i + 1] - before[i]) - behind[i] * (before[i] - before[i - 1])
+    before[:], own[n_angles] = own[n_angles - 1], own[0]
+    for j in range(n_angles):
+        for i in range(n_shears):
+            here = own[j, i]
+            own[j, i] = here - (before[i] - 2.0 * here + own[j + 1, i]) / 12.0
+            before[i] = here
+    own[n_angles] = own[0]
+
+
+@compiled
+def _off_the_chord(nodes: Any, ahead: Any, behind: Any) -> None:
+    """Fill the weights (n,) of the differences ahead and behind in 1/12 of a curve's second difference at `nodes`.
+
+    Where nodes are uneven that is its second derivative times both steps; those at the ends have none.
+    """
+    ahead[:], behind[:] = 0.0, 0.0
+    for i in range(1, nodes.size - 1):
+        down, up = nodes[i] - nodes[i - 1], nodes[i + 1] - nodes[i]
+        ahead[i], behind[i] = down / (6.0 * (up + down)), up / (6.0 * (up + down))
+
+
+@compiled
+def direction(turn: Any) -> Any:
+    """Return cosine and sine of the direction that is `turn`, of 4, around the square |x| + |y| = 1."""
+    quarter = turn % 4.0
+    across = 1.0 - quarter if quarter < 2.0 else quarter - 3.0
+    up = (1.0 - abs(across)) * (1.0 if quarter < 2.0 else -1.0)
+    length = np.sqrt(across * across + up * up)
+    return across / length, up / length
+
+
+@compiled
+def _polar(x: Any, y: Any, columns: Any, rows: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
+    """Fill `radius` (m,), in steps of the profiles, and `turn` (m,), the direction of the shear at (x, y).
+
+    The shear about (row, column) is tangential: along -exp(2i phi); its direction is a place among `n_angles` on the
+    square |x| + |y| = 1, as in :func:`direction`, the end included. No branches, so that it vectorises.
+    """
+    for m in range(rows.size):
+        dx, dy = x - columns[m], y - rows[m]
+        cos, sin = dy * dy - dx * dx, -2.0 * dx * dy
+        across = cos / (abs(cos) + abs(sin) + 1e-12)
+        radius[m] = np.sqrt(dx * dx + dy * dy) * per_pixel + 0.5
+        turn[m] = (1.0 - across if sin >= 0.0 else 3.0 + across) * (0.25 * n_angles)
+
+
+@compiled
+def lens_likelihood(
+    x: Any, y: Any, ratios: Any, places: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+) -> None:
+    """Fill `likelihood` (m, n_profiles, n_amplitudes): log ratio of the shapes for a lens at each (columns, rows).
+
+    `places` (n_profiles, n_radii, n_amplitudes), radii `step` apart, holds where among the tabulated shears that of
+    each amplitude lies, linear between two of them; negative where there is none. Galaxy by galaxy, so that the ratios
+    of one stay at hand.
+    """
+    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], places.shape[2]
+    radius, turn = np.empty(rows.size, dtype=np.int32), np.empty(rows.size, dtype=np.float32)
+    likelihood[:] = 0.0
+    for k in range(x.size):
+        _polar(x[k], y[k], columns, rows, 1.0 / step, n_angles, radius, turn)
+        for p in range(places.shape[0]):
+            for m in range(rows.size):
+                r = radius[m]
+                if r >= n_radii or places[p, r, 0] < 0.0:
+                    continue
+                j = min(int(turn[m]), n_angles - 1)
+                between = turn[m] - np.float32(j)
+                for a in range(n_amplitudes):
+                    i = int(places[p, r, a])
+                    part = places[p, r, a] - np.float32(i)
+                    low = ratios[k, j, i] + part * (ratios[k, j, i + 1] - ratios[k, j, i])
+                    high = ratios[k, j + 1, i] + part * (ratios[k, j + 1, i + 1] - ratios[k, j + 1, i])
+                    likelihood[m, p, a] += low + between * (high - low)
+
+
+@compiled
+def count_likelihood(
+    x: Any, y: Any, kind: Any, log_counts: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+) -> None:
+    """Fill `likelihood` (m,) with sum(log n(r_i)) about each centre, n of a galaxy's `kind` with nodes `step` apart.
+
+    The nearest node counts, beyond the end the last one.
+    """
+    last = log_counts.shape[1] - 1
+    place = np.empty(rows.size, dtype=np.uint32)
+    likelihood[:] = 0.0
+    for k in range(x.size):
+        own = log_counts[kind[k]]
+        for m in range(rows.size):
+            dx, dy = x[k] - columns[m], y[k] - rows[m]
+            place[m] = np.int32(min(np.sqrt(dx * dx + dy * dy) / step + 0.5, last))
+        for m in range(rows.size):
+            likelihood[m] += own[place[m]]
+
+
+@compiled
+def read_lattice(lattice: Any, rows: Any, columns: Any, values: Any) -> None:
+    """Fill `values` (m, n) from `lattice` (n_rows, n_columns, n), bilinearly, at places (m,) in units of its nodes."""
+    for m in range(rows.size):
+        i = min(max(int(rows[m]), 0), lattice.shape[0] - 2)
+        j = min(max(int(columns[m]), 0), lattice.shape[1] - 2)
+        down, across = min(max(rows[m] - i, 0.0), 1.0), min(max(columns[m] - j, 0.0), 1.0)
+        for a in range(lattice.shape[2]):
+            above = lattice[i, j, a] + across * (lattice[i, j + 1, a] - lattice[i, j, a])
+            below = lattice[i + 1, j, a] + across * (lattice[i + 1, j + 1, a] - lattice[i + 1, j, a])
+            values[m, a] = above + down * (below - above)
+
+
+@compiled
+def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
+    """Fill `means` (m,) with the log of the mean of exp(`values`) (m, n), by `weights` (n,) that sum to 1."""
+    for m in range(values.shape[0]):
+        largest = values[m].max()
+        total = 0.0
+        for i in range(weights.size):
+            total += weights[i] * np.exp(values[m, i] - largest)
+        means[m] = largest + np.log(total)
+
+
+@compiled
+def log_ratios(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any, ratios: Any) -> None:
+    """Fill `ratios` (n,) with the log ratio of each galaxy, each with a shear of its own."""
+    for k in range(e1.size):
+        ratios[k] = log_ratio(table, kind[k], e1[k], e2[k], g1[k], g2[k])

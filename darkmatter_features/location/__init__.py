@@ -1,0 +1,1 @@
+"""The lens of a shape catalogue made elsewhere: position, significance, figure."""

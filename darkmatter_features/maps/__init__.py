@@ -1,0 +1,1 @@
+"""From a catalogue of galaxies to maps of tangential and cross shear."""

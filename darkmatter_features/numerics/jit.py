@@ -1,0 +1,60 @@
+"""The one decorator of the compiled inner loops, and the cache that keeps their machine code.
+
+Kernels take arrays, records and scalars, are serial and check nothing. Each trusts its caller, fills arrays that were
+passed in, and has an obvious slow twin in the tests. None uses ``fastmath``: the same input gives the same bits on
+every machine and at any number of workers.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+
+def sources_digest(package: Path) -> str:
+    """Return 64 hexadecimal digits that change when the source of any kernel in a package does.
+
+    Parameters
+    ----------
+    package : Path
+        Root folder. Kernels are the modules named ``kernels.py`` and those in folders named ``kernels``.
+    """
+    modules = sorted([*package.rglob("kernels.py"), *package.rglob("kernels/*.py")])
+    digest = hashlib.sha256()
+    for path in modules:
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = sources_digest(Path(__file__).parents[1])
+"""Digest of the sources of all kernels in this package."""
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]  # Numba has no types
+    """Machine code on disk, keyed by the digest of all kernel sources.
+
+    Numba's own key covers the file a kernel stands in, but not the kernels it calls: without the digest, a change in
+    one file leaves callers in others with the old code inside. Code of other digests stays on disk and is not read.
+    """
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), SOURCES)
+
+    def holds_code(self) -> bool:
+        """Return whether machine code of the present sources is on disk."""
+        return any(key[-1] == SOURCES for key in self._cache_file._load_index())
+
+
+def compiled(kernel: Callable[..., Any]) -> Any:
+    """Return the compiled form of a function, its machine code cached on disk. Use as a decorator."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(kernel)
+    dispatcher._cache = KernelCache(kernel)
+    return dispatcher
+
+
+def is_cached(kernel: Any) -> bool:
+    """Return whether the first call of a kernel can load its machine code instead of waiting for the compiler."""
+    return bool(kernel._cache.holds_code())

@@ -1,0 +1,1 @@
+"""Figures of a sky and of a template."""

@@ -1,0 +1,177 @@
+"""The Bayes limit of the accuracy benchmark: its likelihood against plain sums, and its odds against chance."""
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from oracle import limit
+from oracle import limit_tables as tables
+
+from darkmatter_features.simulation import lensing, seed, simulate_dataset
+from darkmatter_features.simulation.population import lensed
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tables.limit_model(n_strengths=8)
+
+
+def thin_catalogues(n, share, rng):
+    """Catalogues, every other one with a lens, of which a share of the galaxies is kept; and the labels."""
+    labels = np.arange(n) % 2
+    skies = []
+    for label in labels:
+        sky = tables.smeared(tables.draw_catalogue(rng, lensed=bool(label)), rng)
+        keep = rng.random(len(sky["x"])) < share
+        skies.append({name: sky[name][keep] for name in ("x", "y", "e1", "e2")})
+    return skies, labels
+
+
+def density_at(table, e):
+    u, v = e.real / tables.E_STEP + tables.E_HALF, e.imag / tables.E_STEP + tables.E_HALF
+    i, j = math.floor(u), math.floor(v)
+    corners = [(j, i, (1 - v + j) * (1 - u + i)), (j, i + 1, (1 - v + j) * (u - i))]
+    corners += [(j + 1, i, (v - j) * (1 - u + i)), (j + 1, i + 1, (v - j) * (u - i))]
+    return sum(table[row, column] * weight for row, column, weight in corners)
+
+
+@cache
+def source_counts():
+    return tables._source_counts(tables.N_SIZES)
+
+
+def naive_log_factor(model, strength, dx, dy, e):
+    """Log of one galaxy's factor, its shear from the drawn stretches, its density from the lens equation."""
+    lens, r, phi = tables.halo(strength), math.hypot(dx, dy), math.atan2(dy, dx)
+    radii = np.array([r - 1e-4, r + 1e-4])
+    beta = radii * (1 - lens.mean_convergence(radii))
+    if beta[0] < 0:
+        return -math.inf
+    total = 0.0
+    for rho, log_luminosity, brighter in source_counts():
+        tangential, radial = (float(s[0]) for s in lensing.stretches(lens, np.array([r]), np.array([rho])))
+        number = np.diff(beta**2)[0] / np.diff(radii**2)[0]
+        number *= np.interp(-math.log(tangential * radial), log_luminosity, brighter)
+        g = (radial - tangential) / (radial + tangential) * complex(math.cos(2 * phi), math.sin(2 * phi))
+        source = (e - g) / (1 - g.conjugate() * e)
+        jacobian = ((1 - abs(g) ** 2) / abs(1 - g.conjugate() * e) ** 2) ** 2
+        total += number * density_at(model.density, source) * jacobian
+    return math.log(total / density_at(model.density, e))
+
+
+def naive_log_likelihood(model, sky, x, y, a):
+    total = -model.change[a, y, x]
+    for gx, gy, e1, e2 in zip(sky["x"], sky["y"], sky["e1"], sky["e2"]):
+        if math.hypot(gx - x, gy - y) < seed.REACH:
+            total += naive_log_factor(model, model.strengths[a], gx - x, gy - y, complex(e1, e2))
+    return total
+
+
+def test_likelihood_matches_a_plain_sum(model, rng):
+    sky = {name: rng.uniform(0, 511, 6) for name in "xy"} | {name: rng.uniform(-0.5, 0.5, 6) for name in ("e1", "e2")}
+    x, y = (place.ravel() for place in np.meshgrid([3, 140, 256, 400, 511], [0, 77, 300, 480]))
+    fast = limit.log_likelihoods(sky, model, x.astype(float), y.astype(float))
+    slow = [[naive_log_likelihood(model, sky, px, py, a) for a in range(8)] for px, py in zip(x, y)]
+    # The tables' step, and a common g of all sizes of source far from the ring: less than 1 % of a factor each.
+    np.testing.assert_allclose(fast, slow, atol=0.03)
+    assert np.isinf(fast).any()
+    assert np.ptp(fast[np.isfinite(fast)]) > 1
+
+
+def test_log_odds_are_the_plain_mean_over_places_and_strengths(model, rng):
+    sky = {name: rng.uniform(0, 511, 5) for name in "xy"} | {name: rng.uniform(-0.4, 0.4, 5) for name in ("e1", "e2")}
+    middles = (np.arange(8) + 0.5) * 511 / 8
+    total = sum(
+        math.exp(value)
+        for px in middles
+        for py in middles
+        for value in limit.log_likelihoods(sky, model, np.array([px]), np.array([py]))[0]
+    )
+    found = limit.posterior(sky, model, grid=8, levels=0)
+    assert found.log_odds == pytest.approx(math.log(total / (8 * 8 * 8)), abs=1e-9)
+
+
+def test_shear_and_counts_add_up_to_both(model, rng):
+    sky = {name: rng.uniform(100, 411, 3) for name in "xy"} | {name: rng.uniform(-0.4, 0.4, 3) for name in ("e1", "e2")}
+    x, y = rng.uniform(0, 511, (2, 40))
+    both, shear, counts = (limit.log_likelihoods(sky, model, x, y, use=use) for use in ("both", "shear", "counts"))
+    np.testing.assert_allclose(both, shear + counts, atol=1e-9)
+
+
+def test_sheared_ellipticities_are_a_distribution(model):
+    axis = np.linspace(-1, 1, 401)
+    e = axis[:, None] * 1j + axis
+    for g in (0.3 + 0.2j, -0.7j):
+        each = [limit._unsheared(model.density, one, g) for one in e[np.abs(e) < 0.995]]
+        assert np.sum(each) * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=0.01)
+
+
+def test_unlensed_ellipticities_have_the_simulations_mean_and_scatter(model, rng):
+    drawn = [tables.draw_catalogue(rng, lensed=False) for _ in range(40)]
+    e1, e2 = (np.concatenate([sky[name] for sky in drawn]) for name in ("e1", "e2"))
+    axis = (np.arange(len(model.density)) - tables.E_HALF) * tables.E_STEP
+    weight = model.density / model.density.sum()
+    error = e1.std() / np.sqrt(e1.size)
+    assert (weight * axis).sum() == pytest.approx(e1.mean(), abs=4 * error)
+    assert (weight * axis[:, None]).sum() == pytest.approx(0.0, abs=1e-12)
+    variance = (weight * axis[:, None] ** 2).sum() - tables.SMOOTHING**2
+    assert variance == pytest.approx(e2.var(), rel=0.05)
+
+
+def test_galaxies_lie_about_a_lens_as_the_simulation_draws_them(model, rng):
+    a, n_skies, edges = 5, 150, np.array([0, 25, 40, 60, 90, 130, 190, 243.0])
+    bank, lens = seed.make_bank(*seed._BANK), tables.halo(model.strengths[5])
+    skies = [lensed(seed.draw_galaxies(rng, bank), lens, 256.0, 256.0) for _ in range(n_skies)]
+    drawn = [tables._as_catalogue(sky, bank) for sky in skies]
+    found = np.histogram(np.concatenate([np.hypot(s["x"] - 256, s["y"] - 256) for s in drawn]), edges)[0]
+    radii = np.arange(model.number.shape[1]) * tables.RADIAL_STEP
+    fine = 2 * np.pi * radii * np.maximum(model.number[a].sum(axis=1), 0) * seed.DENSITY * tables.RADIAL_STEP
+    expected = n_skies * np.histogram(radii, edges, weights=fine)[0]
+    assert found[0] == 0
+    np.testing.assert_array_less(np.abs(found - expected), 4 * np.sqrt(expected) + 1)
+    total = n_skies * (seed.DENSITY * seed.SIDE**2 + model.change[a, 256, 256])
+    assert sum(len(s["x"]) for s in drawn) == pytest.approx(total, abs=4 * np.sqrt(total))
+
+
+def test_counts_alone_multiply_chance_by_one_on_average(model, rng):
+    skies = [tables.draw_catalogue(rng, lensed=False) for _ in range(80)]
+    factors = np.exp([p.log_odds for p in limit.posteriors(skies, model, use="counts", grid=16)])
+    assert factors.mean() == pytest.approx(1.0, abs=4 * factors.std() / np.sqrt(len(skies)))
+
+
+def test_probability_is_reliable(model, rng):
+    """An eighth of the galaxies leaves room for doubt; where odds are o, lenses are to others as o."""
+    skies, labels = thin_catalogues(400, 0.125, rng)
+    found = limit.posteriors(skies, tables.thinned(model, 0.125), grid=16)
+    probability = 1 / (1 + np.exp(-np.array([p.log_odds for p in found])))
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        within = (probability >= low) & (probability < high)
+        expected = probability[within].sum()
+        error = np.sqrt((probability[within] * (1 - probability[within])).sum())
+        assert within.sum() > 20
+        assert labels[within].sum() == pytest.approx(expected, abs=3.5 * error)
+
+
+def test_halving_the_grid_changes_nothing(model, rng):
+    skies, _ = thin_catalogues(12, 0.5, rng)
+    coarse, fine = ([p.log_odds for p in limit.posteriors(skies, model, grid=grid)] for grid in (32, 64))
+    np.testing.assert_allclose(coarse, fine, atol=0.3)
+
+
+def test_planted_lens_is_found_in_its_place(model, rng):
+    skies = [tables.draw_catalogue(rng, lensed=True) for _ in range(9)]
+    found = limit.posteriors(skies, model)
+    offsets = [np.hypot(p.column - s["lens_x"], p.row - s["lens_y"]) for p, s in zip(found, skies)]
+    means = [np.hypot(p.mean_column - s["lens_x"], p.mean_row - s["lens_y"]) for p, s in zip(found, skies)]
+    assert min(p.log_odds for p in found) > 0
+    assert np.median(offsets) < 10
+    assert np.median(means) < 10
+
+
+def test_limit_of_a_data_set_names_its_skies(tmp_path, model):
+    simulate_dataset(tmp_path, n_training=0, n_validation=4, seed=3, n_jobs=1)
+    table = limit.limit_of(tmp_path, "validation", model=model, grid=16)
+    assert table["sky"].tolist() == [f"validation/validation-0000{i}.png" for i in range(4)]
+    assert ((table["log_odds"] > 0) == (table["label"] == 1)).all()
+    assert (table["lens_row"].notna() == (table["label"] == 1)).all()

@@ -1,0 +1,374 @@
+"""The command: what it does, what it says, and with which code it ends."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from classify import cli
+from classify.cli import COMMANDS, build_parser, main
+from classify.commands import defaults, tell_failures
+from classify.config import TrainConfig
+from classify.explain.contributions import in_words
+from classify.model import LensModel
+from classify.train import train
+from classify.trees.boosting import HistoryLine
+from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.maps.matched_filter import matched_filter
+from darkmatter_features.plots import heatmap as plots
+from darkmatter_features.simulation import simulate_dataset
+from tests.support.synthetic import draw_sky, split_rows, write_features, write_frame, write_pictures
+
+QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cli")
+    data = write_pictures(root / "data", n=6)
+    features = write_features(root / "features", data, n_training=60, n_validation=6)
+    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return root
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def exit_of(argv: list[str]) -> int | str | None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    return ended.value.code
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy():
+    code = "import sys; from classify.cli import build_parser; build_parser().format_help(); print(*sys.modules)"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.perf_counter() - start < 2.0  # 0.1 s when nothing else runs
+    assert not {"numpy", "pandas", "lightgbm", "matplotlib", "numba", "astropy"} & set(done.stdout.split())
+
+
+def test_the_package_runs_as_the_command():
+    told = subprocess.run(
+        [sys.executable, "-m", "classify", "config", "--show"],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert told.stdout.startswith("# Settings of darkmatter")
+
+
+def test_help_names_every_command_and_version_the_version(capsys):
+    assert exit_of(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told and summary in told for name, summary in COMMANDS.items())
+    assert exit_of(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("darkmatter 0.")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(name, capsys):
+    assert exit_of([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    examples = [line.split() for line in told.split("example:")[1].splitlines() if line.strip()]
+    assert examples
+    for words in examples:
+        assert words[:2] == ["darkmatter", name]
+        build_parser(name).parse_args(words[1:])
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["trian"], ["predict"], ["simulate", "--preset", "moon"], ["train", "--block", "x"]]
+)
+def test_bad_arguments_end_with_2(argv):
+    assert exit_of(argv) == 2
+
+
+def test_defaults_are_those_of_the_functions():
+    args = build_parser("simulate").parse_args(["simulate"])
+    given = defaults(simulate_dataset)
+    assert (args.training, args.validation) == (given["n_training"], given["n_validation"])
+    assert (args.preset, args.seed, args.jobs) == (given["preset"], given["seed"], given["n_jobs"])
+
+
+def test_training_flags_reach_the_settings():
+    run = import_module("classify.commands.train")
+    parse = build_parser("train").parse_args
+    assert run._config(parse(["train"])) == TrainConfig()
+    assert run._config(parse(["train", "--fast"])) == TrainConfig().fast()
+    assert (
+        run._config(parse(["train", "--fast", "--seed", "4", "--lambda-l2", "0"]))
+        == TrainConfig(seed=4, lambda_l2=0.0).fast()
+    )
+
+
+def test_commands_by_hand_find_each_others_results(here, capsys):
+    assert main(["simulate", "--training", "6", "--validation", "4", "--jobs", "1"]) == 0
+    assert len(Dataset.open("data").splits[0]) == 6
+    assert main(["features", "--jobs", "1"]) == 0
+    labels = pd.read_csv("data/training-labels.csv")["n-lenses"]
+    assert set(labels) == {0, 1}
+    assert main(["train", *QUICK]) == 0
+    assert main(["evaluate", "--jobs", "1"]) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert Path("runs/default/validation-samples.png").exists()
+
+
+def test_train_prints_a_line_a_block_and_the_metrics(trained, here, capsys):
+    assert main(["train", str(trained / "features"), "--out", "run", "--block", "5", *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["round", "training", "out", "of", "fold", "accuracy", "AUC", "log", "loss"]
+    history = pd.read_csv("run/history.csv")
+    for line, told in zip(lines[2:4], history.itertuples(index=False)):
+        assert [float(word) for word in line.split()] == pytest.approx([*told], abs=6e-5)
+    assert any(line.startswith("median_offset_px") for line in lines)
+
+
+def test_training_without_labelled_validation_skies_says_that_nothing_is_scored(tmp_path, capsys):
+    features = write_features(tmp_path / "features", tmp_path, n_training=60, n_validation=0)
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("nothing to score: ") for line in lines)
+    assert not any(line.startswith("auc") for line in lines)
+
+
+def test_evaluate_writes_one_flat_object(trained, here, capsys):
+    argv = ["evaluate", str(trained / "run"), str(trained / "data"), "--json", "m.json", "--jobs", "1"]
+    assert main(argv) == 0
+    told = json.loads(Path("m.json").read_text())
+    assert told["n"] == 6
+    assert {"auc", "auc_lo", "auc_hi", "recall_at_1pct_fpr", "median_offset_px", "within_40px"} <= set(told)
+    assert all(isinstance(value, int | float) or value is None for value in told.values())
+
+
+def test_predict_ends_with_1_when_a_sky_failed_and_names_it(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    (here / "bad.png").write_bytes(b"no picture")
+    assert main(["predict", str(trained / "run"), "good.png", "bad.png", "--jobs", "1"]) == 1
+    assert "bad.png" in capsys.readouterr().err
+    assert pd.read_csv("predictions.csv")["error"].notna().tolist() == [False, True]
+    assert main(["predict", str(trained / "run"), "good.png", "--jobs", "1"]) == 0
+    assert main(["predict", str(trained / "run"), "bad.png", "--jobs", "1"]) == 2
+
+
+def test_heatmaps_are_drawn_beside_the_run_or_here(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    assert main(["heatmap", "good.png", "missing.png", "--jobs", "1"]) == 1
+    assert [path.name for path in Path("heatmaps").iterdir()] == ["good.png"]
+    run = trained / "run"
+    stale = run / "heatmaps" / "wrong-of-an-earlier-run.png"
+    stale.parent.mkdir()
+    stale.touch()
+    argv = ["heatmap", "--run", str(run), "--worth-a-look", "3", "--jobs", "1"]
+    assert main([*argv, "--data", "nowhere"]) == 2
+    assert stale.exists()
+    assert main(argv) == 0
+    names = [path.name for path in (run / "heatmaps").iterdir()]
+    assert len(names) == 3
+    assert stale.name not in names
+
+
+def test_a_template_is_drawn_with_a_run_and_without(trained, here, capsys):
+    assert main(["heatmap", "--template", "--run", str(trained / "run"), "--out", "of-run"]) == 0
+    assert (here / "of-run" / "template.png").read_bytes() == (trained / "run" / "template.png").read_bytes()
+    assert f"of {trained / 'run'}" in capsys.readouterr().out
+    assert main(["heatmap", "--template"]) == 0
+    assert (here / "heatmaps" / "template.png").exists()
+    assert "the default" in capsys.readouterr().out
+
+
+def test_heatmaps_tell_the_evidence_its_null_and_the_p_value_when_asked(trained, here, monkeypatch):
+    drawn = []
+
+    def heatmap(*args, **told):
+        drawn.append(told)
+        return plots.heatmap(*args, **told)
+
+    monkeypatch.setattr("classify.plots.heatmaps.heatmap", heatmap)
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    for flags in ([], ["--p-value", "--scrambles", "9"]):
+        assert main(["heatmap", "good.png", "--run", str(trained / "run"), "--jobs", "1", *flags]) == 0
+    assert [told["p_value"] is None for told in drawn] == [True, False]
+    assert drawn[1]["p_value"] * 10 == pytest.approx(round(drawn[1]["p_value"] * 10))
+    model = LensModel.load(trained / "run")
+    sky = read_sky("good.png")
+    assert drawn[0]["verdict"] == model.predict(sky)
+    catalog, template = measure(sky, model.config), model.template
+    assert drawn[0]["evidence"].log_odds == lens_evidence(catalog, template).log_odds
+    assert drawn[0]["null"].log_odds_shear == lens_evidence(catalog, template, cross=True).log_odds_shear
+    np.testing.assert_array_equal(drawn[0]["matched"], matched_filter(catalog, template, model.config))
+
+
+def test_heatmaps_without_a_run_show_the_window_and_no_null(here, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "classify.plots.heatmaps.heatmap", lambda *args, **told: drawn.append(told) or plots.heatmap(*args)
+    )
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    assert main(["heatmap", "good.png", "--jobs", "1"]) == 0
+    assert [drawn[0][name] for name in ("matched", "null", "verdict")] == [None, None, None]
+    assert drawn[0]["evidence"] is not None
+
+
+def test_explained_predictions_say_where_each_verdict_comes_from(trained, here, capsys):
+    draw_sky(here / "good.png", np.random.default_rng(0))
+    (here / "bad.png").write_bytes(b"no picture")
+    assert main(["predict", str(trained / "run"), "good.png", "bad.png", "--explain", "--jobs", "1"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["good.png", "predictions-explained.csv", "predictions.csv"]
+    table = pd.read_csv("predictions-explained.csv")
+    assert lines[0] == f"good.png: {in_words(table.iloc[0])}"
+    assert table["image"].tolist() == ["good.png"]
+    probability = pd.read_csv("predictions.csv")["probability"][0]
+    assert expit(table.drop(columns="image").sum(axis=1)[0]) == pytest.approx(probability, abs=1e-4)
+
+
+def test_heatmap_without_skies_names_the_remedy(here, capsys):
+    assert main(["heatmap"]) == 2
+    assert "--worth-a-look" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "nowhere"],
+        ["evaluate", "nowhere"],
+        ["predict", "nowhere", "sky.png"],
+        ["features", "nowhere"],
+        ["features", "--config", "nowhere.toml"],
+        ["heatmap", "--worth-a-look", "3"],
+        ["heatmap", "--p-value", "--scrambles", "0", "sky.png"],
+        ["simulate", "--training", "0", "--validation", "0"],
+        ["train", "--n-folds", "1"],
+    ],
+)
+def test_what_cannot_be_done_ends_with_2_and_one_line(here, capsys, argv):
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("darkmatter: ")
+    assert told.count("\n") == 1
+
+
+def raising(error: BaseException) -> type:
+    class Module:
+        @staticmethod
+        def add_arguments(parser: object) -> None:
+            pass
+
+        @staticmethod
+        def run(args: object) -> int:
+            raise error
+
+    return Module
+
+
+@pytest.mark.parametrize(
+    ("argv", "has_traceback"), [(["train"], False), (["train", "--debug"], True), (["--debug", "train"], True)]
+)
+def test_a_traceback_is_shown_on_demand_only(monkeypatch, capsys, argv, has_traceback):
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(ValueError("of two\nlines")))
+    assert main(argv) == 2
+    told = capsys.readouterr().err
+    assert ("Traceback" in told) is has_traceback
+    if not has_traceback:
+        assert told == "darkmatter: unexpected ValueError: of two lines (--debug shows where)\n"
+
+
+PLACES = {
+    "simulate": ["{}", "--training", "1", "--validation", "0"],
+    "features": ["{root}/data", "--out", "{}"],
+    "train": ["{root}/features", "--out", "{}"],
+    "heatmap": ["sky.png", "--out", "{}"],
+    "locate": ["shapes.csv", "--pictures", "{}"],
+    "predict": ["{root}/run", "sky.png", "--out", "{}/p.csv"],
+    "evaluate": ["{root}/run", "{root}/data", "--json", "{}/m.json"],
+}
+
+
+def at(command, place, root):
+    return [command, *(word.format(place, root=root) for word in PLACES[command])]
+
+
+@pytest.mark.parametrize("command", PLACES)
+@pytest.mark.parametrize("place", ["file", "file/deeper"])
+def test_a_folder_that_cannot_be_is_refused_before_any_work(trained, here, capsys, command, place):
+    (here / "file").touch()
+    assert main(at(command, place, trained)) == 2
+    told = capsys.readouterr()
+    assert told.err == f"darkmatter: {place} cannot be a folder, as file is a file; name another\n"
+    assert not told.out
+
+
+@pytest.mark.parametrize("command", PLACES)
+def test_a_folder_without_permission_is_refused_before_any_work(trained, here, capsys, command, monkeypatch):
+    (here / "mine").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path("mine"))  # root may write everywhere
+    assert main(at(command, "mine/deeper", trained)) == 2
+    assert "cannot be written to: no permission in mine; mend that" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "locate"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_any_work(trained, here, capsys, command):
+    (here / "mine.csv").mkdir()
+    argv = {"locate": ["locate", "shapes.csv", "--out", "{}"]}.get(command) or at(command, "{}", trained)
+    assert main([word.replace("{}/p.csv", "{}").replace("{}/m.json", "{}").format("mine.csv") for word in argv]) == 2
+    said = "darkmatter: mine.csv is a folder; name a file in it, such as mine.csv/out.csv\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_file_that_cannot_take_its_place_is_told_by_its_own_name(monkeypatch, capsys):
+    error = PermissionError(13, "Permission denied", ".p.csv.12.tmp", None, "p.csv")
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(error))
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err.startswith("darkmatter: p.csv: Permission denied; look at the path")
+
+
+def test_a_failed_sky_is_told_with_its_path_once(capsys):
+    failures = [("a/b.png", "b.png: 10 x 10 pixels"), ("a/c.png", "a/c.png is empty"), ("a/d.png", "too few")]
+    assert tell_failures(failures, 1) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "failed: a/b.png: 10 x 10 pixels", "failed: a/c.png is empty", "failed: a/d.png: too few",
+    ]  # fmt: skip
+
+
+def test_figures_that_cannot_be_told_are_not_known(tmp_path, capsys):
+    frame = pd.concat([split_rows(split, 60, np.random.default_rng(1)) for split in ("training", "validation")])
+    features = write_frame(tmp_path / "features", tmp_path, frame.assign(lens_row=np.nan, lens_column=np.nan))
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), *QUICK]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split(maxsplit=1) == ["within_40px", "not known"] for line in lines)
+    assert any(line.startswith("auc") and "not known" not in line for line in lines)
+
+
+def test_an_interrupt_is_one_line_and_130(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "import_module", lambda name: raising(KeyboardInterrupt()))
+    assert main(["train"]) == 130
+    assert capsys.readouterr().err == "darkmatter: interrupted\n"
+
+
+def test_no_jobs_draw_no_heatmaps(here, capsys):
+    for name in ("one.png", "two.png"):
+        draw_sky(here / name, np.random.default_rng(0))
+    assert main(["heatmap", "one.png", "two.png", "--jobs", "0"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "darkmatter: the number of jobs must not be 0; give 1 or more, or -1 for one a core\n"
+    )
+
+
+def test_a_history_line_without_validation_is_told_as_nan(capsys):
+    report = import_module("classify.commands.train")._Report()
+    report(HistoryLine(20, 0.5, 0.6, *[float("nan")] * 3))
+    assert "nan" in capsys.readouterr().out.splitlines()[-1]

@@ -1,0 +1,220 @@
+"""The bundle: what is saved is what is loaded, and what does not fit is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from classify.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
+from classify.config import TrainConfig
+from classify.model import LensModel, write_json
+from classify.trees.boosting import boost
+from classify.trees.calibration import Calibration
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ModelError
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.lens.template import LensTemplate
+from tests.support.synthetic import draw_sky, feature_rows
+
+LABELS = np.arange(120) % 2
+ROWS = feature_rows(LABELS, np.random.default_rng(7)).to_numpy()
+
+
+@pytest.fixture(scope="module")
+def model() -> LensModel:
+    config = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
+    boosted = boost(select_features(ROWS), LABELS, select_features(ROWS)[:0], [], config=config)
+    return LensModel(
+        boosted.start, boosted.members, boosted.calibration, MeasureConfig(), LensTemplate.default(), config.to_dict()
+    )
+
+
+@pytest.fixture
+def saved(model: LensModel, tmp_path: Path) -> Path:
+    model.save(tmp_path)
+    return tmp_path
+
+
+def naive_loss(slope: float, intercept: float, log_odds: np.ndarray, labels: np.ndarray) -> float:
+    lenses, others = sum(labels == 1), sum(labels == 0)
+    total = 0.0
+    for x, y in zip(log_odds, labels):
+        target = (lenses + 1) / (lenses + 2) if y == 1 else 1 / (others + 2)
+        p = 1 / (1 + np.exp(-(intercept + slope * x)))
+        total -= target * np.log(p) + (1 - target) * np.log(1 - p)
+    return total
+
+
+def test_calibration_is_where_a_fine_grid_finds_the_least_loss():
+    rng = np.random.default_rng(2)
+    log_odds = rng.normal(0, 2, 150)
+    labels = (rng.uniform(size=150) < expit(0.6 * log_odds - 0.5)).astype(int)
+    found = Calibration.fit(log_odds, labels)
+    grid = [(a, b) for a in np.arange(0.2, 1.2, 0.02) for b in np.arange(-1.2, 0.6, 0.02)]
+    slope, intercept = min(grid, key=lambda ab: naive_loss(*ab, log_odds, labels))
+    assert found.slope == pytest.approx(slope, abs=0.011)
+    assert found.intercept == pytest.approx(intercept, abs=0.011)
+    assert naive_loss(found.slope, found.intercept, log_odds, labels) <= naive_loss(slope, intercept, log_odds, labels)
+
+
+def test_calibration_mends_log_odds_that_are_twice_too_sure():
+    rng = np.random.default_rng(3)
+    true = rng.normal(0, 2, 20000)
+    labels = rng.uniform(size=true.size) < expit(true)
+    found = Calibration.fit(2 * true, labels)
+    assert found.slope == pytest.approx(0.5, abs=0.02)  # 20,000 labels know it to about 0.008
+    assert found.intercept == pytest.approx(0.0, abs=0.06)
+
+
+def test_calibration_of_labels_without_a_mistake_stays_finite():
+    found = Calibration.fit([-3.0, -2.0, 2.0, 3.0], [0, 0, 1, 1])
+    assert 0 < found.slope < 10
+
+
+def test_calibration_leaves_out_log_odds_worse_than_chance():
+    found = Calibration.fit([-1.0, -1.0, 1.0, 1.0, 1.0], [1, 1, 0, 0, 0])
+    assert found.slope == 0
+    assert expit(found.intercept) == pytest.approx((2 * 3 / 4 + 3 * 1 / 5) / 5)
+
+
+def test_calibrated_log_odds_are_linear():
+    assert Calibration(2.0, -1.0)(np.array([0.0, 3.0])).tolist() == [-1.0, 5.0]
+
+
+def test_saved_model_says_the_same_when_loaded(model, saved):
+    assert np.array_equal(LensModel.load(saved).log_odds(ROWS), model.log_odds(ROWS))
+
+
+def test_probability_is_the_logistic_of_the_log_odds(model):
+    assert logit(model.probability(ROWS)) == pytest.approx(model.log_odds(ROWS))
+
+
+def test_saving_twice_gives_the_same_bytes(model, tmp_path):
+    folders = [model.save(tmp_path / name) for name in ("a", "b")]
+    contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {"model.json", "template.json", "member-0.txt", "member-1.txt"}
+
+
+def test_saving_replaces_an_earlier_bundle_whole(model, saved):
+    (saved / "model" / "member-7.txt").write_text("of an earlier model")
+    model.save(saved)
+    assert not (saved / "model" / "member-7.txt").exists()
+    assert [path.name for path in saved.iterdir()] == ["model"]
+
+
+def test_a_verdict_calls_a_lens_from_one_half_and_repeats_the_peak(model):
+    verdicts = model.verdicts([f"sky {i}" for i in range(len(ROWS))], ROWS)
+    assert {verdict.label for verdict in verdicts} == {0, 1}
+    for verdict, row, p in zip(verdicts, ROWS, model.probability(ROWS)):
+        assert verdict.label == (p >= 0.5)
+        assert verdict.probability == p
+        peak = [row[FEATURE_NAMES.index(name)] for name in ("row", "column", "peak_snr")]
+        assert [verdict.row, verdict.column, verdict.snr] == peak
+
+
+def test_no_skies_get_no_verdicts(model):
+    assert model.verdicts([], np.empty((0, len(FEATURE_NAMES)))) == []
+
+
+def test_positions_are_not_learnt_from(model):
+    moved = ROWS.copy()
+    moved[:, [FEATURE_NAMES.index("row"), FEATURE_NAMES.index("column")]] += 1000.0
+    assert len(FEATURE_INDICES) == len(FEATURE_NAMES) - 2
+    assert np.array_equal(model.log_odds(moved), model.log_odds(ROWS))
+
+
+def test_predict_measures_a_sky_with_the_models_own_settings(model, tmp_path):
+    sky = read_sky(draw_sky(tmp_path / "sky.png", np.random.default_rng(0)))
+    verdict = model.predict(sky)
+    assert verdict.name == sky.name
+    assert 0 <= verdict.probability <= 1
+    assert 0 <= verdict.row < sky.shape[0]
+
+
+def test_rows_of_another_width_are_refused(model):
+    with pytest.raises(ValueError, match="rows must be of shape"):
+        model.log_odds(ROWS[:, :-1])
+
+
+def edit(run: Path, **changes: object) -> None:
+    path = run / "model" / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": "0.0.1"}, "trained with darkmatter 0.0.1"),
+        ({"features": ["peak_snr"]}, "other features"),
+        ({"features": list(FEATURE_NAMES[::-1])}, "another order"),
+        ({"config": {"n_pixels": 99}}, "MeasureConfig"),
+        ({"config": {"no_such_setting": 1}}, "no_such_setting"),
+        ({"template_fingerprint": "0"}, "LensTemplate"),
+        ({"members": {"../../secret.txt": "0"}}, "not a file of the bundle"),
+        ({"calibration": {"slope": 1.0, "angle": 2.0}}, "damaged"),
+        ({"members": None}, "damaged"),
+    ],
+)
+def test_a_bundle_that_does_not_fit_is_refused_in_one_line(saved, changes, said):
+    edit(saved, **changes)
+    with pytest.raises(ModelError, match=said) as refused:
+        LensModel.load(saved)
+    assert "\n" not in str(refused.value)
+    assert "again" in str(refused.value)
+
+
+def test_a_missing_bundle_names_the_remedy(tmp_path):
+    with pytest.raises(ModelError, match="darkmatter train"):
+        LensModel.load(tmp_path / "nowhere")
+
+
+def test_a_changed_member_is_refused_before_it_is_read(saved):
+    member = saved / "model" / "member-1.txt"
+    member.write_text(member.read_text().replace("tree", "tres", 1))
+    with pytest.raises(ModelError, match=r"member-1\.txt is damaged"):
+        LensModel.load(saved)
+
+
+def test_a_missing_member_is_refused(saved):
+    (saved / "model" / "member-0.txt").unlink()
+    with pytest.raises(ModelError, match=r"member-0\.txt is missing"):
+        LensModel.load(saved)
+
+
+def test_a_bundle_without_its_template_names_one_remedy_that_helps(saved):
+    (saved / "model" / "template.json").unlink()
+    with pytest.raises(ModelError, match=r"template\.json: no template to be read") as refused:
+        LensModel.load(saved)
+    assert str(refused.value).endswith("run `darkmatter train` again")
+    assert "features`" not in str(refused.value)
+
+
+def test_a_description_that_lacks_a_part_is_told_with_its_name(saved):
+    (saved / "model" / "model.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"is damaged \(model\.json has no 'version'\); run `darkmatter train` again"):
+        LensModel.load(saved)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"version": '])
+def test_a_description_that_is_none_is_refused(saved, text):
+    (saved / "model" / "model.json").write_text(text)
+    with pytest.raises(ModelError, match=r"model\.json"):
+        LensModel.load(saved)
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path):
+    write_json(tmp_path / "x.json", {"auc": float("nan"), "n": 3})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"auc": None, "n": 3}
+
+
+def test_the_surest_skies_do_not_set_the_slope_for_the_doubtful():
+    rng = np.random.default_rng(4)
+    doubtful = rng.normal(0, 2, 2000)
+    labels = rng.uniform(size=2000) < expit(doubtful)
+    sure = np.repeat([-60.0, 60.0], 1000)
+    found = Calibration.fit(np.concatenate([doubtful, sure]), np.concatenate([labels, sure > 0]))
+    assert found.slope == pytest.approx(1.0, abs=0.15)
+    assert found(np.array([8.0, 60.0])).tolist() == [found(np.array([8.0]))[0]] * 2

@@ -1,0 +1,110 @@
+"""Judging pictures by name, folder and pattern."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from PIL import Image
+
+from classify.config import TrainConfig
+from classify.model import LensModel
+from classify.predict import COLUMNS, find_skies, predict, write_csv
+from classify.train import train
+from darkmatter_features.errors import ModelError, SkyError
+from darkmatter_features.io.sky import read_sky
+from tests.support.synthetic import draw_sky, write_features
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("predict")
+    features = write_features(root / "features", root / "gone", n_training=60, n_validation=10)
+    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return root / "run"
+
+
+@pytest.fixture
+def skies(tmp_path: Path) -> Path:
+    for i in range(3):
+        draw_sky(tmp_path / "skies" / f"{i}.png", np.random.default_rng(i))
+    (tmp_path / "skies" / "notes.txt").write_text("no picture")
+    return tmp_path / "skies"
+
+
+def test_a_folder_stands_for_its_pictures_in_order(skies):
+    assert [path.name for path in find_skies([skies])] == ["0.png", "1.png", "2.png"]
+
+
+def test_a_pattern_stands_for_what_it_matches_and_nothing_comes_twice(skies):
+    found = find_skies([skies / "2.png", str(skies / "[12].*"), skies])
+    assert [path.name for path in found] == ["2.png", "1.png", "0.png"]
+
+
+@pytest.mark.parametrize("place", ["empty", "*.png"])
+def test_places_without_a_picture_are_refused(tmp_path, place):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SkyError, match="no pictures"):
+        find_skies([tmp_path / place])
+
+
+def test_every_sky_gets_the_verdict_of_the_model(run, skies):
+    table = predict(run, [skies], n_jobs=1).table
+    assert table.columns.tolist() == list(COLUMNS)
+    for image, probability, row in table[["image", "probability", "row"]].itertuples(index=False):
+        verdict = LensModel.load(run).predict(read_sky(image))
+        assert probability == verdict.probability
+        assert row == verdict.row
+    assert table["label"].tolist() == (table["probability"] >= 0.5).tolist()
+    assert table["decided_by"].tolist() == ["lightgbm"] * 3
+    assert table["error"].isna().all()
+
+
+def test_a_bad_sky_costs_one_row(run, skies, tmp_path):
+    (skies / "1.png").write_bytes(b"no picture")
+    result = predict(run, [skies, tmp_path / "missing.png"], tmp_path / "out.csv", n_jobs=1)
+    assert [name for name, _ in result.failures] == [str(skies / "1.png"), str(tmp_path / "missing.png")]
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["error"].notna().tolist() == [False, True, False, True]
+    assert table["probability"].notna().tolist() == [True, False, True, False]
+    assert table["label"].isna().tolist() == [False, True, False, True]
+
+
+def test_the_table_on_disk_is_the_one_returned(run, skies, tmp_path):
+    told = predict(run, [skies], tmp_path / "deep" / "out.csv", n_jobs=1).table
+    table = pd.read_csv(tmp_path / "deep" / "out.csv")
+    assert table["probability"].to_numpy() == pytest.approx(told["probability"].to_numpy(), abs=1e-6)
+    assert table["snr"].to_numpy() == pytest.approx(told["snr"].to_numpy(), abs=1e-4)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.csv"]
+
+
+def test_a_wcs_turns_the_centre_into_ra_and_dec(run, skies, tmp_path):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [64.5, 64.5]
+    wcs.wcs.cdelt = [-5e-5, 5e-5]
+    pixels = np.asarray(Image.open(skies / "0.png")).max(axis=2).astype(np.float32)
+    fits.writeto(tmp_path / "sky.fits", pixels, wcs.to_header())
+    table = predict(run, [tmp_path / "sky.fits", skies / "0.png"], n_jobs=1).table
+    row, column = table.loc[0, ["row", "column"]]
+    ra, dec = wcs.all_pix2world(column, row, 0)
+    assert table.loc[0, "ra"] == pytest.approx(float(ra), abs=1e-9)
+    assert table.loc[0, "dec"] == pytest.approx(float(dec), abs=1e-9)
+    assert np.isnan(table.loc[1, "ra"])
+
+
+def test_progress_reaches_the_end(run, skies):
+    seen = []
+    predict(run, [skies], n_jobs=1, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (3, 3)
+
+
+def test_a_run_without_a_model_is_refused(tmp_path, skies):
+    with pytest.raises(ModelError, match="No model"):
+        predict(tmp_path, [skies])
+
+
+def test_unknown_numbers_are_empty_in_csv(tmp_path):
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"image": ["a", "b"], "row": [1.0, np.nan], "n": [1, 2]}))
+    assert (tmp_path / "t.csv").read_text() == "image,row,n\na,1.00,1\nb,,2\n"

@@ -1,0 +1,364 @@
+"""Searching settings: what is judged, that it goes on where it was, and what it leaves behind."""
+
+import shlex
+import sqlite3
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classify.cli import main
+from classify.config import TrainConfig
+from classify.config_file import Config
+from classify.feature_table import FeatureTable, labelled
+from classify.metrics import log_loss
+from classify.plots.tuning import draw_search
+from classify.train import train
+from classify.trees.boosting import boost
+from classify.tune import search as tuning
+from classify.tune.search import Tuned, features_of, tune
+from classify.tune.space import SPACES, Space, Span, boosting_scorer
+from classify.tune.study import Trial
+from darkmatter_features.errors import ConfigError, DarkmatterError
+from darkmatter_features.features.batch import extract_dataset
+from tests.support.synthetic import split_rows, write_features, write_frame, write_pictures
+
+QUICK = Config(train=TrainConfig(n_folds=2, n_repeats=1, max_rounds=20, block=10))
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tune")
+    return write_features(root / "features", root, n_training=80, n_validation=20)
+
+
+def search(features, storage, n_trials, **options) -> Tuned:
+    return tune(features, config=QUICK, n_trials=n_trials, storage=storage, **options)
+
+
+def test_the_first_trial_has_the_settings_given_and_its_loss_is_the_out_of_fold_one(features, tmp_path):
+    tuned = search(features, tmp_path / "s", 1)
+    x, y = labelled(FeatureTable.read(features).split("training"))
+    boosted = boost(x, y, x[:0], y[:0], config=QUICK.train)
+    (trial,) = tuned.trials
+    assert trial.settings == {name: getattr(QUICK.train, name) for name in SPACES["train"].spans}
+    assert trial.loss == pytest.approx(min(line.held_out_loss for line in boosted.history))
+    assert tuned.config == QUICK
+    assert tuned.check is None
+
+
+def test_losses_of_the_skies_average_to_the_log_loss_and_tell_its_error(features, tmp_path):
+    with boosting_scorer(features, 1) as score:
+        losses = score(QUICK)
+    (trial,) = search(features, tmp_path / "s", 1).trials
+    assert trial.error == pytest.approx(losses.std() / np.sqrt(80))
+    assert (losses > 0).all()
+
+
+def test_a_search_in_two_goes_finds_what_it_finds_in_one(features, tmp_path):
+    whole = search(features, tmp_path / "one", 12)
+    for n_trials in (3, 11, 12):
+        parts = search(features, tmp_path / "two", n_trials)
+    assert parts.trials == whole.trials
+    assert (parts.n_new, whole.n_new) == (1, 12)
+    assert len({tuple(trial.settings.values()) for trial in whole.trials}) == 12
+
+
+def test_the_best_is_the_lowest_and_is_written_for_training(features, tmp_path):
+    tuned = search(features, tmp_path / "s", 6)
+    assert tuned.best.loss == min(trial.loss for trial in tuned.trials)
+    written = Config.read(features / "tuned.toml")
+    assert written == tuned.config
+    assert {name: getattr(written.train, name) for name in tuned.best.settings} == tuned.best.settings
+    assert written.train.max_rounds == 20
+
+
+def test_another_seed_draws_other_trials(features, tmp_path):
+    one, two = (search(features, tmp_path / str(seed), 3, seed=seed).trials for seed in (1, 2))
+    assert one[0] == two[0]
+    assert one[1] != two[1]
+
+
+def test_the_validation_split_is_not_seen(features, tmp_path):
+    frame = FeatureTable.read(features).frame
+    other = frame.assign(label=frame["label"].where(frame["split"] == "training", 1 - frame["label"]))
+    other = pd.concat([other[other["split"] == "training"], other[other["split"] == "validation"][:3]])
+    elsewhere = write_frame(tmp_path / "other", tmp_path, other.reset_index(drop=True))
+    assert search(elsewhere, tmp_path / "a", 3).trials == search(features, tmp_path / "b", 3).trials
+
+
+def test_the_check_is_on_parts_drawn_anew(features, tmp_path):
+    tuned = search(features, tmp_path / "s", 8)
+    assert tuned.best is not tuned.trials[0]
+    with boosting_scorer(features, 1) as score:
+        start, best = (
+            score(replace(each, train=replace(each.train, seed=2))) for each in (QUICK, tuned.config)
+        )  # fmt: skip
+    assert tuned.check.start == pytest.approx(start.mean())
+    assert tuned.check.gain == pytest.approx((start - best).mean())
+    assert tuned.check.error == pytest.approx((start - best).std() / np.sqrt(80))
+    assert tuned.check.best != pytest.approx(tuned.best.loss, abs=1e-9)
+
+
+def test_an_interrupt_leaves_the_best_so_far_and_the_trial_is_made_again(features, tmp_path, monkeypatch):
+    whole = search(features, tmp_path / "one", 4)
+    calls = []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return boost(*args, **kwargs)
+
+    monkeypatch.setattr("classify.tune.space.boost", interrupted)
+    stopped = search(features, tmp_path / "two", 4)
+    assert stopped.is_interrupted
+    assert stopped.trials == whole.trials[:2]
+    monkeypatch.undo()
+    assert search(features, tmp_path / "two", 4).trials == whole.trials
+
+
+def test_an_interrupt_of_the_first_trial_leaves_it_to_be_made_again(features, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("classify.tune.space.boost", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        search(features, tmp_path / "s", 2)
+    monkeypatch.undo()
+    assert search(features, tmp_path / "s", 2).trials == search(features, tmp_path / "whole", 2).trials
+
+
+def test_a_killed_search_goes_on(features, tmp_path):
+    path = tmp_path / "s"
+    whole = search(features, tmp_path / "whole", 4)
+    search(features, path, 3)
+    with sqlite3.connect(path) as connection:
+        connection.execute("update trials set state = 'RUNNING' where number = 2")
+    connection.close()
+    assert search(features, path, 4).trials == whole.trials
+
+
+def test_no_trial_is_begun_when_time_is_up(features, tmp_path, monkeypatch):
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr(tuning.time, "monotonic", lambda: next(now))
+    tuned = search(features, tmp_path / "s", 50, timeout=25)
+    assert len(tuned.trials) == 2
+    assert not tuned.is_interrupted
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"config": replace(QUICK, train=replace(QUICK.train, n_folds=3))}, "other settings"),
+        ({"seed": 2}, "other seed"),
+    ],
+)
+def test_trials_of_another_search_are_not_gone_on_with(features, tmp_path, change, said):
+    search(features, tmp_path / "s", 1)
+    with pytest.raises(ConfigError, match=f"{said}; name another file by --storage"):
+        tune(features, **{"config": QUICK, "storage": tmp_path / "s", "n_trials": 2, **change})
+
+
+def test_trials_of_other_features_are_not_gone_on_with(features, tmp_path):
+    other = write_features(tmp_path / "other", tmp_path, n_training=80, n_validation=20, seed=8)
+    search(features, tmp_path / "s", 1)
+    with pytest.raises(ConfigError, match="other features"):
+        search(other, tmp_path / "s", 2)
+
+
+def test_a_file_that_holds_no_trials_is_refused(features, tmp_path):
+    (tmp_path / "s").write_text("no data base, and more than a hundred bytes long" * 5)
+    with pytest.raises(ConfigError, match=r"s: no file of trials \(.*\); name another by --storage"):
+        search(features, tmp_path / "s", 1)
+
+
+def test_any_path_will_do(features, tmp_path):
+    path = tmp_path / "a b?c#d%e{f}" / "tune.sqlite3"
+    search(features, path, 1)
+    assert path.is_file()
+
+
+def test_trials_are_kept_as_numbers_and_text(features, tmp_path):
+    """Nothing in the file could run code when read: no column holds bytes."""
+    search(features, tmp_path / "s", 2)
+    connection = sqlite3.connect(tmp_path / "s")
+    names = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+    assert "trials" in names
+    for name in names:
+        for row in connection.execute(f"select * from {name}"):
+            assert not any(isinstance(value, bytes) for value in row)
+    connection.close()
+
+
+def test_a_whole_number_that_a_file_gives_for_another_is_searched_like_that(features, tmp_path):
+    config = replace(QUICK, train=replace(QUICK.train, lambda_l2=5))
+    trials = tune(features, config=config, storage=tmp_path / "s", n_trials=3).trials
+    assert trials == search(features, tmp_path / "t", 3).trials
+    assert any(trial.settings["lambda_l2"] % 1 for trial in trials)
+
+
+def test_a_section_is_searched_and_judged_as_its_entry_says(features, tmp_path, monkeypatch):
+    """All that a further section needs."""
+
+    @contextmanager
+    def scorer(folder, n_jobs):
+        assert folder == features
+        yield lambda config: np.full(5, (config.train.patience - 60) ** 2.0)
+
+    monkeypatch.setitem(SPACES, "train", Space({"patience": Span(10, 200)}, scorer))
+    tuned = search(features, tmp_path / "s", 30)
+    assert tuned.trials[0].settings == {"patience": 100}
+    assert abs(tuned.config.train.patience - 60) < 15
+    assert isinstance(tuned.config.train.patience, int)
+
+
+def test_a_value_outside_of_the_span_widens_it_and_one_without_logarithm_is_refused(features, tmp_path):
+    assert Span(2, 31, is_log=True).around("num_leaves", 64) == Span(2, 64, is_log=True)
+    assert Span(2, 31).around("num_leaves", 7) == Span(2, 31)
+    config = replace(QUICK, train=replace(QUICK.train, lambda_l2=0.0))
+    with pytest.raises(ConfigError, match=r"lambda_l2 = 0.0 cannot be searched from; start from a value above 0"):
+        tune(features, config=config, storage=tmp_path / "s")
+
+
+@pytest.mark.parametrize("section", SPACES)
+def test_spans_are_of_settings_and_within_what_these_may_be(section):
+    kind = type(getattr(Config(), section))
+    for name, span in SPACES[section].spans.items():
+        (declared,) = (each for each in fields(kind) if each.name == name)
+        assert span.low <= declared.default <= span.high
+        for value in (span.low, span.high):
+            kind(**{name: declared.type(value)})
+
+
+def test_settings_of_the_maps_are_searched_without_the_pictures(tmp_path):
+    data = write_pictures(write_pictures(tmp_path / "data", split="training", n=12), n=2)
+    extract_dataset(data, tmp_path / "features", n_jobs=1)
+    for path in (data / "training").iterdir():
+        path.unlink()
+    config = Config(train=TrainConfig(n_folds=2, n_repeats=1, max_rounds=5, min_data_in_leaf=2))
+    tuned = tune(tmp_path / "features", section="measure", config=config, n_trials=3, n_jobs=1)
+    assert set(tuned.best.settings) == {"smallest_scale", "grid_spacing"}
+    assert tuned.config.train == config.train
+    assert len({trial.settings["smallest_scale"] for trial in tuned.trials}) == 3
+
+
+def test_a_run_stands_for_the_features_it_was_trained_on(features, tmp_path):
+    train(features, tmp_path / "run", config=QUICK.train)
+    tuned = tune(tmp_path / "run", config=QUICK, n_trials=1)
+    assert features_of(tmp_path / "run") == features.resolve()
+    assert [path.name for path in tuned.files] == ["tuned.toml", "tuning-train.png"]
+    assert (tmp_path / "run" / "tune.sqlite3").is_file()
+    assert all(path.parent == tmp_path / "run" for path in tuned.files)
+    assert tuned.files[0].is_file()
+
+
+def test_features_without_labels_are_refused(tmp_path):
+    frame = split_rows("training", 6, np.random.default_rng(0)).assign(label=pd.array([pd.NA] * 6, dtype="Int8"))
+    with pytest.raises(DarkmatterError, match="no labelled training skies"):
+        tune(write_frame(tmp_path / "features", tmp_path, frame), n_trials=1)
+
+
+def trials_of(losses, values):
+    return tuple(Trial({"num_leaves": value, "lambda_l2": 1.0}, loss, 0.1) for loss, value in zip(losses, values))
+
+
+def test_the_picture_shows_the_lowest_so_far_and_marks_start_and_best():
+    spans = {"num_leaves": Span(2, 31, is_log=True), "lambda_l2": Span(0.1, 100.0, is_log=True)}
+    trials = trials_of([0.5, 0.52, 0.4, 9.0, 0.45], [7, 3, 9, 2, 12])
+    figure = draw_search("train", trials, {"num_leaves": 0.75, "lambda_l2": 0.25}, spans)
+    history, bars, leaves, _ = figure.axes
+    assert history.lines[1].get_ydata().tolist() == [0.5, 0.5, 0.4, 0.4, 0.4]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["lambda_l2", "num_leaves"]
+    assert leaves.get_title() == "[train] num_leaves"
+    marks = {line.get_marker(): line.get_xydata().tolist() for line in leaves.lines}
+    assert marks["D"] == [[7.0, 0.5]]
+    assert marks["*"] == [[9.0, 0.4]]
+    assert [x for x, _ in marks["^"]] == [2.0]
+    assert leaves.get_xscale() == "log"
+
+
+def test_with_few_trials_the_picture_says_that_importance_cannot_be_told(features, tmp_path):
+    tuned = search(features, tmp_path / "s", 2)
+    assert tuned.importances == {}
+    figure = draw_search("train", tuned.trials, {}, SPACES["train"].spans)
+    assert "too few trials to tell" in [text.get_text() for text in figure.axes[1].texts]
+    assert all(float(place).is_integer() for place in figure.axes[0].get_xticks())
+
+
+def test_importances_sum_to_one(features, tmp_path):
+    importances = search(features, tmp_path / "s", 12).importances
+    assert set(importances) == set(SPACES["train"].spans)
+    assert sum(importances.values()) == pytest.approx(1)
+
+
+def write_config(tmp_path):
+    (tmp_path / "quick.toml").write_text(QUICK.to_toml())
+    return str(tmp_path / "quick.toml")
+
+
+def test_the_command_tells_the_best_and_training_takes_it(features, tmp_path, capsys):
+    argv = ["tune", str(features), "--config", write_config(tmp_path), "--storage", str(tmp_path / "s")]
+    assert main([*argv, "--trials", "3"]) == 0
+    assert main([*argv, "--trials", "5"]) == 0
+    told, progress = capsys.readouterr()
+    assert "trials of [train]: 5, 2 of them now; log loss by cross-validation" in told
+    assert "learning_rate          0.03 -> " in told
+    assert "tune: 5 trials in" in progress
+    assert "Trial" not in progress  # of Optuna's own log
+    assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(features / "tuned.toml")]) == 0
+
+
+def test_the_command_that_is_named_can_be_pasted_where_paths_have_spaces(tmp_path, capsys):
+    features = write_features(tmp_path / "my features", tmp_path, n_training=40, n_validation=4)
+    assert main(["tune", str(features), "--config", write_config(tmp_path), "--trials", "1"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if ": for `" in line)
+    words = shlex.split(line.split("`")[1])
+    assert words == ["darkmatter", "train", str(features), "--config", str(features / "tuned.toml")]
+
+
+def test_an_interrupted_command_tells_the_best_so_far_and_ends_with_130(features, tmp_path, capsys, monkeypatch):
+    calls = []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return boost(*args, **kwargs)
+
+    monkeypatch.setattr("classify.tune.space.boost", interrupted)
+    argv = ["tune", str(features), "--config", write_config(tmp_path), "--storage", str(tmp_path / "s")]
+    assert main([*argv, "--trials", "3"]) == 130
+    assert capsys.readouterr().out.startswith("interrupted; trials of [train]: 1, 1 of them now")
+
+
+@pytest.mark.parametrize("argv", [["--trials", "0"], ["--timeout", "0"], ["--timeout", "nan"]])
+def test_bad_numbers_are_one_line(features, capsys, argv):
+    assert main(["tune", str(features), *argv]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("darkmatter: the ")
+    assert told.count("\n") == 1
+
+
+def test_a_folder_of_neither_features_nor_a_run_is_refused(tmp_path, capsys):
+    assert main(["tune", str(tmp_path)]) == 2
+    assert "holds neither features nor a run; make them with" in capsys.readouterr().err
+
+
+def test_missing_optuna_is_told_with_the_remedy():
+    code = "import sys; sys.modules['optuna'] = None; from classify.cli import main; sys.exit(main(['tune']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'darkmatter[tune]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_losses_are_those_that_metrics_tell(features):
+    x, y = labelled(FeatureTable.read(features).split("training"))
+    boosted = boost(x, y, x[:0], y[:0], config=QUICK.train)
+    with boosting_scorer(features, 1) as score:
+        assert score(QUICK).mean() == pytest.approx(log_loss(y, 1 / (1 + np.exp(-boosted.held_out))))

@@ -1,0 +1,250 @@
+"""A whole data set to its tables."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ConfigError, DatasetError
+from darkmatter_features.features import batch, cross_fitting, extract
+from darkmatter_features.features.batch import extract_dataset
+from darkmatter_features.features.extract import extract_rows, extract_sky
+from darkmatter_features.features.statistics import FEATURES
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.io.table import read_table
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.simulation import simulate_dataset
+from tests.support.drawing import lensed_catalog
+from tests.support.synthetic import write_pictures
+
+TABLES = ("catalogs.parquet", "features.parquet", "template.json", "failures.csv")
+
+
+def test_catalogues_go_to_a_table_and_back_whatever_the_order(rng):
+    shapes = {"a": (30, 50), "b": (70, 20), "c": (10, 10)}
+    number = dict(zip(shapes, (3, 5, 1)))
+    skies = {
+        name: replace(lensed_catalog(rng, n=number[name], shape=shape), name=name) for name, shape in shapes.items()
+    }
+    table = batch._catalog_table(skies)
+    assert table.dtypes[["n_rows", "n_columns"]].tolist() == [np.int32] * 2
+    for rows in (slice(None), [0, 3, 8, 1, 4, 5, 2, 6, 7]):
+        back = list(cross_fitting.catalogs_of(table.iloc[rows]))
+        assert [catalog.name for catalog in back] == ["a", "b", "c"]
+        for catalog in back:
+            assert catalog.shape == shapes[catalog.name]
+            for name, column in skies[catalog.name].columns().items():
+                np.testing.assert_array_equal(getattr(catalog, name), column)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("batch") / "data"
+    simulate_dataset(folder, n_training=6, n_validation=3, n_jobs=1)
+    return folder
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(extract, "CHUNK", 2)
+
+
+def _bytes(folder):
+    return {name: (folder / name).read_bytes() for name in TABLES}
+
+
+def test_every_sky_has_its_row(data, tmp_path):
+    done = extract_dataset(data, tmp_path, n_jobs=1)
+    table, metadata = read_table(tmp_path / "features.parquet", kind="features")
+    assert (done.n_skies, done.failures) == (9, ())
+    assert table["split"].tolist() == ["training"] * 6 + ["validation"] * 3
+    assert table["label"].tolist() == [*Dataset.open(data).training.labels, *Dataset.open(data).validation.labels]
+    assert metadata["config"] == MeasureConfig().to_dict()
+    assert (table["lens_row"].notna() == (table["label"] == 1)).all()
+
+
+def test_row_of_the_table_is_the_row_of_the_sky(data, tmp_path):
+    extract_dataset(data, tmp_path, n_jobs=1)
+    table, _ = read_table(tmp_path / "features.parquet", kind="features")
+    template = LensTemplate.read(tmp_path / "template.json")
+    for k in (6, 8):  # of the validation split
+        values = extract_sky(read_sky(data / table["sky"][k]), template=template)
+        np.testing.assert_array_equal(table.loc[k, [f.name for f in FEATURES]].to_numpy(dtype=float), values)
+
+
+def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, monkeypatch):
+    """Each fitted to all but a part; those of the validation split are mapped by the one fitted to all."""
+    known, used = [], {}
+
+    def fit(skies):
+        known.append({catalog.name for catalog in skies.catalogs})
+        return LensTemplate.default(mean_e1=0.01 * len(known))
+
+    def row(catalog, *, template, config):
+        used[catalog.name] = known[round(template.mean_e1[0] / 0.01) - 1]
+        return np.zeros(len(FEATURES))
+
+    monkeypatch.setattr(cross_fitting, "fit_template", fit)
+    monkeypatch.setattr(batch, "row_of_catalog", row)
+    simulate_dataset(tmp_path / "data", n_training=6, n_validation=1, n_jobs=1)
+    extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
+    training = [f"training/training-{k:05d}.png" for k in range(6)]
+    assert used.pop("validation/validation-00000.png") == set(training) == known[0]
+    assert used == {
+        name: set(training) - set(training[k % cross_fitting.N_PARTS :: cross_fitting.N_PARTS])
+        for k, name in enumerate(training)
+    }
+
+
+def test_catalogs_hold_every_galaxy(data, tmp_path):
+    extract_dataset(data, tmp_path, n_jobs=1)
+    galaxies, _ = read_table(tmp_path / "catalogs.parquet", kind="catalogs")
+    features, _ = read_table(tmp_path / "features.parquet", kind="features")
+    counts = galaxies.groupby("sky", sort=False).size()
+    assert counts.index.tolist() == features["sky"].tolist()
+    np.testing.assert_array_equal(counts, features["n_galaxies"])
+
+
+def test_template_is_fitted_to_the_training_split(data, tmp_path):
+    extract_dataset(data, tmp_path, n_jobs=1)
+    galaxies, _ = read_table(tmp_path / "catalogs.parquet", kind="catalogs")
+    features, _ = read_table(tmp_path / "features.parquet", kind="features")
+    unlensed = features[(features["split"] == "training") & (features["label"] == 0)]["sky"]
+    template = LensTemplate.read(tmp_path / "template.json")
+    assert template.source == f"shapes of {len(unlensed)} skies without a lens; default profile"  # of too few lenses
+    own = galaxies[galaxies["sky"].isin(unlensed)]
+    assert template.mean_e1.mean() == pytest.approx(own["e1"].mean(), abs=0.02)
+
+
+def test_same_bytes_at_any_number_of_jobs(data, tmp_path, small_chunks):
+    for n_jobs in (1, 2):
+        extract_dataset(data, tmp_path / str(n_jobs), n_jobs=n_jobs)
+    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "2")
+
+
+def test_killed_run_goes_on_where_it_was(data, tmp_path, small_chunks, monkeypatch):
+    measured = []
+
+    def until_killed(path):
+        measured.append(path.name)
+        if len(measured) == 6:
+            raise KeyboardInterrupt
+        return read_sky(path)
+
+    extract_dataset(data, tmp_path / "whole", n_jobs=1)
+    monkeypatch.setattr(batch, "read_sky", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        extract_dataset(data, tmp_path / "killed", n_jobs=1)
+    assert not (tmp_path / "killed" / "features.parquet").exists()
+    before = len(measured)
+    extract_dataset(data, tmp_path / "killed", n_jobs=1)
+    assert len(measured) - before == 9 - 4  # two chunks of two were whole
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+def test_what_a_killed_version_of_other_columns_left_is_not_taken_up(data, monkeypatch):
+    files = Dataset.open(data).splits[0].files
+    key = batch._key(data, files, MeasureConfig())
+    monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
+    assert batch._key(data, files, MeasureConfig()) != key
+
+
+def test_finished_tables_are_left_alone_until_something_changes(data, tmp_path):
+    seen = []
+    progress = lambda done, total: seen.append(done)  # noqa: E731
+    first = extract_dataset(data, tmp_path, n_jobs=1, progress=progress)
+    assert seen == [0, 9]
+    assert extract_dataset(data, tmp_path, n_jobs=1, progress=progress) == first
+    assert seen == [0, 9]
+    extract_dataset(data, tmp_path, n_jobs=1, progress=progress, config=MeasureConfig(n_pixels=9))
+    assert seen == [0, 9, 0, 9]
+
+
+def test_changed_labels_are_taken_up(data, tmp_path):
+    changed = tmp_path / "data"
+    shutil.copytree(data, changed)
+    extract_dataset(changed, tmp_path / "out", n_jobs=1)
+    labels = changed / "training-labels.csv"
+    header, *lines = labels.read_text().splitlines()
+    labels.write_text("\n".join([header, *(f"{k},0" for k in range(len(lines)))]) + "\n")
+    (changed / "training-lenses.csv").unlink()
+    extract_dataset(changed, tmp_path / "out", n_jobs=1)
+    table, _ = read_table(tmp_path / "out" / "features.parquet", kind="features")
+    assert table.loc[table["split"] == "training", "label"].sum() == 0
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_missing_table_is_made_again(data, tmp_path, name):
+    extract_dataset(data, tmp_path, n_jobs=1)
+    before = _bytes(tmp_path)
+    (tmp_path / name).unlink()
+    extract_dataset(data, tmp_path, n_jobs=1)
+    assert _bytes(tmp_path) == before
+
+
+def test_bad_skies_cost_their_own_rows_only(data, tmp_path):
+    bad = tmp_path / "data"
+    simulate_dataset(bad, n_training=5, n_validation=2, n_jobs=1)
+    (bad / "training" / "training-00001.png").write_text("no picture")
+    picture = bad / "training" / "training-00002.png"
+    picture.write_bytes(picture.read_bytes()[:2000])
+    Image.new("RGB", (1, 1)).save(bad / "training" / "training-00003.png")
+    Image.new("RGB", (512, 512)).save(bad / "validation" / "validation-00000.png")
+    done = extract_dataset(bad, tmp_path / "out", n_jobs=1)
+    assert done.n_skies == 3
+    failures = pd.read_csv(tmp_path / "out" / "failures.csv")
+    assert failures["sky"].tolist() == [sky for sky, _ in done.failures]
+    assert [sky.rsplit("-")[-1] for sky, _ in done.failures] == ["00001.png", "00002.png", "00003.png", "00000.png"]
+    assert all("\n" not in reason for _, reason in done.failures)
+    assert extract_dataset(bad, tmp_path / "out", n_jobs=1) == done  # also when nothing is left to do
+
+
+def test_error_that_nobody_foresaw_costs_one_row(data, tmp_path, monkeypatch):
+    def broken(path):
+        if path.name.endswith("00004.png"):
+            raise ZeroDivisionError("by zero")
+        return read_sky(path)
+
+    monkeypatch.setattr(batch, "read_sky", broken)
+    done = extract_dataset(data, tmp_path, n_jobs=1)
+    assert done.failures == (("training/training-00004.png", "unexpected ZeroDivisionError: by zero"),)
+
+
+def test_data_set_of_bad_skies_alone_is_refused(tmp_path):
+    write_pictures(tmp_path / "data", n=2)
+    for picture in (tmp_path / "data").rglob("*.png"):
+        picture.write_text("no picture")
+    with pytest.raises(DatasetError, match=r"none of \d+ skies can be measured; the first: "):
+        extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
+    assert len(pd.read_csv(tmp_path / "out" / "failures.csv")) == 2
+
+
+def test_rows_of_files_come_in_order_with_what_failed(data, tmp_path, small_chunks):
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    files = [*Dataset.open(data).training.files[:2], text, Dataset.open(data).training.files[2]]
+    rows = extract_rows(files, n_jobs=1)
+    assert [row.path for row in rows] == files
+    assert [row.values is None for row in rows] == [False, False, True, False]
+    assert "text.png" in rows[2].error
+    assert rows[0].shape == (512, 512)
+    assert np.isnan(rows[0].ra)
+
+
+def test_wcs_gives_the_peak_its_place_on_the_sky(tmp_path):
+    simulate_dataset(tmp_path / "survey", n_training=0, n_validation=1, preset="survey", n_jobs=1)
+    (picture,) = Dataset.open(tmp_path / "survey").validation.files
+    (row,) = extract_rows([picture], n_jobs=1)
+    world = read_sky(picture).wcs.pixel_to_world(row.values[1], row.values[0])
+    assert row.ra == pytest.approx(world.ra.deg, abs=1e-9)
+    assert row.dec == pytest.approx(world.dec.deg, abs=1e-9)
+
+
+def test_no_jobs_are_refused(data, tmp_path):
+    with pytest.raises(ConfigError, match="must not be 0"):
+        extract_dataset(data, tmp_path, n_jobs=0)

@@ -1,0 +1,151 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pandas.testing import assert_frame_equal
+
+from darkmatter_features.errors import TableError
+from darkmatter_features.io.table import read_table, write_table, written_whole
+
+
+@pytest.fixture
+def frame(rng):
+    return pd.DataFrame(
+        {
+            "split": ["training", "training", "validation"],
+            "label": pd.array([1, None, 0], dtype="Int8"),
+            "peak_snr": [3.5, np.nan, -1e-300],
+            "n_pixels": np.array([12, 400, 7], dtype=np.int32),
+            "flags": np.array([0, 255, 1], dtype=np.uint8),
+        }
+    )
+
+
+@pytest.fixture
+def features(tmp_path, frame):
+    path = tmp_path / "features" / "features.parquet"
+    write_table(path, frame, kind="features", metadata={"version": "1.0", "config": {"n_pixels": 5}})
+    return path
+
+
+def test_a_table_comes_back_with_its_types_and_metadata(features, frame):
+    read, metadata = read_table(features, kind="features")
+    assert_frame_equal(read, frame)
+    assert metadata == {"version": "1.0", "config": {"n_pixels": 5}}
+
+
+def test_an_empty_table_comes_back(tmp_path, frame):
+    write_table(tmp_path / "none.parquet", frame.iloc[:0], kind="features", metadata={})
+    assert_frame_equal(read_table(tmp_path / "none.parquet", kind="features")[0], frame.iloc[:0])
+
+
+def test_chosen_columns_come_in_the_order_asked_for(features, frame):
+    read, _ = read_table(features, kind="features", columns=("flags", "split"))
+    assert_frame_equal(read, frame[["flags", "split"]])
+
+
+def test_same_content_gives_same_bytes(tmp_path, frame):
+    write_table(tmp_path / "a.parquet", frame, kind="features", metadata={"b": 1, "a": 2})
+    shuffled = frame.set_index(pd.Index([5, 7, 9]))
+    write_table(tmp_path / "b.parquet", shuffled, kind="features", metadata={"a": 2, "b": 1})
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_a_writing_that_fails_leaves_the_old_table_and_no_other_file(features, frame):
+    before = features.read_bytes()
+    with pytest.raises(pa.ArrowException):
+        write_table(features, pd.DataFrame({"x": [1, "a", object()]}), kind="features", metadata={})
+    with pytest.raises(TypeError):
+        write_table(features, frame, kind="features", metadata={"config": object()})
+    assert features.read_bytes() == before
+    assert os.listdir(features.parent) == ["features.parquet"]
+
+
+def test_a_file_appears_only_when_its_block_ends(tmp_path):
+    target = tmp_path / "new" / "verdicts.csv"
+    with written_whole(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+    assert target.read_text() == "half"
+    assert os.listdir(target.parent) == ["verdicts.csv"]
+
+
+def test_an_interrupted_file_leaves_the_old_one(tmp_path):
+    target = tmp_path / "verdicts.csv"
+    target.write_text("old")
+
+    def interrupted():
+        with written_whole(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["verdicts.csv"]
+
+
+def test_loading_the_module_loads_neither_pandas_nor_pyarrow():
+    script = "import sys, darkmatter_features.io.table; print({'pandas', 'pyarrow'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "set()\n"
+
+
+# Tables that are refused, each in one line that names the file and the remedy
+
+
+def assert_refused(path, found, remedy, *, kind="features", columns=None):
+    with pytest.raises(TableError) as refusal:
+        read_table(path, kind=kind, columns=columns)
+    message = str(refusal.value)
+    assert message.startswith(f"{path} ")
+    assert "\n" not in message
+    assert found in message
+    assert remedy in message
+
+
+def test_missing_table_is_refused(tmp_path):
+    assert_refused(tmp_path / "features.parquet", "is no file", "darkmatter features")
+
+
+def test_folder_is_no_table(tmp_path):
+    assert_refused(tmp_path, "is no file", "darkmatter features")
+
+
+@pytest.mark.parametrize("content", [b"", b"split,label\n", b"PAR1" + bytes(100)])
+def test_file_that_is_no_parquet_is_refused(tmp_path, content):
+    (tmp_path / "features.parquet").write_bytes(content)
+    assert_refused(tmp_path / "features.parquet", "no Parquet file", "make it again")
+
+
+def test_table_cut_short_is_refused(features):
+    features.write_bytes(features.read_bytes()[:-100])
+    assert_refused(features, "damaged", "make it again")
+
+
+def test_flipped_bit_in_a_column_is_noticed(tmp_path, rng):
+    frame = pd.DataFrame({"x": rng.normal(size=5000)})
+    write_table(tmp_path / "x.parquet", frame, kind="features", metadata={})
+    content = bytearray((tmp_path / "x.parquet").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "x.parquet").write_bytes(content)
+    assert_refused(tmp_path / "x.parquet", "damaged", "make it again")
+
+
+def test_table_of_another_kind_is_refused(features):
+    assert_refused(features, "holds features, a table of catalogs is wanted", "give that one", kind="catalogs")
+
+
+def test_table_of_somebody_else_is_refused(tmp_path, frame):
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
+    assert_refused(tmp_path / "x.parquet", "not written by darkmatter", "features is wanted")
+
+
+def test_missing_columns_are_named(features):
+    columns = ["split", "m_ap", "theta_e"]
+    assert_refused(features, "lacks 2 columns: m_ap, theta_e", "make it again", columns=columns)

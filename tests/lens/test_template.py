@@ -1,0 +1,114 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from darkmatter_features.errors import TableError
+from darkmatter_features.lens.fit import LabelledSkies, fit_template
+from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate, log_density_of
+from tests.support.drawing import catalog_of, lensed_catalog
+
+
+@pytest.fixture
+def fitted(rng):
+    catalogs = [lensed_catalog(rng, n=300, gamma=0.0, bias=0.07) for _ in range(20)]
+    return fit_template(LabelledSkies(catalogs, np.zeros(20), np.full(20, np.nan), np.full(20, np.nan)))
+
+
+def test_default_says_so_and_is_isothermal():
+    default = LensTemplate.default()
+    assert default.source == "default shapes; default profile"
+    radius = STEP * np.arange(default.shear.shape[1])
+    far = (radius > 150) & (radius < 250)
+    np.testing.assert_allclose(default.shear[0][far] * radius[far], 17.0, rtol=0.02)
+
+
+def test_density_of_ellipticities_is_one_in_sum_and_even_about_its_mean(rng):
+    log_p0 = log_density_of(rng.normal(0.1, 0.2, 5000), rng.normal(0.05, 0.2, 5000), smoothing=0.06)
+    spacing = 2 / (N_ELLIPTICITIES - 1)
+    assert np.exp(log_p0).sum() * spacing**2 == pytest.approx(1)
+    nodes = np.linspace(-1, 1, N_ELLIPTICITIES)
+    assert (np.exp(log_p0).sum(axis=1) * spacing**2 * nodes).sum() == pytest.approx(0.1, abs=0.01)
+    assert (np.exp(log_p0).sum(axis=0) * spacing**2 * nodes).sum() == pytest.approx(0.05, abs=0.01)
+
+
+def test_sky_of_its_own_gives_its_mean(rng):
+    template = LensTemplate.of_sky(lensed_catalog(rng, bias=0.07))
+    assert template.mean_e1[0] == pytest.approx(0.07, abs=0.02)
+
+
+def test_template_survives_its_file(fitted, tmp_path):
+    fitted.write(tmp_path / "template.json")
+    assert LensTemplate.read(tmp_path / "template.json") == fitted
+
+
+def test_fingerprint_tells_templates_apart(fitted):
+    assert fitted.fingerprint() == LensTemplate.from_dict(fitted.to_dict()).fingerprint()
+    assert fitted.fingerprint() != LensTemplate.default().fingerprint()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"compactness_edges": [1], "log_p0": "no"}'])
+def test_damaged_template_is_refused_with_the_remedy(tmp_path, text):
+    (tmp_path / "template.json").write_text(text)
+    with pytest.raises(TableError, match=r"template\.json: no template .*run `darkmatter features` again"):
+        LensTemplate.read(tmp_path / "template.json")
+
+
+def test_template_with_bins_missing_is_refused(fitted, tmp_path):
+    values = fitted.to_dict() | {"sigma_e": [0.2]}
+    (tmp_path / "template.json").write_text(json.dumps(values))
+    with pytest.raises(TableError, match=r"sigma_e must have the shape \(\d+,\), got \(1,\)"):
+        LensTemplate.read(tmp_path / "template.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("shear", [[0.1]], "shear must have rows of two nodes or more, got the shape (1, 1)"),
+        ("shear", 0.1, "shear must have rows of two nodes or more, got the shape ()"),
+        ("log_counts", [[]], "log_counts must have rows of two nodes or more, got the shape (1, 0)"),
+        ("growth", [[1.0, 1.0]], "growth must have the shape"),
+        ("compactness_edges", [1.1, 0.9], "compactness_edges must ascend, got [1.1 0.9]"),
+        ("amplitudes", [], "amplitudes must be positive"),
+    ],
+)
+def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name, value, said):
+    """Of three bins of compactness, so that their edges are in an order."""
+    default = LensTemplate.default()
+    values = {key: np.repeat(getattr(default, key), 3, axis=0) for key in ("log_p0", "mean_e1", "mean_e2", "sigma_e")}
+    values = replace(default, compactness_edges=np.arange(2.0), response=np.ones(6), **values).to_dict()
+    changed = {name: value} | ({"weights": [[]]} if name == "amplitudes" else {})
+    (tmp_path / "template.json").write_text(json.dumps(values | changed))
+    with pytest.raises(TableError) as refused:
+        LensTemplate.read(tmp_path / "template.json")
+    assert f"no template to be read ({said}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["compactness_edges", "growth"])
+def test_template_of_an_earlier_version_is_refused_by_what_it_lacks(fitted, tmp_path, name):
+    values = fitted.to_dict()
+    del values[name]
+    (tmp_path / "template.json").write_text(json.dumps(values))
+    with pytest.raises(TableError) as refused:
+        LensTemplate.read(tmp_path / "template.json")
+    remedy = "run `darkmatter features` again"
+    lack = f"it has no '{name}', as this version wants"
+    assert str(refused.value) == f"{tmp_path / 'template.json'}: no template to be read ({lack}); {remedy}"
+
+
+def test_missing_template_is_refused(tmp_path):
+    with pytest.raises(TableError, match="no template"):
+        LensTemplate.read(tmp_path / "none.json")
+
+
+def test_template_of_numbers_that_are_not_finite_is_refused(fitted, tmp_path):
+    values = fitted.to_dict()
+    values["response"][0] = float("nan")
+    (tmp_path / "template.json").write_text(json.dumps(values))
+    with pytest.raises(TableError, match="response holds numbers that are not finite"):
+        LensTemplate.read(tmp_path / "template.json")
+
+
+def test_a_sky_without_galaxies_has_the_default_without_a_bias():
+    assert LensTemplate.of_sky(catalog_of(*np.zeros((4, 0)))) == LensTemplate.default()

@@ -1,0 +1,67 @@
+"""Small skies, catalogues and settings for the tests of the second look."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from classify.cnn.config import CnnConfig
+from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS, FieldInput
+from darkmatter_features.io.dataset import picture_path, write_labels
+from tests.support.synthetic import SIDE
+
+SMALL = CnnConfig(n_folds=2, epochs=2, batch_size=8, width=2, pairs=1, singles=1, reach=4, channels=3)
+N_CELLS = SIDE // 16
+
+
+def random_input(rng: np.random.Generator, *, n: int = 30, shape: tuple[int, int] = (N_CELLS, N_CELLS)) -> FieldInput:
+    """Return a sky of noise."""
+    single = np.float32
+    return FieldInput(
+        x=rng.uniform(0, shape[1], n).astype(single),
+        y=rng.uniform(0, shape[0], n).astype(single),
+        e=rng.normal(0, 0.2, (2, n)).astype(single),
+        lean=rng.normal(0.07, 0.02, (2, n)).astype(single),
+        scalars=rng.normal(0, 1, (len(SCALARS), n)).astype(single),
+        cut_outs=rng.integers(0, 255, (n, N_BANDS, CUT_OUT, CUT_OUT)).astype(np.uint8),
+        maps=rng.normal(0, 3, (len(MAPS), *shape)).astype(single),
+        cell=16.0,
+    )
+
+
+def sheared_input(rng: np.random.Generator, label: int, *, g: float = 0.25) -> tuple[FieldInput, float, float]:
+    """Return a sky whose galaxies lie tangentially about a place if the label is 1, and its row and column, pixels."""
+    sky = random_input(rng, n=60)
+    row, column = rng.uniform(0.3, 0.7, 2) * N_CELLS
+    phi = np.arctan2(sky.y - row, sky.x - column)
+    tangential = -g * label * np.stack([np.cos(2 * phi), np.sin(2 * phi)])
+    fields = {**vars(sky), "e": (sky.e * 0.5 + tangential).astype(np.float32), "maps": 0 * sky.maps}
+    pixels = (16 * row - 0.5, 16 * column - 0.5) if label else (np.nan, np.nan)
+    return FieldInput(**fields), *pixels
+
+
+def write_lensed(root: Path, split: str, n: int, seed: int) -> None:
+    """Write pictures and labels of one split; in every other sky many galaxies lie tangentially about a lens.
+
+    Every fourth sky is of both kinds in turn: templates are fitted to the skies but for every fourth.
+    """
+    rng, labels = np.random.default_rng(seed), (np.arange(n) + np.arange(n) // 4) % 2
+    rows, columns = rng.uniform(0.4, 0.6, (2, n)) * SIDE
+    for i in range(n):
+        _draw(picture_path(root, split, i), rng, rows[i], columns[i], aligned=0.6 * labels[i])
+    scale = 512 / SIDE
+    write_labels(root, split, labels, scale * rows, scale * columns)
+
+
+def _draw(path: Path, rng: np.random.Generator, row: float, column: float, *, aligned: float) -> None:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    pixels = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+    for _ in range(40):
+        place, angle = rng.uniform(4, SIDE - 4, 2), rng.uniform(0, np.pi)
+        if rng.random() < aligned:
+            angle = np.arctan2(place[0] - row, place[1] - column) + np.pi / 2
+        dy, dx = y - place[0], x - place[1]
+        along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+        pixels[(along / 4.5) ** 2 + (across / 2.5) ** 2 <= 1] = rng.integers(120, 255, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
