@@ -47,7 +47,7 @@ full: features
 
 heatmaps: $(READY)
 	test -d $(RUN)/model || $(MAKE) train
-	$(DARKMATTER) heatmap --run $(RUN) --worth-a-look 12 --jobs $(JOBS)
+	$(DARKMATTER) heatmap --run $(RUN) --examples 12 --jobs $(JOBS)
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -5,7 +5,7 @@
 Judged are training skies, each by a template fitted to the other half of them, so that the validation split chooses
 nothing; the log-odds are calibrated (a slope and an offset) on the same skies, alike for all. Without --features, the
 default data set is simulated and measured first. Errors of the paired difference in log loss are bootstrap errors. The
-Bayes limit of the same skies, which tells how much is left, stands beside.
+oracle of the same skies, which tells how much is left, stands beside.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from helpers import environment, print_table, write_result
 from numpy.typing import NDArray
-from oracle.limit import limit_of
+from oracle.likelihood import oracle_of
 from scipy.special import expit
 
 from classify import metrics
@@ -51,7 +51,7 @@ def _without_flags(catalog: GalaxyCatalog) -> GalaxyCatalog:
 
 
 def _all_alike(catalog: GalaxyCatalog) -> GalaxyCatalog:
-    return replace(catalog, compactness=np.ones(len(catalog)))
+    return replace(catalog, fill_factor=np.ones(len(catalog)))
 
 
 def _without_border(catalog: GalaxyCatalog) -> GalaxyCatalog:
@@ -67,8 +67,8 @@ def _gaussian(template: LensTemplate) -> LensTemplate:
 
 
 def _counts_of_all(template: LensTemplate) -> LensTemplate:
-    overall = np.log(template.class_fractions @ np.exp(template.log_counts))
-    return replace(template, log_counts=np.repeat(overall[None], template.class_fractions.size, axis=0))
+    overall = np.log(template.size_fractions @ np.exp(template.log_counts))
+    return replace(template, log_counts=np.repeat(overall[None], template.size_fractions.size, axis=0))
 
 
 def _one_strength(template: LensTemplate) -> LensTemplate:
@@ -77,21 +77,23 @@ def _one_strength(template: LensTemplate) -> LensTemplate:
 
 MEASURED = {
     "unsplit": MeasureConfig(split_colors=False, split_contrast=1.0),
-    "blurred": MeasureConfig(blur=0.0),
-    "rimless": MeasureConfig(rim_fraction=MeasureConfig().threshold_fraction),
+    "blurred": MeasureConfig(psf_sigma=0.0),
+    "rimless": MeasureConfig(dilation_fraction=MeasureConfig().threshold_fraction),
 }
 VARIANTS = {
     "everything": Variant(),
     "no splitting by colour": Variant(features="unsplit"),
     "the blur left on": Variant(features="blurred"),
     "no rims": Variant(features="rimless"),
-    "no kinds by compactness": Variant(catalog=_all_alike),
+    "no kinds by fill_factor": Variant(catalog=_all_alike),
     "split and cut galaxies no kind of their own": Variant(catalog=_without_flags),
     "no galaxies at the border": Variant(catalog=_without_border),
     "all kinds answer alike to shear": Variant(template=lambda t: replace(t, response=np.ones_like(t.response))),
     "Gaussian ellipticities": Variant(template=_gaussian),
     "one strength": Variant(template=_one_strength),
-    "shear grows as the strength everywhere": Variant(template=lambda t: replace(t, growth=np.ones_like(t.growth))),
+    "shear grows as the strength everywhere": Variant(
+        template=lambda t: replace(t, amplitude_exponent=np.ones_like(t.amplitude_exponent))
+    ),
     "counts without sizes (no magnification)": Variant(template=_counts_of_all),
     "no counts": Variant(template=lambda t: replace(t, log_counts=np.zeros_like(t.log_counts))),
     "places of the lenses unknown": Variant(places_known=False),
@@ -126,8 +128,8 @@ def losses(log_odds: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def limit_figures(data: Path, n_jobs: int) -> dict[str, float]:
-    """What the Bayes limit makes of the same skies."""
-    found = limit_of(data, "training", n_jobs=n_jobs)
+    """What the oracle makes of the same skies."""
+    found = oracle_of(data, "training", n_jobs=n_jobs)
     labels, log_odds = found["label"].to_numpy(dtype=np.float64), found["log_odds"].to_numpy()
     offsets = np.hypot(found["row"] - found["lens_row"], found["column"] - found["lens_column"])
     return {
@@ -192,7 +194,7 @@ def main() -> None:
         )
     print(environment())
     print_table(("left out", "AUC", "accuracy", "log loss", "change of log loss", "offset, px"), table)
-    print("the Bayes limit:", ", ".join(f"{name} {value:.4f}" for name, value in limit.items()))
+    print("the oracle:", ", ".join(f"{name} {value:.4f}" for name, value in limit.items()))
     print(write_result("ablation", {"skies": int(skies["full"].labels.size), "limit": limit, "variants": rows}))
 
 

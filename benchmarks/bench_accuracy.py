@@ -1,4 +1,4 @@
-"""How far the model is from the Bayes limit, and what each step from a single map to the whole model brings.
+"""How far the model is from the oracle, and what each step from a single map to the whole model brings.
 
     python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400 --no-cnn --jobs -1]
 
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from helpers import RESULTS, print_table, write_result
 from numpy.typing import NDArray
-from oracle.limit import limit_of
+from oracle.likelihood import oracle_of
 from plots.accuracy import draw
 from scipy.special import expit, logit
 
@@ -89,7 +89,7 @@ Side = Callable[[Trial], Answer]
 
 def limit(trial: Trial, *, use: str = "both") -> Answer:
     """The exact evidence of the true catalogues."""
-    found = limit_of(trial.data, "validation", use=use, n_jobs=trial.n_jobs)
+    found = oracle_of(trial.data, "validation", use=use, n_jobs=trial.n_jobs)
     return Answer(found["sky"].tolist(), *(found[name].to_numpy() for name in ("log_odds", "row", "column")))
 
 
@@ -142,7 +142,7 @@ SIDES: dict[str, Side] = {
 }
 """What is compared. A side tells log-odds of the validation skies, and has learnt from the training skies alone."""
 
-SECOND_LOOK: dict[str, Side] = {"the full model, second look": lambda trial: full_model(trial, cnn="on")}
+SECOND_LOOK: dict[str, Side] = {"the full model, CNN stage": lambda trial: full_model(trial, cnn="on")}
 """What is compared besides with --cnn: it takes minutes."""
 
 CURVES = ("LightGBM on the highest S/N", "the full model")
@@ -274,7 +274,10 @@ def main() -> None:
         "--curve", type=_sizes, default=CURVE, help="training skies of a learning curve, none if empty (%(default)s)"
     )
     parser.add_argument(
-        "--cnn", action=argparse.BooleanOptionalAction, default=True, help="the model with networks for hard skies too"
+        "--cnn",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the model with networks for uncertain skies too",
     )
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()

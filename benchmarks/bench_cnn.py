@@ -1,4 +1,4 @@
-"""What the second look at hard skies brings, beside a plain network on shrunk pictures and the Bayes limit.
+"""What the CNN stage at uncertain skies brings, beside a plain network on shrunk pictures and the oracle.
 
     python benchmarks/bench_cnn.py [--data DIR --features DIR --work DIR --run RUN --jobs -1]
 
@@ -25,12 +25,12 @@ from scipy.special import logit
 from classify.cnn import DECIDES
 from classify.columns import FEATURE_NAMES
 from classify.model import LensModel
-from classify.predict import look_at
+from classify.predict import cnn_inputs_of
 from classify.train import train
 
 Array = NDArray[np.float64]
 
-LIMIT, RESNET, TREES = "the Bayes limit", "ResNet-18 at 64 px", "LightGBM"
+LIMIT, RESNET, TREES = "the oracle", "ResNet-18 at 64 px", "LightGBM"
 NETWORKS, BOTH = "CNN alone", "LightGBM + CNN"
 SHOWN = [key for key in FIGURES if key not in ("median_offset_px",)]
 SKIES = {"all": "All {n} validation skies", "hard": "The {n} hard ones"}
@@ -41,21 +41,21 @@ def answers(trial: Trial, run: Path) -> tuple[dict[str, Answer], NDArray[np.bool
     if not (run / "model").exists():
         train(trial.features, run, cnn="on", n_jobs=trial.n_jobs)
     model, rows = LensModel.load(run), trial.rows("validation")
-    if model.second_look is None:
-        raise SystemExit(f"{run} was trained without the second look; give one of `darkmatter train --cnn on`")
+    if model.cnn_stage is None:
+        raise SystemExit(f"{run} was trained without the CNN stage; give one of `darkmatter train --cnn on`")
     names, paths = rows["sky"].tolist(), [trial.data / name for name in rows["sky"]]
-    look = look_at(model, paths, n_jobs=trial.n_jobs)
+    look = cnn_inputs_of(model, paths, n_jobs=trial.n_jobs)
     verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], look=look)
     nowhere = np.full(len(names), np.nan)
     told = {
         RESNET: _resnet(trial, paths),
         TREES: model.log_odds(rows[list(FEATURE_NAMES)]),
-        NETWORKS: model.second_look.network_log_odds(look(list(range(len(names))))),
+        NETWORKS: model.cnn_stage.network_log_odds(look(list(range(len(names))))),
         BOTH: logit(np.array([verdict.probability for verdict in verdicts])),
     }
     hard = np.array([verdict.decided_by == DECIDES for verdict in verdicts])
     sides = {LIMIT: limit(trial)} | {name: Answer(names, x, nowhere, nowhere) for name, x in told.items()}
-    return sides, hard, model.second_look.record
+    return sides, hard, model.cnn_stage.record
 
 
 def _resnet(trial: Trial, paths: list[Path]) -> Array:

@@ -1,10 +1,10 @@
 """`locate` on the skies of "Observing Dark Worlds": how near it comes to the halo, how surely it tells lens from none.
 
-    python benchmarks/bench_darkworlds.py [--data ../shared/dark-worlds --scrambles 8 --seed 1 --jobs N]
+    python benchmarks/bench_darkworlds.py [--data ../shared/dark-worlds --randomizations 8 --seed 1 --jobs N]
 
 DATA holds `skies/Training_Sky<N>.csv` and `Training_halos.csv` of that contest (Harvey et al. 2014). Distances are
 those of the skies with one halo, in pixels of a field of 4200. For detection every sky stands against copies of it
-whose orientations are scrambled: by its log odds, and by their excess over those of 200 more copies. These serve for
+whose orientations are randomized: by its log odds, and by their excess over those of 200 more copies. These serve for
 the sky and the copies it stands against alike, for all have the same chances. Beside `locate` stand two simple maps,
 their highest S/N, and two oracles. One is told where all halos are, and fits their strengths. The other is told how
 strong they are (by a fit to that very sky) and how they lie to each other, but not where: its likelihood ratio is about
@@ -28,14 +28,14 @@ from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import locate, log_odds
 from darkmatter_features.location.profiles import default_profiles
-from darkmatter_features.location.significance import excess_of, scrambled_odds
+from darkmatter_features.location.significance import excess_of, randomized_bayes_factors
 from darkmatter_features.workers import parallel
 
 DATA = Path(__file__).parents[2] / "shared" / "dark-worlds"
 FIELD, CORE, WIDTH = 4200.0, 240.0, 400.0
 N_CELLS = 60
 N_MORE = 200
-OURS, EXCESS = "locate", "locate, above scrambled skies"
+OURS, EXCESS = "locate", "locate, above randomized skies"
 FILTER, GAUSS = "1/max(r, 240) filter", "Gaussian map, 400 px"
 ORACLE, PLACELESS = "oracle: places known", "oracle: all but the place known"
 SIMPLE: dict[str, Callable[[Any], Any]] = {
@@ -75,7 +75,7 @@ def snr(catalog: ShapeCatalog, places: np.ndarray, weight: Callable[[Any], Any],
     return (pattern.conj() @ skies).real / np.sqrt((np.abs(pattern) ** 2).sum(axis=1))[:, None] / sigma
 
 
-def strengths(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def amplitudes(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Strengths (n_halos, m) that fit best, and what they make of the ellipticities, e1 and then e2, (2 n, m)."""
     made = patterns(catalog, halos, SIMPLE[FILTER])
     design = np.concatenate([made.real, made.imag], axis=1).T
@@ -85,17 +85,17 @@ def strengths(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> tu
 
 def oracle(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.ndarray:
     """How much a fit of all strengths at the true places betters chi square, (m,); negative where mass would be."""
-    fitted, made = strengths(catalog, halos, skies)
+    fitted, made = amplitudes(catalog, halos, skies)
     return np.sign(fitted[0]) * (made**2).sum(axis=0) / (0.5 * (np.abs(skies) ** 2).mean(axis=0))
 
 
 def placeless(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np.ndarray:
     """Log odds (m,) of halos as strong as in the first sky, lying to each other as there, but anywhere in the field."""
-    fitted = np.maximum(strengths(catalog, halos, skies[:, :1])[0][:, 0], 0.0)
+    fitted = np.maximum(amplitudes(catalog, halos, skies[:, :1])[0][:, 0], 0.0)
     places = cells(N_CELLS)
     made = sum(
-        strength * patterns(catalog, places + (halo - halos[0]), SIMPLE[FILTER])
-        for strength, halo in zip(fitted, halos, strict=True)
+        amplitude_factor * patterns(catalog, places + (halo - halos[0]), SIMPLE[FILTER])
+        for amplitude_factor, halo in zip(fitted, halos, strict=True)
     )
     variance = (np.abs(skies) ** 2).mean(axis=0) / 2
     square = (np.abs(made) ** 2).sum(axis=1)[:, None]
@@ -103,9 +103,9 @@ def placeless(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np
 
 
 def excesses(catalog: ShapeCatalog, odds: list[float], rng: np.random.Generator) -> list[float]:
-    """Of log odds of the sky and its scrambled copies."""
+    """Of log odds of the sky and its randomized copies."""
     field = field_of(catalog, subtract_mean=False)
-    _, scrambled_skies = scrambled_odds(field, default_profiles(), n_scrambles=N_MORE, rng=rng)
+    _, scrambled_skies = randomized_bayes_factors(field, default_profiles(), n_randomizations=N_MORE, rng=rng)
     return [excess_of(each, scrambled_skies) for each in odds]
 
 
@@ -114,10 +114,10 @@ def cells(n: int) -> np.ndarray:
     return np.stack([axis.ravel() for axis in np.meshgrid(centres, centres)], axis=1)
 
 
-def judge(path: Path, halos: np.ndarray, n_scrambles: int, seed: np.random.SeedSequence) -> dict[str, Any]:
-    """Distances from the halo, and by method the statistic of the sky followed by those of its scrambled copies."""
+def judge(path: Path, halos: np.ndarray, n_randomizations: int, seed: np.random.SeedSequence) -> dict[str, Any]:
+    """Distances from the halo, and by method the statistic of the sky followed by those of its randomized copies."""
     catalog, rng = read_catalog(path), np.random.default_rng(seed)
-    copies = [catalog, *(scrambled(catalog, rng) for _ in range(n_scrambles))]
+    copies = [catalog, *(scrambled(catalog, rng) for _ in range(n_randomizations))]
     skies = np.stack([copy.e1 + 1j * copy.e2 for copy in copies], axis=1)
     told: dict[str, Any] = {"n_halos": len(halos), "statistic": {}, "distance": {}}
     told["statistic"][OURS] = [log_odds(copy) for copy in copies]
@@ -138,7 +138,7 @@ def judge(path: Path, halos: np.ndarray, n_scrambles: int, seed: np.random.SeedS
 
 
 def detection(statistic: np.ndarray) -> tuple[float, float]:
-    """AUC and recall at 1 % false alarms of (n_skies, 1 + n_scrambles)."""
+    """AUC and recall at 1 % false alarms of (n_skies, 1 + n_randomizations)."""
     real, null = statistic[:, 0], np.sort(statistic[:, 1:].ravel())
     below = 0.5 * (np.searchsorted(null, real) + np.searchsorted(null, real, side="right"))
     return float(below.mean() / null.size), float((real > np.quantile(null, 0.99)).mean())
@@ -183,7 +183,7 @@ def draw(path: Path, judged: list[dict[str, Any]], methods: dict[str, dict[str, 
         right.plot(rate, [(statistic[:, 0] > level).mean() for level in null], label=name, **style)
     left.set(xscale="log", xlim=(5, FIELD), ylim=(0, 1), xlabel="distance from the halo, px")
     left.set_title("share of single-halo skies within", fontsize=10, weight="bold", color=INK, loc="left")
-    right.set(xscale="log", xlim=(1e-3, 1), ylim=(0.5, 1), xlabel="false alarms in scrambled skies")
+    right.set(xscale="log", xlim=(1e-3, 1), ylim=(0.5, 1), xlabel="false alarms in randomized skies")
     right.set_title("share of skies detected", fontsize=10, weight="bold", color=INK, loc="left")
     right.axvline(0.01, color="0.8", linewidth=0.9, linestyle="--", zorder=0)
     right.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="lower right")
@@ -196,7 +196,7 @@ def draw(path: Path, judged: list[dict[str, Any]], methods: dict[str, dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--scrambles", type=int, default=8)
+    parser.add_argument("--randomizations", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()
@@ -229,7 +229,12 @@ def main() -> None:
     within = float(np.mean([sky["distance"][OURS] < sky["error"] for sky in single]))
     print(f"{len(judged)} skies, {len(single)} with one halo; {within:.0%} of those within the error that is told")
     draw(RESULTS / "darkworlds.png", judged, methods)
-    counts = {"n_skies": len(judged), "n_single": len(single), "n_scrambles": args.scrambles, "within_error": within}
+    counts = {
+        "n_skies": len(judged),
+        "n_single": len(single),
+        "n_randomizations": args.scrambles,
+        "within_error": within,
+    }
     print(write_result("darkworlds", {**counts, "methods": methods}))
 
 

@@ -158,14 +158,14 @@ def gains(workers: Mapping[int, Mapping[int, float]]) -> dict[str, float]:
 
 
 def whole(n: int, n_centres: int, seed: int) -> dict[str, float]:
-    """Seconds for the largest field, the way it is taken, and of each scrambled sky of a p-value."""
+    """Seconds for the largest field, the way it is taken, and of each randomized sky of a p-value."""
     catalog = galaxies(n, n_centres, np.random.default_rng(seed))
     field, rng = shapes(catalog), np.random.default_rng(seed)
-    few, many = (seconds(lambda k=k: p_value(field, n_scrambles=k, rng=rng)) for k in (25, 50))
+    few, many = (seconds(lambda k=k: p_value(field, n_randomizations=k, rng=rng)) for k in (25, 50))
     return {
         "maps": seconds(lambda: shear_maps(catalog, LensTemplate.default(mean_e1=BIAS))),
         "locate": seconds(lambda: locate(field)),
-        "scrambled sky": (many - few) / 25,
+        "randomized sky": (many - few) / 25,
     }
 
 
@@ -198,7 +198,7 @@ def compiled(seed: int) -> None:
     for n in (50, 3000):
         catalog = galaxies(n, 256, np.random.default_rng(seed))
         shear_maps(catalog, LensTemplate.default())
-        locate(shapes(catalog), n_scrambles=1, rng=np.random.default_rng(seed))
+        locate(shapes(catalog), n_randomizations=1, rng=np.random.default_rng(seed))
     lens_evidence(galaxies(50, 20, np.random.default_rng(seed)), LensTemplate.default())
 
 
@@ -236,7 +236,7 @@ def main() -> None:
     print(f"beyond the fewer; the machine's load was {load}")
     print(
         f"{args.galaxies:,} galaxies: maps of {args.side} x {args.side} centres {largest['maps']:.1f} s, "
-        f"locate {largest['locate']:.1f} s, each scrambled sky {1e3 * largest['scrambled sky']:.0f} ms"
+        f"locate {largest['locate']:.1f} s, each randomized sky {1e3 * largest['randomized sky']:.0f} ms"
     )
     draw(RESULTS / "scaling.png", told, {n: points[args.skies] for n, points in workers.items()}, n_skies=args.skies)
     exponents = {by: {name: exponent(points) for name, points in series.items()} for by, series in told.items()}

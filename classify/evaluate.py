@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import score
 from classify.model import LensModel, Verdict
-from classify.predict import look_at, model_of
+from classify.predict import cnn_inputs_of, model_of
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.features.extract import SkyRow, extract_rows
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split
@@ -36,14 +36,14 @@ class Evaluation:
         A row a sky, of `JUDGED_COLUMNS`.
     failures : tuple of (str, str)
         Skies that could not be measured, and why. They are left out of the metrics.
-    has_second_look : bool
-        Whether hard skies were looked at again.
+    has_cnn_stage : bool
+        Whether uncertain skies were looked at again.
     """
 
     metrics: dict[str, float]
     judged: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
-    has_second_look: bool = False
+    has_cnn_stage: bool = False
 
 
 def evaluate(
@@ -66,7 +66,7 @@ def evaluate(
     split : str
         "training" or "validation".
     cnn : str
-        Whether networks take a second look at hard skies, as in `classify.predict.model_of`.
+        Whether networks take the CNN stage at uncertain skies, as in `classify.predict.model_of`.
     n_jobs : int
         Processes that measure skies; -1 for one a core.
     progress : callable, optional
@@ -90,7 +90,7 @@ def evaluate(
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured, n_jobs=n_jobs)
     metrics = {**score_judged(judged), "n_failed": len(failures)}
-    return Evaluation(metrics, judged, failures, model.second_look is not None)
+    return Evaluation(metrics, judged, failures, model.cnn_stage is not None)
 
 
 def judged_table(
@@ -148,7 +148,7 @@ def _judged_split(
     shapes = [row.shape for row in measured if row.shape is not None]
     places = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
     labels = np.asarray(split.labels, dtype=np.float64)[done]
-    look = look_at(model, [measured[i].path for i in done], n_jobs=n_jobs)
+    look = cnn_inputs_of(model, [measured[i].path for i in done], n_jobs=n_jobs)
     return judged_table(
         model.verdicts(names, [row.values for row in measured if row.values is not None], look=look),
         labels,

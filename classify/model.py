@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.judge import SecondLook, checked, digest_of
+from classify.cnn.judge import CnnStage, checked, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
@@ -30,8 +30,8 @@ from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
 Part = TypeVar("Part", MeasureConfig, LensTemplate)
-Look = Callable[[list[int]], Sequence[FieldInput]]
-"""Lays skies, told by their places in a list, out for the networks of the second look."""
+InputReader = Callable[[list[int]], Sequence[FieldInput]]
+"""Lays skies, told by their places in a list, out for the networks of the CNN stage."""
 
 AGAIN = "run `darkmatter features` and `darkmatter train` again"
 
@@ -56,7 +56,7 @@ class Verdict:
     snr : float
         Matched-filter signal to noise of the tangential shear about it.
     decided_by : str
-        What settled the probability: "lightgbm", or "cnn" where a second look was taken.
+        What settled the probability: "lightgbm", or "cnn" where the CNN stage was taken.
     """
 
     name: str
@@ -86,8 +86,8 @@ class LensModel:
         What lensing looks like, for this model.
     training : dict
         The settings and rounds of the training, for the record.
-    second_look : SecondLook or None
-        What judges the hard skies, together with the trees.
+    cnn_stage : CnnStage or None
+        What judges the uncertain skies, together with the trees.
     """
 
     start: Calibration
@@ -96,7 +96,7 @@ class LensModel:
     config: MeasureConfig
     template: LensTemplate
     training: dict[str, Any]
-    second_look: SecondLook | None = None
+    cnn_stage: CnnStage | None = None
 
     def log_odds(self, rows: ArrayLike) -> Array:
         """Return the calibrated log-odds of a lens, by the trees alone.
@@ -117,8 +117,8 @@ class LensModel:
         """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
         return np.asarray(expit(self.log_odds(rows)), dtype=np.float64)
 
-    def verdicts(self, names: list[str], rows: ArrayLike, *, look: Look | None = None) -> list[Verdict]:
-        """Return a verdict for each feature row ``(n, n_features)``; `look` lays hard skies out for the second look.
+    def verdicts(self, names: list[str], rows: ArrayLike, *, look: InputReader | None = None) -> list[Verdict]:
+        """Return a verdict for each feature row ``(n, n_features)``; `look` lays uncertain skies out for the CNN stage.
 
         Without it the trees decide alone.
         """
@@ -127,20 +127,20 @@ class LensModel:
             return []
         row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in VERDICT_COLUMNS)
         log_odds = self.log_odds(values)
-        hard = self._look_again(log_odds, look)
+        hard = self._apply_cnn_stage(log_odds, look)
         probability = expit(log_odds).tolist()
         label = [int(p >= 0.5) for p in probability]
         decided_by = [DECIDES if again else Verdict.decided_by for again in hard]
         return [Verdict(*told) for told in zip(names, label, probability, row, column, snr, decided_by)]
 
-    def _look_again(self, log_odds: Array, look: Look | None) -> NDArray[np.bool_]:
-        """Put the log-odds of the second look in the place of the trees' where they are unsure; say where."""
-        if look is None or self.second_look is None:
+    def _apply_cnn_stage(self, log_odds: Array, look: InputReader | None) -> NDArray[np.bool_]:
+        """Put the log-odds of the CNN stage in the place of the trees' where they are unsure; say where."""
+        if look is None or self.cnn_stage is None:
             return np.zeros(log_odds.size, dtype=np.bool_)
-        hard = self.second_look.is_hard(log_odds)
+        hard = self.cnn_stage.is_uncertain(log_odds)
         if not hard.any():
             return hard
-        log_odds[hard] = self.second_look.stacked(log_odds[hard], look(np.flatnonzero(hard).tolist()))
+        log_odds[hard] = self.cnn_stage.stacked(log_odds[hard], look(np.flatnonzero(hard).tolist()))
         return hard
 
     def predict(self, sky: Sky) -> Verdict:
@@ -154,14 +154,14 @@ class LensModel:
         return self.judge(measure(sky, self.config), sky)
 
     def judge(self, catalog: GalaxyCatalog, sky: Sky | None = None) -> Verdict:
-        """Judge a sky by its catalogue, measured with this model's config; a second look needs the picture, too."""
+        """Judge a sky by its catalogue, measured with this model's config; the CNN stage needs the picture, too."""
         row = row_of_catalog(catalog, template=self.template, config=self.config)
         look = None if sky is None else lambda chosen: [FieldInput.of(sky, catalog, self.template) for _ in chosen]
         return self.verdicts([catalog.name], row[None], look=look)[0]
 
-    def without_second_look(self) -> Self:
+    def without_cnn_stage(self) -> Self:
         """Return the same model, of the trees alone."""
-        return replace(self, second_look=None)
+        return replace(self, cnn_stage=None)
 
     def save(self, run: str | Path) -> Path:
         """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
@@ -173,7 +173,7 @@ class LensModel:
         for name, text in texts.items():
             (fresh / name).write_text(text, encoding="utf-8", newline="\n")
         self.template.write(fresh / "template.json")
-        look = {} if self.second_look is None else {"second_look": self.second_look.write(fresh)}
+        look = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
         told = self._description({name: digest_of(text.encode()) for name, text in texts.items()})
         write_json(fresh / "model.json", told | look)
         _replace_folder(folder, fresh)
@@ -212,7 +212,7 @@ class LensModel:
                 config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
                 template=_same(folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]),
                 training=told["training"],
-                second_look=SecondLook.read(folder, told["second_look"]) if "second_look" in told else None,
+                cnn_stage=CnnStage.read(folder, told["cnn_stage"]) if "cnn_stage" in told else None,
             )
         except ModelError:
             raise

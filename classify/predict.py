@@ -13,10 +13,10 @@ from classify.cnn import missing
 from classify.cnn.inputs import measured_inputs
 from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
-from classify.model import LensModel, Look, Verdict
+from classify.model import InputReader, LensModel, Verdict
 from darkmatter_features.errors import ConfigError, ModelError, SkyError
 from darkmatter_features.features.extract import SkyRow, extract_rows
-from darkmatter_features.io.dataset import PICTURE_SUFFIXES
+from darkmatter_features.io.dataset import IMAGE_SUFFIXES
 from darkmatter_features.io.table import written_whole
 
 COLUMNS = ("image", "label", "probability", "row", "column", "snr", "decided_by", "error")
@@ -38,42 +38,42 @@ class Prediction:
         Those skies, and why.
     explained : pandas.DataFrame or None
         If asked for, what the log-odds of each judged sky are the sum of: ``image, baseline, start``, a column for each
-        that the trees learn from, ``cut``, and ``second_look``: what that changed.
-    has_second_look : bool
-        Whether hard skies were looked at again.
+        that the trees learn from, ``cut``, and ``cnn_stage``: what that changed.
+    has_cnn_stage : bool
+        Whether uncertain skies were looked at again.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
     explained: pd.DataFrame | None = None
-    has_second_look: bool = False
+    has_cnn_stage: bool = False
 
 
 def model_of(run: str | Path, *, cnn: str = "auto") -> LensModel:
-    """Load the model of a run for judging, with or without its second look.
+    """Load the model of a run for judging, with or without its CNN stage.
 
     Parameters
     ----------
     run : str or Path
         Folder of a training run.
     cnn : str
-        Whether networks take a second look at hard skies: "off" leaves it out, "auto" takes it where the run has one,
+        Whether networks take the CNN stage at uncertain skies: "off" leaves it out, "auto" takes it where the run has one,
         "on" wants a run that has one.
 
     Raises
     ------
     ModelError
-        If there is no model to use in `run`, or no second look that is wanted.
+        If there is no model to use in `run`, or no CNN stage that is wanted.
     ConfigError
-        If PyTorch, which the second look needs, is missing.
+        If PyTorch, which the CNN stage needs, is missing.
     """
     model = LensModel.load(run)
     if cnn == "off":
-        return model.without_second_look()
-    if model.second_look is None and cnn == "on":
-        raise ModelError(f"{run} has no second look; train one with `darkmatter train --cnn on`, or leave --cnn on out")
-    if model.second_look is not None and (said := missing()) is not None:
-        raise ConfigError(f"{said}, or leave the second look out by --cnn off")
+        return model.without_cnn_stage()
+    if model.cnn_stage is None and cnn == "on":
+        raise ModelError(f"{run} has no CNN stage; train one with `darkmatter train --cnn on`, or leave --cnn on out")
+    if model.cnn_stage is not None and (said := missing()) is not None:
+        raise ConfigError(f"{said}, or leave the CNN stage out by --cnn off")
     return model
 
 
@@ -111,7 +111,7 @@ def predict(
     out : str or Path, optional
         Where to write the table as CSV.
     cnn : str
-        Whether networks take a second look at hard skies, as in `model_of`.
+        Whether networks take the CNN stage at uncertain skies, as in `model_of`.
     explain : bool
         Part the log-odds of each sky by what they come from; written beside `out`, see `explained_path`.
     n_jobs : int
@@ -137,7 +137,7 @@ def predict(
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    return Prediction(table, failures, explained, model.second_look is not None)
+    return Prediction(table, failures, explained, model.cnn_stage is not None)
 
 
 def explained_path(out: str | Path) -> Path:
@@ -159,18 +159,18 @@ def _skies_of(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
     if place.is_dir():
-        found = sorted(path for path in place.iterdir() if _is_picture(path))
+        found = sorted(path for path in place.iterdir() if _is_image(path))
     elif glob.has_magic(str(place)):
-        found = sorted(path for path in map(Path, glob.glob(str(place), recursive=True)) if _is_picture(path))
+        found = sorted(path for path in map(Path, glob.glob(str(place), recursive=True)) if _is_image(path))
     else:
         return [place]
     if not found:
-        raise SkyError(f"{place}: no pictures there (looked for {', '.join(PICTURE_SUFFIXES)}); name files or a folder")
+        raise SkyError(f"{place}: no pictures there (looked for {', '.join(IMAGE_SUFFIXES)}); name files or a folder")
     return found
 
 
-def _is_picture(path: Path) -> bool:
-    return path.name.lower().endswith(PICTURE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
 
 
 def _explained(model: LensModel, measured: Sequence[SkyRow], table: pd.DataFrame) -> pd.DataFrame:
@@ -179,14 +179,14 @@ def _explained(model: LensModel, measured: Sequence[SkyRow], table: pd.DataFrame
     return explained_table([name for name, _ in done], contributions(model, rows), table[table["error"].isna()])
 
 
-def look_at(model: LensModel, paths: Sequence[Path], *, n_jobs: int = -1) -> Look:
-    """Return what lays pictures, told by their places among the paths, out for a model's second look."""
+def cnn_inputs_of(model: LensModel, paths: Sequence[Path], *, n_jobs: int = -1) -> InputReader:
+    """Return what lays pictures, told by their places among the paths, out for a model's CNN stage."""
     return lambda chosen: measured_inputs([paths[i] for i in chosen], model.template, model.config, n_jobs=n_jobs)
 
 
 def _table(model: LensModel, measured: Sequence[SkyRow], *, n_jobs: int) -> pd.DataFrame:
     done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
-    look = look_at(model, [row.path for row in measured if row.values is not None], n_jobs=n_jobs)
+    look = cnn_inputs_of(model, [row.path for row in measured if row.values is not None], n_jobs=n_jobs)
     verdicts = iter(model.verdicts([name for name, _ in done], [values for _, values in done], look=look))
     records = [_record(row, None if row.values is None else next(verdicts)) for row in measured]
     table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec"])

@@ -19,7 +19,7 @@ from classify.evaluate import judged_table, score_judged
 from classify.feature_table import FeatureTable, labelled, labels_of
 from classify.model import LensModel, write_json
 from classify.plots.explain_run import OF_VALIDATION, explain_run
-from classify.plots.grad_cam import draw_hard_lenses
+from classify.plots.grad_cam import draw_uncertain_lenses
 from classify.plots.performance import performance
 from classify.plots.samples import sample_grid, samples, save_figure
 from classify.predict import write_csv
@@ -87,7 +87,7 @@ def train(
     report : callable, optional
         Called with each line of the history as it is made.
     cnn : str
-        Whether networks take a second look at hard skies: "off", "auto" (where it helps, out of fold) or "on".
+        Whether networks take the CNN stage at uncertain skies: "off", "auto" (where it helps, out of fold) or "on".
     cnn_config : CnnConfig, optional
         Their settings.
     resume : bool
@@ -119,11 +119,11 @@ def train(
         model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
         taken = stage.NONE
         if cnn != "off":
-            taken = stage.take_second_look(
+            taken = stage.train_cnn_stage(
                 _measured(Path(features), table, boosted), fresh / stage.FOLDER, events=run / EVENTS, mode=cnn,
                 config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
             )  # fmt: skip
-            model = replace(model, second_look=taken.look)
+            model = replace(model, cnn_stage=taken.look)
         judged = _judge(model, table.split("validation"), taken.inputs)
         metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
         write_json(fresh / "metrics.json", metrics)
@@ -145,15 +145,15 @@ def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, j
     notes = _draw(run, table.dataset, judged, boosted.history)
     cam = run / stage.FOLDER / CAM
     cam.unlink(missing_ok=True)  # of the run that is gone on with
-    if model.second_look is None:
+    if model.cnn_stage is None:
         return notes
-    return notes + draw_hard_lenses(cam, model, validation, table.dataset)
+    return notes + draw_uncertain_lenses(cam, model, validation, table.dataset)
 
 
 def _check_look(cnn: str, resume: bool) -> None:
     """Refuse, before any work and before anything in the run is touched, what cannot come to its end."""
     if resume and cnn == "off":
-        raise ConfigError("--resume goes on with the networks of the second look, which are off; add --cnn auto or on")
+        raise ConfigError("--resume goes on with the networks of the CNN stage, which are off; add --cnn auto or on")
     if cnn == "on":
         need_torch()
 
@@ -168,7 +168,7 @@ def _without_trees(n_skies: int, config: TrainConfig) -> tuple[str, ...]:
 
 
 def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Measured:
-    """Return what the second look starts from."""
+    """Return what the CNN stage starts from."""
     return stage.Measured(
         features, table.dataset, table.template, _learnt_from(table, boosted.chosen), table.split("validation"),
         boosted.calibration(boosted.held_out),

@@ -57,7 +57,7 @@ class MeasureConfig:
         at_least=0,
         at_most=1,
     )
-    rim_fraction: float = setting(
+    dilation_fraction: float = setting(
         0.02,
         "how faint the rim of a galaxy is followed over a noiseless background, as a fraction of the bright level",
         at_least=0,
@@ -84,7 +84,7 @@ class MeasureConfig:
         at_least=0,
         at_most=1,
     )
-    blur: float = setting(
+    psf_sigma: float = setting(
         0.92,
         "blur of the pictures, standard deviation of a Gaussian: its second moment is taken off every galaxy's",
         at_least=0,

@@ -99,7 +99,7 @@ def test_a_number_written_in_two_ways_is_one_setting_with_one_fingerprint(tmp_pa
 
 
 def test_zero_has_no_sign():
-    assert MeasureConfig(blur=-0.0).fingerprint() == MeasureConfig(blur=0).fingerprint()
+    assert MeasureConfig(psf_sigma=-0.0).fingerprint() == MeasureConfig(psf_sigma=0).fingerprint()
 
 
 def test_settings_survive_their_dict():

@@ -8,14 +8,14 @@ import pytest
 from classify.cli import COMMANDS
 from classify.config import TrainConfig
 from classify.train import train
-from tests.support.synthetic import draw_sky, write_features, write_pictures
+from tests.support.synthetic import draw_sky, write_features, write_images
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_python_example_runs(tmp_path, monkeypatch, rng):
-    data = write_pictures(tmp_path / "data", n=6)
+    data = write_images(tmp_path / "data", n=6)
     features = write_features(tmp_path / "features", data, n_training=60, n_validation=6)
     train(features, tmp_path / "runs" / "default", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
     draw_sky(tmp_path / "sky.png", rng)

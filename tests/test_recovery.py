@@ -29,7 +29,7 @@ def _drawn_sky(rng, turn):
         e = (unlensed + g) / (1 + np.conj(g) * unlensed)
         at = (slice(STAMP * i, STAMP * (i + 1)), slice(STAMP * j, STAMP * (j + 1)))
         image = disc((STAMP, STAMP), x - at[1].start, y - at[0].start, size=4.5, e1=e.real, e2=e.imag)
-        image = gaussian_filter(image, MeasureConfig().blur)
+        image = gaussian_filter(image, MeasureConfig().psf_sigma)
         light[at] += 330 * image[..., None] * (ORANGE, BLUE, PINK)[k % 3]
     return Sky("planted.png", np.rint(light).astype(np.uint8))
 

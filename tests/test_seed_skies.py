@@ -40,6 +40,6 @@ def test_lens_of_the_published_sky_is_found(model):
 
 def test_drawings_lean_to_the_horizontal():
     for name in ("lensing.png", "no-lensing.png"):
-        catalog = dm.measure(dm.read_sky(SEED_SKIES / name), dm.MeasureConfig(blur=0.0))
+        catalog = dm.measure(dm.read_sky(SEED_SKIES / name), dm.MeasureConfig(psf_sigma=0.0))
         assert catalog.e1.mean() == pytest.approx(0.075, abs=0.02)
         assert catalog.e2.mean() == pytest.approx(0.0, abs=0.04)

@@ -1,4 +1,4 @@
-"""The picture of the benchmark of the second look."""
+"""The picture of the benchmark of the CNN stage."""
 
 from pathlib import Path
 from typing import Any

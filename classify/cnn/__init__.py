@@ -1,4 +1,4 @@
-"""A second look, by a convolutional network, at the skies that the boosted trees are unsure of.
+"""The CNN stage, by a convolutional network, at the skies that the boosted trees are unsure of.
 
 Modules that import torch are imported where they are used: without it all else works.
 """
@@ -10,7 +10,7 @@ from darkmatter_features.errors import ConfigError
 NEEDED = ("torch", "safetensors")
 
 MODES = ("off", "auto", "on")
-"""Of the second look. Training: never; where it helps, out of fold; in any case. Judging: never; where the run has one;
+"""Of the CNN stage. Training: never; where it helps, out of fold; in any case. Judging: never; where the run has one;
 only with a run that has one."""
 
 DECIDES = "cnn"
@@ -22,7 +22,7 @@ def missing() -> str | None:
     lacking = [name for name in NEEDED if find_spec(name) is None]
     if not lacking:
         return None
-    return f"{lacking[0]}, which the second look needs, is missing; install it: pip install 'darkmatter[cnn]'"
+    return f"{lacking[0]}, which the CNN stage needs, is missing; install it: pip install 'darkmatter[cnn]'"
 
 
 def need_torch() -> None:

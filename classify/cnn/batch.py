@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classify.cnn.inputs import MAPS, FieldInput
 
-JOINED = ("x", "y", "e", "lean", "scalars")
+JOINED = ("x", "y", "e", "mean_e", "scalars")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Batch:
     x: Tensor
     y: Tensor
     e: Tensor
-    lean: Tensor
+    mean_e: Tensor
     scalars: Tensor
     cut_outs: Tensor
     maps: Tensor
@@ -122,6 +122,6 @@ def _mirrored(
 ) -> Batch:
     sign = batch.e.new_tensor(signs)[:, None]
     return replace(
-        batch, x=x, y=y, lens=lens, e=sign * batch.e, lean=sign * batch.lean, cut_outs=picture(batch.cut_outs),
+        batch, x=x, y=y, lens=lens, e=sign * batch.e, mean_e=sign * batch.mean_e, cut_outs=picture(batch.cut_outs),
         maps=picture(batch.maps), inside=picture(batch.inside),
     )  # fmt: skip

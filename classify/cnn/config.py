@@ -1,4 +1,4 @@
-"""Every setting of the second look, with its default and its meaning, in one place."""
+"""Every setting of the CNN stage, with its default and its meaning, in one place."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -16,7 +16,7 @@ class CnnConfig:
         If a value has the wrong type or lies out of range.
     """
 
-    hard_share: float = setting(
+    uncertain_fraction: float = setting(
         0.1, "share of the training skies that counts as hard: those least sure, out of fold", at_least=0.01, at_most=1
     )
     n_folds: int = setting(3, "parts of the training skies; each network leaves one out", at_least=2, at_most=20)
@@ -32,12 +32,12 @@ class CnnConfig:
     shear_weight: float = setting(
         20.0, "weight, in the loss, of telling the shear at each galaxy about a known lens", at_least=0, at_most=1000
     )
-    place_weight: float = setting(
+    position_weight: float = setting(
         0.3, "weight, in the loss, of telling the place of a known lens", at_least=0, at_most=1000
     )
     width: int = setting(16, "channels of the first look at a galaxy's cut-out", at_least=1, at_most=256)
-    pairs: int = setting(2, "shears that the network tells of a galaxy", at_least=1, at_most=32)
-    singles: int = setting(2, "single values that it tells of a galaxy", at_least=1, at_most=32)
+    n_spin2: int = setting(2, "shears that the network tells of a galaxy", at_least=1, at_most=32)
+    n_spin0: int = setting(2, "single values that it tells of a galaxy", at_least=1, at_most=32)
     reach: int = setting(20, "radius to which galaxies count for a place, cells of 16 px", at_least=2, at_most=64)
     channels: int = setting(16, "channels of the maps", at_least=1, at_most=256)
     seed: int = setting(1, "of the parts, the first weights, the order and the turns", at_least=0, at_most=2**31 - 1)

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from classify.cnn.batch import Batch
 from classify.cnn.device import one_thread
 from classify.cnn.inputs import FieldInput
-from classify.cnn.judge import SecondLook
+from classify.cnn.judge import CnnStage
 from classify.cnn.network import LensNet
 from classify.cnn.weights import from_bytes
 
 Array = NDArray[np.float64]
 
 
-def grad_cam(look: SecondLook, sky: FieldInput) -> Array:
+def grad_cam(look: CnnStage, sky: FieldInput) -> Array:
     """Return how much each cell speaks for a lens, (n_rows, n_columns), the mean over the networks; 0 and more.
 
     Parameters
     ----------
-    look : SecondLook
+    look : CnnStage
         The networks.
     sky : FieldInput
         What they see.

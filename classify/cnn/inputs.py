@@ -26,7 +26,7 @@ CUT_OUT_STEP = 0.5
 from it (three and a half, along the major axis, at an ellipticity of 0.5)."""
 N_BANDS = 3
 """Of a cut-out; a grey picture is repeated."""
-SCALARS = ("size", "compactness", "brightness", "is_partial", "neighbour", "second_neighbour")
+SCALARS = ("size", "fill_factor", "brightness", "is_partial", "neighbour", "second_neighbour")
 """Of a galaxy, none of which a rotation changes."""
 MAPS = ("log_evidence", "log_shear", "log_counts")
 SKIES_A_TASK = 16
@@ -42,10 +42,10 @@ class FieldInput:
         Places of the galaxies, from the corner of the picture: column and row.
     e : (2, n) float32 array
         Ellipticity less its mean without a lens.
-    lean : (2, n) float32 array
+    mean_e : (2, n) float32 array
         That mean: where the drawings lean to, by kind of galaxy. It turns with the field, as `e` does.
     scalars : (len(SCALARS), n) float32 array
-        Logarithms of size, compactness, surface brightness and distances to two neighbours; whether it is partial.
+        Logarithms of size, fill factor, surface brightness and distances to two neighbours; whether it is partial.
     cut_outs : (n, N_BANDS, CUT_OUT, CUT_OUT) uint8 array
         The picture about each galaxy, scaled to its size, 255 where it is brightest.
     maps : (len(MAPS), n_rows, n_columns) float32 array
@@ -57,7 +57,7 @@ class FieldInput:
     x: Floats
     y: Floats
     e: Floats
-    lean: Floats
+    mean_e: Floats
     scalars: Floats
     cut_outs: NDArray[np.uint8]
     maps: Floats
@@ -86,7 +86,7 @@ class FieldInput:
             x=_single((catalog.x + 0.5) * cells[1]),
             y=_single((catalog.y + 0.5) * cells[0]),
             e=_single([catalog.e1 - mean_e1, catalog.e2 - mean_e2]),
-            lean=_single([mean_e1, mean_e2]),
+            mean_e=_single([mean_e1, mean_e2]),
             scalars=_single(_scalars(catalog)),
             cut_outs=cut_outs(sky, catalog),
             maps=_single([getattr(maps, name) for name in MAPS]),
@@ -171,7 +171,7 @@ def _single(values: Any) -> Floats:
 def _scalars(catalog: GalaxyCatalog) -> NDArray[np.float64]:
     """Return what tells of a galaxy how far its shape is to be trusted, and of what kind it is, ``(6, n)``."""
     near = _neighbours(catalog)
-    logs = np.log([catalog.size, catalog.compactness, np.maximum(catalog.flux, 1e-9) / catalog.n_pixels, *near])
+    logs = np.log([catalog.size, catalog.fill_factor, np.maximum(catalog.flux, 1e-9) / catalog.n_pixels, *near])
     return np.insert(logs, SCALARS.index("is_partial"), catalog.is_partial, axis=0)
 
 

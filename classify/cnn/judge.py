@@ -1,4 +1,4 @@
-"""The second look at hard skies, as a part of the model bundle. torch is imported at the first look."""
+"""The CNN stage at uncertain skies, as a part of the model bundle. torch is imported at the first look."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class SecondLook:
+class CnnStage:
     """Which skies are hard, the networks that look at them again, and how both answers are weighed.
 
     Attributes
@@ -42,12 +42,12 @@ class SecondLook:
     members: tuple[bytes, ...]
     record: dict[str, Any]
 
-    def is_hard(self, log_odds: Array) -> NDArray[np.bool_]:
+    def is_uncertain(self, log_odds: Array) -> NDArray[np.bool_]:
         """Say which skies, (n,), are to be looked at again, by the trees' calibrated log-odds (n,)."""
         return np.abs(log_odds) <= self.limit
 
     def stacked(self, log_odds: Array, inputs: Sequence[FieldInput]) -> Array:
-        """Return the log-odds (n,) of hard skies, of the trees' (n,) and what the networks see."""
+        """Return the log-odds (n,) of uncertain skies, of the trees' (n,) and what the networks see."""
         return self.stacker(log_odds, self.network_log_odds(inputs))
 
     def network_log_odds(self, inputs: Sequence[FieldInput]) -> Array:
@@ -71,7 +71,7 @@ class SecondLook:
             return np.asarray(np.mean([log_odds_of(network, inputs, device) for network in networks], axis=0))
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Write the weights into a folder, and return what the bundle's description says of the second look."""
+        """Write the weights into a folder, and return what the bundle's description says of the CNN stage."""
         names = [f"cnn-{k}.safetensors" for k in range(len(self.members))]
         for name, member in zip(names, self.members, strict=True):
             (folder / name).write_bytes(member)

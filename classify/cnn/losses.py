@@ -42,7 +42,7 @@ def loss_of(
     total = of_labels
     known = torch.isfinite(batch.lens).all(dim=0)
     if known.any():
-        total = total + config.place_weight * _of_places(cells, batch, known)
+        total = total + config.position_weight * _of_places(cells, batch, known)
         about = known[batch.sky]
         wanted = shear_about(batch, profile, cell)[about] / SHEAR_UNIT
         total = total + config.shear_weight * functional.mse_loss(shear[about].float(), wanted)

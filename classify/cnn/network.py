@@ -10,7 +10,7 @@ from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS
 
 FINER = 2
 """Cells of the field along a cell of the evidence: 8 px."""
-EVIDENCE_UNIT, SHEAR_UNIT, LEAN_UNIT = 10.0, 0.2, 0.1
+EVIDENCE_UNIT, SHEAR_UNIT, MEAN_E_UNIT = 10.0, 0.2, 0.1
 """What is about 1 to the network: of log evidence, of an ellipticity, of a mean one."""
 DARK = 0.2
 """Taken off the cut-outs, whose mean it is about."""
@@ -24,7 +24,7 @@ class GalaxyNet(nn.Module):
 
     def __init__(self, config: CnnConfig) -> None:
         super().__init__()
-        c, self.n_pairs, self.n_singles = config.width, config.pairs, config.singles
+        c, self.n_pairs, self.n_singles = config.width, config.n_spin2, config.n_spin0
         self.picture = nn.Sequential(
             nn.Conv2d(N_BANDS, c, 4, stride=2, padding=1), nn.ReLU(),
             nn.Conv2d(c, 2 * c, 4, stride=2, padding=1), nn.ReLU(),
@@ -44,12 +44,12 @@ class GalaxyNet(nn.Module):
         A pair is its ellipticity with a weight that the network gives, and what the cut-out says beyond.
         """
         scalars = (batch.scalars - self.middle[:, None]) / self.spread[:, None]
-        numbers = torch.cat([scalars, batch.e / SHEAR_UNIT, batch.lean / LEAN_UNIT]).T
+        numbers = torch.cat([scalars, batch.e / SHEAR_UNIT, batch.mean_e / MEAN_E_UNIT]).T
         seen = self.picture(batch.cut_outs.float() / 255.0 - DARK)
         told = self.joined(torch.cat([seen, numbers], dim=1))
-        beyond, weight, singles = told.split([2 * self.n_pairs, self.n_pairs, self.n_singles], dim=1)
+        beyond, weight, n_spin0 = told.split([2 * self.n_pairs, self.n_pairs, self.n_singles], dim=1)
         e = batch.e.T[:, None, :] / SHEAR_UNIT
-        return beyond.reshape(-1, self.n_pairs, 2) + weight[:, :, None] * e, singles
+        return beyond.reshape(-1, self.n_pairs, 2) + weight[:, :, None] * e, n_spin0
 
 
 class Rings(nn.Module):
@@ -102,9 +102,9 @@ class LensNet(nn.Module):
 
     def __init__(self, config: CnnConfig) -> None:
         super().__init__()
-        n_rings = config.pairs + config.singles
+        n_rings = config.n_spin2 + config.n_spin0
         self.galaxies = GalaxyNet(config)
-        self.rings = Rings(config.pairs, config.singles, config.reach)
+        self.rings = Rings(config.n_spin2, config.n_spin0, config.reach)
         self.field = nn.Sequential(
             nn.Conv2d(len(MAPS) + n_rings + 2, config.channels, 3, padding=1), nn.ReLU(),
             nn.Conv2d(config.channels, config.channels, 3, padding=1), nn.ReLU(),
@@ -117,8 +117,8 @@ class LensNet(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the log-odds (m,), the log evidence of each cell (m, side, side) and the shear, over 0.1, (n, 2)."""
-        pairs, singles = self.galaxies(batch)
-        told = torch.cat([pairs.flatten(1), singles, torch.ones_like(singles[:, :1])], dim=1)
+        n_spin2, n_spin0 = self.galaxies(batch)
+        told = torch.cat([n_spin2.flatten(1), n_spin0, torch.ones_like(n_spin0[:, :1])], dim=1)
         field = on_grid(batch, told)
         rings = functional.avg_pool2d(self.rings(field[:, :-1]), FINER)
         count = FINER**2 * functional.avg_pool2d(field[:, -1:], FINER)
@@ -127,7 +127,7 @@ class LensNet(nn.Module):
         added = self.added(self.seen(torch.cat([self.field(maps), rings], dim=1)))[:, 0].float()
         cells = (batch.maps[:, 0] + added).masked_fill(~batch.inside, -torch.inf)
         mean = cells.flatten(1).logsumexp(dim=1) - batch.inside.flatten(1).sum(dim=1).log()
-        return self.line[0] * mean + self.line[1], cells, pairs[:, 0]
+        return self.line[0] * mean + self.line[1], cells, n_spin2[:, 0]
 
 
 def on_grid(batch: Batch, values: Tensor) -> Tensor:

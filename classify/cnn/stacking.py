@@ -19,7 +19,7 @@ SURE = 0.95
 """Share of the resamples in which the network must help to be kept."""
 
 
-def hard_limit(log_odds: ArrayLike, share: float) -> float:
+def uncertainty_limit(log_odds: ArrayLike, share: float) -> float:
     """Return the calibrated log-odds up to which, either way, a sky is hard.
 
     Parameters
@@ -91,7 +91,7 @@ def cross_fitted(trees: ArrayLike, network: ArrayLike, labels: ArrayLike, part: 
 
 @dataclass(frozen=True)
 class Gain:
-    """What the network makes better on the hard skies, out of fold.
+    """What the network makes better on the uncertain skies, out of fold.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class Gain:
     def __str__(self) -> str:
         gain = self.before - self.after
         change = f"{'better' if gain > 0 else 'worse'} by {abs(gain):.4f} ± {self.error:.4f}"
-        return f"log loss of {self.n} hard skies, out of fold: {self.before:.4f} -> {self.after:.4f}, {change}"
+        return f"log loss of {self.n} uncertain skies, out of fold: {self.before:.4f} -> {self.after:.4f}, {change}"
 
 
 def _design(trees: ArrayLike, network: ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""The second look as a stage of the training: from measured skies to a part of the model, or the reason for none."""
+"""The CNN stage as a stage of the training: from measured skies to a part of the model, or the reason for none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from classify.cnn import missing
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
-from classify.cnn.judge import SecondLook
-from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
+from classify.cnn.judge import CnnStage
+from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
-from darkmatter_features.features.cross_fitting import N_PARTS, catalogs_of, read_catalogs
+from darkmatter_features.features.cross_fitting import N_FOLDS, catalogs_of, read_catalogs
 from darkmatter_features.lens.fit import LabelledSkies, fit_template
 from darkmatter_features.lens.template import LensTemplate
 
@@ -59,7 +59,7 @@ class Stage:
 
     Attributes
     ----------
-    look : SecondLook or None
+    look : CnnStage or None
         To be part of the model; None if it is left out.
     note : str
         What it gains, or why it is left out.
@@ -67,7 +67,7 @@ class Stage:
         What the network sees of the validation skies, by their names.
     """
 
-    look: SecondLook | None
+    look: CnnStage | None
     note: str
     inputs: dict[str, FieldInput]
 
@@ -81,7 +81,7 @@ NONE = Stage(None, "", {})
 """No networks."""
 
 
-def take_second_look(
+def train_cnn_stage(
     measured: Measured,
     folder: Path,
     *,
@@ -93,7 +93,7 @@ def take_second_look(
     report: Callable[[EpochLine], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Stage:
-    """Train the networks, find the hard skies, and weigh both answers there.
+    """Train the networks, find the uncertain skies, and weigh both answers there.
 
     Parameters
     ----------
@@ -152,15 +152,15 @@ def _trained(
         skies, others, mean_profile(measured.template), config=config, checkpoint=folder, resume=resume,
         report=report,
     )  # fmt: skip
-    limit = hard_limit(measured.log_odds, config.hard_share)
+    limit = uncertainty_limit(measured.log_odds, config.uncertain_fraction)
     hard, trees, labels = np.abs(measured.log_odds) <= limit, measured.log_odds, skies.labels
     alone, stacked = cross_fitted(trees, found.held_out, labels, found.part)
     gain = Gain.of(trees[hard], alone[hard], stacked[hard], labels[hard])
     record = {"best_epoch": found.best_epoch, "n_skies": len(skies), **vars(gain)}
-    look = SecondLook(limit, Stacker.fit(trees, found.held_out, labels), config, found.members, record)
+    look = CnnStage(limit, Stacker.fit(trees, found.held_out, labels), config, found.members, record)
     if mode == "auto" and not gain.helps:
         return Stage(None, f"cnn left out, it does not surely help: {gain}", inputs)
-    return Stage(look, f"cnn takes a second look where the trees are less sure than {_percent(limit)}: {gain}", inputs)
+    return Stage(look, f"cnn takes the CNN stage where the trees are less sure than {_percent(limit)}: {gain}", inputs)
 
 
 def mean_profile(template: LensTemplate) -> Array:
@@ -200,8 +200,8 @@ def _inputs(measured: Measured, n_jobs: int, progress: Callable[[int, int], None
     skies = LabelledSkies(
         [catalogs[name] for name in own["sky"]], *(_column(own, name) for name in ("label", "lens_row", "lens_column"))
     )
-    part = np.arange(len(own)) % N_PARTS
-    templates = [fit_template(skies.chosen(part != k)) for k in range(N_PARTS)]
+    part = np.arange(len(own)) % N_FOLDS
+    templates = [fit_template(skies.chosen(part != k)) for k in range(N_FOLDS)]
     tasks: list[Task] = [
         (measured.dataset / catalog.name, catalog, templates[k]) for catalog, k in zip(skies.catalogs, part)
     ]

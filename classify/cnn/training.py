@@ -125,7 +125,7 @@ def train_networks(
     On the processor the same skies, settings and seed give the same weights, on any number of cores and whether the
     training was stopped and resumed or not: each pass draws from a seed of its own.
     """
-    race = _Race(skies, others, profile, config or CnnConfig(), checkpoint, resume)
+    race = EnsembleTrainer(skies, others, profile, config or CnnConfig(), checkpoint, resume)
     tell = report or (lambda line: None)
     for line in race.history:  # of the training that is gone on with
         tell(line)
@@ -219,7 +219,7 @@ def log_odds_of(network: LensNet, inputs: Sequence[FieldInput], device: torch.de
 
 
 @dataclass
-class _Race:
+class EnsembleTrainer:
     """Networks that advance together until the out-of-fold loss gets no better."""
 
     skies: Skies

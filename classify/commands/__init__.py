@@ -37,7 +37,7 @@ def add_cnn(parser: argparse.ArgumentParser, default: str) -> None:
     """Add ``--cnn`` to a command that judges."""
     parser.add_argument(
         "--cnn", choices=MODES, default=default,
-        help="whether networks take a second look at hard skies: auto takes it where the run has one (%(default)s)",
+        help="whether networks take the CNN stage at uncertain skies: auto takes it where the run has one (%(default)s)",
     )  # fmt: skip
 
 
@@ -82,12 +82,12 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def look_in_words(cnn: str, *, has_second_look: bool, decided_by: Sequence[str] | None = None) -> str:
-    """Say whether there was a second look and, by what each sky was decided, at how many."""
-    if has_second_look:
+def describe_cnn_stage(cnn: str, *, has_cnn_stage: bool, decided_by: Sequence[str] | None = None) -> str:
+    """Say whether there was the CNN stage and, by what each sky was decided, at how many."""
+    if has_cnn_stage:
         n_hard = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
-        return f"second look at {n_hard}hard skies"
-    return "no second look (--cnn off)" if cnn == "off" else "no second look (the run has none)"
+        return f"CNN stage at {n_hard}uncertain skies"
+    return "no CNN stage (--cnn off)" if cnn == "off" else "no CNN stage (the run has none)"
 
 
 def tell_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:

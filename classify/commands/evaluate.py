@@ -11,7 +11,7 @@ from classify.commands import (
     add_jobs,
     check_file,
     defaults,
-    look_in_words,
+    describe_cnn_stage,
     say,
     tell_failures,
     tell_metrics,
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress("evaluate", notice=MEASURING.notice)
     done = evaluate(args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress)
     decided_by = done.judged["decided_by"].tolist()
-    look = look_in_words(args.cnn, has_second_look=done.has_second_look, decided_by=decided_by)
+    look = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     say(f"{args.model} on the {args.split} split of {args.data}, {look}, with 95 % bounds:")
     tell_metrics(done.metrics)
     if args.json is not None:

@@ -11,14 +11,14 @@ from classify.commands import (
     add_jobs,
     check_folder,
     defaults,
-    look_in_words,
+    describe_cnn_stage,
     say,
     tell_failures,
 )
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.model import BUNDLE, LensModel
-from classify.plots.heatmaps import Drawing, clear, draw, draw_template_of, named, worth_a_look
+from classify.plots.heatmaps import Drawing, clear, draw, draw_template_of, named, select_examples
 from classify.predict import find_skies, model_of
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.lens.randomization import check_number, peak_p_value
@@ -34,22 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help=f"folder for the pictures (RUN/{FOLDER} with --run, else {FOLDER})"
     )
     parser.add_argument(
-        "--worth-a-look", type=int, metavar="N",
+        "--examples", type=int, metavar="N",
         help="draw N validation skies of the run: wrong ones, the least sure, the surest lenses",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, help="data set of those N (where it was at training)")
     parser.add_argument("--template", action="store_true", help="draw the lens template of the run, too")
     parser.add_argument("--p-value", action="store_true", help="tell how probable so much evidence is by chance")
     parser.add_argument(
-        "--scrambles", type=int, default=defaults(peak_p_value)["n_scrambles"], metavar="N",
-        help="scrambled skies that --p-value compares with (%(default)s)",
+        "--randomizations", type=int, default=defaults(peak_p_value)["n_randomizations"], metavar="N",
+        help="randomized skies that --p-value compares with (%(default)s)",
     )  # fmt: skip
     add_cnn(parser, defaults(model_of)["cnn"])
     add_jobs(parser, defaults(draw)["n_jobs"])
     add_example(
         parser,
         "darkmatter heatmap sky.png --p-value --out heatmaps",
-        "darkmatter heatmap --run runs/default --worth-a-look 12",
+        "darkmatter heatmap --run runs/default --examples 12",
         "darkmatter heatmap --run runs/default --template",
     )
 
@@ -58,18 +58,18 @@ def run(args: argparse.Namespace) -> int:
     """Draw the heatmaps."""
     drawings = _drawings(args)
     model = _model(args.model, args.cnn if drawings else "off")
-    check_number(args.scrambles)
+    check_number(args.randomizations)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
     check_folder(out)
-    if args.worth_a_look is not None:
+    if args.examples is not None:
         clear(out)
     if args.template:
         say(f"{draw_template_of(model, out)}: the lens template of {_name_of(model, args.model)}")
     if not drawings:
         return DONE
-    n_scrambles = args.scrambles if args.p_value else 0
+    n_randomizations = args.randomizations if args.p_value else 0
     progress = Progress("heatmap", notice=MEASURING.notice)
-    failures = draw(drawings, out, model=model, n_scrambles=n_scrambles, n_jobs=args.jobs, progress=progress)
+    failures = draw(drawings, out, model=model, n_randomizations=n_randomizations, n_jobs=args.jobs, progress=progress)
     n_done = len(drawings) - len(failures)
     say(f"{out}: {n_done} drawn, {len(failures)} failed; {_judged_by(model, args.cnn)}")
     return tell_failures(failures, n_done)
@@ -77,10 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _drawings(args: argparse.Namespace) -> list[Drawing]:
     chosen = named(find_skies(args.skies))
-    if args.worth_a_look is not None:
-        chosen += worth_a_look(args.model or RUN, args.worth_a_look, data=args.data)
+    if args.examples is not None:
+        chosen += select_examples(args.model or RUN, args.examples, data=args.data)
     if not chosen and not args.template:
-        raise ConfigError("No skies to draw; name pictures, or ask for --worth-a-look N or the --template of a run")
+        raise ConfigError("No skies to draw; name pictures, or ask for --examples N or the --template of a run")
     return chosen
 
 
@@ -92,7 +92,9 @@ def _model(run: Path | None, cnn: str) -> LensModel | None:
 
 
 def _judged_by(model: LensModel | None, cnn: str) -> str:
-    return "no run, no verdicts" if model is None else look_in_words(cnn, has_second_look=model.second_look is not None)
+    return (
+        "no run, no verdicts" if model is None else describe_cnn_stage(cnn, has_cnn_stage=model.cnn_stage is not None)
+    )
 
 
 def _name_of(model: LensModel | None, run: Path | None) -> str:

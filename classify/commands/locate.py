@@ -38,10 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subtract-mean", action="store_true", help="take the mean ellipticity off first")
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of locations (%(default)s)")
     parser.add_argument(
-        "--scrambles", type=int, default=given["n_scrambles"], metavar="N",
-        help="scrambled skies behind p_value and odds_excess; 0: neither (%(default)s)",
+        "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
+        help="randomized skies behind p_value and bayes_factor_excess; 0: neither (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=given["seed"], metavar="S", help="of the scrambling (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=given["seed"], metavar="S", help="of the randomization (%(default)s)"
+    )
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a picture of each")
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         columns={name: getattr(args, name) for name in (*COLUMNS, "flip_e2")},
         subtract_mean=args.subtract_mean,
-        n_scrambles=args.scrambles,
+        n_randomizations=args.randomizations,
         seed=args.seed,
         pictures=args.pictures,
         n_jobs=args.jobs,

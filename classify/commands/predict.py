@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import add_cnn, add_example, add_jobs, check_file, defaults, look_in_words, say, tell_failures
+from classify.commands import (
+    add_cnn,
+    add_example,
+    add_jobs,
+    check_file,
+    defaults,
+    describe_cnn_stage,
+    say,
+    tell_failures,
+)
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.explain.contributions import in_words
@@ -43,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             say(f"{row['image']}: {in_words(row)}")
         say(f"{explained_path(args.out)}: what all the log-odds come from")
     decided_by = done.table["decided_by"].tolist()
-    look = look_in_words(args.cnn, has_second_look=done.has_second_look, decided_by=decided_by)
+    look = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
     say(f"{args.out}: {found}; {look}")
     return tell_failures(done.failures, n_done)

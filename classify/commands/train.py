@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fast", action="store_true", help="a quick trial: --subset 50, fewer members and rounds")
     parser.add_argument(
         "--cnn", choices=MODES, default=defaults(train)["cnn"],
-        help="whether networks take a second look at hard skies: auto keeps them where they help (%(default)s)",
+        help="whether networks take the CNN stage at uncertain skies: auto keeps them where they help (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true", help="with --cnn: go on with the networks from the last whole pass"
@@ -81,7 +81,7 @@ def _config(args: argparse.Namespace) -> TrainConfig:
 
 
 def _cnn_config(args: argparse.Namespace) -> CnnConfig:
-    """Return the settings of the second look."""
+    """Return the settings of the CNN stage."""
     base = CnnConfig() if args.config is None else Config.read(args.config).cnn
     return base.fast() if args.fast else base
 

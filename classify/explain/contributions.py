@@ -19,7 +19,7 @@ from darkmatter_features.io.table import written_whole
 Array = NDArray[np.float64]
 
 INPUT_NAMES = tuple(FEATURE_NAMES[i] for i in FEATURE_INDICES)
-BASELINE, START, CUT, AGAIN = "baseline", "start", "cut", "second_look"
+BASELINE, START, CUT, AGAIN = "baseline", "start", "cut", "cnn_stage"
 DIGITS = 6
 """Of the log-odds in CSV files."""
 LEAST = 0.005
@@ -85,7 +85,7 @@ def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
 
 
 def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a sky: ``image, baseline, start``, the columns, ``cut, second_look``; a row sums to its log-odds.
+    """Return a row a sky: ``image, baseline, start``, the columns, ``cut, cnn_stage``; a row sums to its log-odds.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.Dat
     parts : Contributions
         Of the trees' log-odds.
     verdicts : pandas.DataFrame
-        Their ``probability`` and ``decided_by``: what a second look changed is the rest.
+        Their ``probability`` and ``decided_by``: what the CNN stage changed is the rest.
     """
     table = pd.DataFrame(parts.columns, columns=list(INPUT_NAMES))
     table[CUT] = parts.cut
@@ -125,7 +125,7 @@ def in_words(row: "pd.Series[float]", *, n: int = 3) -> str:
 def meaning(name: str) -> str:
     """Return what a contribution comes from."""
     described = {feature.name: feature.description for feature in FEATURES}
-    return (described | {START: "log evidence, before any tree", AGAIN: "the second look"})[name]
+    return (described | {START: "log evidence, before any tree", AGAIN: "the CNN stage"})[name]
 
 
 def _mean_parts(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:

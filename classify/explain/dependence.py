@@ -95,7 +95,7 @@ def _log_odds_with(model: LensModel, rows: Array, place: int, settings: Array) -
     return model.log_odds(varied.reshape(-1, rows.shape[1])).reshape(settings.size, len(rows))
 
 
-def most_telling(parts: Contributions, n: int = N_PANELS) -> list[str]:
+def top_features(parts: Contributions, n: int = N_PANELS) -> list[str]:
     """Return the columns that contribute most in the mean; the start counts to the log evidence."""
     columns = parts.columns.copy()
     columns[:, LOG_EVIDENCE] += parts.start

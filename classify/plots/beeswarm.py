@@ -25,7 +25,7 @@ VALUES = LinearSegmentedColormap.from_list("values", [LINE, "#c9c9c9", SECOND])
 MISSING = (1.0, 1.0, 1.0, 1.0)
 
 
-def swarm(parts: Contributions, rows: ArrayLike) -> Figure:
+def beeswarm(parts: Contributions, rows: ArrayLike) -> Figure:
     """Draw what the trees add for the columns that contribute most, a dot a sky.
 
     Parameters

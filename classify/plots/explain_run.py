@@ -6,16 +6,16 @@ import pandas as pd
 
 from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
-from classify.explain.dependence import most_telling, partial_dependence, some_skies
+from classify.explain.dependence import partial_dependence, some_skies, top_features
 from classify.model import LensModel
-from classify.plots.beeswarm import swarm
+from classify.plots.beeswarm import beeswarm
 from classify.plots.dependence import draw_dependence
 from classify.plots.importance import importance
 from classify.plots.samples import save_figure
 
 TABLE = "validation-contributions.csv"
-IMPORTANCE, SWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
-OF_VALIDATION = (TABLE, IMPORTANCE, SWARM)
+IMPORTANCE, BEESWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
+OF_VALIDATION = (TABLE, IMPORTANCE, BEESWARM)
 """Those that tell of the validation skies."""
 
 
@@ -40,7 +40,7 @@ def explain_run(
     if len(validation):
         _explain_skies(run, model, validation, verdicts)
     rows = some_skies(training[list(FEATURE_NAMES)])
-    told = most_telling(contributions(model, rows))
+    told = top_features(contributions(model, rows))
     dependences = [partial_dependence(model, rows, name) for name in told]
     save_figure(run / DEPENDENCE, draw_dependence(dependences, n_skies=len(rows)))
 
@@ -50,4 +50,4 @@ def _explain_skies(run: Path, model: LensModel, frame: pd.DataFrame, verdicts: p
     parts = contributions(model, rows)
     write_explained(run / TABLE, explained_table(frame["sky"].tolist(), parts, verdicts))
     save_figure(run / IMPORTANCE, importance(parts))
-    save_figure(run / SWARM, swarm(parts, rows))
+    save_figure(run / BEESWARM, beeswarm(parts, rows))

@@ -46,7 +46,7 @@ class Seen:
     cam : (n_rows, n_columns) float64 array
         Grad-CAM, cells.
     told : str
-        What came of the second look.
+        What came of the CNN stage.
     lens : (float, float) or None
         Row and column of the true lens, pixels.
     """
@@ -67,15 +67,15 @@ class Seen:
         return float(y), float(x)
 
 
-def draw_hard_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, dataset: Path) -> tuple[str, ...]:
-    """Draw where the networks look on the hard skies with a lens of which the trees are least sure.
+def draw_uncertain_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, dataset: Path) -> tuple[str, ...]:
+    """Draw where the networks look on the uncertain skies with a lens of which the trees are least sure.
 
     Parameters
     ----------
     path : Path
         The picture, PNG.
     model : LensModel
-        With a second look.
+        With the CNN stage.
     rows : pandas.DataFrame
         Of a feature table.
     dataset : Path
@@ -86,9 +86,9 @@ def draw_hard_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, dataset
     tuple of str
         Why nothing could be drawn; empty if it was.
     """
-    assert model.second_look is not None
+    assert model.cnn_stage is not None
     log_odds = model.log_odds(rows[list(FEATURE_NAMES)])
-    hard = model.second_look.is_hard(log_odds) & (rows["label"] == 1).fillna(False).to_numpy(dtype=np.bool_)
+    hard = model.cnn_stage.is_uncertain(log_odds) & (rows["label"] == 1).fillna(False).to_numpy(dtype=np.bool_)
     chosen = [i for i in np.argsort(np.abs(log_odds), kind="stable") if hard[i]][:N_SKIES]
     if not chosen:
         return (f"{path.name} not drawn: no hard validation sky has a lens",)
@@ -101,15 +101,15 @@ def draw_hard_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, dataset
 def _seen(model: "LensModel", log_odds: float, row: "pd.Series[float]", dataset: Path) -> Seen:
     from classify.cnn.grad_cam import grad_cam
 
-    assert model.second_look is not None
+    assert model.cnn_stage is not None
     sky = read_sky(dataset / str(row["sky"]))
     catalog = measure(sky, model.config)
     laid_out = FieldInput.of(sky, catalog, model.template)
-    after = model.second_look.stacked(np.array([log_odds]), [laid_out])[0]
-    told = f"probability {expit(log_odds):.3f} by the trees, {expit(after):.3f} after the second look"
+    after = model.cnn_stage.stacked(np.array([log_odds]), [laid_out])[0]
+    told = f"probability {expit(log_odds):.3f} by the trees, {expit(after):.3f} after the CNN stage"
     lens = float(row["lens_row"]), float(row["lens_column"])
     maps = shear_maps(catalog, model.template, model.config)
-    cam = grad_cam(model.second_look, laid_out)
+    cam = grad_cam(model.cnn_stage, laid_out)
     return Seen(sky, catalog, maps, cam, told, lens if np.isfinite(lens).all() else None)
 
 

@@ -1,4 +1,4 @@
-"""Heatmaps of many skies: those named, or those of a run's validation split that are worth a look."""
+"""Heatmaps of many skies: those named, or those of a run's validation split that are selected as examples."""
 
 import json
 from collections import Counter
@@ -28,14 +28,14 @@ from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.template import draw_template
 from darkmatter_features.workers import parallel
 
-SCRAMBLE_SEED = 1
-"""Of the scrambled skies behind a p-value; each sky starts from it, so that it has the same one in any company."""
+RANDOMIZATION_SEED = 1
+"""Of the randomized skies behind a p-value; each sky starts from it, so that it has the same one in any company."""
 
 TOLD = {"sky": "str", "label": "float64", "probability": "float64", "lens_row": "float64", "lens_column": "float64"}
 """What is used of a run's predictions, and how it is read."""
 
 KINDS = ("wrong", "unsure", "sure")
-"""Why a sky is worth a look; its heatmap's name starts with it."""
+"""Why a sky is selected as examples; its heatmap's name starts with it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def named(skies: Sequence[Path]) -> list[Drawing]:
     return drawings
 
 
-def worth_a_look(run: str | Path, n: int, *, data: str | Path | None = None) -> list[Drawing]:
+def select_examples(run: str | Path, n: int, *, data: str | Path | None = None) -> list[Drawing]:
     """Return the validation skies of a run that teach most: wrong ones, the least sure, the surest lenses.
 
     Parameters
@@ -90,7 +90,7 @@ def worth_a_look(run: str | Path, n: int, *, data: str | Path | None = None) -> 
         If none of their pictures is there.
     """
     if n < 0:
-        raise ConfigError(f"the number of skies worth a look must be 0 or more, got {n}; ask for 12, say")
+        raise ConfigError(f"the number of skies selected as examples must be 0 or more, got {n}; ask for 12, say")
     judged, root = _judged_in(Path(run)), Path(data) if data is not None else _dataset_of(Path(run))
     chosen = [(kind, i) for kind, places in _choose(judged, n).items() for i in places]
     drawings = [_drawing(kind, judged.iloc[i], root) for kind, i in chosen]
@@ -111,7 +111,7 @@ def draw(
     out: str | Path,
     *,
     model: LensModel | None = None,
-    n_scrambles: int = 0,
+    n_randomizations: int = 0,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[tuple[str, str], ...]:
@@ -125,8 +125,8 @@ def draw(
         Folder for the pictures.
     model : LensModel, optional
         Measures and judges; the default settings and no verdict when not given.
-    n_scrambles : int
-        Scrambled skies to compare each with for its p-value; 0 for none.
+    n_randomizations : int
+        Randomized skies to compare each with for its p-value; 0 for none.
     n_jobs : int
         Processes; -1 for one a core.
     progress : callable, optional
@@ -137,7 +137,7 @@ def draw(
     tuple of (str, str)
         Skies that failed, and why.
     """
-    tasks = [(drawing, Path(out), model, n_scrambles) for drawing in drawings]
+    tasks = [(drawing, Path(out), model, n_randomizations) for drawing in drawings]
     failures = []
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
     report(progress, 0, len(drawings))
@@ -200,20 +200,20 @@ def _drawing(kind: str, row: "pd.Series[float]", root: Path) -> Drawing:
     )
 
 
-def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int) -> str | None:
+def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> str | None:
     try:
-        _draw(drawing, out, model, n_scrambles)
+        _draw(drawing, out, model, n_randomizations)
     except Exception as error:  # a sky that nobody foresaw costs its own picture only
         return one_line(error)
     return None
 
 
-def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int) -> None:
+def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> None:
     sky = read_sky(drawing.sky)
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.template)
     catalog = measure(sky, config)
     maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
-    rng = np.random.default_rng(SCRAMBLE_SEED)
+    rng = np.random.default_rng(RANDOMIZATION_SEED)
     figure = heatmap(
         sky,
         catalog,
@@ -223,7 +223,9 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_scrambles: int
         null=None if template is None else lens_evidence(catalog, template, cross=True),
         verdict=None if model is None else _verdict(model, sky, catalog, maps, evidence),
         lens=drawing.lens,
-        p_value=peak_p_value(catalog, template, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None,
+        p_value=peak_p_value(catalog, template, n_randomizations=n_randomizations, rng=rng)
+        if n_randomizations
+        else None,
     )
     with written_whole(out / f"{drawing.name}.png") as temporary:
         figure.savefig(temporary, format="png")

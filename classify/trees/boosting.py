@@ -114,7 +114,9 @@ def boost(
     config = config or TrainConfig()
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     chosen = _some_rows(y, config)
-    race = _Race(x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config)
+    race = EnsembleTrainer(
+        x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config
+    )
     tell = report or (lambda line: None)
     tell(race.history[0])
     while race.goes_on:
@@ -193,7 +195,7 @@ class _Member:
 
 
 @dataclass
-class _Race:
+class EnsembleTrainer:
     """Members that advance together, block by block, until the out-of-fold loss gets no better."""
 
     rows: Array

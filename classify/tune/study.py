@@ -81,7 +81,7 @@ class Study:
         )
 
     @contextmanager
-    def ask(self) -> Iterator[tuple[dict[str, Any], "Told"]]:
+    def ask(self) -> Iterator[tuple[dict[str, Any], "TrialResult"]]:
         """Give settings to try, and what is to be told their losses; without that, the trial does not count."""
         n_done = len(self._in_state(COMPLETE))
         if n_done == 0 and not self._in_state(WAITING):
@@ -91,7 +91,7 @@ class Study:
         drawn = self._study.ask(self._distributions)
         is_start = drawn.params == self._start
         settings = self._start if is_start else {name: rounded(value) for name, value in drawn.params.items()}
-        told = Told()
+        told = TrialResult()
         try:
             yield settings, told
         finally:
@@ -116,7 +116,7 @@ class Study:
         self._study.tell(drawn, float(losses.mean()))
 
 
-class Told:
+class TrialResult:
     """Takes the losses of a trial."""
 
     losses: NDArray[np.float64] | None = None

@@ -87,7 +87,7 @@ def extract_dataset(
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
     galaxies = _of_training(dataset, catalogs)
     templates = Templates.fit(_template_skies(dataset, galaxies), galaxies, out / ".parts", workers)
-    template = templates.whole
+    template = templates.full
     rows = map_parts(parts, templates, config, workers)
     provenance = {
         "config": config.to_dict(),

@@ -19,7 +19,7 @@ from darkmatter_features.lens.template import LensTemplate
 Array = NDArray[np.float64]
 Workers = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
 # Parts of the training split for templates that do not know the skies they map.
-N_PARTS = 4
+N_FOLDS = 4
 
 
 def read_catalogs(path: str | Path) -> pd.DataFrame:
@@ -55,7 +55,7 @@ class Templates:
 
     paths: tuple[Path, ...]
     fingerprints: tuple[str, ...]
-    part_of: dict[str, int]
+    fold_of: dict[str, int]
 
     @classmethod
     def fit(
@@ -65,7 +65,7 @@ class Templates:
         folder: Path,
         workers: Workers,
         *,
-        whole: LensTemplate | None = None,
+        full: LensTemplate | None = None,
     ) -> "Templates":
         """Fit them, but the one of all skies where it is given, and write them to a folder.
 
@@ -77,43 +77,43 @@ class Templates:
             The table of their catalogues, which workers are handed on disk.
         folder : Path
         workers : callable
-        whole : LensTemplate, optional
+        full : LensTemplate, optional
         """
-        part = np.arange(len(skies.catalogs)) % N_PARTS
-        chosen = [part != k for k in range(N_PARTS)]
-        if whole is None:
-            chosen.insert(0, np.ones_like(part, dtype=np.bool_))
+        fold = np.arange(len(skies.catalogs)) % N_FOLDS
+        chosen = [fold != k for k in range(N_FOLDS)]
+        if full is None:
+            chosen.insert(0, np.ones_like(fold, dtype=np.bool_))
         table = folder / "training.parquet"
-        write_table(table, galaxies, kind="part", metadata={"failures": []})
+        write_table(table, galaxies, kind="fold", metadata={"failures": []})
         known = skies.labels, skies.lens_rows, skies.lens_columns
-        fitted = list(workers(_fit_chosen, [(table, *known, which) for which in chosen]))
-        templates = fitted if whole is None else [whole, *fitted]
+        fitted = list(workers(_fit_fold, [(table, *known, which) for which in chosen]))
+        templates = fitted if full is None else [full, *fitted]
         paths = tuple(folder / f"template-{k}.json" for k in range(len(templates)))
         for path, template in zip(paths, templates, strict=True):
             template.write(path)
-        part_of = {catalog.name: 1 + int(k) for catalog, k in zip(skies.catalogs, part, strict=True)}
-        return cls(paths, tuple(template.fingerprint() for template in templates), part_of)
+        fold_of = {catalog.name: 1 + int(k) for catalog, k in zip(skies.catalogs, fold, strict=True)}
+        return cls(paths, tuple(template.fingerprint() for template in templates), fold_of)
 
     @property
-    def whole(self) -> LensTemplate:
+    def full(self) -> LensTemplate:
         """Return the template of all skies."""
         return _read_once(self.paths[0], self.fingerprints[0])
 
     def of(self, sky: str) -> LensTemplate:
         """Return the template for a sky: that of all skies, unless it was fitted to this one."""
-        part = self.part_of.get(sky, 0)
-        return _read_once(self.paths[part], self.fingerprints[part])
+        fold = self.fold_of.get(sky, 0)
+        return _read_once(self.paths[fold], self.fingerprints[fold])
 
 
-def _fit_chosen(
+def _fit_fold(
     table: Path, labels: Array, lens_rows: Array, lens_columns: Array, which: NDArray[np.bool_]
 ) -> LensTemplate:
     """Fit a template to the skies where `which` (n,) is true, of a table of catalogues."""
-    catalogs = list(catalogs_of(read_table(table, kind="part")[0]))
+    catalogs = list(catalogs_of(read_table(table, kind="fold")[0]))
     return fit_template(LabelledSkies(catalogs, labels, lens_rows, lens_columns).chosen(which))
 
 
-@lru_cache(maxsize=2 * (N_PARTS + 1))
+@lru_cache(maxsize=2 * (N_FOLDS + 1))
 def _read_once(path: Path, fingerprint: str) -> LensTemplate:
     """Read a template; a worker does so once for all its tasks. The fingerprint tells one run's file from another's."""
     return LensTemplate.read(path)

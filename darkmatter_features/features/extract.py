@@ -108,12 +108,12 @@ def _row_of_file(path: Path, template: LensTemplate | None, config: MeasureConfi
     try:
         sky = read_sky(path)
         values = extract_sky(sky, template=template, config=config)
-        return SkyRow(path, values, sky.shape, *_on_sky(sky, *values[:2]))
+        return SkyRow(path, values, sky.shape, *_sky_coordinates(sky, *values[:2]))
     except Exception as error:
         return SkyRow(path, None, error=one_line(error))
 
 
-def _on_sky(sky: Sky, row: float, column: float) -> tuple[float, float]:
+def _sky_coordinates(sky: Sky, row: float, column: float) -> tuple[float, float]:
     """Return RA and Dec, in degrees, of a pixel; nan without a WCS."""
     if sky.wcs is None:
         return np.nan, np.nan

@@ -38,10 +38,10 @@ class TrainingSkies:
     def __init__(self, folder: str | Path, scratch: str | Path, *, n_jobs: int = -1) -> None:
         table, galaxies = _training_tables(Path(folder))
         self._names = table.index.tolist()
-        whole = LensTemplate.read(Path(folder) / "template.json")
+        full = LensTemplate.read(Path(folder) / "template.json")
         self._workers = partial(parallel, n_jobs=n_jobs)
         skies = _labelled(table, galaxies)
-        self._templates = Templates.fit(skies, galaxies, Path(scratch), self._workers, whole=whole)
+        self._templates = Templates.fit(skies, galaxies, Path(scratch), self._workers, full=full)
         self._parts = _write_parts(galaxies, Path(scratch))
 
     def rows(self, config: MeasureConfig) -> NDArray[np.float64]:

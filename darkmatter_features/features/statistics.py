@@ -13,9 +13,9 @@ from darkmatter_features.lens.likelihood import share_within
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import N_SCALES, ShearMaps
 
-# Radii about the likeliest place, pixels, at which the profile is cut into annuli.
+# Radii about the best-fit position, pixels, at which the profile is cut into annuli.
 ANNULI = (0.0, 30.0, 60.0, 90.0, 130.0, 180.0, 250.0, 350.0)
-# Galaxies within this radius of the likeliest place are looked at for magnification, pixels.
+# Galaxies within this radius of the best-fit position are looked at for magnification, pixels.
 NEAR = 90.0
 # A second peak lies at least this many scales from the first.
 APART = 2.0
@@ -34,25 +34,28 @@ def _features() -> tuple[Feature, ...]:
     scales = range(1, N_SCALES + 1)
     annuli = [f"{inner:g} to {outer:g} px" for inner, outer in pairwise(ANNULI)]
     return (
-        Feature("row", "row of the likeliest place of a lens, pixels", "position"),
-        Feature("column", "column of the likeliest place of a lens, pixels", "position"),
+        Feature("row", "row of the best-fit position of a lens, pixels", "position"),
+        Feature("column", "column of the best-fit position of a lens, pixels", "position"),
         Feature("evidence", "log evidence for a lens, from shapes and counts"),
         Feature("evidence_shear", "log evidence for a lens, from shapes alone"),
         Feature("evidence_counts", "log evidence for a lens, from counts alone"),
-        Feature("amplitude", "strength of the likeliest lens, over that of the mean one"),
-        Feature("position_error", "how far a lens may be from its likeliest place, rms, pixels"),
-        Feature("border", "distance of the likeliest place from the border, pixels"),
+        Feature("amplitude", "strength of the best-fit lens, over that of the mean one"),
+        Feature("position_error", "how far a lens may be from its best-fit position, rms, pixels"),
+        Feature("border", "distance of the best-fit position from the border, pixels"),
         Feature("peak_snr", "S/N of the highest peak of all scales"),
         Feature("peak_scale", "Gaussian scale of the highest peak, pixels"),
         Feature("peak_cross", "S/N of the cross shear at the highest peak"),
-        Feature("peak_offset", "distance of the highest peak from the likeliest place, pixels"),
+        Feature("peak_offset", "distance of the highest peak from the best-fit position, pixels"),
         *(Feature(f"snr_max_{k}", f"highest S/N of tangential shear at scale {k}") for k in scales),
         *(Feature(f"snr_second_{k}", f"highest S/N at scale {k}, away from the first peak") for k in scales),
         *(Feature(f"cross_max_{k}", f"largest absolute S/N of cross shear at scale {k}") for k in scales),
         *(Feature(f"gamma_t_{k}", f"mean tangential shear at the peak of scale {k}") for k in scales),
-        *(Feature(f"profile_{k}", f"S/N of gamma_t, {a} from the likeliest place") for k, a in enumerate(annuli, 1)),
-        *(Feature(f"counts_{k}", f"galaxies over even, {a} from the likeliest place") for k, a in enumerate(annuli, 1)),
-        Feature("near_size", f"mean log size within {NEAR:g} px of the likeliest place, over that of the sky"),
+        *(Feature(f"profile_{k}", f"S/N of gamma_t, {a} from the best-fit position") for k, a in enumerate(annuli, 1)),
+        *(
+            Feature(f"counts_{k}", f"galaxies over even, {a} from the best-fit position")
+            for k, a in enumerate(annuli, 1)
+        ),
+        Feature("near_size", f"mean log size within {NEAR:g} px of the best-fit position, over that of the sky"),
         Feature("n_galaxies", "galaxies measured"),
         Feature("mean_e1", "mean e1 of the sky"),
         Feature("mean_e2", "mean e2 of the sky"),
@@ -100,7 +103,7 @@ def feature_row(
 def _of_evidence(evidence: Evidence) -> NDArray[np.float64]:
     row, column = evidence.row, evidence.column
     border = min(row, column, evidence.shape[0] - 1 - row, evidence.shape[1] - 1 - column)
-    odds = (evidence.log_odds, evidence.log_odds_shear, evidence.log_odds_counts)
+    odds = (evidence.log_bayes_factor, evidence.log_bayes_factor_shear, evidence.log_bayes_factor_counts)
     return np.array([row, column, *odds, evidence.amplitude, evidence.position_error, border])
 
 
@@ -129,7 +132,7 @@ def _second_peak(maps: ShearMaps, scale: int, place: int) -> float:
 
 
 def _about(catalog: GalaxyCatalog, evidence: Evidence, template: LensTemplate) -> NDArray[np.float64]:
-    """Return the S/N of gamma_t and the counts in annuli about the likeliest place, and the sizes near it."""
+    """Return the S/N of gamma_t and the counts in annuli about the best-fit position, and the sizes near it."""
     dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
     mean_e1, mean_e2, weight = template.unlensed(catalog)
@@ -149,7 +152,7 @@ def _about(catalog: GalaxyCatalog, evidence: Evidence, template: LensTemplate) -
 
 
 def _annulus_area(evidence: Evidence) -> NDArray[np.float64]:
-    """Return the part of the picture that each annulus about the likeliest place covers."""
+    """Return the part of the picture that each annulus about the best-fit position covers."""
     within = share_within(evidence.shape, evidence.row, np.array([evidence.column]), np.array(ANNULI[1:]))
     return np.diff(within[0], prepend=0.0)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.background import noise_level, off_background
-from darkmatter_features.galaxies.kernels.pixels import count_equal, count_values, lit_pixels
+from darkmatter_features.galaxies.kernels.pixels import count_equal, count_values, foreground_pixels
 from darkmatter_features.io.sky import Sky
 
 # A background counts as noiseless when this part of a sample of its pixels has one and the same value.
@@ -32,11 +32,11 @@ class Detection:
     ----------
     image : ((n_rows + 2) * (n_columns + 2),) array, counts
         What is searched, flat, with a margin of one pixel all around, 0 there.
-    lit : (m,) int32 array
+    foreground : (m,) int32 array
         The places in `image` that may be above the thresholds, ascending.
     threshold : float, counts
         What some pixel of a galaxy's piece must exceed.
-    rim : float or None, counts
+    dilation_threshold : float or None, counts
         Pixels above it that touch a piece belong to it; None where noise hides them.
     bands : (n_rows, n_columns, n_bands) array, counts
         Light to measure.
@@ -47,9 +47,9 @@ class Detection:
     """
 
     image: NDArray[Any]
-    lit: NDArray[np.int32]
+    foreground: NDArray[np.int32]
     threshold: float
-    rim: float | None
+    dilation_threshold: float | None
     bands: NDArray[Any]
     background: NDArray[np.float64]
     noise: float
@@ -93,13 +93,13 @@ def _counts(values: NDArray[Any]) -> NDArray[np.int64]:
 
 def _detect_on_flat(sky: Sky, levels: NDArray[Any], config: MeasureConfig) -> Detection:
     """Threshold at a fraction of the bright level, in the brightest band: dimming the whole picture changes nothing."""
-    image, lit, light = brightest_band(sky, levels)
+    image, foreground, light = brightest_band(sky, levels)
     bright = bright_level(light) if light.size else 0.0
     return Detection(
         image,
-        lit,
+        foreground,
         threshold=config.threshold_fraction * bright,
-        rim=config.rim_fraction * bright,
+        dilation_threshold=config.dilation_fraction * bright,
         bands=sky.pixels,
         background=levels.astype(np.float64),
         noise=QUANTISATION if image.dtype.kind == "u" else 1e-3 * bright,
@@ -120,7 +120,7 @@ def brightest_band(sky: Sky, levels: NDArray[Any]) -> tuple[NDArray[Any], NDArra
     -------
     image : ((n_rows + 2) * (n_columns + 2),) array, counts
         Of the type of the pixels; 0 where they are not above the background, or masked.
-    lit : (m,) int32 array
+    foreground : (m,) int32 array
         Where it is above 0, ascending.
     light : (m,) array, counts
         Its values there.
@@ -130,11 +130,11 @@ def brightest_band(sky: Sky, levels: NDArray[Any]) -> tuple[NDArray[Any], NDArra
     words = pixels[: len(pixels) // BLOCK * BLOCK].reshape(-1).view(np.uint64).reshape(len(pixels) // BLOCK, -1)
     dark = tuple(np.tile(levels, BLOCK).view(np.uint64))
     image = np.zeros((n_rows + 2) * (n_columns + 2), dtype=pixels.dtype)
-    lit, light = np.empty(len(pixels), dtype=np.int32), np.empty(len(pixels), dtype=pixels.dtype)
-    n = lit_pixels(pixels, words, dark, _signed(levels), n_columns, image, lit, light)
-    for places in (lit, light):
+    foreground, light = np.empty(len(pixels), dtype=np.int32), np.empty(len(pixels), dtype=pixels.dtype)
+    n = foreground_pixels(pixels, words, dark, _signed(levels), n_columns, image, foreground, light)
+    for places in (foreground, light):
         places.resize(n, refcheck=False)
-    return _unmasked(sky, image, lit, light)
+    return _unmasked(sky, image, foreground, light)
 
 
 def _signed(levels: NDArray[Any]) -> tuple[Any, ...]:
@@ -143,14 +143,14 @@ def _signed(levels: NDArray[Any]) -> tuple[Any, ...]:
 
 
 def _unmasked(
-    sky: Sky, image: NDArray[Any], lit: NDArray[np.int32], light: NDArray[Any]
+    sky: Sky, image: NDArray[Any], foreground: NDArray[np.int32], light: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[Any]]:
     """Put 0 where a pixel is masked."""
     if sky.mask is None:
-        return image, lit, light
+        return image, foreground, light
     is_masked = np.pad(sky.mask, 1).ravel()
     image[is_masked] = 0
-    return image, lit[~is_masked[lit]], light[~is_masked[lit]]
+    return image, foreground[~is_masked[foreground]], light[~is_masked[foreground]]
 
 
 def bright_level(light: NDArray[Any]) -> float:
@@ -176,8 +176,12 @@ def _detect_in_noise(sky: Sky, config: MeasureConfig) -> Detection:
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
     threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
     image = np.pad(smoothed, 1).ravel()
-    lit = np.flatnonzero(image > np.float64(threshold)).astype(np.int32)  # in double precision, as in the kernels
-    return Detection(image, lit, threshold, rim=None, bands=bands, background=np.zeros(n_bands), noise=noise)
+    foreground = np.flatnonzero(image > np.float64(threshold)).astype(
+        np.int32
+    )  # in double precision, as in the kernels
+    return Detection(
+        image, foreground, threshold, dilation_threshold=None, bands=bands, background=np.zeros(n_bands), noise=noise
+    )
 
 
 def _check_measured(sky: Sky, box: int) -> None:

@@ -10,8 +10,8 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.detection import Detection, detect
 from darkmatter_features.galaxies.kernels.colors import MAX_COLORS, N_BANDS, REACH
-from darkmatter_features.galaxies.kernels.footprints import gather_pixels, piece_residuals, split_pieces
-from darkmatter_features.galaxies.kernels.segments import connected_pieces, grow_pieces
+from darkmatter_features.galaxies.kernels.footprints import gather_pixels, segment_residuals, split_segments
+from darkmatter_features.galaxies.kernels.segments import connected_segments, dilate_segments
 from darkmatter_features.io.sky import Sky
 
 # Smaller pictures hold no field to map.
@@ -19,7 +19,7 @@ MIN_SIDE = 32
 # A saddle of noise alone is shallower than this many standard deviations of a band's noise.
 NOISE_DEPTH = 3.0
 # How far, in pixels, the rim of a galaxy reaches beyond its threshold: light that a blur has spread.
-RIM_WIDTH = 3
+DILATION_RADIUS = 3
 
 
 @dataclass(frozen=True)
@@ -100,33 +100,39 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
             f"{sky.name}: {columns} x {rows} pixels are too few; give a picture of at least {MIN_SIDE} x {MIN_SIDE}"
         )
     detection = detect(sky, config)
-    places, starts = _pieces(detection, sky.shape[1], config)
+    places, starts = _segments(detection, sky.shape[1], config)
     return _split(sky, detection, places, starts, config)
 
 
-def _pieces(detection: Detection, n_columns: int, config: MeasureConfig) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _segments(
+    detection: Detection, n_columns: int, config: MeasureConfig
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the places of the pieces' pixels in the image, those of one beside each other, and where each starts."""
-    image, lit, width = detection.image, detection.lit, n_columns + 2
+    image, foreground, width = detection.image, detection.foreground, n_columns + 2
     number: Any = np.int64 if image.dtype.kind == "u" else np.float64  # whole numbers are compared quicker as such
-    places = np.empty_like(lit)
-    starts = np.empty(lit.size // config.n_pixels + 2, dtype=np.int64)
-    n_pieces = connected_pieces(image, width, lit, number(detection.threshold), config.n_pixels, places, starts)
-    starts = starts[: n_pieces + 1]
-    if detection.rim is not None:
-        grown, grown_starts = np.empty_like(places), np.empty_like(starts)
-        grow_pieces(image, width, number(detection.rim), RIM_WIDTH, places, starts, grown, grown_starts)
-        places, starts = grown, grown_starts
+    places = np.empty_like(foreground)
+    starts = np.empty(foreground.size // config.n_pixels + 2, dtype=np.int64)
+    n_segments = connected_segments(
+        image, width, foreground, number(detection.threshold), config.n_pixels, places, starts
+    )
+    starts = starts[: n_segments + 1]
+    if detection.dilation_threshold is not None:
+        dilated, dilated_starts = np.empty_like(places), np.empty_like(starts)
+        dilate_segments(
+            image, width, number(detection.dilation_threshold), DILATION_RADIUS, places, starts, dilated, dilated_starts
+        )
+        places, starts = dilated, dilated_starts
     return places[: starts[-1]], starts
 
 
 def _split(
-    sky: Sky, detection: Detection, places: NDArray[np.int32], piece_starts: NDArray[np.int64], config: MeasureConfig
+    sky: Sky, detection: Detection, places: NDArray[np.int32], segment_starts: NDArray[np.int64], config: MeasureConfig
 ) -> Segments:
     rows, columns = np.empty((2, places.size), dtype=np.int32)
     values, totals = np.empty((places.size, detection.bands.shape[2])), np.empty(places.size)
     gather_pixels(detection.bands, detection.background, places, rows, columns, values, totals)
-    residuals = np.empty(piece_starts.size - 1)
-    piece_residuals(values, totals, piece_starts, residuals)
+    residuals = np.empty(segment_starts.size - 1)
+    segment_residuals(values, totals, segment_starts, residuals)
     noise = max(float(np.median(residuals)), detection.noise) if residuals.size else detection.noise
     by_color = config.split_colors and _colors_tell(values, totals, noise, config)
     capacity = MAX_COLORS * places.size  # each galaxy of a piece may reach, behind others, into all of it
@@ -136,8 +142,8 @@ def _split(
     pixels, flux = room[0], room[1].view(np.float64)
     starts = np.empty(capacity // config.n_pixels + 2, dtype=np.int64)
     blended = np.empty(starts.size, dtype=np.bool_)
-    n_galaxies = split_pieces(
-        values, totals, rows, columns, piece_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,
+    n_galaxies = split_segments(
+        values, totals, rows, columns, segment_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,
         config.split_contrast, NOISE_DEPTH * detection.noise, config.n_pixels, pixels, flux, starts, blended,
     )  # fmt: skip
     end = starts[n_galaxies]

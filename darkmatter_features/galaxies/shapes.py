@@ -47,7 +47,7 @@ class GalaxyCatalog:
         Orientation of the major axis, in (-pi/2, pi/2], from +x towards +y.
     size : (n,) float64 array, pixels
         ``det(Q)**(1/4)``: the geometric mean of the rms half-axes.
-    compactness : (n,) float64 array
+    fill factor : (n,) float64 array
         ``(sum f)^2 / sum(f^2)``, the area that the light f fills, over ``4 pi det(Q)^(1/2)``, that of an ellipse of
         even light with the same moments, the blur left on: 1 for such an ellipse and for a Gaussian, 9/8 at most, but
         for the grain of the pixels. But for the blur a lens does not change it; it tells what sort of galaxy it is,
@@ -70,7 +70,7 @@ class GalaxyCatalog:
     e2: NDArray[np.float64]
     theta: NDArray[np.float64]
     size: NDArray[np.float64]
-    compactness: NDArray[np.float64]
+    fill_factor: NDArray[np.float64]
     flux: NDArray[np.float64]
     snr: NDArray[np.float64]
     n_pixels: NDArray[np.int32]
@@ -143,7 +143,7 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
     footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments, extents)
     flux, x, y, q_xx, q_yy, q_xy, filled = np.ascontiguousarray(moments.T)
     even = 4.0 * np.pi * np.sqrt(np.maximum(q_xx * q_yy - q_xy**2, THINNEST**4))
-    q_xx, q_yy, q_xy = _sharpened(q_xx, q_yy, q_xy, config.blur)
+    q_xx, q_yy, q_xy = _sharpened(q_xx, q_yy, q_xy, config.psf_sigma)
     e1, e2 = ellipticity(q_xx, q_yy, q_xy)
     n_pixels = np.diff(segments.starts).astype(np.int32)
     return GalaxyCatalog(
@@ -155,7 +155,7 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
         e2=e2,
         theta=0.5 * np.arctan2(e2, e1),
         size=np.maximum(q_xx * q_yy - q_xy**2, 0.0) ** 0.25,
-        compactness=filled / even,
+        fill_factor=filled / even,
         flux=flux,
         snr=flux / (segments.noise * np.sqrt(n_pixels)),
         n_pixels=n_pixels,
@@ -163,10 +163,10 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
     )
 
 
-def _sharpened(q_xx: Array, q_yy: Array, q_xy: Array, blur: float) -> tuple[Array, Array, Array]:
+def _sharpened(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:
     """Return second moments less that of a round blur, each axis at least THINNEST."""
     mean, half = 0.5 * (q_xx + q_yy), np.hypot(0.5 * (q_xx - q_yy), q_xy)
-    major, minor = (np.maximum(mean + sign * half - blur**2, THINNEST**2) for sign in (1.0, -1.0))
+    major, minor = (np.maximum(mean + sign * half - psf_sigma**2, THINNEST**2) for sign in (1.0, -1.0))
     stretch = 0.5 * (major - minor) / np.maximum(half, np.finfo(np.float64).tiny)
     middle, plus, cross = 0.5 * (major + minor), 0.5 * (q_xx - q_yy) * stretch, q_xy * stretch
     return middle + plus, middle - plus, cross

@@ -19,11 +19,11 @@ MAX_RADIUS = 10.0
 
 _FIRST = ("e{}", "e_{}", "g{}", "g_{}", "gamma{}", "gamma_{}", "ell{}", "ell_{}", "ellip{}", "ellipticity{}")
 _SECOND = ("ellipticity_{}", "eps{}", "epsilon{}", "epsilon_{}", "shear{}", "shear_{}")
-_PLACE = ("{}", "{}_image", "{}win_image", "{}_pix", "{}pix", "{}_pixel", "{}c", "{}_c", "{}cen", "{}_cen", "{}pos")
+_POSITION = ("{}", "{}_image", "{}win_image", "{}_pix", "{}pix", "{}_pixel", "{}c", "{}_c", "{}cen", "{}_cen", "{}pos")
 _CENTRE = ("{}_center", "{}_centre", "{}centroid", "{}_centroid", "{}_pos")
 _WEIGHT = ("weight", "weights", "w", "wt", "shape_weight", "shapeweight", "lensfit_weight", "w_iv", "lens_weight")
 USUAL: dict[str, tuple[str, ...]] = {
-    **{axis: tuple(name.format(axis) for name in _PLACE + _CENTRE) for axis in "xy"},
+    **{axis: tuple(name.format(axis) for name in _POSITION + _CENTRE) for axis in "xy"},
     **{f"e{k}": tuple(name.format(k) for name in _FIRST + _SECOND) for k in (1, 2)},
     "weight": _WEIGHT,
     "size": ("size", "flux_radius", "r_half", "half_light_radius", "scalelength"),

@@ -11,7 +11,7 @@ MAX_RESIDUAL = 0.05
 """Of their spread, root mean square: RA and Dec that fit x and y no better are those of something else."""
 
 
-def sky_place(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, float] | None:
+def sky_position(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, float] | None:
     """Return RA and Dec of a place.
 
     Parameters

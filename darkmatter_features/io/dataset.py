@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darkmatter_features.errors import DatasetError
+from darkmatter_features.io.labels import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
-from darkmatter_features.io.labels import PICTURE_SUFFIXES as PICTURE_SUFFIXES
 from darkmatter_features.io.labels import read_labels, read_lenses, read_records, stem_of, write_records
 
 SPLITS = ("training", "validation")
@@ -138,7 +138,7 @@ class Dataset:
         the sorted order, from 0. Integers that could be both are places in layout 1, and names elsewhere.
         """
         root = Path(path)
-        layout, pictures = _find_pictures(root)
+        layout, pictures = _find_images(root)
         splits = (
             _open_split(root, layout, name, folder, files) if files is not None else None
             for name, folder, files in zip(SPLITS, layout.folders, pictures, strict=True)
@@ -146,12 +146,12 @@ class Dataset:
         return cls(root, layout.number, *splits)
 
 
-def _find_pictures(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
+def _find_images(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
     """Find the first layout that has pictures, and list them; None where a split has no folder."""
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; look at the spelling, or simulate a data set there")
     for layout in LAYOUTS:
-        pictures = tuple(list_pictures(root / folder) for folder in layout.folders)
+        pictures = tuple(list_images(root / folder) for folder in layout.folders)
         if any(pictures):
             return layout, pictures
     folders = ", ".join(f"{folder}/" for layout in LAYOUTS for folder in layout.folders)
@@ -159,13 +159,13 @@ def _find_pictures(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
     raise DatasetError(f"{found}; give the folder that holds one of them, or simulate a data set there")
 
 
-def list_pictures(folder: Path) -> list[Path] | None:
+def list_images(folder: Path) -> list[Path] | None:
     """Return the pictures of a folder, sorted; None where there is no such folder."""
     if not folder.is_dir():
         return None
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    return [folder / name for name in sorted(names) if name.lower().endswith(PICTURE_SUFFIXES)]
+    return [folder / name for name in sorted(names) if name.lower().endswith(IMAGE_SUFFIXES)]
 
 
 def _open_split(root: Path, layout: _Layout, name: str, folder: str, files: list[Path]) -> Split | None:
@@ -177,12 +177,12 @@ def _open_split(root: Path, layout: _Layout, name: str, folder: str, files: list
     return Split(name, tuple(files), labels, rows, columns) if files else None
 
 
-def picture_path(root: str | Path, split: str, index: int, *, suffix: str = ".png") -> Path:
+def image_path(root: str | Path, split: str, index: int, *, suffix: str = ".png") -> Path:
     """Where a written data set keeps a picture.
 
     Examples
     --------
-    >>> picture_path("data", "training", 7).as_posix()
+    >>> image_path("data", "training", 7).as_posix()
     'data/training/training-00007.png'
     """
     if not 0 <= index < 100_000:

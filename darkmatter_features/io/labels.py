@@ -15,7 +15,7 @@ from darkmatter_features.io.table import written_whole
 LENS_FRAME = 512
 """Side of the picture, in pixels, that lens positions in files refer to, whatever the pictures' own size."""
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fits.gz")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fits.gz")
 
 _Records = list[tuple[int, list[str]]]
 """Line number and fields of lines of a CSV file."""
@@ -160,7 +160,7 @@ def stem_of(name: str) -> str:
     >>> stem_of("training-00007.fits.gz")
     'training-00007'
     """
-    ending = next((ending for ending in PICTURE_SUFFIXES if name.lower().endswith(ending)), "")
+    ending = next((ending for ending in IMAGE_SUFFIXES if name.lower().endswith(ending)), "")
     return name[: len(name) - len(ending)]
 
 

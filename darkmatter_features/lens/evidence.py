@@ -37,7 +37,7 @@ class Evidence:
         Of both together.
     posterior : (n_rows, n_columns) float64 array
         Probability of the cell, given that there is a lens; sums to 1.
-    log_odds, log_odds_shear, log_odds_counts : float
+    log_bayes_factor, log_bayes_factor_shear, log_bayes_factor_counts : float
         Logs of the evidence over the whole picture: of both, of shapes alone, of counts alone.
     amplitude : float
         Posterior mean of the strength, in units of the template's profile.
@@ -54,9 +54,9 @@ class Evidence:
     log_counts: Array
     log_evidence: Array
     posterior: Array
-    log_odds: float
-    log_odds_shear: float
-    log_odds_counts: float
+    log_bayes_factor: float
+    log_bayes_factor_shear: float
+    log_bayes_factor_counts: float
     amplitude: float
     row: float
     column: float
@@ -180,9 +180,9 @@ def _summarised(
         log_counts=of_counts.reshape(grid),
         log_evidence=joint.reshape(grid),
         posterior=np.exp(joint - _log_sum_exp(joint)).reshape(grid),
-        log_odds=_mean(joint),
-        log_odds_shear=_mean(of_shear),
-        log_odds_counts=_mean(of_counts),
+        log_bayes_factor=_mean(joint),
+        log_bayes_factor_shear=_mean(of_shear),
+        log_bayes_factor_counts=_mean(of_counts),
         amplitude=float((of_amplitude.sum(axis=0) * template.amplitudes).sum() / of_amplitude.sum()),
         row=row,
         column=column,

@@ -23,7 +23,7 @@ SHEAR_PRIOR, RESPONSE_PRIOR = 0.2, 0.3
 LEAST_SHEAR = 0.01
 RESPONSE_RADII = (20.0, 250.0)
 # The power of the strength that the shear grows with keeps to 1 as if it were known so well.
-GROWTH_PRIOR = 0.3
+EXPONENT_PRIOR = 0.3
 # How often profile, response, growth and strengths are fitted in turn.
 N_TURNS = 3
 AMPLITUDES = tuple(np.geomspace(0.5, 1.9, 8).round(6).tolist())
@@ -109,8 +109,8 @@ def _located(skies: LabelledSkies, template: LensTemplate) -> LabelledSkies:
 class _AboutLenses:
     """The galaxies of all lensed skies: their kinds and shapes, and where they are about their lens."""
 
-    kind: NDArray[np.int64]
-    count_class: NDArray[np.int64]
+    shape_bin: NDArray[np.int64]
+    size_bin: NDArray[np.int64]
     e1: Array
     e2: Array
     radius: Array
@@ -120,11 +120,11 @@ class _AboutLenses:
 
     @classmethod
     def of(cls, skies: LabelledSkies, template: LensTemplate) -> "_AboutLenses":
-        dx, dy, e1, e2, kind, count_class = (
+        dx, dy, e1, e2, shape_bin, size_bin = (
             np.concatenate(parts)
             for parts in zip(
                 *(
-                    (c.x - column, c.y - row, c.e1, c.e2, template.kinds(c), template.classes(c.size))
+                    (c.x - column, c.y - row, c.e1, c.e2, template.shape_bins(c), template.size_bins(c.size))
                     for c, row, column in zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
                 ),
                 strict=True,
@@ -133,7 +133,7 @@ class _AboutLenses:
         angle = np.arctan2(dy, dx)
         lens = np.repeat(np.arange(len(skies.catalogs)), [len(catalog) for catalog in skies.catalogs])
         cos, sin = -np.cos(2 * angle), -np.sin(2 * angle)
-        return cls(kind, count_class, e1, e2, np.hypot(dx, dy), cos, sin, lens)
+        return cls(shape_bin, size_bin, e1, e2, np.hypot(dx, dy), cos, sin, lens)
 
     def chosen(self, which: NDArray[np.bool_]) -> "_AboutLenses":
         """Return the galaxies where `which` (n,) is true."""
@@ -142,7 +142,7 @@ class _AboutLenses:
     def ratios_for(self, template: LensTemplate, shear: Array) -> Array:
         """Return the log likelihood ratio (n,) of each galaxy's shape, for the tangential shear (n,), over none."""
         g, ratios = np.clip(shear, -MAX_SHEAR, MAX_SHEAR), np.empty(shear.size)
-        log_ratios(template.log_p0, self.kind, self.e1, self.e2, g * self.cos, g * self.sin, ratios)
+        log_ratios(template.log_p0, self.shape_bin, self.e1, self.e2, g * self.cos, g * self.sin, ratios)
         return ratios
 
     def fit(
@@ -174,10 +174,10 @@ class _AboutLenses:
         own = log_amplitude[self.lens]
         return lambda power: shear * np.exp(power * own)
 
-    def strength(self, template: LensTemplate, log_amplitude: Array) -> Array:
+    def amplitude_factor(self, template: LensTemplate, log_amplitude: Array) -> Array:
         """Return the strength A^q (n,) of its lens at each galaxy, of lenses with those log amplitudes."""
-        growth = np.interp(self.radius, template.nodes, template.growth[0])
-        return np.asarray(np.exp(growth * log_amplitude[self.lens]))
+        amplitude_exponent = np.interp(self.radius, template.nodes, template.amplitude_exponent[0])
+        return np.asarray(np.exp(amplitude_exponent * log_amplitude[self.lens]))
 
 
 def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> LensTemplate:
@@ -189,9 +189,11 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
     for _ in range(N_TURNS):
         template = _fit_shear(template, about, log_amplitude)
         template = replace(template, response=_fit_response(template, about, log_amplitude))
-        template, log_amplitude = _fit_strengths(template, about, len(skies.catalogs))
+        template, log_amplitude = _fit_amplitudes(template, about, len(skies.catalogs))
     template = replace(_without_rare(template), log_counts=_fit_counts(template, about, skies))
-    which = "default profile" if np.array_equal(template.shear, LensTemplate.default().shear) else "profile"
+    which = (
+        "default profile" if np.array_equal(template.shear_profile, LensTemplate.default().shear_profile) else "profile"
+    )
     shapes, _, _ = template.source.partition(";")
     return replace(template, source=f"{shapes}; {which}, strengths and counts of {lenses}")
 
@@ -206,12 +208,12 @@ def _fit_shear(template: LensTemplate, about: _AboutLenses, log_amplitude: Array
     if (np.abs(shear) < LEAST_SHEAR).all():
         return replace(template, **told)
     reached = int(np.flatnonzero(np.abs(shear) >= LEAST_SHEAR)[-1]) + 1
-    growth = _fit_growth(template, about, bins, shear[:reached], errors[:reached], log_amplitude)
+    amplitude_exponent = _fit_exponent(template, about, bins, shear[:reached], errors[:reached], log_amplitude)
     nodes = STEP * np.arange(int(edges[reached] / STEP) + 1)
     profile, power = (
-        np.interp(nodes, middles[:reached], own).round(DIGITS)[None, :] for own in (shear[:reached], growth)
+        np.interp(nodes, middles[:reached], own).round(DIGITS)[None, :] for own in (shear[:reached], amplitude_exponent)
     )
-    return replace(template, shear=profile, growth=power, **told)
+    return replace(template, shear_profile=profile, amplitude_exponent=power, **told)
 
 
 def _fit_bins(
@@ -219,16 +221,16 @@ def _fit_bins(
 ) -> Array:
     """Return the shear of the mean lens in each bin, and its standard errors, (2, n)."""
     default = LensTemplate.default()
-    priors = np.interp(middles, default.nodes, default.shear[0], right=0.0)
-    response, strength = template.response[about.kind], about.strength(template, log_amplitude)
+    priors = np.interp(middles, default.nodes, default.shear_profile[0], right=0.0)
+    response, amplitude_factor = template.response[about.shape_bin], about.amplitude_factor(template, log_amplitude)
     fits = [
-        about.fit(template, bins == k, lambda g: g * response * strength, prior, SHEAR_PRIOR)
+        about.fit(template, bins == k, lambda g: g * response * amplitude_factor, prior, SHEAR_PRIOR)
         for k, prior in enumerate(priors)
     ]
     return np.array(fits).T.round(DIGITS)
 
 
-def _fit_growth(
+def _fit_exponent(
     template: LensTemplate,
     about: _AboutLenses,
     bins: NDArray[np.int64],
@@ -237,32 +239,35 @@ def _fit_growth(
     log_amplitude: Array,
 ) -> Array:
     """Return the power of the strength that the shear of each bin grows with, 1 in the mean by their S/N."""
-    response = template.response[about.kind]
+    response = template.response[about.shape_bin]
     grown = (about.grown(g * response, log_amplitude) for g in shear)
-    growth = np.array([
-        about.fit(template, bins == k, shear_of, 1.0, GROWTH_PRIOR)[0] for k, shear_of in enumerate(grown)
+    amplitude_exponent = np.array([
+        about.fit(template, bins == k, shear_of, 1.0, EXPONENT_PRIOR)[0] for k, shear_of in enumerate(grown)
     ])  # fmt: skip
-    return np.asarray(growth / np.average(growth, weights=(shear / errors) ** 2))
+    return np.asarray(amplitude_exponent / np.average(amplitude_exponent, weights=(shear / errors) ** 2))
 
 
 def _fit_response(template: LensTemplate, about: _AboutLenses, log_amplitude: Array) -> Array:
-    """Return how each kind of galaxy answers to the shear, 1 in the mean."""
-    shear = np.interp(about.radius, template.nodes, template.shear[0], right=0.0)
+    """Return how each shape_bin of galaxy answers to the shear, 1 in the mean."""
+    shear = np.interp(about.radius, template.nodes, template.shear_profile[0], right=0.0)
     is_told = (about.radius > RESPONSE_RADII[0]) & (about.radius < RESPONSE_RADII[1])
-    kinds = range(template.response.size)
-    shear = shear * about.strength(template, log_amplitude)
-    fits = [about.fit(template, is_told & (about.kind == k), lambda r: r * shear, 1.0, RESPONSE_PRIOR) for k in kinds]
+    shape_bins = range(template.response.size)
+    shear = shear * about.amplitude_factor(template, log_amplitude)
+    fits = [
+        about.fit(template, is_told & (about.shape_bin == k), lambda r: r * shear, 1.0, RESPONSE_PRIOR)
+        for k in shape_bins
+    ]
     fitted = np.array([factor for factor, _ in fits])
-    number = np.bincount(about.kind, minlength=fitted.size)
+    number = np.bincount(about.shape_bin, minlength=fitted.size)
     return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DIGITS)
 
 
-def _fit_strengths(template: LensTemplate, about: _AboutLenses, n_lenses: int) -> tuple[LensTemplate, Array]:
+def _fit_amplitudes(template: LensTemplate, about: _AboutLenses, n_lenses: int) -> tuple[LensTemplate, Array]:
     """Fit the prior of the strengths: expectation and maximisation over the lenses.
 
     Return the template with it, and the mean log amplitude (n,) of each lens, given its galaxies.
     """
-    shears = template.shears(about.radius)[0] * template.response[about.kind]
+    shears = template.shears(about.radius)[0] * template.response[about.shape_bin]
     log_shear = np.stack(
         [np.bincount(about.lens, about.ratios_for(template, shear), minlength=n_lenses) for shear in shears], axis=1
     )
@@ -295,10 +300,10 @@ def _fit_counts(template: LensTemplate, about: _AboutLenses, skies: LabelledSkie
         even += len(catalog) * np.histogram(radius, edges)[0] / radius.size
     bins = np.searchsorted(edges, about.radius, side="right") - 1
     inside = bins < n_bins
-    counts = np.zeros((template.class_fractions.size, n_bins))
-    np.add.at(counts, (about.count_class[inside], bins[inside]), 1)
+    counts = np.zeros((template.size_fractions.size, n_bins))
+    np.add.at(counts, (about.size_bin[inside], bins[inside]), 1)
     overall = (counts.sum(axis=0) + COUNT_PRIOR) / (even + COUNT_PRIOR)
-    expected = template.class_fractions[:, None] * even
+    expected = template.size_fractions[:, None] * even
     ratio = (counts + COUNT_PRIOR * overall) / (expected + COUNT_PRIOR)
     nodes = STEP * np.arange(int(edges[-1] / STEP) + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])

@@ -11,8 +11,8 @@ from darkmatter_features.lens.template import LensTemplate, log_density_of
 
 Array = NDArray[np.float64]
 
-# Bins of compactness of equally many galaxies, but no bin with fewer than these. A disc seen from the side shows more
-# of its bulge: compactness tells how elliptical a galaxy is without a lens. The log loss of the evidence, on simulated
+# Bins of fill factor of equally many galaxies, but no bin with fewer than these. A disc seen from the side shows more
+# of its bulge: fill factor tells how elliptical a galaxy is without a lens. The log loss of the evidence, on simulated
 # training skies that the template was not fitted to, is 0.017 with 1 bin, 0.004 with 4, 0.002 with 6, 0.001 with 8,
 # 0.003 with 10, 0.001 with 12. Bins of size gain nothing: a lens that magnifies moves galaxies from one to the next.
 N_BINS, MIN_GALAXIES = 8, 400
@@ -20,7 +20,7 @@ N_BINS, MIN_GALAXIES = 8, 400
 # for two dimensions), and at most so much. The same log loss is 0.0015 with 0.015, 0.0012 with 0.02, 0.0027 with
 # 0.03, 0.006 with 0.04.
 SMOOTHING, SMOOTHED_GALAXIES, MAX_SMOOTHING = 0.02, 20_000, 0.15
-# What compactness tells of ellipticity may be another thing in the skies to be judged: this share of the galaxies is as
+# What fill factor tells of ellipticity may be another thing in the skies to be judged: this share of the galaxies is as
 # if it told nothing. Simulated skies want none (log loss 0.0011 with 0, 0.0015 with 0.1, 0.0027 with 0.3); on the
 # published sky with a lens, the cross null of a template of simulated skies has a log evidence of 5.8, 2.8 and 1.0.
 ANY_SHARE = 0.2
@@ -43,24 +43,24 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     LensTemplate
         With the default profile. Of fewer than 400 galaxies, the default with their mean ellipticity.
     """
-    size, compactness, e1, e2 = (
-        np.concatenate([getattr(c, name) for c in catalogs] or [[]]) for name in ("size", "compactness", "e1", "e2")
+    size, fill_factor, e1, e2 = (
+        np.concatenate([getattr(c, name) for c in catalogs] or [[]]) for name in ("size", "fill_factor", "e1", "e2")
     )
     is_partial = np.concatenate([c.is_partial for c in catalogs] or [np.zeros(0, dtype=bool)])
     n_bins = min(N_BINS, size.size // MIN_GALAXIES)
     if n_bins == 0:
         means = {"mean_e1": float(e1.mean()), "mean_e2": float(e2.mean())} if size.size else {}
         return LensTemplate.default(**means)
-    edges = _edges(compactness, np.arange(1, n_bins) / n_bins)
-    shapes = _shapes(e1, e2, np.searchsorted(edges, compactness), is_partial)
+    edges = _edges(fill_factor, np.arange(1, n_bins) / n_bins)
+    shapes = _shapes(e1, e2, np.searchsorted(edges, fill_factor), is_partial)
     class_edges = _edges(size, COUNT_QUANTILES)
     fractions = np.bincount(np.searchsorted(class_edges, size), minlength=class_edges.size + 1) / size.size
     return replace(
         LensTemplate.default(),
-        compactness_edges=edges,
+        fill_factor_edges=edges,
         **shapes,
-        count_edges=class_edges,
-        class_fractions=fractions,
+        size_edges=class_edges,
+        size_fractions=fractions,
         log_counts=np.zeros((fractions.size, 2)),
         source=f"shapes of {len(catalogs)} skies without a lens; default profile",
     )
@@ -102,6 +102,6 @@ def _log_density(e1: Array, e2: Array) -> Array:
 
 
 def _mixed(of_kinds: Array, of_any: Array) -> Array:
-    """Return the log densities of kinds, of which :data:`ANY_SHARE` is that of galaxies of any compactness."""
+    """Return the log densities of kinds, of which :data:`ANY_SHARE` is that of galaxies of any fill factor."""
     mixed: Array = np.logaddexp(np.log(1.0 - ANY_SHARE) + of_kinds, np.log(ANY_SHARE) + of_any)
     return mixed

@@ -80,10 +80,10 @@ class LensRatios:
     @classmethod
     def of(cls, catalog: GalaxyCatalog, template: LensTemplate, *, cross: bool) -> "LensRatios":
         """Tabulate them; with `cross`, for a lens that shears across."""
-        kind = template.kinds(catalog)
+        shape_bin = template.shape_bins(catalog)
         shears, places = _shears(template)
         ratios = np.empty((len(catalog), N_DIRECTIONS + 1, shears.size), dtype=np.float32)
-        tabulate(_invariant(template), kind, catalog.e1, catalog.e2, template.response, shears, ratios)
+        tabulate(_invariant(template), shape_bin, catalog.e1, catalog.e2, template.response, shears, ratios)
         return cls(catalog, template, _across(ratios) if cross else ratios, places)
 
     def likelihoods(self, rows: Array, columns: Array) -> tuple[Array, Array]:
@@ -91,8 +91,8 @@ class LensRatios:
         catalog, template = self.catalog, self.template
         log_shear, sums = np.empty((rows.size, *template.weights.shape)), np.empty(rows.size)
         lens_likelihood(catalog.x, catalog.y, self.ratios, self.places, RADIAL_STEP, columns, rows, log_shear)
-        count_class = template.classes(catalog.size)
-        count_likelihood(catalog.x, catalog.y, count_class, _counts(template), COUNT_STEP, columns, rows, sums)
+        size_bin = template.size_bins(catalog.size)
+        count_likelihood(catalog.x, catalog.y, size_bin, _counts(template), COUNT_STEP, columns, rows, sums)
         log_mean = _log_mean_counts(template, catalog.shape, rows, columns)
         return log_shear, template.amplitudes * sums[:, None] - len(catalog) * log_mean
 
@@ -168,7 +168,7 @@ def _counts_lattice(template: LensTemplate, shape: tuple[int, int]) -> Array:
     integral(n dS) = n(inf) - integral(S dn)``, where n is linear between its nodes.
     """
     rows, columns = (np.linspace(0.0, side - 1.0, max(round(side / CENTRES), 1) + 1) for side in shape)
-    density = np.stack([template.class_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
+    density = np.stack([template.size_fractions @ np.exp(a * template.log_counts) for a in template.amplitudes])
     middles = STEP * (np.arange(density.shape[1] - 1) + 0.5)
     shares = np.stack([share_within(shape, row, columns, middles) for row in rows])
     lattice: Array = np.log(density[:, -1] - shares @ np.diff(density).T)

@@ -1,4 +1,4 @@
-"""How often chance alone gives so much evidence: the same sky with its shapes scrambled."""
+"""How often chance alone gives so much evidence: the same sky with its shapes randomized."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -11,8 +11,8 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.template import LensTemplate
 
 
-class Scramble(Protocol):
-    """A way to take the shear out of a sky and leave the rest: :func:`shuffled` or :func:`scrambled`."""
+class Randomization(Protocol):
+    """A way to take the shear out of a sky and leave the rest: :func:`shuffled` or :func:`rotated`."""
 
     def __call__(
         self, catalog: GalaxyCatalog, template: LensTemplate | None = None, *, rng: np.random.Generator
@@ -20,9 +20,7 @@ class Scramble(Protocol):
         """Return the sky without its shear."""
 
 
-def scrambled(
-    catalog: GalaxyCatalog, template: LensTemplate | None = None, *, rng: np.random.Generator
-) -> GalaxyCatalog:
+def rotated(catalog: GalaxyCatalog, template: LensTemplate | None = None, *, rng: np.random.Generator) -> GalaxyCatalog:
     """Return the catalogue with each galaxy turned at random.
 
     Parameters
@@ -73,9 +71,9 @@ def shuffled(
         is does not matter. Galaxies that the border cuts keep their own, which the border gave them: it would be out of
         place anywhere else.
     """
-    kinds = (template or LensTemplate.default()).kinds(catalog)
+    shape_bins = (template or LensTemplate.default()).shape_bins(catalog)
     at_edge = (catalog.flags & Flag.EDGE) != 0
-    group = np.where(at_edge, kinds.max(initial=0) + 1 + np.arange(len(catalog)), kinds)
+    group = np.where(at_edge, shape_bins.max(initial=0) + 1 + np.arange(len(catalog)), shape_bins)
     order = np.empty(len(catalog), dtype=np.int64)
     order[np.argsort(group, kind="stable")] = np.lexsort((rng.random(len(catalog)), group))
     return replace(catalog, e1=catalog.e1[order], e2=catalog.e2[order], theta=catalog.theta[order])
@@ -85,9 +83,9 @@ def peak_p_value(
     catalog: GalaxyCatalog,
     template: LensTemplate | None = None,
     *,
-    n_scrambles: int = 200,
+    n_randomizations: int = 200,
     rng: np.random.Generator,
-    scramble: Scramble = shuffled,
+    randomize: Randomization = shuffled,
 ) -> float:
     """Return how probable so much evidence from shapes is without a lens.
 
@@ -97,23 +95,23 @@ def peak_p_value(
         Galaxies of one sky.
     template : LensTemplate, optional
         What a lens does; the default, with the sky's own mean ellipticity, when not given.
-    n_scrambles : int
-        Scrambled skies to compare with: no probability below ``1 / (1 + n_scrambles)`` can be told.
+    n_randomizations : int
+        Randomized skies to compare with: no probability below ``1 / (1 + n_randomizations)`` can be told.
     rng : numpy.random.Generator
-        Scrambles them.
-    scramble : callable
-        :func:`shuffled` or :func:`scrambled`.
+        Randomizes them.
+    randomize : callable
+        :func:`shuffled` or :func:`rotated`.
 
     Returns
     -------
     float
-        ``(1 + number of scrambled skies with at least as much) / (1 + n_scrambles)`` (Phipson & Smyth 2010); the
+        ``(1 + number of rotated skies with at least as much) / (1 + n_randomizations)`` (Phipson & Smyth 2010); the
         search over places and strengths is in it, for it is done anew in every sky.
 
     Raises
     ------
     ConfigError
-        If `n_scrambles` is not positive.
+        If `n_randomizations` is not positive.
 
     Notes
     -----
@@ -121,14 +119,16 @@ def peak_p_value(
     odder than they are and give more evidence: of 150 measured skies without a lens, 7 % had a p below 0.25 against
     turned ones; of 200, 24 % against shuffled ones.
     """
-    check_number(n_scrambles)
-    found = lens_evidence(catalog, template).log_odds_shear
-    drawn = (scramble(catalog, template, rng=rng) for _ in range(n_scrambles))
-    n_larger = sum(lens_evidence(each, template).log_odds_shear >= found for each in drawn)
-    return (1 + n_larger) / (1 + n_scrambles)
+    check_number(n_randomizations)
+    found = lens_evidence(catalog, template).log_bayes_factor_shear
+    drawn = (randomize(catalog, template, rng=rng) for _ in range(n_randomizations))
+    n_larger = sum(lens_evidence(each, template).log_bayes_factor_shear >= found for each in drawn)
+    return (1 + n_larger) / (1 + n_randomizations)
 
 
-def check_number(n_scrambles: int) -> None:
-    """Raise ConfigError unless there are scrambles to compare with."""
-    if n_scrambles < 1:
-        raise ConfigError(f"the number of scrambles must be 1 or more, got {n_scrambles}; 200 tell p down to 0.005")
+def check_number(n_randomizations: int) -> None:
+    """Raise ConfigError unless there are randomizations to compare with."""
+    if n_randomizations < 1:
+        raise ConfigError(
+            f"the number of randomizations must be 1 or more, got {n_randomizations}; 200 tell p down to 0.005"
+        )

@@ -36,7 +36,7 @@ EVENNESS = 1e-4
 class LensTemplate:
     """What a lens does to a catalogue, and what the catalogue is without one. Fitted, or a default that says so.
 
-    Galaxies come in kinds: by compactness, which a lens leaves alone, and those split from others or cut by the border
+    Galaxies come in kinds: by fill factor, which a lens leaves alone, and those split from others or cut by the border
     apart from the rest. Kind k has, without a lens, the density ``p0(e)`` of ellipticities, which carries the additive
     bias; its ellipticities answer to a shear g as if it were ``response[k] g``. A lens of amplitude A has the reduced
     shear ``g(r) A^q(r)``: q is 1 in the mean, more near the lens, where convergence adds to the shear, than far out.
@@ -44,25 +44,25 @@ class LensTemplate:
 
     Attributes
     ----------
-    compactness_edges : (n_bins - 1,) float64 array
-        Where one bin of compactness ends and the next begins; kinds are these bins, then the same for partial galaxies.
+    fill_factor_edges : (n_bins - 1,) float64 array
+        Where one bin of fill factor ends and the next begins; kinds are these bins, then the same for partial galaxies.
     log_p0 : (2 n_bins, 101, 101) float64 array
         Log density over e1 and e2, nodes from -1 to 1.
     mean_e1, mean_e2, sigma_e : (2 n_bins,) float64 arrays
         Its means and its scatter per component.
     response : (2 n_bins,) float64 array
         Of measured ellipticity to shear, relative to the mean of all kinds.
-    shear : (n_profiles, n_nodes) float64 array
+    shear_profile : (n_profiles, n_nodes) float64 array
         g(r) of unit amplitude, nodes 4 px apart; zero beyond.
-    growth : (n_profiles, n_nodes) float64 array
+    amplitude_exponent : (n_profiles, n_nodes) float64 array
         The power q(r) of the amplitude that the shear grows with.
     amplitudes : (n_amplitudes,) float64 array, ascending
         Strengths, even in their logs.
     weights : (n_profiles, n_amplitudes) float64 array
         Their prior; sums to 1.
-    count_edges : (n_classes - 1,) float64 array, pixels
+    size_edges : (n_classes - 1,) float64 array, pixels
         Classes of size for the counts.
-    class_fractions : (n_classes,) float64 array
+    size_fractions : (n_classes,) float64 array
         Share of the galaxies in each without a lens.
     log_counts : (n_classes, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
@@ -73,18 +73,18 @@ class LensTemplate:
         What it was made from.
     """
 
-    compactness_edges: Array
+    fill_factor_edges: Array
     log_p0: Array
     mean_e1: Array
     mean_e2: Array
     sigma_e: Array
     response: Array
-    shear: Array
-    growth: Array
+    shear_profile: Array
+    amplitude_exponent: Array
     amplitudes: Array
     weights: Array
-    count_edges: Array
-    class_fractions: Array
+    size_edges: Array
+    size_fractions: Array
     log_counts: Array
     bin_radii: Array
     bin_shear: Array
@@ -97,25 +97,25 @@ class LensTemplate:
                 raise ValueError(f"{name} holds numbers that are not finite")
             array.flags.writeable = False
         self._check_shapes()
-        for name in ("compactness_edges", "count_edges"):
+        for name in ("fill_factor_edges", "size_edges"):
             if (np.diff(getattr(self, name)) < 0).any():
                 raise ValueError(f"{name} must ascend, got {getattr(self, name)}")
         if not _is_geometric(self.amplitudes):
             raise ValueError(f"amplitudes must be positive, ascending and even in their logs, got {self.amplitudes}")
 
     def _check_shapes(self) -> None:
-        for name in ("shear", "log_counts"):
+        for name in ("shear_profile", "log_counts"):
             shape = getattr(self, name).shape
             if len(shape) != 2 or shape[1] < 2:
                 raise ValueError(f"{name} must have rows of two nodes or more, got the shape {shape}")
-        kinds = 2 * (self.compactness_edges.size + 1)
+        shape_bins = 2 * (self.fill_factor_edges.size + 1)
         expected = {
-            "log_p0": (kinds, N_ELLIPTICITIES, N_ELLIPTICITIES),
-            **dict.fromkeys(("mean_e1", "mean_e2", "sigma_e", "response"), (kinds,)),
-            "growth": self.shear.shape,
-            "weights": (self.shear.shape[0], self.amplitudes.size),
-            "class_fractions": (self.count_edges.size + 1,),
-            "log_counts": (self.count_edges.size + 1, self.log_counts.shape[1]),
+            "log_p0": (shape_bins, N_ELLIPTICITIES, N_ELLIPTICITIES),
+            **dict.fromkeys(("mean_e1", "mean_e2", "sigma_e", "response"), (shape_bins,)),
+            "amplitude_exponent": self.shear_profile.shape,
+            "weights": (self.shear_profile.shape[0], self.amplitudes.size),
+            "size_fractions": (self.size_edges.size + 1,),
+            "log_counts": (self.size_edges.size + 1, self.log_counts.shape[1]),
             **dict.fromkeys(("bin_shear", "bin_errors"), self.bin_radii.shape),
         }
         for name, shape in expected.items():
@@ -130,18 +130,18 @@ class LensTemplate:
         amplitudes = np.array(DEFAULT_AMPLITUDES)
         log_p0 = log_density_of(np.array([mean_e1]), np.array([mean_e2]), smoothing=DEFAULT_SIGMA_E)
         return cls(
-            compactness_edges=np.empty(0),
+            fill_factor_edges=np.empty(0),
             log_p0=np.stack([log_p0, log_p0]),
             mean_e1=np.full(2, mean_e1),
             mean_e2=np.full(2, mean_e2),
             sigma_e=np.full(2, DEFAULT_SIGMA_E),
             response=np.ones(2),
-            shear=profile[None, :],
-            growth=np.ones((1, profile.size)),
+            shear_profile=profile[None, :],
+            amplitude_exponent=np.ones((1, profile.size)),
             amplitudes=amplitudes,
             weights=np.full((1, amplitudes.size), 1 / amplitudes.size),
-            count_edges=np.empty(0),
-            class_fractions=np.ones(1),
+            size_edges=np.empty(0),
+            size_fractions=np.ones(1),
             log_counts=np.zeros((1, 2)),
             bin_radii=np.empty(0),
             bin_shear=np.empty(0),
@@ -158,30 +158,30 @@ class LensTemplate:
 
     def unlensed(self, catalog: "GalaxyCatalog") -> tuple[Array, Array, Array]:
         """Return mean e1, mean e2 and the inverse variance per component, (n,) each, of its galaxies without a lens."""
-        kind = self.kinds(catalog)
+        kind = self.shape_bins(catalog)
         return self.mean_e1[kind], self.mean_e2[kind], self.sigma_e[kind] ** -2.0
 
     @property
     def nodes(self) -> Array:
         """Return the radii (n_nodes,) of the profiles' nodes, pixels."""
-        return STEP * np.arange(self.shear.shape[1], dtype=np.float64)
+        return STEP * np.arange(self.shear_profile.shape[1], dtype=np.float64)
 
     def shears(self, radius: Array) -> Array:
         """Return the shear (n_profiles, n_amplitudes, n) of every profile and amplitude, at radii (n,) in pixels."""
-        profiles = zip(self.shear, self.growth, strict=True)
+        profiles = zip(self.shear_profile, self.amplitude_exponent, strict=True)
         at_radius = [
             (np.interp(radius, self.nodes, g, right=0.0), np.interp(radius, self.nodes, q)) for g, q in profiles
         ]
         return np.stack([g * self.amplitudes[:, None] ** q for g, q in at_radius])
 
-    def kinds(self, catalog: "GalaxyCatalog") -> NDArray[np.int64]:
-        """Return the kind (n,) of galaxies: by compactness, those measured in part apart from those whole and alone."""
-        edges = self.compactness_edges
-        return np.searchsorted(edges, catalog.compactness) + (edges.size + 1) * catalog.is_partial
+    def shape_bins(self, catalog: "GalaxyCatalog") -> NDArray[np.int64]:
+        """Return the kind (n,) of galaxies: by fill factor, those measured in part apart from those whole and alone."""
+        edges = self.fill_factor_edges
+        return np.searchsorted(edges, catalog.fill_factor) + (edges.size + 1) * catalog.is_partial
 
-    def classes(self, size: Array) -> NDArray[np.int64]:
+    def size_bins(self, size: Array) -> NDArray[np.int64]:
         """Return the class of size (n,) that galaxies are counted in."""
-        return np.searchsorted(self.count_edges, size)
+        return np.searchsorted(self.size_edges, size)
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name."""

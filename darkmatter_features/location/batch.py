@@ -13,18 +13,18 @@ import pandas as pd
 from darkmatter_features.errors import ConfigError, TableError
 from darkmatter_features.features.extract import one_line, report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
-from darkmatter_features.io.coordinates import sky_place
+from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.workers import parallel
 
 COLUMNS = (
-    "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_odds", "position_error", "mean_snr", "odds_excess",
+    "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr", "bayes_factor_excess",
 )  # fmt: skip
 ENDING = ("n_dropped", "error")
 """Columns of the table; before the last two are ``ra, dec`` where any catalogue tells them."""
 
-FORMATS = dict.fromkeys(("snr", "snr_cross", "log_odds", "mean_snr", "odds_excess"), ".4f")
+FORMATS = dict.fromkeys(("snr", "snr_cross", "log_bayes_factor", "mean_snr", "bayes_factor_excess"), ".4f")
 FORMATS |= dict.fromkeys(("x", "y", "position_error", "p_value"), ".7g") | dict.fromkeys(("ra", "dec"), ".7f")
 """How numbers are written: x and y have the catalogue's own unit, so that digits count, not decimals."""
 
@@ -52,7 +52,7 @@ def locate_catalogs(
     *,
     columns: Mapping[str, Any] | None = None,
     subtract_mean: bool = False,
-    n_scrambles: int = 200,
+    n_randomizations: int = 200,
     seed: int = 1,
     pictures: str | Path | None = None,
     n_jobs: int = -1,
@@ -70,10 +70,10 @@ def locate_catalogs(
         Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: what the columns are called.
     subtract_mean : bool
         Take the mean ellipticity of each catalogue off first.
-    n_scrambles : int
-        Scrambled skies that tell the p-value and the excess of the odds; none when 0.
+    n_randomizations : int
+        Randomized skies that tell the p-value and the excess of the odds; none when 0.
     seed : int
-        Of the scrambling; each catalogue has a stream of its own.
+        Of the randomization; each catalogue has a stream of its own.
     pictures : str or Path, optional
         Folder for a picture of each.
     n_jobs : int
@@ -89,15 +89,17 @@ def locate_catalogs(
     Raises
     ------
     ConfigError
-        If `n_scrambles` is negative.
+        If `n_randomizations` is negative.
     TableError
         If a pattern matches no file.
     """
-    if n_scrambles < 0:
-        raise ConfigError(f"the number of scrambles must be 0 or more, got {n_scrambles}; 200 tell p down to 0.005")
+    if n_randomizations < 0:
+        raise ConfigError(
+            f"the number of randomizations must be 0 or more, got {n_randomizations}; 200 tell p down to 0.005"
+        )
     paths = find_catalogs(catalogs)
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
-    options = {"subtract_mean": subtract_mean, "n_scrambles": n_scrambles}
+    options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations}
     drawings = [None] * len(paths) if pictures is None else _drawings(paths, Path(pictures))
     tasks = [(path, dict(columns or {}), options, own, drawing) for path, own, drawing in zip(paths, seeds, drawings)]
     report(progress, 0, len(tasks))
@@ -165,7 +167,7 @@ def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:
 
 def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any]:
     told = {name: getattr(found, name) for name in COLUMNS[1:]}
-    place = sky_place(catalog, found.x, found.y)
+    place = sky_position(catalog, found.x, found.y)
     if place is not None:
         told |= dict(zip(("ra", "dec"), place))
     return {"catalog": path.as_posix(), **told, "n_dropped": catalog.n_dropped, "error": None}
@@ -173,7 +175,7 @@ def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any
 
 def _table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec", *ENDING])
-    table = table.astype({"n": "Int64", "n_dropped": "Int64", "p_value": "float64", "odds_excess": "float64"})
+    table = table.astype({"n": "Int64", "n_dropped": "Int64", "p_value": "float64", "bayes_factor_excess": "float64"})
     return table if table["ra"].notna().any() else table.drop(columns=["ra", "dec"])
 
 

@@ -2,7 +2,7 @@
 
 Fields of many galaxies, some 900 and more, are summed through Fourier transforms where that is much cheaper, see
 :mod:`~darkmatter_features.location.profile_sums`: no S/N differs by more than 0.01 for it. On one core, 100,000
-galaxies take 5 s, and 50 ms more for each scrambled sky.
+galaxies take 5 s, and 50 ms more for each randomized sky.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from darkmatter_features.io.catalogs import ShapeCatalog
-from darkmatter_features.location.bayes_factor import amplitudes_for, odds_of, odds_of_field, sharpened
+from darkmatter_features.location.bayes_factor import (
+    amplitudes_for,
+    log_bayes_factor_of_field,
+    log_bayes_factors_about,
+    sharpened,
+)
 from darkmatter_features.location.field import field_of, mean_snr
 from darkmatter_features.location.profile_sums import sums_about
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
-from darkmatter_features.location.significance import excess_of, p_value_of, scrambled_odds
+from darkmatter_features.location.significance import excess_of, p_value_of, randomized_bayes_factors
 
 Array = NDArray[np.float64]
 
@@ -41,7 +46,7 @@ class Location:
         Geometric median of the posterior: the point with the least expected distance from the lens.
     position_error : float, the catalogue's unit
         Root mean square distance from there, over the posterior; a cell is taken as evenly filled.
-    log_odds : float
+    log_bayes_factor : float
         Log of the evidence for one lens over that for none, each place in the field, profile and strength weighed by
         its prior; to first order in shear.
     snr : float
@@ -53,8 +58,8 @@ class Location:
         the border; 4 or more tells of a bias. nan where no two shapes differ.
     p_value : float or None
         Probability of so high odds by chance, if it was asked for.
-    odds_excess : float or None
-        How far the log odds are above those of scrambled skies, in their standard deviations, if it was asked for: see
+    bayes_factor_excess : float or None
+        How far the log Bayes factor are above those of randomized skies, in their standard deviations, if it was asked for: see
         :func:`~darkmatter_features.location.significance.excess_of`.
     columns, rows : (n_columns,) and (n_rows,) float64 arrays, the catalogue's unit
         x and y of the centres of the cells.
@@ -71,12 +76,12 @@ class Location:
     x: float
     y: float
     position_error: float
-    log_odds: float
+    log_bayes_factor: float
     snr: float
     snr_cross: float
     mean_snr: float
     p_value: float | None
-    odds_excess: float | None
+    bayes_factor_excess: float | None
     columns: Array
     rows: Array
     snr_map: Array
@@ -94,7 +99,7 @@ def locate(
     *,
     profiles: ShearProfiles | None = None,
     subtract_mean: bool = False,
-    n_scrambles: int = 0,
+    n_randomizations: int = 0,
     rng: np.random.Generator | None = None,
 ) -> Location:
     """Find the lens of a shape catalogue.
@@ -107,10 +112,10 @@ def locate(
         Shapes of shear to try; :func:`~darkmatter_features.location.profiles.default_profiles` when not given.
     subtract_mean : bool
         Take the mean ellipticity off first: for shapes with an additive bias. See the notes.
-    n_scrambles : int
-        Scrambled skies that tell the p-value and the excess of the odds; none when 0.
+    n_randomizations : int
+        Randomized skies that tell the p-value and the excess of the odds; none when 0.
     rng : numpy.random.Generator, optional
-        Scrambles them; wanted with `n_scrambles`.
+        Randomizes them; wanted with `n_randomizations`.
 
     Returns
     -------
@@ -120,7 +125,7 @@ def locate(
     Raises
     ------
     ConfigError
-        If `n_scrambles` is negative, or positive without `rng`.
+        If `n_randomizations` is negative, or positive without `rng`.
 
     Notes
     -----
@@ -141,19 +146,23 @@ def locate(
     """
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
-    chance = scrambled_odds(field, profiles, n_scrambles=n_scrambles, rng=rng) if n_scrambles else None
+    chance = (
+        randomized_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
+        if n_randomizations
+        else None
+    )
     columns, rows = field.grid(FINE)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    first, second = sums_about(field, profiles, columns, rows, *field.with_cross())
-    amplitudes = amplitudes_for(second)
-    odds = odds_of(first[:, :1], second, amplitudes)[:, 0]
-    log_posterior = sharpened(field, profiles, amplitudes, columns, rows, odds)
+    filter_response, filter_norm = sums_about(field, profiles, columns, rows, *field.with_cross())
+    amplitudes = amplitudes_for(filter_norm)
+    log_bayes_factor = log_bayes_factors_about(filter_response[:, :1], filter_norm, amplitudes)[:, 0]
+    log_posterior = sharpened(field, profiles, amplitudes, columns, rows, log_bayes_factor)
     posterior = np.exp(log_posterior - logsumexp(log_posterior))
     at_x, at_y = _geometric_median(x, y, posterior)
     within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
     error = np.sqrt((posterior * ((x - at_x) ** 2 + (y - at_y) ** 2)).sum() + within_cell)
-    snr = first / np.sqrt(np.maximum(second, np.finfo(np.float64).tiny))[:, None]
-    peak, best = np.unravel_index(snr[:, 0].argmax(), second.shape)
+    snr = filter_response / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))[:, None]
+    peak, best = np.unravel_index(snr[:, 0].argmax(), filter_norm.shape)
     shape = (rows.size, columns.size)
     return Location(
         name=catalog.name,
@@ -161,12 +170,12 @@ def locate(
         x=field.corner[0] + field.side * at_x,
         y=field.corner[1] + field.side * at_y,
         position_error=float(field.side * error),
-        log_odds=odds_of_field(field, profiles),
+        log_bayes_factor=log_bayes_factor_of_field(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),
         p_value=p_value_of(*chance) if chance else None,
-        odds_excess=excess_of(*chance) if chance else None,
+        bayes_factor_excess=excess_of(*chance) if chance else None,
         columns=field.corner[0] + field.side * columns,
         rows=field.corner[1] + field.side * rows,
         snr_map=snr[:, 0, best].reshape(shape).copy(),
@@ -176,8 +185,10 @@ def locate(
     )
 
 
-def log_odds(catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, subtract_mean: bool = False) -> float:
-    """Return the log odds of a :class:`Location` alone, ten to forty times faster.
+def log_bayes_factor(
+    catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, subtract_mean: bool = False
+) -> float:
+    """Return the log Bayes factor of a :class:`Location` alone, ten to forty times faster.
 
     Parameters
     ----------
@@ -188,7 +199,7 @@ def log_odds(catalog: ShapeCatalog, *, profiles: ShearProfiles | None = None, su
     subtract_mean : bool
         Take the mean ellipticity off first.
     """
-    return odds_of_field(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
+    return log_bayes_factor_of_field(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
 
 
 def p_value(
@@ -196,7 +207,7 @@ def p_value(
     *,
     profiles: ShearProfiles | None = None,
     subtract_mean: bool = False,
-    n_scrambles: int = 200,
+    n_randomizations: int = 200,
     rng: np.random.Generator | None,
 ) -> float:
     """Return how probable such odds for a lens are by chance.
@@ -209,24 +220,26 @@ def p_value(
         Shapes of shear to try; the default when not given.
     subtract_mean : bool
         Take the mean ellipticity off first.
-    n_scrambles : int
-        Scrambled skies to compare with: no probability below ``1 / (1 + n_scrambles)`` can be told.
+    n_randomizations : int
+        Randomized skies to compare with: no probability below ``1 / (1 + n_randomizations)`` can be told.
     rng : numpy.random.Generator
-        Scrambles them.
+        Randomizes them.
 
     Returns
     -------
     float
-        ``(1 + number of scrambled skies with at least such odds) / (1 + n_scrambles)`` (Phipson & Smyth 2010); the
+        ``(1 + number of randomized skies with at least such log_bayes_factor) / (1 + n_randomizations)`` (Phipson & Smyth 2010); the
         search over places, profiles and strengths is in it, for it is done anew in every sky.
 
     Raises
     ------
     ConfigError
-        If `n_scrambles` is not positive or there is no `rng`.
+        If `n_randomizations` is not positive or there is no `rng`.
     """
     field = field_of(catalog, subtract_mean=subtract_mean)
-    return p_value_of(*scrambled_odds(field, profiles or default_profiles(), n_scrambles=n_scrambles, rng=rng))
+    return p_value_of(
+        *randomized_bayes_factors(field, profiles or default_profiles(), n_randomizations=n_randomizations, rng=rng)
+    )
 
 
 def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:

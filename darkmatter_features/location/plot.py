@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from darkmatter_features.io.catalogs import ShapeCatalog
-from darkmatter_features.io.coordinates import sky_place
+from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.locate import Location
 from darkmatter_features.plots.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.plots.panels import crosshair, ring
-from darkmatter_features.plots.posterior import INSIDE, PLACE, POSTERIOR_COLORS, likeliest
+from darkmatter_features.plots.posterior import INSIDE, PLACE, POSTERIOR_COLORS, best_fit
 from darkmatter_features.plots.snr import FIRST_CONTOUR, SHEAR_COLORS, contour_levels
 
 Array = NDArray[np.float64]
@@ -180,7 +180,7 @@ def _label(panels: list[Axes], catalog: ShapeCatalog) -> None:
 
 
 def _draw_marks(axes: Axes, found: Location, *, peak: bool, lens: tuple[float, float] | None) -> None:
-    dot, _ = likeliest()
+    dot, _ = best_fit()
     dot.set_data([found.x], [found.y])
     axes.add_line(dot)
     rim = [withStroke(linewidth=1.8, foreground="#05070a")]
@@ -205,18 +205,20 @@ def _write_header(figure: Figure, catalog: ShapeCatalog, found: Location) -> Non
     write(figure, LEFT, 40, shortened(catalog.name, 60), **BIG)
     unit = " arcmin" if catalog.wcs is not None else ""
     told = f"x {found.x:.5g}, y {found.y:.5g}{unit}, error {float(f'{found.position_error:.2g}'):g}"
-    if (on_sky := sky_place(catalog, found.x, found.y)) is not None:
+    if (on_sky := sky_position(catalog, found.x, found.y)) is not None:
         told += "; RA {:.4f}°, Dec {:.4f}°".format(*on_sky)
     write(figure, LEFT, 78, told.replace("-", "−"), **SMALL)
-    odds = f"S/N {found.snr:.1f} (cross {found.snr_cross:.1f}), log odds {found.log_odds:.1f}"
+    log_bayes_factor = (
+        f"S/N {found.snr:.1f} (cross {found.snr_cross:.1f}), log Bayes factor {found.log_bayes_factor:.1f}"
+    )
     p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
     right = -(RIGHT + BAR + BAR_GAP)
-    write(figure, right, 78, (odds + p).replace("-", "−"), **SMALL)
+    write(figure, right, 78, (log_bayes_factor + p).replace("-", "−"), **SMALL)
 
 
 def _write_key(figure: Figure, n_galaxies: int, limit: float, *, has_lens: bool) -> None:
     """Explain the marks in a row at the foot of the page."""
-    dot, _ = likeliest()
+    dot, _ = best_fit()
     along, across = (Line2D([], [], color=STICK_COLORS(end), linewidth=1.8) for end in (1.0, 0.0))
     what = "galaxy" if n_galaxies <= MAX_STICKS else "mean"
     key: dict[str, Any] = {f"{what} along the tangent": along, "across it": across}

@@ -72,9 +72,9 @@ def sums_about(
 
     Returns
     -------
-    first : (n_rows * n_columns, m, n_profiles) float64 array
+    filter_response : (n_rows * n_columns, m, n_profiles) float64 array
         By rows.
-    second : (n_rows * n_columns, n_profiles) float64 array
+    filter_norm : (n_rows * n_columns, n_profiles) float64 array
         The same for all skies.
     """
     mesh = _mesh(field, columns, rows)
@@ -100,11 +100,11 @@ def _direct_sums(
     field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Array, e2: Array
 ) -> tuple[Array, Array]:
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    first = np.empty((x.size, e1.shape[1], len(profiles)))
-    second = np.empty((x.size, len(profiles)))
+    filter_response = np.empty((x.size, e1.shape[1], len(profiles)))
+    filter_norm = np.empty((x.size, len(profiles)))
     weight = field.share / field.variance
-    profile_sums(field.x, field.y, e1, e2, weight, profiles.shear, profiles.step, x, y, first, second)
-    return first, second
+    profile_sums(field.x, field.y, e1, e2, weight, profiles.shear, profiles.step, x, y, filter_response, filter_norm)
+    return filter_response, filter_norm
 
 
 def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2: Array) -> tuple[Array, Array]:
@@ -112,20 +112,20 @@ def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2:
     order = mesh.neighbours(field.x, field.y)
     x, y, weight = field.x[order], field.y[order], (field.share / field.variance)[order]
     e1, e2 = e1[order], e2[order]
-    first, second = np.empty((n_centres, e1.shape[1], n_profiles)), np.empty((n_centres, n_profiles))
+    filter_response, filter_norm = np.empty((n_centres, e1.shape[1], n_profiles)), np.empty((n_centres, n_profiles))
     smooth = _smoothed(mesh, profiles)
     shears = list(_kernels(mesh, -smooth[:, :n_profiles], profiles.step, spin=2))
     for j in range(e1.shape[1]):
         sky = mesh.transform(x, y, weight * e1[:, j], weight * e2[:, j])
-        first[:, j] = _by_centre(mesh.sums(sky, shear) for shear in shears)
+        filter_response[:, j] = _by_centre(mesh.sums(sky, shear) for shear in shears)
     weights = mesh.transform(x, y, weight, np.zeros_like(weight))
     squares = _kernels(mesh, smooth[:, n_profiles:], profiles.step, spin=0)
-    second[:] = _by_centre(mesh.sums(weights, square) for square in squares)
+    filter_norm[:] = _by_centre(mesh.sums(weights, square) for square in squares)
     near_profile_sums(
         x, y, e1, e2, weight, profiles.shear, smooth, profiles.step, mesh.columns, mesh.rows, mesh.width, mesh.reach,
-        first, second,
+        filter_response, filter_norm,
     )  # fmt: skip
-    return first, second
+    return filter_response, filter_norm
 
 
 def _smoothed(mesh: Mesh, profiles: ShearProfiles) -> Array:

@@ -4,24 +4,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.location.bayes_factor import odds_of_field, odds_of_skies
+from darkmatter_features.location.bayes_factor import log_bayes_factor_of_field, log_bayes_factors_of_skies
 from darkmatter_features.location.field import Field
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
 
 BATCH, MOST_GALAXIES = 50, 5_000_000
-"""Scrambled skies worked out at a time: what they need of memory is this times 230 kB in a square field, and some 50
+"""Randomized skies worked out at a time: what they need of memory is this times 230 kB in a square field, and some 50
 bytes for each of at most so many galaxies."""
 
 LEAST_SPREAD = 1e-9
-"""Of scrambled skies' log odds: below, the shapes do not scatter, and nothing but rounding tells the skies apart."""
+"""Of randomized skies' log Bayes factor: below, the shapes do not scatter, and nothing but rounding tells the skies apart."""
 
 
-def scrambled_odds(
-    field: Field, profiles: ShearProfiles, *, n_scrambles: int, rng: np.random.Generator | None
+def randomized_bayes_factors(
+    field: Field, profiles: ShearProfiles, *, n_randomizations: int, rng: np.random.Generator | None
 ) -> tuple[float, Array]:
-    """Return the log odds of a field and of scrambled skies, worked out the same way.
+    """Return the log Bayes factor of a field and of randomized skies, worked out the same way.
 
     Parameters
     ----------
@@ -29,76 +29,78 @@ def scrambled_odds(
         n galaxies.
     profiles : ShearProfiles
         What a lens may do.
-    n_scrambles : int
+    n_randomizations : int
         How many skies.
     rng : numpy.random.Generator
-        Scrambles them.
+        Randomizes them.
 
     Returns
     -------
-    odds : float
-        Log odds of the field.
-    scrambled : (n_scrambles,) float64 array
+    log_bayes_factor : float
+        Log Bayes factor of the field.
+    randomized : (n_randomizations,) float64 array
         Of the same galaxies, each ellipticity turned by a phase from the full [0, 2 pi): e is of spin 2, so that half
         of that range would leave the shear in.
 
     Raises
     ------
     ConfigError
-        If `n_scrambles` is not positive or there is no `rng`.
+        If `n_randomizations` is not positive or there is no `rng`.
     """
-    if n_scrambles < 1 or rng is None:
+    if n_randomizations < 1 or rng is None:
         raise ConfigError(
-            f"a p-value wants 1 scrambled sky or more and an rng, got {n_scrambles} and {rng}; 200 tell p down to 0.005"
+            f"a p-value wants 1 randomized sky or more and an rng, got {n_randomizations} and {rng}; 200 tell p down to 0.005"
         )
-    odds = []
+    log_bayes_factor = []
     batch = max(min(BATCH, MOST_GALAXIES // field.x.size), 1)
-    for start in range(0, n_scrambles, batch):
-        turn = np.exp(2j * np.pi * rng.random((min(batch, n_scrambles - start), field.x.size))).T
+    for start in range(0, n_randomizations, batch):
+        turn = np.exp(2j * np.pi * rng.random((min(batch, n_randomizations - start), field.x.size))).T
         e = (field.e1 + 1j * field.e2)[:, None] * turn
-        odds.append(odds_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_scrambles))
-    return odds_of_field(field, profiles, n_skies=n_scrambles), np.concatenate(odds)
+        log_bayes_factor.append(
+            log_bayes_factors_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_randomizations)
+        )
+    return log_bayes_factor_of_field(field, profiles, n_skies=n_randomizations), np.concatenate(log_bayes_factor)
 
 
-def p_value_of(odds: float, scrambled: Array) -> float:
+def p_value_of(log_bayes_factor: float, randomized: Array) -> float:
     """Return the probability of such odds by chance.
 
     Parameters
     ----------
-    odds : float
-        Log odds of a field.
-    scrambled : (n,) float64 array
-        Those of scrambled skies.
+    log_bayes_factor : float
+        Log Bayes factor of a field.
+    randomized : (n,) float64 array
+        Those of randomized skies.
 
     Returns
     -------
     float
-        ``(1 + number of scrambled skies with at least such odds) / (1 + n)`` (Phipson & Smyth 2010).
+        ``(1 + number of randomized skies with at least such log_bayes_factor) / (1 + n)`` (Phipson & Smyth 2010).
     """
-    return (1 + int((scrambled >= odds).sum())) / (1 + scrambled.size)
+    return (1 + int((randomized >= log_bayes_factor).sum())) / (1 + randomized.size)
 
 
-def excess_of(odds: float, scrambled: Array) -> float:
-    """Return by how many of their standard deviations the log odds exceed the mean of scrambled skies'.
+def excess_of(log_bayes_factor: float, randomized: Array) -> float:
+    """Return by how many of their standard deviations the log Bayes factor exceed the mean of randomized skies'.
 
     Parameters
     ----------
-    odds : float
-        Log odds of a field.
-    scrambled : (n,) float64 array
-        Those of scrambled skies.
+    log_bayes_factor : float
+        Log Bayes factor of a field.
+    randomized : (n,) float64 array
+        Those of randomized skies.
 
     Returns
     -------
     float
-        nan of a single scrambled sky, and where they all have the same odds.
+        nan of a single randomized sky, and where they all have the same odds.
 
     Notes
     -----
-    It tells fields apart where no p-value does, below ``1 / (1 + n_scrambles)``, and is better compared from one field
+    It tells fields apart where no p-value does, below ``1 / (1 + n_randomizations)``, and is better compared from one field
     to another than the odds: those of chance differ with the number of galaxies and the spread of their ellipticities,
     which is wider about a strong lens whichever way they are turned. They are skew, so that these are no Gaussian's
-    sigmas: of simulated skies that were scrambled one in a hundred exceeds some 3, about a very strong lens 2.5.
+    sigmas: of simulated skies that were randomized one in a hundred exceeds some 3, about a very strong lens 2.5.
     """
-    spread = scrambled.std(ddof=1) if scrambled.size > 1 else 0.0
-    return float((odds - scrambled.mean()) / spread) if spread > LEAST_SPREAD else np.nan
+    spread = randomized.std(ddof=1) if randomized.size > 1 else 0.0
+    return float((log_bayes_factor - randomized.mean()) / spread) if spread > LEAST_SPREAD else np.nan

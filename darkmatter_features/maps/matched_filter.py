@@ -44,14 +44,14 @@ def matched_filter(
     e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
     # A sky of (e2, -e1) has the cross shear of (e1, e2) for its tangential one.
     skies = np.stack([e1, e2], axis=1), np.stack([e2, -e1], axis=1)
-    first, second = np.empty((x.size, 2, 1)), np.empty((x.size, 1))
-    profile_sums(catalog.x, catalog.y, *skies, weight, _profile(template), STEP, x, y, first, second)
-    snr = (first[:, :, 0] / np.sqrt(np.maximum(second, np.finfo(np.float64).tiny))).T
+    filter_response, filter_norm = np.empty((x.size, 2, 1)), np.empty((x.size, 1))
+    profile_sums(catalog.x, catalog.y, *skies, weight, _profile(template), STEP, x, y, filter_response, filter_norm)
+    snr = (filter_response[:, :, 0] / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))).T
     tangential, cross = snr.reshape(2, rows.size, columns.size)
     return tangential, cross
 
 
 def _profile(template: LensTemplate) -> Array:
     """Return the mean profile (n_nodes + 2, 1): zero from a step beyond the template's last node on."""
-    mean = template.weights.sum(axis=1) @ template.shear
+    mean = template.weights.sum(axis=1) @ template.shear_profile
     return np.append(mean, [0.0, 0.0])[:, None]

@@ -22,7 +22,7 @@ from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.maps.shear import ShearMaps
 from darkmatter_features.plots.page import BIG, FAINT, LENS, NO_LENS, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.plots.panels import ELLIPSE, crosshair, draw_marks, draw_sky, ring
-from darkmatter_features.plots.posterior import DECADES, draw_place, draw_posterior, likeliest
+from darkmatter_features.plots.posterior import DECADES, best_fit, draw_position, draw_posterior
 from darkmatter_features.plots.snr import SnrMaps, contour_levels, draw_map, draw_snr
 
 __all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
@@ -80,7 +80,7 @@ def heatmap(
     matched : (array, array), optional
         Maps of :func:`~darkmatter_features.maps.matched_filter.matched_filter`; drawn in the place of `maps`.
     evidence : Evidence, optional
-        Their evidence for a lens: told, the likeliest place marked, and the posterior drawn in a fourth panel.
+        Their evidence for a lens: told, the best-fit position marked, and the posterior drawn in a fourth panel.
     null : Evidence, optional
         The same with ``cross=True``: what the shapes alone give when turned by 45 degrees; told beside it.
     verdict : object with `label`, `probability` and `decided_by`, optional
@@ -116,7 +116,7 @@ def heatmap(
             draw_marks(axes, peak=shown.peak if k < 3 else None, lens=lens).set(xlabel="column, px", anchor="W")
             axes.tick_params(left=k == 0, labelleft=k == 0)
             if evidence is not None:
-                draw_place(axes, evidence, error=k < 3)
+                draw_position(axes, evidence, error=k < 3)
         _write_header(figure, sky.name, _findings(shown, evidence, null, p_value), verdict)
         _write_key(figure, _key(shown, evidence, has_lens=lens is not None))
     return figure
@@ -164,9 +164,11 @@ def _findings(maps: SnrMaps, evidence: Evidence | None, null: Evidence | None, p
 
 def _weighed(evidence: Evidence, null: Evidence | None, p_value: float | None) -> str:
     by_chance = "" if p_value is None else f" with p = {p_value:.2g} by chance"
-    turned = "" if null is None else f", turned by 45° (the null) {null.log_odds_shear:+.1f}"
-    alone = f"shapes alone {evidence.log_odds_shear:+.1f}{by_chance}{turned}"
-    told = f"Log evidence {evidence.log_odds:+.1f}: {alone}, counts alone {evidence.log_odds_counts:+.1f}"
+    turned = "" if null is None else f", turned by 45° (the null) {null.log_bayes_factor_shear:+.1f}"
+    alone = f"shapes alone {evidence.log_bayes_factor_shear:+.1f}{by_chance}{turned}"
+    told = (
+        f"Log evidence {evidence.log_bayes_factor:+.1f}: {alone}, counts alone {evidence.log_bayes_factor_counts:+.1f}"
+    )
     return told.replace("-", "−")
 
 
@@ -197,7 +199,7 @@ def _key(maps: SnrMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[st
     levels = contour_levels(maps.limit)
     key["|S/N| = " + ", ".join(f"{level:g}" for level in levels[:3]) + ", … (dashed: negative)"] = contour
     if evidence is not None:
-        key["likeliest place and its error; posterior: 50, 90 %"] = likeliest()
+        key["best-fit position and its error; posterior: 50, 90 %"] = best_fit()
     return key
 
 

@@ -1,4 +1,4 @@
-"""Where a lens would be, drawn: the posterior of the evidence, the likeliest place and its error."""
+"""Where a lens would be, drawn: the posterior of the evidence, the best-fit position and its error."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ DECADES = 6
 INSIDE = (0.9, 0.5)
 # Each cell is drawn as so many, smoothly, so that neither colours nor contours show the cells.
 ZOOM = 8
-# The likeliest place; galaxies.
+# The best-fit position; galaxies.
 PLACE, GALAXY = "#7df3ff", "#2f3a48"
 
 
@@ -66,8 +66,8 @@ def draw_posterior(axes: Axes, evidence: Evidence, catalog: GalaxyCatalog | None
     return axes
 
 
-def draw_place(axes: Axes, evidence: Evidence, *, error: bool = True) -> Axes:
-    """Mark the likeliest place of a lens by a dot, its error (if wanted) by a dashed circle; return the same axes."""
+def draw_position(axes: Axes, evidence: Evidence, *, error: bool = True) -> Axes:
+    """Mark the best-fit position of a lens by a dot, its error (if wanted) by a dashed circle; return the same axes."""
     axes.add_line(_dot(evidence.column, evidence.row))
     if not error:
         return axes
@@ -80,8 +80,8 @@ def draw_place(axes: Axes, evidence: Evidence, *, error: bool = True) -> Axes:
     return axes
 
 
-def likeliest() -> tuple[Line2D, Line2D]:
-    """Return the mark of the likeliest place, for a key."""
+def best_fit() -> tuple[Line2D, Line2D]:
+    """Return the mark of the best-fit position, for a key."""
     return _dot(0, 0), Line2D([], [], linestyle="none", marker="o", fillstyle="none", markersize=11, color=PLACE)
 
 
@@ -89,7 +89,7 @@ def _dot(x: float, y: float) -> Line2D:
     rim = [withStroke(linewidth=2.0, foreground="#05070a")]
     return Line2D(
         [x], [y], linestyle="none", marker="o", markersize=3.2, color=PLACE, markeredgewidth=0, zorder=5.8,
-        path_effects=rim, gid="likeliest",
+        path_effects=rim, gid="best_fit",
     )  # fmt: skip
 
 

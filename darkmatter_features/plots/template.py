@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 LEFT, RIGHT, TOP, BOTTOM = 110, 40, 146, 92
 WIDE, SIDE, GAP, WIDE_GAP, DOWN_GAP = 800, 380, 96, 118, 128
 # The prior of the strength; a column of kinds, what is told to its left and to its right.
-STRENGTHS, COLUMN, NAMES, ANSWERS = 230, 173, 158, 75
+AMPLITUDES_PANEL, COLUMN, NAMES, ANSWERS = 230, 173, 158, 75
 # From small galaxies to large ones.
 SIZE_COLORS = LinearSegmentedColormap.from_list(
     "size", ["#4d7fd0", "#58c1d8", "#8fe0a8", "#f0dc7c", "#ffa24a", "#ff5f5f"]
@@ -73,9 +73,9 @@ def draw_template(template: LensTemplate) -> Figure:
         draw_counts(place(figure, lefts[0], low, WIDE, SIDE), template)
         for left, kind in zip(lefts[1:], _extremes(template), strict=True):
             draw_shapes(place(figure, left, high, SIDE, SIDE), template, kind)
-        draw_strengths(place(figure, lefts[1], low, STRENGTHS, SIDE), template)
+        draw_amplitudes(place(figure, lefts[1], low, AMPLITUDES_PANEL, SIDE), template)
         for k in range(2):
-            left = lefts[1] + STRENGTHS + NAMES + k * (COLUMN + ANSWERS)
+            left = lefts[1] + AMPLITUDES_PANEL + NAMES + k * (COLUMN + ANSWERS)
             draw_kinds(place(figure, left, low, COLUMN, SIDE), template, partial=k == 1)
     return figure
 
@@ -83,15 +83,15 @@ def draw_template(template: LensTemplate) -> Figure:
 def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the shear about a lens, with bands for the prior of its strength, and what was measured."""
     radius = template.nodes
-    strengths = np.minimum(template.shears(radius), MAX_SHEAR).reshape(-1, radius.size)
+    amplitudes = np.minimum(template.shears(radius), MAX_SHEAR).reshape(-1, radius.size)
     top = float(np.max(template.bin_shear, initial=0.1))
     for share, alpha in zip(BANDS, (0.16, 0.22), strict=True):
-        low, high = (_quantile(strengths, template.weights.ravel(), q) for q in (0.5 - share / 2, 0.5 + share / 2))
+        low, high = (_quantile(amplitudes, template.weights.ravel(), q) for q in (0.5 - share / 2, 0.5 + share / 2))
         axes.fill_between(
             radius, low, high, color=LENS, alpha=alpha, linewidth=0, label=f"{100 * share:.0f} % of lenses"
         )
         top = max(top, 1.08 * high.max())
-    for k, profile in enumerate(template.shear):
+    for k, profile in enumerate(template.shear_profile):
         label = "_" if k else "profile in use"
         axes.plot([*radius, radius[-1], MAX_RADIUS], [*profile, 0, 0], color=LENS, linewidth=1.8, label=label)
     if template.bin_radii.size:
@@ -108,7 +108,7 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
 def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the density of galaxies about a lens, over that without one, by their size."""
     radius = STEP * np.arange(template.log_counts.shape[1])
-    told = _ranges(template.count_edges, " px")
+    told = _ranges(template.size_edges, " px")
     for color, own, name in zip(_colors(len(told)), template.log_counts, told, strict=True):
         further = max(MAX_RADIUS, radius[-1])
         axes.plot([*radius, further], np.exp([*own, own[-1]]), color=color, linewidth=1.5, label=name)
@@ -147,7 +147,7 @@ def draw_shapes(axes: Axes, template: LensTemplate, kind: int) -> Axes:
     return axes
 
 
-def draw_strengths(axes: Axes, template: LensTemplate) -> Axes:
+def draw_amplitudes(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the prior of the strength of a lens."""
     weights, amplitudes = template.weights.sum(axis=0), template.amplitudes
     edges = _edges(amplitudes)
@@ -170,18 +170,18 @@ def draw_kinds(axes: Axes, template: LensTemplate, *, partial: bool = False) -> 
     Each is as high as its row; at its right is how the kind answers to shear.
     """
     n = _n_bins(template)
-    kinds = np.arange(n) + n * partial
+    shape_bins = np.arange(n) + n * partial
     rows = np.arange(n)[::-1]
-    for kind, foot in zip(kinds, rows, strict=True):
+    for kind, foot in zip(shape_bins, rows, strict=True):
         _draw_row(axes, template, int(kind), foot=int(foot))
     axes.set(xlim=(-MAX_ELLIPTICITY, MAX_ELLIPTICITY), ylim=(0, n), xticks=(-0.5, 0, 0.5), yticks=())
     axes.set(xlabel="unlensed e₁, e₂ (line)", title=MEASURED[partial].capitalize())
     size = min(KIND_TYPE, ALL_TYPE / n)
     axes.tick_params(axis="y", length=0, labelsize=size)
     if n > 1 and not partial:
-        axes.set_yticks(rows + 0.5, _ranges(template.compactness_edges))
-        axes.set_ylabel("compactness")
-    _tell_answers(axes, template.response[kinds], size)
+        axes.set_yticks(rows + 0.5, _ranges(template.fill_factor_edges))
+        axes.set_ylabel("fill_factor")
+    _tell_answers(axes, template.response[shape_bins], size)
     return axes
 
 
@@ -251,11 +251,11 @@ def _extremes(template: LensTemplate) -> tuple[int, int]:
 
 
 def _n_bins(template: LensTemplate) -> int:
-    """Return the number of bins of compactness: kinds are whole galaxies in each, then partial ones in each."""
+    """Return the number of bins of fill factor: kinds are whole galaxies in each, then partial ones in each."""
     return template.response.size // 2
 
 
 def _described(template: LensTemplate, kind: int) -> str:
     n = _n_bins(template)
     told = f"mean {template.mean_e1[kind]:+.3f}, scatter {template.sigma_e[kind]:.3f}".replace("-", "−")
-    return told if n == 1 else f"compactness {_ranges(template.compactness_edges)[kind % n]}\n{told}"
+    return told if n == 1 else f"fill_factor {_ranges(template.fill_factor_edges)[kind % n]}\n{told}"

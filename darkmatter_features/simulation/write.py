@@ -14,8 +14,8 @@ from darkmatter_features.errors import ConfigError, DatasetError
 from darkmatter_features.io.dataset import (
     LAYOUTS,
     SPLITS,
-    list_pictures,
-    picture_path,
+    image_path,
+    list_images,
     write_galaxy_truth,
     write_labels,
     write_sky_truth,
@@ -106,15 +106,15 @@ def _check_room(out: Path) -> None:
     """Refuse a folder with pictures in another layout than the first: of two data sets nobody would see one."""
     folders = {folder: layout.number for layout in LAYOUTS[1:] for folder in layout.folders}
     for folder, number in folders.items():
-        if pictures := list_pictures(out / folder):
+        if pictures := list_images(out / folder):
             found = f"{out} already holds a data set in layout {number}: {folder}/{pictures[0].name}"
             raise DatasetError(f"{found}; remove it or choose another folder")
 
 
 def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
     """Paths of a split's pictures; refuse a folder with others in it, as labels go by sorted order."""
-    pictures = [picture_path(out, split, i, suffix=suffix) for i in range(n)]
-    folder = picture_path(out, split, 0, suffix=suffix).parent
+    pictures = [image_path(out, split, i, suffix=suffix) for i in range(n)]
+    folder = image_path(out, split, 0, suffix=suffix).parent
     strangers = sorted(set(folder.glob("[!.]*")) - set(pictures)) if folder.is_dir() else []
     if strangers:
         raise DatasetError(

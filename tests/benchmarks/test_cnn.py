@@ -1,4 +1,4 @@
-"""The benchmark of the second look: the plain network is the one it says it is, and differences are paired."""
+"""The benchmark of the CNN stage: the plain network is the one it says it is, and differences are paired."""
 
 import numpy as np
 import pandas as pd

@@ -10,7 +10,7 @@ from classify.evaluate import JUDGED_COLUMNS, evaluate, judged_table, score_judg
 from classify.model import Verdict
 from classify.train import train
 from darkmatter_features.errors import DatasetError, ModelError
-from tests.support.synthetic import write_features, write_pictures
+from tests.support.synthetic import write_features, write_images
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    return write_pictures(tmp_path / "data")
+    return write_images(tmp_path / "data")
 
 
 def test_every_measured_sky_is_judged_beside_its_label(run, data):
@@ -62,7 +62,7 @@ def test_the_same_skies_get_the_same_bounds(run, data):
 
 
 def test_the_training_split_can_be_asked_for(run, data):
-    write_pictures(data, split="training", n=2)
+    write_images(data, split="training", n=2)
     assert evaluate(run, data, split="training", n_jobs=1).metrics["n"] == 2
 
 

@@ -21,7 +21,7 @@ from classify.trees.boosting import HistoryLine, boost, folds
 from classify.trees.calibration import Calibration
 from darkmatter_features.errors import ConfigError, DarkmatterError, TableError
 from darkmatter_features.io.table import read_table
-from tests.support.synthetic import feature_rows, split_rows, write_features, write_frame, write_pictures
+from tests.support.synthetic import feature_rows, split_rows, write_features, write_frame, write_images
 
 QUICK = TrainConfig(n_folds=3, n_repeats=1, max_rounds=60, block=20, patience=40, learning_rate=0.1)
 FILES = {
@@ -48,7 +48,7 @@ def rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("work")
-    data = write_pictures(root / "data", n=20)
+    data = write_images(root / "data", n=20)
     features = write_features(root / "features", data, n_validation=20)
     train(features, root / "run", config=QUICK)
     return root / "run"
@@ -123,7 +123,7 @@ def test_the_line_of_the_best_round_tells_how_the_cut_ensemble_does():
 def test_lines_are_reported_while_training_goes_on():
     x, y = rows(100, 1)
     trees_then = []
-    race = boosting._Race(x, y, x[:0], [], QUICK)
+    race = boosting.EnsembleTrainer(x, y, x[:0], [], QUICK)
     while race.goes_on:
         trees_then.append((race.advance().round, race.members[0].n_trees))
     assert trees_then == [(20, 20), (40, 40), (60, 60)]
@@ -144,7 +144,9 @@ def test_the_same_seed_gives_the_same_trees_and_another_seed_others():
 
 def test_each_seed_and_repeat_parts_the_rows_anew():
     x, y = rows(60, 1)
-    races = [boosting._Race(x, y, x[:0], [], TrainConfig(n_folds=2, n_repeats=2, seed=seed)) for seed in (1, 2)]
+    races = [
+        boosting.EnsembleTrainer(x, y, x[:0], [], TrainConfig(n_folds=2, n_repeats=2, seed=seed)) for seed in (1, 2)
+    ]
     parts = {tuple(race.members[first].held_out) for race in races for first in (0, 2)}
     assert len(parts) == 4
 

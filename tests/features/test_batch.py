@@ -20,7 +20,7 @@ from darkmatter_features.io.table import read_table
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation import simulate_dataset
 from tests.support.drawing import lensed_catalog
-from tests.support.synthetic import write_pictures
+from tests.support.synthetic import write_images
 
 TABLES = ("catalogs.parquet", "features.parquet", "template.json", "failures.csv")
 
@@ -96,7 +96,7 @@ def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, 
     training = [f"training/training-{k:05d}.png" for k in range(6)]
     assert used.pop("validation/validation-00000.png") == set(training) == known[0]
     assert used == {
-        name: set(training) - set(training[k % cross_fitting.N_PARTS :: cross_fitting.N_PARTS])
+        name: set(training) - set(training[k % cross_fitting.N_FOLDS :: cross_fitting.N_FOLDS])
         for k, name in enumerate(training)
     }
 
@@ -216,7 +216,7 @@ def test_error_that_nobody_foresaw_costs_one_row(data, tmp_path, monkeypatch):
 
 
 def test_data_set_of_bad_skies_alone_is_refused(tmp_path):
-    write_pictures(tmp_path / "data", n=2)
+    write_images(tmp_path / "data", n=2)
     for picture in (tmp_path / "data").rglob("*.png"):
         picture.write_text("no picture")
     with pytest.raises(DatasetError, match=r"none of \d+ skies can be measured; the first: "):

@@ -12,15 +12,15 @@ from darkmatter_features.errors import TableError
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.rebuild import TrainingSkies, training_skies
 from darkmatter_features.io.table import read_table, write_table
-from tests.support.synthetic import write_pictures
+from tests.support.synthetic import write_images
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """Forty training skies, one of which cannot be read."""
     root = tmp_path_factory.mktemp("remap")
-    write_pictures(root / "data", split="training", n=40)
-    write_pictures(root / "data", split="validation", n=2)
+    write_images(root / "data", split="training", n=40)
+    write_images(root / "data", split="validation", n=2)
     sorted((root / "data" / "training").iterdir())[7].write_bytes(b"no picture")
     extract_dataset(root / "data", root / "features", config=MeasureConfig(grid_spacing=12), n_jobs=1)
     return root / "features"
@@ -40,11 +40,11 @@ def test_with_the_settings_of_the_features_the_rows_are_theirs(measured, tmp_pat
 def test_catalogues_of_an_older_version_are_refused_by_what_they_lack(measured, tmp_path):
     shutil.copy(measured / "features.parquet", tmp_path)
     galaxies, metadata = read_table(measured / "catalogs.parquet", kind="catalogs")
-    older = galaxies.drop(columns="compactness")
+    older = galaxies.drop(columns="fill_factor")
     write_table(tmp_path / "catalogs.parquet", older, kind="catalogs", metadata=metadata)
     shutil.copy(measured / "template.json", tmp_path)
     shutil.copy(measured / "failures.csv", tmp_path)
-    with pytest.raises(TableError, match=r"catalogs\.parquet lacks 1 columns: compactness; make it again"):
+    with pytest.raises(TableError, match=r"catalogs\.parquet lacks 1 columns: fill_factor; make it again"):
         training_skies(tmp_path)
     extract_dataset(measured.parent / "data", tmp_path, config=MeasureConfig(grid_spacing=12), n_jobs=1)  # the remedy
     assert len(training_skies(tmp_path).catalogs) == 39

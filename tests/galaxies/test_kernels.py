@@ -5,8 +5,8 @@ import pytest
 
 from darkmatter_features.galaxies.detection import BRIGHT_PERCENTILE, bright_level, brightest_band
 from darkmatter_features.galaxies.kernels import colors, footprints, moments, pixels, watershed
-from darkmatter_features.galaxies.kernels import deblending as shares
-from darkmatter_features.galaxies.kernels import segments as pieces
+from darkmatter_features.galaxies.kernels import deblending as deblended
+from darkmatter_features.galaxies.kernels import segments as segments
 from darkmatter_features.galaxies.kernels import symmetry as hidden
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.maps import kernels as maps
@@ -29,12 +29,12 @@ def test_brightest_band_matches_naive(rng, shape, dtype, background):
     values = np.where(
         rng.random((shape[0], shape[1] // 6 + 1, 1)).repeat(6, axis=1)[:, : shape[1]] < 0.7, levels, drawn
     )
-    image, lit, light = brightest_band(Sky("drawn", values), levels)
+    image, foreground, light = brightest_band(Sky("drawn", values), levels)
     expected = naive.brightest_band(values, levels.astype(float))
     assert image.dtype == light.dtype == dtype
     np.testing.assert_array_equal(image.reshape(expected.shape), expected)
-    np.testing.assert_array_equal(lit, np.flatnonzero(expected))
-    np.testing.assert_array_equal(light, expected.flat[lit])
+    np.testing.assert_array_equal(foreground, np.flatnonzero(expected))
+    np.testing.assert_array_equal(light, expected.flat[foreground])
 
 
 def test_pixels_that_are_no_whole_words_in_memory_are_read(rng):
@@ -65,12 +65,12 @@ def test_pixels_are_counted_that_are_equal_in_all_bands(rng):
     assert pixels.count_equal(values, levels) == (values == levels).all(axis=2).sum() > 0
 
 
-def _pieces(image, threshold, n_pixels):
-    """What :func:`connected_pieces` leaves: the flat image with its margin, places and starts."""
+def _segments(image, threshold, n_pixels):
+    """What :func:`connected_segments` leaves: the flat image with its margin, places and starts."""
     padded = np.pad(image, 1).ravel()
     places, starts = np.empty(padded.size, dtype=np.int32), np.empty(padded.size, dtype=np.int64)
-    lit = np.flatnonzero(padded).astype(np.int32)
-    n = pieces.connected_pieces(padded, image.shape[1] + 2, lit, threshold, n_pixels, places, starts)
+    foreground = np.flatnonzero(padded).astype(np.int32)
+    n = segments.connected_segments(padded, image.shape[1] + 2, foreground, threshold, n_pixels, places, starts)
     return padded, places, starts[: n + 1]
 
 
@@ -82,8 +82,8 @@ def _flat(places, shape):
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9, 2.0])
 def test_connected_pieces_match_naive(patchy, threshold):
-    image, places, starts = _pieces(patchy, threshold, 4)
-    expected = naive.connected_pieces(patchy, threshold, 4)
+    image, places, starts = _segments(patchy, threshold, 4)
+    expected = naive.connected_segments(patchy, threshold, 4)
     flat = _flat(places[: starts[-1]], patchy.shape)
     assert [sorted(flat[start:stop].tolist()) for start, stop in pairwise(starts)] == expected
     assert not (image > threshold).any()
@@ -91,24 +91,24 @@ def test_connected_pieces_match_naive(patchy, threshold):
 
 def test_grown_pieces_match_naive(patchy):
     """Pixels that two pieces reach at once may go to either; all others go where the naive twin puts them."""
-    image, places, starts = _pieces(patchy, 0.8, 4)
+    image, places, starts = _segments(patchy, 0.8, 4)
     n, threshold = starts.size - 1, 0.5
     assert n > 3
     owners = np.where(np.pad(patchy, 1).ravel() > 0.8, -1, 0)  # of pieces too small to keep
     for k, (start, stop) in enumerate(pairwise(starts)):
         owners[places[start:stop]] = k + 1
     before = owners.reshape(patchy.shape[0] + 2, -1)[1:-1, 1:-1]
-    expected = naive.grow_pieces(patchy, threshold, 2, before)
-    grown, grown_starts = np.empty_like(places), np.empty(n + 1, dtype=np.int64)
-    pieces.grow_pieces(image, patchy.shape[1] + 2, threshold, 2, places, starts, grown, grown_starts)
+    expected = naive.dilate_segments(patchy, threshold, 2, before)
+    dilated, dilated_starts = np.empty_like(places), np.empty(n + 1, dtype=np.int64)
+    segments.dilate_segments(image, patchy.shape[1] + 2, threshold, 2, places, starts, dilated, dilated_starts)
     found = before.copy()
     for k in range(n):
-        own = grown[grown_starts[k] : grown_starts[k + 1]]
+        own = dilated[dilated_starts[k] : dilated_starts[k + 1]]
         np.testing.assert_array_equal(own[: starts[k + 1] - starts[k]], places[starts[k] : starts[k + 1]])
         assert np.unique(own).size == own.size
         found.flat[_flat(own, patchy.shape)] = k + 1
     np.testing.assert_array_equal(found > 0, expected > 0)
-    assert (found > 0).sum() == grown_starts[n] > starts[n]
+    assert (found > 0).sum() == dilated_starts[n] > starts[n]
     assert (found == expected).mean() > 0.9
 
 
@@ -152,8 +152,8 @@ def test_color_residual_matches_naive(rng):
 def test_two_shares_match_least_squares(rng):
     for _ in range(20):
         value, a, b = drawn = rng.random((3, 3))
-        found = shares._two_shares(value, drawn, shares._products(drawn), 1, 2)
-        np.testing.assert_allclose(found, naive.two_shares(value, a, b), rtol=1e-6, atol=1e-9)
+        found = deblended._two_fluxes(value, drawn, deblended._products(drawn), 1, 2)
+        np.testing.assert_allclose(found, naive.two_fluxes(value, a, b), rtol=1e-6, atol=1e-9)
 
 
 def _blob(rng, side=14):
@@ -200,7 +200,7 @@ def test_pixels_too_faint_to_know_their_color_change_none(rng):
 def test_piece_residuals_are_those_of_each_piece(rng):
     values, starts = rng.random((60, 3)) * 100, np.array([0, 12, 13, 60])
     residuals = np.empty(3)
-    footprints.piece_residuals(values, values.sum(axis=1), starts, residuals)
+    footprints.segment_residuals(values, values.sum(axis=1), starts, residuals)
     parts = [values[start:stop] for start, stop in pairwise(starts)]
     np.testing.assert_allclose(residuals, [naive.color_residual(part) for part in parts], atol=1e-12)
 
@@ -214,7 +214,7 @@ def test_split_pieces_keeps_the_light_and_the_order(rng, by_color):
     starts, residuals = np.array([0, own.size]), np.array([0.0])
     out, flux = np.empty(8 * own.size, dtype=np.int64), np.empty(8 * own.size)
     ends, blended = np.empty(own.size, dtype=np.int64), np.empty(own.size, dtype=bool)
-    n = footprints.split_pieces(
+    n = footprints.split_segments(
         np.outer(totals, [0.5, 0.3, 0.2]), totals, rows, columns, starts, residuals, 80,
         by_color, 0.3, 0.012, 0.9, 1.0, 8, out, flux, ends, blended,
     )  # fmt: skip
@@ -229,8 +229,8 @@ def test_share_light_matches_naive(rng):
     patch = np.where(columns < 6, rng.integers(0, 4, rows.size), 0)  # too far from some of the mixed pixels
     values = rng.dirichlet(np.ones(3), rows.size) @ own * 200 + rng.normal(0, 0.3, (rows.size, 3))
     found = np.empty((rows.size, 3))
-    shares.share_light(values, values.sum(axis=1), grid.shape, rows, columns, 0.3, own, patch, found)
-    expected = naive.share_light(values, rows, columns, own, patch, colors.REACH * 0.3, shares.SHARE_RADIUS)
+    deblended.deblend_flux(values, values.sum(axis=1), grid.shape, rows, columns, 0.3, own, patch, found)
+    expected = naive.deblend_flux(values, rows, columns, own, patch, colors.REACH * 0.3, deblended.DEBLENDING_RADIUS)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -240,8 +240,8 @@ def test_complete_hidden_matches_naive(rng):
         visible = rng.random(rows.size) * 50
         visible[np.hypot(rows - rng.uniform(0, 15), columns - 10) < 4] = 0
         whole = np.empty(rows.size)
-        hidden.complete_hidden(grid, rows, columns, 0.3, visible, whole)
-        np.testing.assert_array_equal(whole, naive.complete_hidden(rows, columns, 0.3, visible, hidden.HIDDEN_COST))
+        hidden.fill_by_symmetry(grid, rows, columns, 0.3, visible, whole)
+        np.testing.assert_array_equal(whole, naive.fill_by_symmetry(rows, columns, 0.3, visible, hidden.OCCLUSION_COST))
 
 
 def test_smoothing_matches_the_mean_of_neighbours(rng):

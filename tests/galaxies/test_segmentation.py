@@ -29,8 +29,8 @@ def test_footprints_hold_the_light_of_the_picture():
     sky = sky_of(*_apart())
     segments = segment(sky)
     light = np.bincount(segments.pixels, segments.flux, minlength=sky.pixels[..., 0].size)
-    lit = segments.labels.ravel() > 0
-    np.testing.assert_allclose(light[lit], sky.pixels.reshape(-1, 3).sum(axis=1)[lit])
+    foreground = segments.labels.ravel() > 0
+    np.testing.assert_allclose(light[foreground], sky.pixels.reshape(-1, 3).sum(axis=1)[foreground])
 
 
 def _crowd(*galaxies):

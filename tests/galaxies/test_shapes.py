@@ -10,7 +10,7 @@ from darkmatter_features.io.sky import Sky
 from tests.support.drawing import BLUE, ORANGE, disc, gaussian, sky_of
 
 SHAPE = (96, 96)
-SHARP = MeasureConfig(blur=0.0)
+SHARP = MeasureConfig(psf_sigma=0.0)
 
 
 @pytest.mark.parametrize(("e1", "e2"), [(0.0, 0.0), (0.4, 0.0), (-0.4, 0.0), (0.0, 0.4), (0.2, -0.5), (-0.1, 0.25)])
@@ -63,7 +63,7 @@ def _inclined(inclination, *, e1=0.0, size=9.0):
 @pytest.mark.parametrize("axis_ratio", [1.0, 0.5])
 def test_shear_leaves_compactness_alone(axis_ratio):
     plain, *sheared = (
-        measure_shapes(segment(sky_of((_inclined(axis_ratio, e1=e1), BLUE, 400)))).compactness[0]
+        measure_shapes(segment(sky_of((_inclined(axis_ratio, e1=e1), BLUE, 400)))).fill_factor[0]
         for e1 in (0.0, 0.2, -0.2)
     )
     np.testing.assert_allclose(sheared, plain, atol=0.01)
@@ -75,7 +75,7 @@ def test_compactness_tells_where_the_light_is():
     hollow = disc(SHAPE, 47.3, 50.8, size=9) - disc(SHAPE, 47.3, 50.8, size=4.5)
     rounded = gaussian(SHAPE, 47, 50, size=6)
     even, hollow, rounded = (
-        measure_shapes(segment(sky_of((image, ORANGE, 600)))).compactness[0] for image in (even, hollow, rounded)
+        measure_shapes(segment(sky_of((image, ORANGE, 600)))).fill_factor[0] for image in (even, hollow, rounded)
     )
     assert even == pytest.approx(1.0, abs=0.03)
     assert hollow == pytest.approx(0.6, abs=0.05)
@@ -86,7 +86,7 @@ def test_compactness_tells_where_the_light_is():
 @pytest.mark.parametrize(("e1", "e2"), [(0.3, 0.0), (-0.2, 0.35)])
 def test_blur_comes_off(size, e1, e2):
     """Second moments add under a blur: those of the galaxy as it was come back, of the blurred picture they do not."""
-    blurred = gaussian_filter(disc(SHAPE, 47.3, 50.8, size=size, e1=e1, e2=e2), MeasureConfig().blur)
+    blurred = gaussian_filter(disc(SHAPE, 47.3, 50.8, size=size, e1=e1, e2=e2), MeasureConfig().psf_sigma)
     segments = segment(sky_of((blurred, ORANGE, 400)))
     sharpened, plain = measure_shapes(segments), measure_shapes(segments, SHARP)
     assert sharpened.e1[0] + 1j * sharpened.e2[0] == pytest.approx(e1 + 1j * e2, abs=0.02)
@@ -98,7 +98,7 @@ def test_blur_comes_off(size, e1, e2):
 def test_what_a_blur_leaves_has_an_extent():
     """A point is no thinner than THINNEST, and round."""
     point = gaussian_filter(disc(SHAPE, 47.0, 50.0, size=0.5), 0.8) * 3
-    catalog = measure_shapes(segment(sky_of((point, ORANGE, 400))), MeasureConfig(blur=2.0))
+    catalog = measure_shapes(segment(sky_of((point, ORANGE, 400))), MeasureConfig(psf_sigma=2.0))
     assert catalog.size[0] == pytest.approx(THINNEST)
     assert np.hypot(catalog.e1[0], catalog.e2[0]) == pytest.approx(0.0, abs=1e-9)
 

@@ -5,7 +5,7 @@ import pytest
 from astropy.wcs import WCS
 
 from darkmatter_features.io.catalogs import ShapeCatalog
-from darkmatter_features.io.coordinates import sky_place
+from darkmatter_features.io.coordinates import sky_position
 
 
 def catalog_on(wcs, rng, n=400, side=4000.0):
@@ -29,7 +29,7 @@ def camera(ra, dec, *, scale=0.2 / 3600, roll=0.4):
 def test_ra_and_dec_of_a_place_are_those_of_the_camera(rng, centre, place):
     """To 0.05 arcsec: a quarter of its pixels."""
     wcs = camera(*centre)
-    ra, dec = sky_place(catalog_on(wcs, rng), *place)
+    ra, dec = sky_position(catalog_on(wcs, rng), *place)
     true_ra, true_dec = wcs.wcs_pix2world([place], 0)[0]
     apart = np.hypot((ra - true_ra + 180) % 360 - 180, 0) * np.cos(np.deg2rad(true_dec)), dec - true_dec
     assert np.hypot(*apart) * 3600 < 0.05
@@ -41,15 +41,15 @@ def test_rows_without_ra_and_dec_are_left_out(rng):
     catalog = catalog_on(wcs, rng)
     lacking = rng.random(len(catalog)) < 0.3
     catalog = replace(catalog, ra=np.where(lacking, np.nan, catalog.ra), dec=np.where(lacking, 99.0, catalog.dec))
-    assert sky_place(catalog, 1800.0, 2500.0) == pytest.approx(wcs.wcs_pix2world([[1800.0, 2500.0]], 0)[0], abs=1e-5)
+    assert sky_position(catalog, 1800.0, 2500.0) == pytest.approx(wcs.wcs_pix2world([[1800.0, 2500.0]], 0)[0], abs=1e-5)
 
 
 def test_ra_and_dec_that_do_not_go_with_x_and_y_tell_nothing(rng):
     catalog = catalog_on(camera(150.0, 2.0), rng)
-    assert sky_place(replace(catalog, ra=rng.permutation(catalog.ra)), 1800.0, 2500.0) is None
-    assert sky_place(replace(catalog, ra=None, dec=None), 1800.0, 2500.0) is None
+    assert sky_position(replace(catalog, ra=rng.permutation(catalog.ra)), 1800.0, 2500.0) is None
+    assert sky_position(replace(catalog, ra=None, dec=None), 1800.0, 2500.0) is None
     near = np.hypot(catalog.x - 1800, catalog.y - 2500) < 1000
     for noise, is_told in ((0.01, True), (0.2, False)):
         off = noise * catalog.dec[near].std() * rng.normal(size=len(catalog))
-        assert (sky_place(replace(catalog, dec=catalog.dec + off), 1800.0, 2500.0) is not None) == is_told
-    assert sky_place(replace(catalog, ra=np.full(len(catalog), np.nan)), 1800.0, 2500.0) is None
+        assert (sky_position(replace(catalog, dec=catalog.dec + off), 1800.0, 2500.0) is not None) == is_told
+    assert sky_position(replace(catalog, ra=np.full(len(catalog), np.nan)), 1800.0, 2500.0) is None

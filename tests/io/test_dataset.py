@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.dataset import (
     Dataset,
-    picture_path,
+    image_path,
     read_galaxy_truth,
     truth_path,
     write_galaxy_truth,
@@ -107,7 +107,7 @@ def test_test_file_without_labels_has_none(build, content):
 
 
 def test_written_labels_are_read_back(tmp_path, build):
-    names = [picture_path("", "training", index, suffix=".fits").as_posix() for index in range(3)]
+    names = [image_path("", "training", index, suffix=".fits").as_posix() for index in range(3)]
     write_labels(tmp_path, "training", [0, 1, 0], [NAN, 10.5, NAN], [NAN, 400.25, NAN])
     training = Dataset.open(build(dict.fromkeys(names, ""))).training
     assert_array_equal(training.labels, [0, 1, 0])
@@ -297,7 +297,7 @@ def test_labels_that_are_a_folder_are_refused(build):
 
 
 def test_galaxy_truth_comes_back(tmp_path, rng):
-    picture = picture_path(tmp_path, "training", 3)
+    picture = image_path(tmp_path, "training", 3)
     x, y = rng.uniform(0, 512, (2, 40))
     e1, e2 = rng.normal(0, 0.2, (2, 40))
     write_galaxy_truth(tmp_path, picture, x, y, e1, e2)
@@ -332,7 +332,7 @@ def test_labels_and_lenses_are_written_as_the_layout_says(tmp_path):
 
 
 def test_truth_of_skies_is_empty_where_there_is_no_lens(tmp_path):
-    files = [picture_path(tmp_path, "training", index) for index in range(2)]
+    files = [image_path(tmp_path, "training", index) for index in range(2)]
     write_sky_truth(tmp_path, files, [NAN, 3], [NAN, 4], [NAN, 0.125])
     assert (tmp_path / "truth" / "skies.csv").read_text() == (
         "file,row,column,strength\ntraining/training-00000.png,,,\ntraining/training-00001.png,3.0000,4.0000,0.1250\n"
@@ -354,4 +354,4 @@ def test_missing_truth_is_refused(tmp_path):
 @pytest.mark.parametrize("index", [-1, 100_000])
 def test_numbers_that_would_not_sort_are_refused(index):
     with pytest.raises(DatasetError, match=f"picture {index}: a split has at most 100000"):
-        picture_path("data", "training", index)
+        image_path("data", "training", index)

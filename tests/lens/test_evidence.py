@@ -20,8 +20,8 @@ CENTRE = (300.0, 200.0)
 
 def _profile(template):
     """The template's mean lens, as a function of radius."""
-    nodes = STEP * np.arange(template.shear.shape[1])
-    return lambda radius: np.interp(radius, nodes, template.shear[0], right=0.0)
+    nodes = STEP * np.arange(template.shear_profile.shape[1])
+    return lambda radius: np.interp(radius, nodes, template.shear_profile[0], right=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def test_likelihood_matches_naive(rng, template, monkeypatch, finer, tolerance, 
     monkeypatch.setattr(module, "RADIAL_STEP", module.RADIAL_STEP / finer)
     amplitudes = np.geomspace(0.5, 1.9, 8 * finer)
     weights = np.full((1, amplitudes.size), 1 / amplitudes.size)
-    growth = np.linspace(1.2, 0.8, template.nodes.size)[None, :]
-    template = replace(template, amplitudes=amplitudes, weights=weights, growth=growth)
+    amplitude_exponent = np.linspace(1.2, 0.8, template.nodes.size)[None, :]
+    template = replace(template, amplitudes=amplitudes, weights=weights, amplitude_exponent=amplitude_exponent)
     catalog = lensed_catalog(rng, n=60, centre=CENTRE, gamma=0.2)
     rows, columns = np.array([200.0, 77.0]), np.array([300.0, 410.0])
     found, _ = likelihoods(catalog, template, rows, columns, cross=cross)
@@ -115,7 +115,9 @@ def test_directions_that_round_to_a_whole_turn_stay_within_the_table():
 def test_every_shear_lies_between_two_that_are_tabulated(template, profile, below):
     """Where places are rounded to single precision, too: one just below a node is read at the node and the next."""
     shear = np.full((1, 9), (1 - below) * profile)
-    one = replace(template, amplitudes=np.ones(1), weights=np.ones((1, 1)), shear=shear, growth=np.ones((1, 9)))
+    one = replace(
+        template, amplitudes=np.ones(1), weights=np.ones((1, 1)), shear=shear, amplitude_exponent=np.ones((1, 9))
+    )
     shears, places = module._shears(one)
     assert int(places.max()) + 1 < shears.size
     assert shears.max() <= kernels.MAX_SHEAR  # as it is tabulated
@@ -127,8 +129,8 @@ def test_every_shear_lies_between_two_that_are_tabulated(template, profile, belo
 def test_counts_match_their_definition(rng, template):
     counted = replace(
         template,
-        count_edges=np.array([2.0]),
-        class_fractions=np.array([0.5, 0.5]),
+        size_edges=np.array([2.0]),
+        size_fractions=np.array([0.5, 0.5]),
         amplitudes=0.5 * 2.0 ** np.arange(8),
         log_counts=np.stack([np.linspace(-1, 0, 30), np.linspace(0.5, 0, 30)]),
     )
@@ -151,11 +153,11 @@ def test_counts_are_normalised_over_a_picture_that_is_not_square(template):
     shape, nodes = (100, 300), STEP * np.arange(40)
     counted = replace(
         template,
-        count_edges=np.array([2.0]),
-        class_fractions=np.array([0.3, 0.7]),
+        size_edges=np.array([2.0]),
+        size_fractions=np.array([0.3, 0.7]),
         log_counts=np.stack([np.linspace(-2, 0, 40), np.linspace(1, 0, 40) * (nodes < 60)]),
     )
-    density = [counted.class_fractions @ np.exp(a * counted.log_counts) for a in counted.amplitudes]
+    density = [counted.size_fractions @ np.exp(a * counted.log_counts) for a in counted.amplitudes]
     y, x = np.mgrid[: shape[0], : shape[1]]
     places = [(0, 0, 1e-3), (99, 299, 1e-3), (49.5, 0, 1e-3), (0, 5 * 299 / 19, 1e-3), (99 / 12, 40, 0.01)]
     for row, column, tolerance in places:
@@ -199,7 +201,7 @@ def test_evidence_is_the_mean_over_places_and_strengths(rng, template):
     rows, columns = (axis.ravel() for axis in np.meshgrid(side, side, indexing="ij"))
     log_shear, _ = likelihoods(catalog, template, rows, columns)
     whole = logsumexp(log_shear, axis=(1, 2), b=template.weights)
-    assert evidence.log_odds == pytest.approx(logsumexp(whole) - np.log(whole.size), abs=0.05)
+    assert evidence.log_bayes_factor == pytest.approx(logsumexp(whole) - np.log(whole.size), abs=0.05)
     assert evidence.posterior.sum() == pytest.approx(1)
 
 
@@ -239,14 +241,17 @@ def test_odds_without_a_lens_are_one_in_the_mean(rng, template, cross):
     faint = replace(template, amplitudes=np.array([0.3]), weights=np.ones((1, 1)))
     shapes = _unlensed(rng, template, 15_000).T.reshape(150, 100, 2)
     skies = [catalog_of(*rng.uniform(0, 511, (2, 100)), *sky.T) for sky in shapes]
-    odds = [lens_evidence(sky, faint, cross=cross).log_odds for sky in skies]
+    odds = [lens_evidence(sky, faint, cross=cross).log_bayes_factor for sky in skies]
     assert np.exp(odds).mean() == pytest.approx(1.0, abs=4 * np.exp(odds).std() / np.sqrt(150))
     assert np.exp(odds).std() < 1
 
 
 def test_evidence_tells_skies_with_a_lens_from_others(rng, template):
-    lensed = [lens_evidence(lensed_catalog(rng, n=180, gamma=_profile(template)), template).log_odds for _ in range(20)]
-    others = [lens_evidence(lensed_catalog(rng, n=180, gamma=0.0), template).log_odds for _ in range(20)]
+    lensed = [
+        lens_evidence(lensed_catalog(rng, n=180, gamma=_profile(template)), template).log_bayes_factor
+        for _ in range(20)
+    ]
+    others = [lens_evidence(lensed_catalog(rng, n=180, gamma=0.0), template).log_bayes_factor for _ in range(20)]
     assert min(lensed) > max(others)
 
 
@@ -255,7 +260,7 @@ def test_lens_is_found_within_its_error(rng, template):
     for _ in range(40):
         centre = rng.uniform(80, 430, 2)
         evidence = lens_evidence(lensed_catalog(rng, n=180, centre=centre, gamma=_profile(template)), template)
-        assert evidence.log_odds > 0
+        assert evidence.log_bayes_factor > 0
         offsets.append(np.hypot(evidence.column - centre[0], evidence.row - centre[1]))
         pulls.append(offsets[-1] / evidence.position_error)
     # Offsets in two dimensions are 0.83 of their rms in the median; 40 of them tell that to 15 %.
@@ -276,17 +281,17 @@ def test_strength_of_the_lens_comes_back(rng, template):
 def test_turning_all_galaxies_by_45_degrees_leaves_no_evidence(rng, template):
     catalog = lensed_catalog(rng, n=180, centre=CENTRE, gamma=_profile(template))
     turned = catalog_of(catalog.x, catalog.y, -catalog.e2, catalog.e1)
-    assert lens_evidence(catalog, template).log_odds > 10
-    assert lens_evidence(turned, template).log_odds < 2
+    assert lens_evidence(catalog, template).log_bayes_factor > 10
+    assert lens_evidence(turned, template).log_bayes_factor < 2
 
 
 def test_a_lens_leaves_the_cross_null_empty(rng, template):
     """And what shears across is found there, and not as a lens."""
     catalog = lensed_catalog(rng, n=180, centre=CENTRE, gamma=_profile(template))
-    assert lens_evidence(catalog, template, cross=True).log_odds < 2
+    assert lens_evidence(catalog, template, cross=True).log_bayes_factor < 2
     across = catalog_of(catalog.x, catalog.y, -catalog.e2, catalog.e1)
     found = lens_evidence(across, template, cross=True)
-    assert found.log_odds > 10
+    assert found.log_bayes_factor > 10
     assert np.hypot(found.column - CENTRE[0], found.row - CENTRE[1]) < 3 * found.position_error
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from darkmatter_features.galaxies.shapes import Flag
 from darkmatter_features.lens.evidence import lens_evidence
-from darkmatter_features.lens.fit import AMPLITUDE_PRIOR, LabelledSkies, _AboutLenses, _fit_strengths, fit_template
+from darkmatter_features.lens.fit import AMPLITUDE_PRIOR, LabelledSkies, _AboutLenses, _fit_amplitudes, fit_template
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
 from darkmatter_features.lens.template import STEP, LensTemplate
 from tests.support import naive
@@ -31,7 +31,7 @@ def _skies(rng, *, n=120, n_galaxies=200, hole=0.0):
 
 
 def _shear_at(template, radius):
-    return np.interp(radius, STEP * np.arange(template.shear.shape[1]), template.shear[0], right=0.0)
+    return np.interp(radius, STEP * np.arange(template.shear_profile.shape[1]), template.shear_profile[0], right=0.0)
 
 
 def test_planted_profile_is_fitted(rng):
@@ -72,11 +72,11 @@ def test_kinds_of_another_compactness_have_ellipticities_of_their_own(rng):
         is_round = rng.random(len(catalog)) < 0.5
         factor = np.where(is_round, 0.3, 1.0)
         e1, e2 = 0.05 + factor * (catalog.e1 - 0.05), factor * catalog.e2
-        compactness = np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, len(catalog))
-        catalogs.append(catalog_of(catalog.x, catalog.y, e1, e2, compactness=compactness))
+        fill_factor = np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, len(catalog))
+        catalogs.append(catalog_of(catalog.x, catalog.y, e1, e2, fill_factor=fill_factor))
     template = fit_template(LabelledSkies(catalogs, skies.labels * 0, skies.lens_rows, skies.lens_columns))
-    kinds = template.kinds(catalog_of(*np.zeros((4, 2)), compactness=[0.9, 1.1]))
-    wide, narrow = template.sigma_e[kinds]
+    shape_bins = template.shape_bins(catalog_of(*np.zeros((4, 2)), fill_factor=[0.9, 1.1]))
+    wide, narrow = template.sigma_e[shape_bins]
     assert narrow < 0.5 * wide
 
 
@@ -87,9 +87,9 @@ def test_a_share_of_every_kind_is_as_likely_as_for_any(rng):
         is_round = rng.random(300) < 0.5
         e1 = np.where(is_round, 0.0, 0.5) + rng.normal(0, 0.1, 300)
         xy, e2 = rng.uniform(0, 511, (2, 300)), rng.normal(0, 0.1, 300)
-        catalogs.append(catalog_of(*xy, e1, e2, compactness=np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, 300)))
+        catalogs.append(catalog_of(*xy, e1, e2, fill_factor=np.where(is_round, 1.1, 0.9) + rng.normal(0, 0.01, 300)))
     template = fit_template(LabelledSkies(catalogs, np.zeros(30), *np.full((2, 30), np.nan)))
-    (kind,) = template.kinds(catalog_of(*np.zeros((4, 1)), compactness=[1.1]))
+    (kind,) = template.shape_bins(catalog_of(*np.zeros((4, 1)), fill_factor=[1.1]))
     round_, flat = np.exp(template.log_p0[kind, [50, 75], 50])
     # Half of any are flat, and a fifth of every kind is any: 0.1 against 0.9.
     assert flat / round_ == pytest.approx(1 / 9, rel=0.2)
@@ -109,9 +109,9 @@ def test_partial_galaxies_have_ellipticities_of_their_own(rng):
 def test_kinds_and_classes_are_no_more_than_galaxies_tell(rng, value):
     """Galaxies that are all alike are of one kind, whole or in part, and of one class, however the value is rounded."""
     alike = np.full(900, value)
-    template = fit_unlensed([catalog_of(*rng.normal(0, 0.2, (4, 900)), size=alike, compactness=alike)])
+    template = fit_unlensed([catalog_of(*rng.normal(0, 0.2, (4, 900)), size=alike, fill_factor=alike)])
     assert template.mean_e1.size == 2
-    np.testing.assert_array_equal(template.class_fractions, [1.0])
+    np.testing.assert_array_equal(template.size_fractions, [1.0])
 
 
 def test_a_handful_of_partial_galaxies_does_not_tell_what_any_galaxy_is_like(rng):
@@ -128,13 +128,13 @@ def test_lenses_that_shear_nothing_leave_the_default_profile(rng):
     skies = _skies(rng, n=300)
     flat = [lensed_catalog(rng, n=200, gamma=0.0, scatter=0.02) for _ in skies.catalogs]
     template = fit_template(LabelledSkies(flat, skies.labels, skies.lens_rows, skies.lens_columns))
-    assert np.isfinite(template.shear).all()
-    np.testing.assert_array_equal(template.shear, LensTemplate.default().shear)
+    assert np.isfinite(template.shear_profile).all()
+    np.testing.assert_array_equal(template.shear_profile, LensTemplate.default().shear_profile)
 
 
 def test_hole_about_the_lens_is_fitted(rng):
     template = fit_template(_skies(rng, hole=60.0))
-    density = template.class_fractions @ np.exp(template.log_counts)
+    density = template.size_fractions @ np.exp(template.log_counts)
     assert density[int(30 / STEP)] < 0.2
     assert density[int(150 / STEP)] == pytest.approx(1.0, abs=0.15)
 
@@ -149,32 +149,32 @@ def test_growth_is_one_in_the_mean(rng):
     """Also where strengths are so little known that their means scatter less than they do."""
     template = fit_template(_skies(rng))
     is_told = template.bin_radii < template.nodes[-1]
-    growth = np.interp(template.bin_radii[is_told], template.nodes, template.growth[0])
+    amplitude_exponent = np.interp(template.bin_radii[is_told], template.nodes, template.amplitude_exponent[0])
     weights = (template.bin_shear[is_told] / template.bin_errors[is_told]) ** 2
-    assert np.average(growth, weights=weights) == pytest.approx(1.0, abs=0.02)
+    assert np.average(amplitude_exponent, weights=weights) == pytest.approx(1.0, abs=0.02)
 
 
 def test_shear_that_grows_faster_near_the_lens_is_fitted_so(rng):
     """Of lenses of two strengths, whose shear goes as the square of it within 100 px and as its root beyond."""
     catalogs, places = [], rng.uniform(100, 410, (160, 2))
     for k, (x, y) in enumerate(places):
-        strength = (0.7, 1.4)[k // 2 % 2]
+        amplitude_factor = (0.7, 1.4)[k // 2 % 2]
 
-        def sheared(radius, strength=strength):
-            return _planted(radius) * np.where(radius < 100, strength**2, strength**0.5)
+        def sheared(radius, amplitude_factor=amplitude_factor):
+            return _planted(radius) * np.where(radius < 100, amplitude_factor**2, amplitude_factor**0.5)
 
         catalogs.append(lensed_catalog(rng, n=300, centre=(x, y), gamma=sheared if k % 2 else 0.0, scatter=0.1))
     labels = np.arange(160) % 2.0
     places[labels == 0] = np.nan
     template = fit_template(LabelledSkies(catalogs, labels, places[:, 1], places[:, 0]))
-    near, far = np.interp([60.0, 150.0], template.nodes, template.growth[0])
+    near, far = np.interp([60.0, 150.0], template.nodes, template.amplitude_exponent[0])
     assert near > 1.3 * far
     strong, weak = (template.shears(np.array([60.0]))[0, k, 0] for k in (-1, 0))
     assert strong / weak == pytest.approx((template.amplitudes[-1] / template.amplitudes[0]) ** near)
-    for k, strength in ((1, 0.7), (3, 1.4)):
+    for k, amplitude_factor in ((1, 0.7), (3, 1.4)):
         own = np.mean([lens_evidence(catalog, template).amplitude for catalog in catalogs[k::4]])
-        planted = _planted(np.array([60.0, 150.0])) * (strength**2, strength**0.5)
-        found = np.interp([60.0, 150.0], template.nodes, template.shear[0]) * own ** np.array([near, far])
+        planted = _planted(np.array([60.0, 150.0])) * (amplitude_factor**2, amplitude_factor**0.5)
+        found = np.interp([60.0, 150.0], template.nodes, template.shear_profile[0]) * own ** np.array([near, far])
         # 40 lenses with 35 and 150 galaxies of scatter 0.1 in these bins: 0.003.
         np.testing.assert_allclose(found, planted, atol=0.035)
 
@@ -197,8 +197,10 @@ def test_strengths_are_those_of_the_likelihood(rng):
     lenses = [of_two_kinds(lensed_catalog(rng, n=30, gamma=gamma)) for gamma in (0.1, 0.3)]
     lenses.append(catalog_of([], [], [], []))
     about = _AboutLenses.of(LabelledSkies(lenses, np.ones(3), np.full(3, 200.0), np.full(3, 300.0)), template)
-    found, log_amplitude = _fit_strengths(template, about, 3)
-    log_shear = np.array([naive.lens_likelihood(c, template.kinds(c), template, STEP, 200.0, 300.0)[0] for c in lenses])
+    found, log_amplitude = _fit_amplitudes(template, about, 3)
+    log_shear = np.array(
+        [naive.lens_likelihood(c, template.shape_bins(c), template, STEP, 200.0, 300.0)[0] for c in lenses]
+    )
     share = np.exp(log_shear - log_shear.max(axis=1, keepdims=True)) * found.weights[0]
     share /= share.sum(axis=1, keepdims=True)
     weights = share.sum(axis=0) + AMPLITUDE_PRIOR
@@ -211,7 +213,7 @@ def test_fitted_shear_is_kept_below_the_greatest(rng, shear, kept):
     template, catalog = two_kinds(), of_two_kinds(lensed_catalog(rng, n=30, gamma=0.3))
     about = _AboutLenses.of(LabelledSkies([catalog], np.ones(1), np.array([200.0]), np.array([300.0])), template)
     tangential = -kept * np.exp(2j * np.arctan2(catalog.y - 200, catalog.x - 300))
-    galaxies = zip(template.kinds(catalog), catalog.e1 + 1j * catalog.e2, tangential, strict=True)
+    galaxies = zip(template.shape_bins(catalog), catalog.e1 + 1j * catalog.e2, tangential, strict=True)
     expected = [naive.log_ratio(template.log_p0, kind, e, g) for kind, e, g in galaxies]
     np.testing.assert_allclose(about.ratios_for(template, np.full(30, shear)), expected, atol=1e-6)
 
@@ -228,7 +230,7 @@ def test_lenses_of_unknown_place_are_located(rng):
 def test_without_any_shear_the_default_profile_stays_and_says_so(rng, monkeypatch):
     monkeypatch.setattr("darkmatter_features.lens.fit.LEAST_SHEAR", 1.0)
     template = fit_template(_skies(rng))
-    np.testing.assert_array_equal(template.shear, LensTemplate.default().shear)
+    np.testing.assert_array_equal(template.shear_profile, LensTemplate.default().shear_profile)
     assert template.source.endswith("; default profile, strengths and counts of 60 lenses of known place")
 
 
@@ -236,7 +238,7 @@ def test_without_labels_the_default_profile_stays(rng):
     skies = _skies(rng, n=30)
     unknown = np.full(30, np.nan)
     template = fit_template(LabelledSkies(skies.catalogs, unknown, unknown, unknown))
-    np.testing.assert_array_equal(template.shear, LensTemplate.default().shear)
+    np.testing.assert_array_equal(template.shear_profile, LensTemplate.default().shear_profile)
     assert template.source.endswith("default profile")
     assert template.mean_e1.mean() == pytest.approx(0.05, abs=0.02)
 

@@ -1,4 +1,4 @@
-"""Scrambled skies: what is kept, what is gone, and that p-values are those of chance."""
+"""Randomized skies: what is kept, what is gone, and that p-values are those of chance."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.galaxies.shapes import Flag
 from darkmatter_features.lens.evidence import lens_evidence
-from darkmatter_features.lens.randomization import peak_p_value, scrambled, shuffled
+from darkmatter_features.lens.randomization import peak_p_value, rotated, shuffled
 from darkmatter_features.lens.template import STEP, LensTemplate, log_density_of
 from tests.support.drawing import catalog_of, lensed_catalog
 
@@ -17,13 +17,13 @@ SHAPE, CENTRE = (160, 160), (80.0, 70.0)
 
 
 def _template(*, scatter, bias=0.0):
-    """Unlensed ellipticities of the kind that `lensed_catalog` makes, with those biases in two kinds by compactness."""
+    """Unlensed ellipticities of the kind that `lensed_catalog` makes, with those biases in two kinds by fill_factor."""
     unlensed = lensed_catalog(np.random.default_rng(5), n=50_000, gamma=0.0, scatter=scatter)
     log_p0 = [log_density_of(unlensed.e1 + b, unlensed.e2, smoothing=0.06) for b in (0.0, bias)]
     default = LensTemplate.default()
     return replace(
         default,
-        compactness_edges=np.array([2.0]),
+        fill_factor_edges=np.array([2.0]),
         log_p0=np.stack([*log_p0, *log_p0]),
         mean_e1=np.tile([0.0, bias], 2),
         **{name: np.repeat(getattr(default, name), 2) for name in ("mean_e2", "sigma_e", "response")},
@@ -38,15 +38,15 @@ def template():
 def _small(rng, *, gamma, n=60, bias=0.1):
     """A sky of two kinds of galaxies, of which the more compact have a bias."""
     plain = lensed_catalog(rng, n=n, centre=CENTRE, gamma=gamma, shape=SHAPE)
-    compactness = rng.uniform(1, 3, n)
-    e1 = plain.e1 + bias * (compactness > 2)
-    return catalog_of(plain.x, plain.y, e1, plain.e2, shape=SHAPE, compactness=compactness)
+    fill_factor = rng.uniform(1, 3, n)
+    e1 = plain.e1 + bias * (fill_factor > 2)
+    return catalog_of(plain.x, plain.y, e1, plain.e2, shape=SHAPE, fill_factor=fill_factor)
 
 
 def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template):
     catalog = _small(rng, gamma=0.2)
-    other = scrambled(catalog, template, rng=rng)
-    for name in ("x", "y", "size", "compactness", "flux", "snr", "n_pixels", "flags"):
+    other = rotated(catalog, template, rng=rng)
+    for name in ("x", "y", "size", "fill_factor", "flux", "snr", "n_pixels", "flags"):
         np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
     mean_e1, mean_e2, _ = template.unlensed(catalog)
     before, after = (np.hypot(c.e1 - mean_e1, c.e2 - mean_e2) for c in (catalog, other))
@@ -59,10 +59,10 @@ def test_scrambling_keeps_places_sizes_and_distances_from_the_mean(rng, template
 def test_shuffling_changes_ellipticities_about_among_their_kind(rng, template):
     catalog = _small(rng, gamma=0.2)
     other = shuffled(catalog, template, rng=rng)
-    for name in ("x", "y", "size", "compactness", "flux", "snr", "n_pixels", "flags"):
+    for name in ("x", "y", "size", "fill_factor", "flux", "snr", "n_pixels", "flags"):
         np.testing.assert_array_equal(getattr(other, name), getattr(catalog, name))
     for is_compact in (False, True):
-        own = (catalog.compactness > 2) == is_compact
+        own = (catalog.fill_factor > 2) == is_compact
         before, after = (np.stack([c.e1, c.e2, c.theta])[:, own] for c in (catalog, other))
         np.testing.assert_array_equal(after[:, after[0].argsort()], before[:, before[0].argsort()])
         assert np.mean(after[0] == before[0]) < 0.3
@@ -77,8 +77,8 @@ def test_galaxies_cut_by_the_border_keep_their_shapes_when_others_are_shuffled(r
     assert np.mean(other.e1[~at_edge] == cut.e1[~at_edge]) < 0.3
 
 
-@pytest.mark.parametrize("scramble", [scrambled, shuffled])
-def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, scramble):
+@pytest.mark.parametrize("randomize", [rotated, shuffled])
+def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, randomize):
     """The mean of n tangential ellipticities is 0 within sigma / sqrt(n), 0.003 here, of a shear of 0.2."""
     sheared = lensed_catalog(rng, n=4000, centre=CENTRE, gamma=0.2, bias=0.1, shape=SHAPE)
     template = LensTemplate.default(mean_e1=0.1)
@@ -88,7 +88,7 @@ def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, scramble):
         angle = 2 * np.arctan2(catalog.y - CENTRE[1], catalog.x - CENTRE[0])
         return np.mean(-(catalog.e1 - 0.1 + 1j * catalog.e2) * np.exp(-1j * angle))
 
-    other = scramble(sheared, template, rng=rng)
+    other = randomize(sheared, template, rng=rng)
     assert shear(sheared) == pytest.approx(0.2, abs=0.02)
     assert abs(shear(other)) < 0.015
     assert other.e1.mean() == pytest.approx(0.1, abs=0.015)
@@ -96,34 +96,34 @@ def test_scrambling_makes_the_shear_vanish_and_leaves_the_bias(rng, scramble):
 
 def test_without_a_template_the_sky_tells_its_own_mean(rng):
     sheared = lensed_catalog(rng, n=4000, gamma=0.0, bias=0.2)
-    assert scrambled(sheared, rng=rng).e1.mean() == pytest.approx(0.2, abs=0.015)
+    assert rotated(sheared, rng=rng).e1.mean() == pytest.approx(0.2, abs=0.015)
 
 
-@pytest.mark.parametrize(("scramble", "n_skies", "n"), [(scrambled, 30, 19), (shuffled, 60, 39)])
-def test_p_values_of_scrambled_skies_are_uniform(rng, template, scramble, n_skies, n):
-    """Even where the sky that is scrambled has a lens. Ties of the n + 1 possible values are broken at random."""
+@pytest.mark.parametrize(("randomize", "n_skies", "n"), [(rotated, 30, 19), (shuffled, 60, 39)])
+def test_p_values_of_scrambled_skies_are_uniform(rng, template, randomize, n_skies, n):
+    """Even where the sky that is randomized has a lens. Ties of the n + 1 possible values are broken at random."""
     faint = replace(template, amplitudes=np.array([0.5]), weights=np.ones((1, 1)))  # 10 times as fast as all strengths
     lensed = [_small(rng, gamma=0.3, n=25) for _ in range(n_skies)]
-    skies = [scramble(catalog, faint, rng=rng) for catalog in lensed]
-    p = np.array([peak_p_value(sky, faint, n_scrambles=n, rng=rng, scramble=scramble) for sky in skies])
+    skies = [randomize(catalog, faint, rng=rng) for catalog in lensed]
+    p = np.array([peak_p_value(sky, faint, n_randomizations=n, rng=rng, randomize=randomize) for sky in skies])
     np.testing.assert_allclose(p * (n + 1), np.round(p * (n + 1)), atol=1e-9)
     assert kstest(p - rng.uniform(0, 1 / (n + 1), p.size), "uniform").pvalue > 0.01
 
 
-@pytest.mark.parametrize("scramble", [scrambled, shuffled])
-def test_a_planted_lens_has_the_smallest_p_there_is(rng, template, scramble):
-    nodes = STEP * np.arange(template.shear.shape[1])
-    sky = _small(rng, gamma=lambda radius: np.interp(radius, nodes, template.shear[0]), n=180)
-    assert lens_evidence(sky, template).log_odds_shear > 5
-    assert peak_p_value(sky, template, n_scrambles=39, rng=rng, scramble=scramble) == 1 / 40
+@pytest.mark.parametrize("randomize", [rotated, shuffled])
+def test_a_planted_lens_has_the_smallest_p_there_is(rng, template, randomize):
+    nodes = STEP * np.arange(template.shear_profile.shape[1])
+    sky = _small(rng, gamma=lambda radius: np.interp(radius, nodes, template.shear_profile[0]), n=180)
+    assert lens_evidence(sky, template).log_bayes_factor_shear > 5
+    assert peak_p_value(sky, template, n_randomizations=39, rng=rng, randomize=randomize) == 1 / 40
 
 
 def test_the_same_seed_gives_the_same_p(rng, template):
     sky = _small(rng, gamma=0.05)
-    one, same = (peak_p_value(sky, template, n_scrambles=9, rng=np.random.default_rng(3)) for _ in range(2))
+    one, same = (peak_p_value(sky, template, n_randomizations=9, rng=np.random.default_rng(3)) for _ in range(2))
     assert one == same
 
 
 def test_no_scrambles_are_refused(rng):
     with pytest.raises(ConfigError, match="1 or more, got 0"):
-        peak_p_value(_small(rng, gamma=0.0), n_scrambles=0, rng=rng)
+        peak_p_value(_small(rng, gamma=0.0), n_randomizations=0, rng=rng)

@@ -17,7 +17,7 @@ ROW, COLUMN = 200.0, 300.0
 
 def _found_and_expected(catalog, template):
     found, _ = likelihoods(catalog, template, np.array([ROW]), np.array([COLUMN]))
-    return found[0], naive.lens_likelihood(catalog, template.kinds(catalog), template, STEP, ROW, COLUMN)
+    return found[0], naive.lens_likelihood(catalog, template.shape_bins(catalog), template, STEP, ROW, COLUMN)
 
 
 def test_each_kind_has_its_own_density_and_response(rng):
@@ -27,15 +27,17 @@ def test_each_kind_has_its_own_density_and_response(rng):
 
 def test_each_profile_is_read_for_itself(rng):
     template = replace(two_kinds(response=(0.9, 0.6)), amplitudes=0.3 * 1.2 ** np.arange(8))
-    shear = np.stack([template.shear[0], 0.4 * template.shear[0] * (template.nodes < 130)])
-    template = replace(template, shear=shear, growth=np.ones(shear.shape), weights=np.full((2, 8), 1 / 16))
+    shear = np.stack([template.shear_profile[0], 0.4 * template.shear_profile[0] * (template.nodes < 130)])
+    template = replace(
+        template, shear_profile=shear, amplitude_exponent=np.ones(shear.shape), weights=np.full((2, 8), 1 / 16)
+    )
     found, expected = _found_and_expected(lensed_catalog(rng, n=60, gamma=0.2), template)
     np.testing.assert_allclose(found, expected, rtol=0.02, atol=0.05)
 
 
 def test_the_strongest_count_where_the_weakest_shear_is_next_to_nothing(rng):
     template = two_kinds(response=(1.0, 1.0))
-    template = replace(template, shear=0.03 * template.shear)
+    template = replace(template, shear_profile=0.03 * template.shear_profile)
     found, expected = _found_and_expected(lensed_catalog(rng, n=300, gamma=0.2), template)
     assert found[0, -1] == pytest.approx(expected[0, -1], rel=0.1)
 
@@ -44,7 +46,9 @@ def test_the_strongest_count_where_the_weakest_shear_is_next_to_nothing(rng):
 def test_no_place_is_after_the_last_shear_however_many_there_are(ratio):
     """A place is read between its node and the next, single precision or not."""
     template = replace(two_kinds(), amplitudes=0.5 * ratio ** np.arange(8), weights=np.full((1, 8), 1 / 8))
-    shears, places = module._shears(replace(template, shear=np.full((1, 9), 3.0), growth=np.ones((1, 9))))
+    shears, places = module._shears(
+        replace(template, shear_profile=np.full((1, 9), 3.0), amplitude_exponent=np.ones((1, 9)))
+    )
     assert int(places.max()) + 1 < shears.size
     assert np.interp(places.max(), np.arange(shears.size), shears) == pytest.approx(kernels.MAX_SHEAR, rel=1e-5)
 

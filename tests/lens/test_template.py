@@ -19,9 +19,9 @@ def fitted(rng):
 def test_default_says_so_and_is_isothermal():
     default = LensTemplate.default()
     assert default.source == "default shapes; default profile"
-    radius = STEP * np.arange(default.shear.shape[1])
+    radius = STEP * np.arange(default.shear_profile.shape[1])
     far = (radius > 150) & (radius < 250)
-    np.testing.assert_allclose(default.shear[0][far] * radius[far], 17.0, rtol=0.02)
+    np.testing.assert_allclose(default.shear_profile[0][far] * radius[far], 17.0, rtol=0.02)
 
 
 def test_density_of_ellipticities_is_one_in_sum_and_even_about_its_mean(rng):
@@ -48,7 +48,7 @@ def test_fingerprint_tells_templates_apart(fitted):
     assert fitted.fingerprint() != LensTemplate.default().fingerprint()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"compactness_edges": [1], "log_p0": "no"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"fill_factor_edges": [1], "log_p0": "no"}'])
 def test_damaged_template_is_refused_with_the_remedy(tmp_path, text):
     (tmp_path / "template.json").write_text(text)
     with pytest.raises(TableError, match=r"template\.json: no template .*run `darkmatter features` again"):
@@ -68,16 +68,16 @@ def test_template_with_bins_missing_is_refused(fitted, tmp_path):
         ("shear", [[0.1]], "shear must have rows of two nodes or more, got the shape (1, 1)"),
         ("shear", 0.1, "shear must have rows of two nodes or more, got the shape ()"),
         ("log_counts", [[]], "log_counts must have rows of two nodes or more, got the shape (1, 0)"),
-        ("growth", [[1.0, 1.0]], "growth must have the shape"),
-        ("compactness_edges", [1.1, 0.9], "compactness_edges must ascend, got [1.1 0.9]"),
+        ("amplitude_exponent", [[1.0, 1.0]], "growth must have the shape"),
+        ("fill_factor_edges", [1.1, 0.9], "fill_factor_edges must ascend, got [1.1 0.9]"),
         ("amplitudes", [], "amplitudes must be positive"),
     ],
 )
 def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name, value, said):
-    """Of three bins of compactness, so that their edges are in an order."""
+    """Of three bins of fill_factor, so that their edges are in an order."""
     default = LensTemplate.default()
     values = {key: np.repeat(getattr(default, key), 3, axis=0) for key in ("log_p0", "mean_e1", "mean_e2", "sigma_e")}
-    values = replace(default, compactness_edges=np.arange(2.0), response=np.ones(6), **values).to_dict()
+    values = replace(default, fill_factor_edges=np.arange(2.0), response=np.ones(6), **values).to_dict()
     changed = {name: value} | ({"weights": [[]]} if name == "amplitudes" else {})
     (tmp_path / "template.json").write_text(json.dumps(values | changed))
     with pytest.raises(TableError) as refused:
@@ -85,7 +85,7 @@ def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name,
     assert f"no template to be read ({said}" in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["compactness_edges", "growth"])
+@pytest.mark.parametrize("name", ["fill_factor_edges", "amplitude_exponent"])
 def test_template_of_an_earlier_version_is_refused_by_what_it_lacks(fitted, tmp_path, name):
     values = fitted.to_dict()
     del values[name]

@@ -14,7 +14,7 @@ from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.location.bayes_factor import COARSE
 from darkmatter_features.location.field import field_of
-from darkmatter_features.location.locate import FINE, locate, log_odds, p_value
+from darkmatter_features.location.locate import FINE, locate, log_bayes_factor, p_value
 from darkmatter_features.location.plot import CELLS, MAX_STICKS, draw_location
 from darkmatter_features.location.profile_sums import likelihood_at, sums_about
 from darkmatter_features.location.profiles import (
@@ -26,8 +26,13 @@ from darkmatter_features.location.profiles import (
     isothermal,
     nfw,
 )
-from darkmatter_features.location.significance import excess_of, scrambled_odds
-from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR, mean_odds, profile_likelihood, profile_sums
+from darkmatter_features.location.significance import excess_of, randomized_bayes_factors
+from darkmatter_features.numerics.kernels.profiles import (
+    MAX_SHEAR,
+    mean_likelihood_ratio,
+    profile_likelihood,
+    profile_sums,
+)
 from tests.support import naive_locate
 
 SIDE, N, SCATTER = 4200.0, 300, 0.22
@@ -114,8 +119,8 @@ def test_sums_match_naive(few):
 def test_mean_odds_match_naive(rng):
     first, second = 30 * rng.normal(size=(5, 3, 8)), rng.uniform(0, 40, (5, 8))
     amplitudes, odds = rng.uniform(0.1, 20, (8, 6)), np.empty((5, 3))
-    mean_odds(first, second, amplitudes, odds)
-    assert_allclose(odds, naive_locate.mean_odds(first, second, amplitudes), rtol=1e-12)
+    mean_likelihood_ratio(first, second, amplitudes, odds)
+    assert_allclose(odds, naive_locate.mean_likelihood_ratio(first, second, amplitudes), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("weak", "tolerance"), [(0.0, 1e-8), (0.05, 0.02)])
@@ -138,7 +143,7 @@ def test_planted_lens_is_found_within_its_error():
     square = [((each.x - LENS[0]) ** 2 + (each.y - LENS[1]) ** 2) / each.position_error**2 for each in found]
     assert np.mean(square) < 3
     assert np.median([each.position_error for each in found]) < 100
-    assert all(each.snr > 6 and each.log_odds > 10 for each in found)
+    assert all(each.snr > 6 and each.log_bayes_factor > 10 for each in found)
     assert max(abs(each.snr_cross) for each in found) < 4
 
 
@@ -163,9 +168,9 @@ def test_maps_peak_and_posterior_agree_with_what_is_told(rng):
 def test_rotating_each_galaxy_by_45_degrees_leaves_no_signal(rng):
     catalog = galaxies(rng, theta_e=THETA_E)
     cross = locate(turned(catalog, np.pi / 2))
-    assert cross.log_odds < 2
+    assert cross.log_bayes_factor < 2
     assert np.abs(cross.snr_cross_map).max() > 6  # it has gone there
-    assert locate(turned(catalog, np.pi)).log_odds < 2  # radial, as no mass makes it
+    assert locate(turned(catalog, np.pi)).log_bayes_factor < 2  # radial, as no mass makes it
 
 
 def test_moving_turning_over_and_rescaling_the_field_does_the_same_to_the_place(rng):
@@ -174,7 +179,7 @@ def test_moving_turning_over_and_rescaling_the_field_does_the_same_to_the_place(
     one = locate(catalog)
     moved = locate(catalog_of(0.01 * z + (5 - 70j), e))
     assert_allclose((moved.x, moved.y), (0.01 * one.x + 5, 0.01 * one.y - 70), atol=1e-4)
-    assert_allclose((moved.snr, moved.log_odds), (one.snr, one.log_odds), rtol=1e-6)
+    assert_allclose((moved.snr, moved.log_bayes_factor), (one.snr, one.log_bayes_factor), rtol=1e-6)
     mirrored = locate(catalog_of(z.conj(), e.conj()))
     assert_allclose((mirrored.x, mirrored.y), (one.x, -one.y), atol=0.1)
 
@@ -199,9 +204,9 @@ def test_weights_of_galaxies_that_are_noise_save_the_lens(rng):
     weighted = locate(catalog_of(z, e, weight=np.where(is_noise, 1e-6, 3.0)))
     inverted = locate(catalog_of(z, e, weight=np.where(is_noise, 3.0, 1e-6)))
     assert_allclose(
-        (weighted.x, weighted.y, weighted.log_odds), (kept.x, kept.y, kept.log_odds), rtol=2e-2
+        (weighted.x, weighted.y, weighted.log_bayes_factor), (kept.x, kept.y, kept.log_bayes_factor), rtol=2e-2
     )  # bounds differ a little
-    assert weighted.log_odds > plain.log_odds + 5 > inverted.log_odds + 5
+    assert weighted.log_bayes_factor > plain.log_bayes_factor + 5 > inverted.log_bayes_factor + 5
 
 
 def test_noise_has_unit_variance_whatever_the_weights_are(rng):
@@ -222,7 +227,7 @@ def test_a_factor_of_all_weights_changes_nothing(rng, factor):
     catalog = galaxies(rng, theta_e=THETA_E, weight=rng.uniform(0.5, 2.0, N))
     scaled = locate(replace(catalog, weight=factor * catalog.weight))
     one = locate(catalog)
-    assert_allclose((scaled.x, scaled.log_odds, scaled.snr), (one.x, one.log_odds, one.snr), rtol=1e-9)
+    assert_allclose((scaled.x, scaled.log_bayes_factor, scaled.snr), (one.x, one.log_bayes_factor, one.snr), rtol=1e-9)
 
 
 def test_a_bias_of_the_shapes_is_told_and_comes_off(rng):
@@ -230,8 +235,8 @@ def test_a_bias_of_the_shapes_is_told_and_comes_off(rng):
     biased = replace(clean, e1=clean.e1 + 0.1)
     assert locate(clean).mean_snr < 4 < locate(biased).mean_snr
     a, b = (locate(each, subtract_mean=True) for each in (clean, biased))
-    assert_allclose((a.x, a.y, a.log_odds), (b.x, b.y, b.log_odds), rtol=1e-6)
-    assert log_odds(biased, subtract_mean=True) == pytest.approx(b.log_odds)
+    assert_allclose((a.x, a.y, a.log_bayes_factor), (b.x, b.y, b.log_bayes_factor), rtol=1e-6)
+    assert log_bayes_factor(biased, subtract_mean=True) == pytest.approx(b.log_bayes_factor)
 
 
 def test_shapes_that_do_not_scatter_tell_of_no_lens(rng):
@@ -239,8 +244,8 @@ def test_shapes_that_do_not_scatter_tell_of_no_lens(rng):
     catalog = galaxies(rng, n=50)
     for e1 in (0.0, 0.25):
         found = locate(replace(catalog, e1=np.full(50, e1), e2=np.zeros(50)), subtract_mean=True)
-        assert found.log_odds < 0
-        assert np.isfinite((found.x, found.y, found.position_error, found.log_odds)).all()
+        assert found.log_bayes_factor < 0
+        assert np.isfinite((found.x, found.y, found.position_error, found.log_bayes_factor)).all()
         assert abs(found.snr) < 1
     assert np.isnan(locate(replace(catalog, e1=np.zeros(50), e2=np.zeros(50))).mean_snr)
 
@@ -278,7 +283,7 @@ def test_a_lens_is_located_on_a_mesh_as_galaxy_by_galaxy(rng, monkeypatch):
     assert meshed.position_error == pytest.approx(direct.position_error, rel=0.01)
     assert_allclose(meshed.posterior, direct.posterior, atol=0.02 * direct.posterior.max())
     assert (meshed.snr, meshed.snr_cross) == pytest.approx((direct.snr, direct.snr_cross), abs=0.01)
-    assert meshed.log_odds == pytest.approx(direct.log_odds, abs=0.05)
+    assert meshed.log_bayes_factor == pytest.approx(direct.log_bayes_factor, abs=0.05)
     assert (meshed.profile, direct.snr > 6) == (direct.profile, True)
 
 
@@ -301,7 +306,7 @@ def test_scrambles_on_a_mesh_tell_the_same_p(rng, monkeypatch):
     told = []
     for mesh in (False, True):
         way(monkeypatch, mesh=mesh)
-        told.append(p_value(catalog, n_scrambles=60, rng=np.random.default_rng(8)))
+        told.append(p_value(catalog, n_randomizations=60, rng=np.random.default_rng(8)))
     assert told[0] == told[1]
     assert 1 / 61 < told[0] < 1
 
@@ -322,9 +327,9 @@ def test_a_mesh_is_taken_for_many_galaxies_alone(rng, monkeypatch):
 
 
 def test_p_values_of_scrambled_skies_are_even():
-    """Forty skies without a lens, 19 scrambles each; ties are broken at random. Chance alone fails in one of 1000."""
+    """Forty skies without a lens, 19 randomizations each; ties are broken at random. Chance alone fails in one of 1000."""
     rng = np.random.default_rng(5)
-    p = [p_value(galaxies(rng, n=60), n_scrambles=19, rng=rng) - rng.random() / 20 for _ in range(40)]
+    p = [p_value(galaxies(rng, n=60), n_randomizations=19, rng=rng) - rng.random() / 20 for _ in range(40)]
     assert kstest(p, "uniform").pvalue > 1e-3
 
 
@@ -332,9 +337,11 @@ def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
     """Half of the phases would leave 0.64 of the ellipticities in, turned by 45 degrees."""
     catalog, drawn = galaxies(rng, n=200), []
     monkeypatch.setattr(
-        chance_module, "odds_of_skies", lambda field, profiles, e1, e2, **_: drawn.append(e1 + 1j * e2) or e1[0]
+        chance_module,
+        "log_bayes_factors_of_skies",
+        lambda field, profiles, e1, e2, **_: drawn.append(e1 + 1j * e2) or e1[0],
     )
-    p_value(catalog, n_scrambles=60, rng=rng)
+    p_value(catalog, n_randomizations=60, rng=rng)
     e = np.concatenate(drawn, axis=1)
     assert e.shape == (200, 60)
     turn = e / (catalog.e1 + 1j * catalog.e2)[:, None]
@@ -343,20 +350,20 @@ def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
 
 
 def test_scrambles_with_the_same_odds_count_against_the_lens(rng, monkeypatch):
-    monkeypatch.setattr(chance_module, "odds_of_field", lambda *_, **__: 3.0)
-    monkeypatch.setattr(chance_module, "odds_of_skies", lambda *_, **__: np.array([2.0, 3.0, 4.0]))
-    assert p_value(galaxies(rng, n=20), n_scrambles=3, rng=rng) == 3 / 4
+    monkeypatch.setattr(chance_module, "log_bayes_factor_of_field", lambda *_, **__: 3.0)
+    monkeypatch.setattr(chance_module, "log_bayes_factors_of_skies", lambda *_, **__: np.array([2.0, 3.0, 4.0]))
+    assert p_value(galaxies(rng, n=20), n_randomizations=3, rng=rng) == 3 / 4
 
 
 def test_p_value_of_a_planted_lens_is_the_smallest_that_can_be_told(rng):
     catalog = galaxies(rng, theta_e=THETA_E)
-    assert p_value(catalog, n_scrambles=60, rng=rng) == 1 / 61
-    assert locate(catalog, n_scrambles=9, rng=rng).p_value == 1 / 10
+    assert p_value(catalog, n_randomizations=60, rng=rng) == 1 / 61
+    assert locate(catalog, n_randomizations=9, rng=rng).p_value == 1 / 10
 
 
 def test_p_value_is_that_of_its_seed(rng):
     catalog = galaxies(rng, n=60)
-    one, two = (p_value(catalog, n_scrambles=70, rng=np.random.default_rng(3)) for _ in range(2))
+    one, two = (p_value(catalog, n_randomizations=70, rng=np.random.default_rng(3)) for _ in range(2))
     assert one == two
 
 
@@ -368,14 +375,16 @@ def test_excess_matches_naive(rng):
 def test_p_value_and_excess_are_of_the_same_scrambled_skies(rng):
     """They are the field's own, turned: 2,000 others have the mean and spread of these 60, to three errors."""
     catalog = galaxies(rng, theta_e=THETA_E)
-    found = locate(catalog, n_scrambles=60, rng=np.random.default_rng(3))
+    found = locate(catalog, n_randomizations=60, rng=np.random.default_rng(3))
     field = field_of(catalog, subtract_mean=False)
-    odds, scrambled = scrambled_odds(field, default_profiles(), n_scrambles=60, rng=np.random.default_rng(3))
-    assert odds == pytest.approx(found.log_odds)
-    assert (found.p_value, found.odds_excess) == (1 / 61, pytest.approx(naive_locate.excess(odds, scrambled)))
-    _, others = scrambled_odds(field, default_profiles(), n_scrambles=2000, rng=rng)
+    odds, scrambled = randomized_bayes_factors(
+        field, default_profiles(), n_randomizations=60, rng=np.random.default_rng(3)
+    )
+    assert odds == pytest.approx(found.log_bayes_factor)
+    assert (found.p_value, found.bayes_factor_excess) == (1 / 61, pytest.approx(naive_locate.excess(odds, scrambled)))
+    _, others = randomized_bayes_factors(field, default_profiles(), n_randomizations=2000, rng=rng)
     assert abs(scrambled.mean() - others.mean()) < 3 * others.std() / np.sqrt(60)
-    assert locate(catalog).odds_excess is None
+    assert locate(catalog).bayes_factor_excess is None
 
 
 def test_a_strong_lens_spreads_the_odds_of_chance_and_the_excess_knows(rng):
@@ -383,7 +392,9 @@ def test_a_strong_lens_spreads_the_odds_of_chance_and_the_excess_knows(rng):
     spread = []
     for theta_e in (0.0, 3.5 * THETA_E):
         field = field_of(galaxies(rng, theta_e=theta_e), subtract_mean=False)
-        one, two = (scrambled_odds(field, default_profiles(), n_scrambles=400, rng=rng)[1] for _ in range(2))
+        one, two = (
+            randomized_bayes_factors(field, default_profiles(), n_randomizations=400, rng=rng)[1] for _ in range(2)
+        )
         spread.append(one.std())
         excess = np.array([excess_of(odds, one) for odds in two])
         assert (excess.mean(), excess.std()) == pytest.approx((0.0, 1.0), abs=0.25)
@@ -393,21 +404,21 @@ def test_a_strong_lens_spreads_the_odds_of_chance_and_the_excess_knows(rng):
 def test_scrambled_skies_come_one_by_one_where_galaxies_are_many(rng, monkeypatch):
     monkeypatch.setattr(chance_module, "MOST_GALAXIES", 10)
     field = field_of(galaxies(rng, n=50), subtract_mean=False)
-    assert scrambled_odds(field, default_profiles(), n_scrambles=3, rng=rng)[1].shape == (3,)
+    assert randomized_bayes_factors(field, default_profiles(), n_randomizations=3, rng=rng)[1].shape == (3,)
 
 
 def test_no_excess_is_told_where_chance_has_no_spread(rng):
-    """Of one scrambled sky, and of shapes that are all the same."""
+    """Of one randomized sky, and of shapes that are all the same."""
     catalog = galaxies(rng, n=50)
-    assert np.isnan(locate(catalog, n_scrambles=1, rng=rng).odds_excess)
+    assert np.isnan(locate(catalog, n_randomizations=1, rng=rng).bayes_factor_excess)
     same = replace(catalog, e1=np.full(50, 0.1), e2=np.zeros(50))
-    assert np.isnan(locate(same, subtract_mean=True, n_scrambles=9, rng=rng).odds_excess)
+    assert np.isnan(locate(same, subtract_mean=True, n_randomizations=9, rng=rng).bayes_factor_excess)
 
 
 @pytest.mark.parametrize(("n", "wants_rng"), [(0, False), (-5, False), (10, True)])
 def test_p_value_wants_scrambles_and_their_source(rng, n, wants_rng):
-    with pytest.raises(ConfigError, match="1 scrambled sky or more"):
-        p_value(galaxies(rng, n=20), n_scrambles=n, rng=None if wants_rng else rng)
+    with pytest.raises(ConfigError, match="1 randomized sky or more"):
+        p_value(galaxies(rng, n=20), n_randomizations=n, rng=None if wants_rng else rng)
 
 
 # Pictures and names
@@ -421,7 +432,7 @@ def test_picture_marks_the_place_its_error_and_the_truth(rng, n, tmp_path):
     figure.savefig(tmp_path / "map.png")
     for axes in figure.axes[:3]:
         marks = {line.get_gid(): line.get_xydata()[0] for line in axes.lines}
-        assert_allclose(marks["likeliest"], (found.x, found.y))
+        assert_allclose(marks["best_fit"], (found.x, found.y))
         assert_allclose(marks["lens"], LENS)
         (circle,) = [patch for patch in axes.patches if patch.get_gid() == "error"]
         assert circle.radius == found.position_error
@@ -473,4 +484,4 @@ def test_strong_halos_of_dark_worlds_are_located_within_100_pixels(number):
         if line.startswith(f"Sky{number},")
     ]
     assert np.hypot(found.x - float(row[4]), found.y - float(row[5])) < 100
-    assert found.log_odds > 5
+    assert found.log_bayes_factor > 5

@@ -17,16 +17,16 @@ CENTRE = (300.0, 200.0)
 
 def _gamma(radius):
     """What the default profile is at a radius."""
-    profile = LensTemplate.default().shear[0]
+    profile = LensTemplate.default().shear_profile[0]
     return np.interp(radius, STEP * np.arange(profile.size), profile, right=0.0)
 
 
 def test_matched_filter_matches_naive(rng):
     """With a bias and a scatter of their own for partial galaxies, and the mean of two profiles."""
-    shear = LensTemplate.default().shear[0]
+    shear = LensTemplate.default().shear_profile[0]
     template = replace(
         LensTemplate.default(),
-        shear=np.stack([shear, shear[::-1]]),
+        shear_profile=np.stack([shear, shear[::-1]]),
         growth=np.ones((2, shear.size)),
         weights=np.repeat([[0.6], [0.4]], 8, axis=1) / 8,
         mean_e1=np.array([0.1, -0.2]),

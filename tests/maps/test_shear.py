@@ -63,11 +63,11 @@ def test_snr_has_unit_scatter_without_a_lens(rng):
 def test_maps_equal_treecorr(rng):
     """TreeCorr's brute-force tangential shear of the same galaxies, weighted by the same window, about each centre."""
     catalog = lensed_catalog(rng, n=300, centre=CENTRE, gamma=0.15)
-    catalog = catalog_of(catalog.x, catalog.y, catalog.e1, catalog.e2, compactness=rng.uniform(1, 3, 300))
+    catalog = catalog_of(catalog.x, catalog.y, catalog.e1, catalog.e2, fill_factor=rng.uniform(1, 3, 300))
     kinds = {"mean_e1": [0.05, 0.1] * 2, "mean_e2": [-0.01, 0.02] * 2, "sigma_e": [0.2, 0.3] * 2, "response": [1.0] * 4}
     template = replace(
         LensTemplate.default(),
-        compactness_edges=np.array([2.0]),
+        fill_factor_edges=np.array([2.0]),
         log_p0=np.repeat(LensTemplate.default().log_p0, 2, axis=0),
         **{name: np.array(values) for name, values in kinds.items()},
     )

@@ -48,7 +48,7 @@ def catalog_of(x, y, e, shape, *, size=3.0):
         e2=np.imag(e).copy(),
         theta=0.5 * np.angle(e),
         size=np.full(n, size),
-        compactness=np.ones(n),
+        fill_factor=np.ones(n),
         flux=np.ones(n),
         snr=np.ones(n),
         n_pixels=np.ones(n, dtype=np.int32),
@@ -359,13 +359,13 @@ def test_evidence_is_told_and_its_place_marked_with_its_error(lensed):
     sky, catalog, maps, lens = lensed
     evidence = lens_evidence(catalog)
     figure = heatmap(sky, catalog, maps, evidence=evidence, lens=lens, p_value=0.0049751)
-    shapes = f"shapes alone +{evidence.log_odds_shear:.1f} with p = 0.005 by chance"
-    told = f"Log evidence +{evidence.log_odds:.1f}: {shapes}, counts alone +0.0"
+    shapes = f"shapes alone +{evidence.log_bayes_factor_shear:.1f} with p = 0.005 by chance"
+    told = f"Log evidence +{evidence.log_bayes_factor:.1f}: {shapes}, counts alone +0.0"
     assert told in [text.get_text() for text in figure.texts]
     panels = [axes for axes in figure.axes if axes.get_xlabel()]
     assert len(panels) == 4
     for axes in panels:
-        assert marks(axes, "likeliest") == [(evidence.column, evidence.row)]
+        assert marks(axes, "best_fit") == [(evidence.column, evidence.row)]
         assert marks(axes, "lens") == [(lens[1], lens[0])]
     for axes in panels[:3]:
         (circle,) = (patch for patch in axes.patches if patch.get_gid() == "error")
@@ -375,7 +375,7 @@ def test_evidence_is_told_and_its_place_marked_with_its_error(lensed):
 
 def test_evidence_against_a_lens_has_a_minus(lensed):
     sky, catalog, maps, _ = lensed
-    evidence = replace(lens_evidence(catalog), log_odds=-4.21)
+    evidence = replace(lens_evidence(catalog), log_bayes_factor=-4.21)
     texts = [text.get_text() for text in heatmap(sky, catalog, maps, evidence=evidence).texts]
     assert any(text.startswith("Log evidence −4.2: shapes alone +") for text in texts)
 
@@ -384,19 +384,19 @@ def test_null_of_the_evidence_is_told_between_shapes_and_counts(lensed):
     """Of the shapes alone: counts are the same for what shears across."""
     sky, catalog, maps, _ = lensed
     evidence, null = lens_evidence(catalog), lens_evidence(catalog, cross=True)
-    assert null.log_odds_shear < 0 < evidence.log_odds_shear
-    shapes = f"shapes alone +{evidence.log_odds_shear:.1f}, turned by 45° (the null) −{-null.log_odds_shear:.1f}"
-    null = replace(null, log_odds=77.0)
+    assert null.log_bayes_factor_shear < 0 < evidence.log_bayes_factor_shear
+    shapes = f"shapes alone +{evidence.log_bayes_factor_shear:.1f}, turned by 45° (the null) −{-null.log_bayes_factor_shear:.1f}"
+    null = replace(null, log_bayes_factor=77.0)
     (line,) = (
         text.get_text()
         for text in heatmap(sky, catalog, maps, evidence=evidence, null=null).texts
         if text.get_text().startswith("Log evidence")
     )
-    assert line == f"Log evidence +{evidence.log_odds:.1f}: {shapes}, counts alone +0.0"
+    assert line == f"Log evidence +{evidence.log_bayes_factor:.1f}: {shapes}, counts alone +0.0"
 
 
 def test_posterior_is_drawn_where_it_is(lensed):
-    """Its brightest place is the likeliest cell, in pixels of the picture, and the contours hold what they say."""
+    """Its brightest place is the best_fit cell, in pixels of the picture, and the contours hold what they say."""
     evidence = lens_evidence(lensed[1])
     axes = draw_posterior(Figure().add_subplot(), evidence)
     (image,) = axes.images

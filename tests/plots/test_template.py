@@ -13,11 +13,11 @@ from darkmatter_features.plots.template import draw_kinds, draw_profile, draw_te
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Two bins of compactness, two classes for the counts, three measured bins, two strengths."""
+    """Two bins of fill_factor, two classes for the counts, three measured bins, two strengths."""
     default = LensTemplate.default(mean_e1=0.05)
     return replace(
         default,
-        compactness_edges=np.array([2.0]),
+        fill_factor_edges=np.array([2.0]),
         log_p0=np.tile(default.log_p0, (2, 1, 1)),
         mean_e1=np.array([0.1, 0.2, 0.3, 0.4]),
         mean_e2=np.zeros(4),
@@ -25,8 +25,8 @@ def fitted():
         response=np.array([0.5, 1.2, 0.4, 1.1]),
         amplitudes=np.array([0.5, 2.0]),
         weights=np.array([[0.25, 0.75]]),
-        count_edges=np.array([2.5]),
-        class_fractions=np.array([0.5, 0.5]),
+        size_edges=np.array([2.5]),
+        size_fractions=np.array([0.5, 0.5]),
         log_counts=np.log([[0.5, 1.0, 1.0], [3.0, 1.5, 1.0]]),
         bin_radii=np.array([20.0, 60.0, 300.0]),
         bin_shear=np.array([0.3, 0.2, 0.0]),
@@ -38,9 +38,9 @@ def fitted():
 def test_profile_and_its_measurements_are_drawn(fitted):
     axes = draw_template(fitted).axes[0]
     (line,) = (each for each in axes.lines if each.get_label() == "profile in use")
-    n = fitted.shear.shape[1]
+    n = fitted.shear_profile.shape[1]
     np.testing.assert_array_equal(line.get_xdata()[:n], STEP * np.arange(n))
-    np.testing.assert_array_equal(line.get_ydata(), [*fitted.shear[0], 0, 0])
+    np.testing.assert_array_equal(line.get_ydata(), [*fitted.shear_profile[0], 0, 0])
     (measured,) = axes.containers
     np.testing.assert_array_equal(measured.lines[0].get_xydata(), np.transpose([fitted.bin_radii, fitted.bin_shear]))
     ends = np.array([segment[:, 1] for segment in measured.lines[2][0].get_segments()])
@@ -51,7 +51,7 @@ def test_bands_hold_the_strengths_that_are_likely():
     amplitudes = np.geomspace(0.01, 2.0, 801)
     even = replace(LensTemplate.default(), amplitudes=amplitudes, weights=amplitudes[None, :] / amplitudes.sum())
     wide, narrow = draw_profile(Figure().add_subplot(), even).collections
-    peak = even.shear.max()
+    peak = even.shear_profile.max()
     assert wide.get_paths()[0].vertices[:, 1].max() == pytest.approx(1.95 * peak, rel=0.01)
     assert narrow.get_paths()[0].vertices[:, 1].max() == pytest.approx(1.68 * peak, rel=0.01)
 
@@ -75,9 +75,9 @@ def test_shapes_are_those_of_the_kinds_that_scatter_least_and_most(fitted):
     panels = draw_template(scatters).axes[2:4]
     titles = [axes.get_title(loc="left") for axes in panels]
     assert titles == ["Unlensed shapes: whole", "Unlensed shapes: split or cut"]
-    for axes, kind, compactness in zip(panels, (1, 2), ("above 2.00", "below 2.00"), strict=True):
+    for axes, kind, fill_factor in zip(panels, (1, 2), ("above 2.00", "below 2.00"), strict=True):
         told = f"mean +{scatters.mean_e1[kind]:.3f}, scatter {scatters.sigma_e[kind]:.3f}"
-        assert f"compactness {compactness}\n{told}" in [text.get_text() for text in axes.texts]
+        assert f"fill_factor {fill_factor}\n{told}" in [text.get_text() for text in axes.texts]
 
 
 def test_where_all_kinds_scatter_alike_the_first_and_the_last_are_drawn():
@@ -96,16 +96,16 @@ def test_density_is_the_right_way_round(fitted):
 
 
 def test_strengths_are_drawn(fitted):
-    strengths = draw_template(fitted).axes[4]
-    assert [bar.get_height() for bar in strengths.patches] == [0.25, 0.75]
+    amplitudes = draw_template(fitted).axes[4]
+    assert [bar.get_height() for bar in amplitudes.patches] == [0.25, 0.75]
 
 
 def of_kinds(n_bins):
-    """A template of so many bins of compactness; each kind has a mean of its own in e1, none in e2."""
+    """A template of so many bins of fill_factor; each kind has a mean of its own in e1, none in e2."""
     means = np.linspace(-0.3, 0.3, 2 * n_bins)
     return replace(
         LensTemplate.default(),
-        compactness_edges=1.0 + np.arange(n_bins - 1.0),
+        fill_factor_edges=1.0 + np.arange(n_bins - 1.0),
         log_p0=np.stack([LensTemplate.default(mean_e1=mean).log_p0[0] for mean in means]),
         mean_e1=means,
         mean_e2=np.zeros(2 * n_bins),
@@ -119,12 +119,12 @@ def of_kinds(n_bins):
 def test_every_kind_has_a_row_from_the_top_with_its_answer_to_shear(n_bins, partial):
     template = of_kinds(n_bins)
     axes = draw_kinds(Figure().add_subplot(), template, partial=partial)
-    kinds = np.arange(n_bins) + n_bins * partial
+    shape_bins = np.arange(n_bins) + n_bins * partial
     assert axes.get_title() == ("Split or cut" if partial else "Whole")
     feet = range(n_bins - 1, -1, -1)
     answers = {text.get_text(): text.get_position()[1] for text in axes.texts if text.get_text() != "response"}
-    assert answers == {f"{template.response[k]:.2f}": foot + 0.5 for k, foot in zip(kinds, feet, strict=True)}
-    for filled, kind, foot in zip(axes.collections, kinds, feet, strict=True):
+    assert answers == {f"{template.response[k]:.2f}": foot + 0.5 for k, foot in zip(shape_bins, feet, strict=True)}
+    for filled, kind, foot in zip(axes.collections, shape_bins, feet, strict=True):
         e1, height = filled.get_paths()[0].vertices.T
         assert e1[height.argmax()] == pytest.approx(template.mean_e1[kind], abs=0.011)
         assert height.min() == foot < foot + 0.5 < height.max() < foot + 1
@@ -141,9 +141,9 @@ def test_bins_of_compactness_are_named_once_and_only_where_there_are_several():
 @pytest.mark.parametrize("n_bins", [1, 2, 8, 16])
 @pytest.mark.parametrize("source", ["short", "of very many skies " * 20])
 def test_no_text_leaves_the_page_or_overlaps(fitted, source, n_bins):
-    kinds = of_kinds(n_bins)
-    figure = draw_template(replace(kinds, source=source, count_edges=fitted.count_edges, log_counts=fitted.log_counts,
-                                   class_fractions=fitted.class_fractions))  # fmt: skip
+    shape_bins = of_kinds(n_bins)
+    figure = draw_template(replace(shape_bins, source=source, size_edges=fitted.size_edges, log_counts=fitted.log_counts,
+                                   size_fractions=fitted.size_fractions))  # fmt: skip
     figure.canvas.draw()
     texts = list(figure.texts)
     for axes in figure.axes:

@@ -1,4 +1,4 @@
-"""Small skies, catalogues and settings for the tests of the second look."""
+"""Small skies, catalogues and settings for the tests of the CNN stage."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ from PIL import Image
 
 from classify.cnn.config import CnnConfig
 from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS, FieldInput
-from darkmatter_features.io.dataset import picture_path, write_labels
+from darkmatter_features.io.dataset import image_path, write_labels
 from tests.support.synthetic import SIDE
 
-SMALL = CnnConfig(n_folds=2, epochs=2, batch_size=8, width=2, pairs=1, singles=1, reach=4, channels=3)
+SMALL = CnnConfig(n_folds=2, epochs=2, batch_size=8, width=2, n_spin2=1, n_spin0=1, reach=4, channels=3)
 N_CELLS = SIDE // 16
 
 
@@ -21,7 +21,7 @@ def random_input(rng: np.random.Generator, *, n: int = 30, shape: tuple[int, int
         x=rng.uniform(0, shape[1], n).astype(single),
         y=rng.uniform(0, shape[0], n).astype(single),
         e=rng.normal(0, 0.2, (2, n)).astype(single),
-        lean=rng.normal(0.07, 0.02, (2, n)).astype(single),
+        mean_e=rng.normal(0.07, 0.02, (2, n)).astype(single),
         scalars=rng.normal(0, 1, (len(SCALARS), n)).astype(single),
         cut_outs=rng.integers(0, 255, (n, N_BANDS, CUT_OUT, CUT_OUT)).astype(np.uint8),
         maps=rng.normal(0, 3, (len(MAPS), *shape)).astype(single),
@@ -48,7 +48,7 @@ def write_lensed(root: Path, split: str, n: int, seed: int) -> None:
     rng, labels = np.random.default_rng(seed), (np.arange(n) + np.arange(n) // 4) % 2
     rows, columns = rng.uniform(0.4, 0.6, (2, n)) * SIDE
     for i in range(n):
-        _draw(picture_path(root, split, i), rng, rows[i], columns[i], aligned=0.6 * labels[i])
+        _draw(image_path(root, split, i), rng, rows[i], columns[i], aligned=0.6 * labels[i])
     scale = 512 / SIDE
     write_labels(root, split, labels, scale * rows, scale * columns)
 

@@ -43,13 +43,13 @@ def sky_of(*galaxies, name="drawn.png"):
     return Sky(name, np.clip(np.rint(light), 0, 255).astype(np.uint8))
 
 
-def catalog_of(x, y, e1, e2, *, shape=(512, 512), size=None, compactness=None, name="planted"):
+def catalog_of(x, y, e1, e2, *, shape=(512, 512), size=None, fill_factor=None, name="planted"):
     """A catalogue of galaxies that were never drawn."""
     n = len(x)
     size = np.full(n, 2.0) if size is None else size
-    compactness = np.ones(n) if compactness is None else compactness
+    fill_factor = np.ones(n) if fill_factor is None else fill_factor
     columns = {"x": x, "y": y, "e1": e1, "e2": e2, "theta": 0.5 * np.arctan2(e2, e1)}
-    columns |= {"size": size, "compactness": compactness}
+    columns |= {"size": size, "fill_factor": fill_factor}
     columns = {key: np.array(value, dtype=np.float64) for key, value in columns.items()}
     return GalaxyCatalog(
         name, shape, **columns, flux=np.ones(n), snr=np.full(n, 50.0),

@@ -11,26 +11,26 @@ def brightest_band(pixels, background):
     return np.pad(np.maximum(pixels.astype(float) - background, 0).max(axis=2), 1)
 
 
-def connected_pieces(detection, threshold, n_pixels):
+def connected_segments(detection, threshold, n_pixels):
     """Pieces as sorted lists of flat indices, in the order of their first pixel."""
-    lit = {(int(i), int(j)) for i, j in np.argwhere(detection > threshold)}
-    pieces = []
-    while lit:
-        start = min(lit)
-        lit.remove(start)
-        piece, frontier = [start], [start]
+    foreground = {(int(i), int(j)) for i, j in np.argwhere(detection > threshold)}
+    segments = []
+    while foreground:
+        start = min(foreground)
+        foreground.remove(start)
+        segment_pixels, frontier = [start], [start]
         while frontier:
             i, j = frontier.pop()
-            neighbours = {(i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)} & lit
-            lit -= neighbours
-            piece += neighbours
+            neighbours = {(i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)} & foreground
+            foreground -= neighbours
+            segment_pixels += neighbours
             frontier += neighbours
-        if len(piece) >= n_pixels:
-            pieces.append(sorted(i * detection.shape[1] + j for i, j in piece))
-    return pieces
+        if len(segment_pixels) >= n_pixels:
+            segments.append(sorted(i * detection.shape[1] + j for i, j in segment_pixels))
+    return segments
 
 
-def grow_pieces(detection, threshold, n_rings, labels):
+def dilate_segments(detection, threshold, n_rings, labels):
     """The labels after each piece has taken in, `n_rings` times, the pixels above a threshold that touch it."""
     labels = labels.copy()
     for _ in range(n_rings):
@@ -75,7 +75,7 @@ def matched_filter(catalog, template, step, rows, columns):
     """S/N of tangential and cross shear about every centre, of the mean profile, zero a step beyond its last node."""
     mean_e1, mean_e2, v = template.unlensed(catalog)
     e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
-    mean = sum(weight.sum() * shear for weight, shear in zip(template.weights, template.shear, strict=True))
+    mean = sum(weight.sum() * shear for weight, shear in zip(template.weights, template.shear_profile, strict=True))
     profile = np.append(mean, 0.0)
     snr = np.zeros((2, len(rows), len(columns)))
     for i, row in enumerate(rows):
@@ -134,17 +134,17 @@ def find_colors(values, rows, columns, noise, separation, *, reach, core, n_shif
     return np.array(colors), patch
 
 
-def two_shares(value, a, b):
-    shares, *_ = np.linalg.lstsq(np.column_stack([a, b]), value, rcond=None)
-    return *shares, ((value - np.column_stack([a, b]) @ shares) ** 2).sum()
+def two_fluxes(value, a, b):
+    deblended, *_ = np.linalg.lstsq(np.column_stack([a, b]), value, rcond=None)
+    return *deblended, ((value - np.column_stack([a, b]) @ deblended) ** 2).sum()
 
 
-def share_light(values, rows, columns, colors, patch, reach, radius):
+def deblend_flux(values, rows, columns, colors, patch, reach, radius):
     """Each mixed pixel to the galaxy, or the pair, that is nearest and explains its colour best."""
-    shares = np.zeros((len(values), len(colors)))
+    deblended = np.zeros((len(values), len(colors)))
     for p, value in enumerate(values):
         if patch[p] > 0:
-            shares[p, patch[p] - 1] = value.sum()
+            deblended[p, patch[p] - 1] = value.sum()
             continue
         distance = np.full(len(colors), np.inf)
         for q in range(len(values)):
@@ -158,16 +158,16 @@ def share_light(values, rows, columns, colors, patch, reach, radius):
             cost = 2 * distance[a] + ((value - flux * colors[a]) ** 2).sum() / reach**2
             choices.append((cost, {a: value.sum()}))
             for b in range(a + 1, len(colors)):
-                flux_a, flux_b, squares = two_shares(value, colors[a], colors[b])
+                flux_a, flux_b, squares = two_fluxes(value, colors[a], colors[b])
                 if flux_a > 0 and flux_b > 0:
                     choices.append((distance[a] + distance[b] + squares / reach**2, {a: flux_a, b: flux_b}))
         cost, best = min(choices, key=lambda choice: choice[0])
         for k, flux in best.items() if np.isfinite(cost) else ():
-            shares[p, k] = flux
-    return shares
+            deblended[p, k] = flux
+    return deblended
 
 
-def complete_hidden(rows, columns, noise, visible, hidden_cost):
+def fill_by_symmetry(rows, columns, noise, visible, hidden_cost):
     """Mirrored in the centre, downhill from the centroid by half pixels, that makes what is seen most symmetric."""
     at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
 
@@ -226,13 +226,13 @@ def lens_likelihood(catalog, kind, template, step, row, column, *, degrees=0.0):
     """Log ratio of all galaxies for a lens at a place, (n_profiles, n_amplitudes), its shear turned on the sky."""
     turn = np.exp(2j * np.radians(degrees))
     total = np.zeros(template.weights.shape)
-    nodes = step * np.arange(template.shear.shape[1])
+    nodes = step * np.arange(template.shear_profile.shape[1])
     for p, a in np.ndindex(total.shape):
         for k in range(len(catalog)):
             dx, dy = catalog.x[k] - column, catalog.y[k] - row
             radius = np.hypot(dx, dy)
-            size = np.interp(radius, nodes, template.shear[p], right=0.0)
-            size *= template.amplitudes[a] ** np.interp(radius, nodes, template.growth[p])
+            size = np.interp(radius, nodes, template.shear_profile[p], right=0.0)
+            size *= template.amplitudes[a] ** np.interp(radius, nodes, template.amplitude_exponent[p])
             g = -template.response[kind[k]] * size * np.exp(2j * np.arctan2(dy, dx)) * turn
             total[p, a] += log_ratio(template.log_p0, kind[k], catalog.e1[k] + 1j * catalog.e2[k], g)
     return total

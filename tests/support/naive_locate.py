@@ -25,7 +25,7 @@ def profile_sums(x, y, e1, e2, weight, shear, step, columns, rows):
     return np.array(first), np.array(second)
 
 
-def mean_odds(first, second, amplitudes):
+def mean_likelihood_ratio(first, second, amplitudes):
     values = amplitudes * first[:, :, :, None] - 0.5 * amplitudes**2 * second[:, None, :, None]
     return logsumexp(values, axis=(2, 3)) - np.log(amplitudes.size)
 

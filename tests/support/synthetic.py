@@ -9,7 +9,7 @@ from PIL import Image
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.statistics import FEATURES
-from darkmatter_features.io.dataset import picture_path, write_labels
+from darkmatter_features.io.dataset import image_path, write_labels
 from darkmatter_features.io.table import write_table
 from darkmatter_features.lens.template import LensTemplate
 
@@ -31,7 +31,7 @@ def split_rows(split: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     told = pd.DataFrame(
         {
             "split": split,
-            "sky": [picture_path("", split, i).as_posix() for i in range(n)],
+            "sky": [image_path("", split, i).as_posix() for i in range(n)],
             "label": pd.array(labels, dtype="Int8"),
             "lens_row": np.where(labels == 1, values["row"] + 3.0, np.nan),
             "lens_column": np.where(labels == 1, values["column"] - 4.0, np.nan),
@@ -88,10 +88,10 @@ def draw_sky(path: Path, rng: np.random.Generator, *, n_galaxies: int = 40) -> P
     return path
 
 
-def write_pictures(root: Path, *, split: str = "validation", n: int = 4, seed: int = 5) -> Path:
+def write_images(root: Path, *, split: str = "validation", n: int = 4, seed: int = 5) -> Path:
     """Write pictures and labels of one split (every other sky with a lens, at row 256, column 128 of 512)."""
     rng = np.random.default_rng(seed)
     for i in range(n):
-        draw_sky(picture_path(root, split, i), rng)
+        draw_sky(image_path(root, split, i), rng)
     write_labels(root, split, np.arange(n) % 2, np.full(n, 256.0), np.full(n, 128.0))
     return root

@@ -11,7 +11,7 @@ from darkmatter_features.galaxies.kernels.colors import N_BANDS, REACH
 from darkmatter_features.numerics.jit import compiled
 
 # How far, in pixels, a galaxy reaches into pixels that it shares.
-SHARE_RADIUS = 8
+DEBLENDING_RADIUS = 8
 # The square of a distance beyond that.
 FAR = 2**30
 
@@ -36,7 +36,7 @@ def _products(colors: Any) -> Any:
 
 
 @compiled
-def _two_shares(value: Any, colors: Any, products: Any, a: Any, b: Any) -> Any:
+def _two_fluxes(value: Any, colors: Any, products: Any, a: Any, b: Any) -> Any:
     """Return the shares of colours `a` and `b` in `value`, least squares, and the squared residual."""
     av, bv = _product(colors[a], value), _product(colors[b], value)
     determinant = products[a, a] * products[b, b] - products[a, b] * products[a, b]
@@ -73,22 +73,22 @@ def _squares_along_rows(shape: Any, rows: Any, columns: Any, patch: Any, n_color
                 along[k, j, i] = min(along[k, j, i], along[k, j + 1, i] + 1)
         for j in range(n_columns):
             for i in range(n_rows):
-                along[k, j, i] = along[k, j, i] ** 2 if along[k, j, i] <= SHARE_RADIUS else FAR
+                along[k, j, i] = along[k, j, i] ** 2 if along[k, j, i] <= DEBLENDING_RADIUS else FAR
     return along
 
 
 @compiled
 def _nearest(along: Any, row: Any, column: Any, distance: Any) -> None:
-    """Fill `distance` with how far each patch's nearest pure pixel is from (row, column); inf beyond SHARE_RADIUS."""
+    """Fill `distance` with how far each patch's nearest pure pixel is from (row, column); inf beyond DEBLENDING_RADIUS."""
     for k in range(distance.size):
         least = FAR
-        for i in range(max(row - SHARE_RADIUS, 0), min(row + SHARE_RADIUS + 1, along.shape[2])):
+        for i in range(max(row - DEBLENDING_RADIUS, 0), min(row + DEBLENDING_RADIUS + 1, along.shape[2])):
             least = min(least, (i - row) ** 2 + along[k, column, i])
         distance[k] = np.sqrt(least) if least < FAR else np.inf
 
 
 @compiled
-def share_light(
+def deblend_flux(
     values: Any,
     totals: Any,
     shape: Any,
@@ -97,9 +97,9 @@ def share_light(
     noise: Any,
     colors: Any,
     patch: Any,
-    shares: Any,
+    deblended: Any,
 ) -> None:
-    """Fill `shares` (m, n_colors) with each galaxy's flux in every pixel, summed over bands.
+    """Fill `deblended` (m, n_colors) with each galaxy's flux in every pixel, summed over bands.
 
     A pure pixel goes whole to its colour. A mixed one goes to the galaxy, or the pair, that is nearest and explains its
     colour best: least distance in pixels plus least squares in units of the noise's reach. `rows` and `columns` are
@@ -109,10 +109,10 @@ def share_light(
     distance, products = np.empty(n_colors), _products(colors)
     along = _squares_along_rows(shape, rows, columns, patch, n_colors)
     scale = (REACH * noise) ** 2
-    shares[:] = 0.0
+    deblended[:] = 0.0
     for p in range(rows.size):
         if patch[p] > 0:
-            shares[p, patch[p] - 1] = totals[p]
+            deblended[p, patch[p] - 1] = totals[p]
             continue
         _nearest(along, rows[p], columns[p], distance)
         best = np.inf
@@ -127,11 +127,11 @@ def share_light(
             for b in range(a + 1, n_colors):
                 if distance[a] + distance[b] >= best:
                     continue
-                flux_a, flux_b, squares = _two_shares(values[p], colors, products, a, b)
+                flux_a, flux_b, squares = _two_fluxes(values[p], colors, products, a, b)
                 cost = distance[a] + distance[b] + squares / scale
                 if flux_a > 0 and flux_b > 0 and cost < best:
                     best, best_a, best_b, share_a, share_b = cost, a, b, flux_a, flux_b
         if best_a >= 0:
-            shares[p, best_a] = share_a
+            deblended[p, best_a] = share_a
         if best_b >= 0:
-            shares[p, best_b] = share_b
+            deblended[p, best_b] = share_b

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.galaxies.kernels.colors import CORE, MAX_COLORS, N_BANDS, REACH, color_residual, find_colors
-from darkmatter_features.galaxies.kernels.deblending import share_light
-from darkmatter_features.galaxies.kernels.symmetry import complete_hidden
+from darkmatter_features.galaxies.kernels.deblending import deblend_flux
+from darkmatter_features.galaxies.kernels.symmetry import fill_by_symmetry
 from darkmatter_features.galaxies.kernels.watershed import smooth, split_saddles
 from darkmatter_features.numerics.jit import compiled
 
@@ -28,7 +28,7 @@ def gather_pixels(bands: Any, background: Any, places: Any, rows: Any, columns: 
 
 
 @compiled
-def piece_residuals(values: Any, totals: Any, starts: Any, residuals: Any) -> None:
+def segment_residuals(values: Any, totals: Any, starts: Any, residuals: Any) -> None:
     """Fill `residuals` with each piece's rms deviation from a single colour, in counts."""
     for k in range(residuals.size):
         own = slice(starts[k], starts[k + 1])
@@ -58,13 +58,13 @@ def _split_colors(values: Any, totals: Any, rows: Any, columns: Any, noise: Any,
     n_colors = find_colors(values, totals, grid, rows, columns, noise, separation, colors, patch)
     if n_colors < 2:
         return totals.reshape(-1, 1)
-    shares = np.zeros((totals.size, n_colors))
-    share_light(values, totals, grid.shape, rows, columns, noise, colors[:n_colors], patch, shares)
+    deblended = np.zeros((totals.size, n_colors))
+    deblend_flux(values, totals, grid.shape, rows, columns, noise, colors[:n_colors], patch, deblended)
     whole = np.empty(totals.size)
     for k in range(n_colors):
-        complete_hidden(grid, rows, columns, noise, shares[:, k].copy(), whole)
-        shares[:, k] = whole
-    return shares
+        fill_by_symmetry(grid, rows, columns, noise, deblended[:, k].copy(), whole)
+        deblended[:, k] = whole
+    return deblended
 
 
 @compiled
@@ -75,19 +75,19 @@ def _split_brightness(totals: Any, rows: Any, columns: Any, contrast: Any, depth
     patch = np.empty(totals.size, dtype=np.int64)
     smooth(totals, grid, rows, columns, smoothed)
     n_patches = split_saddles(smoothed, grid, rows, columns, contrast, depth, n_pixels, patch)
-    shares = np.zeros((totals.size, n_patches))
+    deblended = np.zeros((totals.size, n_patches))
     for p in range(totals.size):
-        shares[p, patch[p] - 1] = totals[p]
-    return shares
+        deblended[p, patch[p] - 1] = totals[p]
+    return deblended
 
 
 @compiled
-def split_pieces(
+def split_segments(
     values: Any,
     totals: Any,
     rows: Any,
     columns: Any,
-    piece_starts: Any,
+    segment_starts: Any,
     residuals: Any,
     n_columns: Any,
     by_color: Any,
@@ -110,25 +110,25 @@ def split_pieces(
     n_galaxies, end = 0, 0
     starts[0] = 0
     for k in range(residuals.size):
-        own = slice(piece_starts[k], piece_starts[k + 1])
-        light, piece = totals[own], rows[own] * n_columns + columns[own]
-        if by_color and residuals[k] * np.sqrt(piece.size) <= REACH * noise * np.sqrt(CORE):
-            shares = light.reshape(-1, 1)
+        own = slice(segment_starts[k], segment_starts[k + 1])
+        light, segment_pixels = totals[own], rows[own] * n_columns + columns[own]
+        if by_color and residuals[k] * np.sqrt(segment_pixels.size) <= REACH * noise * np.sqrt(CORE):
+            deblended = light.reshape(-1, 1)
         elif by_color:
-            shares = _split_colors(values[own], light, rows[own], columns[own], noise, separation)
+            deblended = _split_colors(values[own], light, rows[own], columns[own], noise, separation)
         else:
-            shares = _split_brightness(light, rows[own], columns[own], contrast, depth, n_pixels)
-        for galaxy in range(shares.shape[1]):
+            deblended = _split_brightness(light, rows[own], columns[own], contrast, depth, n_pixels)
+        for galaxy in range(deblended.shape[1]):
             start = end
-            for p in range(piece.size):
-                if shares[p, galaxy] > noise:
-                    pixels[end] = piece[p]
-                    flux[end] = shares[p, galaxy]
+            for p in range(segment_pixels.size):
+                if deblended[p, galaxy] > noise:
+                    pixels[end] = segment_pixels[p]
+                    flux[end] = deblended[p, galaxy]
                     end += 1
             if end - start < n_pixels:
                 end = start
                 continue
-            blended[n_galaxies] = shares.shape[1] > 1
+            blended[n_galaxies] = deblended.shape[1] > 1
             n_galaxies += 1
             starts[n_galaxies] = end
     return n_galaxies

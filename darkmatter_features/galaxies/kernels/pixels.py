@@ -6,12 +6,12 @@ from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def lit_pixels(
-    pixels: Any, words: Any, dark: Any, levels: Any, n_columns: Any, image: Any, lit: Any, light: Any
+def foreground_pixels(
+    pixels: Any, words: Any, dark: Any, levels: Any, n_columns: Any, image: Any, foreground: Any, light: Any
 ) -> Any:
     """Find the pixels (m, n_bands) brighter than the background `levels` in some band; return how many there are.
 
-    Fill `lit` with their places in the flat `image`, which has a margin of one pixel all around, and `light`, like the
+    Fill `foreground` with their places in the flat `image`, which has a margin of one pixel all around, and `light`, like the
     image there, with the largest band over its level. `words` holds the pixels as whole numbers of 64 bits, those of
     eight pixels a row; `dark` is the row of a background without light. `dark` and `levels` are tuples, so that loops
     over them unroll.
@@ -27,7 +27,7 @@ def lit_pixels(
             for band in range(len(levels)):
                 largest = max(largest, pixels[p, band] - levels[band])
             image[p + margin] = largest
-            lit[n] = p + margin
+            foreground[n] = p + margin
             light[n] = largest
             n += largest > 0
     return n

@@ -12,16 +12,18 @@ from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def connected_pieces(image: Any, width: Any, lit: Any, threshold: Any, n_pixels: Any, places: Any, starts: Any) -> Any:
+def connected_segments(
+    image: Any, width: Any, foreground: Any, threshold: Any, n_pixels: Any, places: Any, starts: Any
+) -> Any:
     """Find the 8-connected pieces of at least `n_pixels` pixels above `threshold`; return how many.
 
-    Piece k owns the places ``places[starts[k]:starts[k + 1]]``. `lit` lists, in ascending order, the places where
+    Piece k owns the places ``places[starts[k]:starts[k + 1]]``. `foreground` lists, in ascending order, the places where
     pixels may be above the threshold; pieces are in the order of their first pixel. Those of pieces too small to keep
     are put to 0 as well.
     """
-    n_pieces, end = 0, 0
+    n_segments, end = 0, 0
     starts[0] = 0
-    for first in lit:
+    for first in foreground:
         if image[first] > threshold:
             start, head = end, end
             image[first] = 0
@@ -31,11 +33,11 @@ def connected_pieces(image: Any, width: Any, lit: Any, threshold: Any, n_pixels:
                 end = _list_neighbours(image, width, threshold, places[head], places, end)
                 head += 1
             if end - start >= n_pixels:
-                n_pieces += 1
-                starts[n_pieces] = end
+                n_segments += 1
+                starts[n_segments] = end
             else:
                 end = start
-    return n_pieces
+    return n_segments
 
 
 @compiled
@@ -52,13 +54,13 @@ def _list_neighbours(image: Any, width: Any, threshold: Any, place: Any, places:
 
 
 @compiled
-def grow_pieces(
-    image: Any, width: Any, threshold: Any, n_rings: Any, places: Any, starts: Any, grown: Any, grown_starts: Any
+def dilate_segments(
+    image: Any, width: Any, threshold: Any, n_rings: Any, places: Any, starts: Any, dilated: Any, dilated_starts: Any
 ) -> None:
     """Let every piece take in the pixels above a lower `threshold` within `n_rings` steps of it, nearest piece first.
 
-    `image`, `places` and `starts` are as :func:`connected_pieces` left them; there must be room for more places behind
-    them. Piece k then owns ``grown[grown_starts[k]:grown_starts[k + 1]]``, its own pixels first.
+    `image`, `places` and `starts` are as :func:`connected_segments` left them; there must be room for more places behind
+    them. Piece k then owns ``dilated[dilated_starts[k]:dilated_starts[k + 1]]``, its own pixels first.
     """
     owners = np.empty(places.size, dtype=np.int32)
     for k in range(starts.size - 1):
@@ -71,11 +73,11 @@ def grow_pieces(
             end = _list_neighbours(image, width, threshold, places[p], places, end)
             owners[start:end] = owners[p]
         first = last
-    grown_starts[:] = 0
+    dilated_starts[:] = 0
     for p in range(end):
-        grown_starts[owners[p] + 1] += 1
-    grown_starts[:] = np.cumsum(grown_starts)
-    at = grown_starts[:-1].copy()
+        dilated_starts[owners[p] + 1] += 1
+    dilated_starts[:] = np.cumsum(dilated_starts)
+    at = dilated_starts[:-1].copy()
     for p in range(end):
-        grown[at[owners[p]]] = places[p]
+        dilated[at[owners[p]]] = places[p]
         at[owners[p]] += 1

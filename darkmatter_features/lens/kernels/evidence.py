@@ -13,7 +13,7 @@ WEAK = 0.06
 
 
 @compiled
-def log_density(table: Any, kind: Any, e1: Any, e2: Any) -> Any:
+def log_density(table: Any, shape_bin: Any, e1: Any, e2: Any) -> Any:
     """Return log p0(e) by bilinear interpolation in `table` (n_kinds, n, n), whose nodes span [-1, 1] in e1 and e2."""
     n = table.shape[1]
     u = min(max((e1 + 1.0) * 0.5 * (n - 1), 0.0), n - 1.000001)
@@ -21,30 +21,30 @@ def log_density(table: Any, kind: Any, e1: Any, e2: Any) -> Any:
     i, j = int(u), int(v)
     u -= i
     v -= j
-    low = table[kind, i, j] * (1.0 - u) + table[kind, i + 1, j] * u
-    high = table[kind, i, j + 1] * (1.0 - u) + table[kind, i + 1, j + 1] * u
+    low = table[shape_bin, i, j] * (1.0 - u) + table[shape_bin, i + 1, j] * u
+    high = table[shape_bin, i, j + 1] * (1.0 - u) + table[shape_bin, i + 1, j + 1] * u
     return low * (1.0 - v) + high * v
 
 
 @compiled
-def sheared_density(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
+def sheared_density(table: Any, shape_bin: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
     """Return log of p0(e_s) |de_s/de|^2, with e_s = (e - g) / (1 - g* e) the ellipticity before the shear."""
     a, b = e1 - g1, e2 - g2
     c, d = 1.0 - g1 * e1 - g2 * e2, g2 * e1 - g1 * e2
     inverse = 1.0 / (c * c + d * d)
     s1, s2 = (a * c + b * d) * inverse, (b * c - a * d) * inverse
     jacobian = (1.0 - g1 * g1 - g2 * g2) * inverse
-    return log_density(table, kind, s1, s2) + 2.0 * np.log(jacobian)
+    return log_density(table, shape_bin, s1, s2) + 2.0 * np.log(jacobian)
 
 
 @compiled
-def log_ratio(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
+def log_ratio(table: Any, shape_bin: Any, e1: Any, e2: Any, g1: Any, g2: Any) -> Any:
     """Return log of p0(e_s) |de_s/de|^2 / p0(e)."""
-    return sheared_density(table, kind, e1, e2, g1, g2) - log_density(table, kind, e1, e2)
+    return sheared_density(table, shape_bin, e1, e2, g1, g2) - log_density(table, shape_bin, e1, e2)
 
 
 @compiled
-def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
+def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
     """Fill `ratios` (n, n_angles + 1, n_shears): each galaxy's log ratio for `shears`, ascending, in all directions.
 
     `table` holds log [p0(e) (1 - |e|^2)^2], the density by the area of the disc that no shear changes: with it the
@@ -60,10 +60,10 @@ def tabulate(table: Any, kind: Any, e1: Any, e2: Any, response: Any, shears: Any
     ahead, behind = np.empty_like(before), np.empty_like(before)
     _off_the_chord(shears, ahead, behind)
     for k in range(e1.size):
-        own, density = ratios[k], table[kind[k]]
-        _in_all_directions(exact, response[kind[k]], directions, g)
+        own, density = ratios[k], table[shape_bin[k]]
+        _in_all_directions(exact, response[shape_bin[k]], directions, g)
         _unsheared_log_densities(density, e1[k], e2[k], g, corner, rest, values)
-        unlensed = log_density(table, kind[k], e1[k], e2[k])
+        unlensed = log_density(table, shape_bin[k], e1[k], e2[k])
         for j in range(n_angles):
             first = j * exact.size
             half, full = values[first] - unlensed, values[first + 1] - unlensed
@@ -201,9 +201,9 @@ def lens_likelihood(
 
 @compiled
 def count_likelihood(
-    x: Any, y: Any, kind: Any, log_counts: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+    x: Any, y: Any, shape_bin: Any, log_counts: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
-    """Fill `likelihood` (m,) with sum(log n(r_i)) about each centre, n of a galaxy's `kind` with nodes `step` apart.
+    """Fill `likelihood` (m,) with sum(log n(r_i)) about each centre, n of a galaxy's `shape_bin` with nodes `step` apart.
 
     The nearest node counts, beyond the end the last one.
     """
@@ -211,7 +211,7 @@ def count_likelihood(
     place = np.empty(rows.size, dtype=np.uint32)
     likelihood[:] = 0.0
     for k in range(x.size):
-        own = log_counts[kind[k]]
+        own = log_counts[shape_bin[k]]
         for m in range(rows.size):
             dx, dy = x[k] - columns[m], y[k] - rows[m]
             place[m] = np.int32(min(np.sqrt(dx * dx + dy * dy) / step + 0.5, last))
@@ -244,7 +244,7 @@ def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
 
 
 @compiled
-def log_ratios(table: Any, kind: Any, e1: Any, e2: Any, g1: Any, g2: Any, ratios: Any) -> None:
+def log_ratios(table: Any, shape_bin: Any, e1: Any, e2: Any, g1: Any, g2: Any, ratios: Any) -> None:
     """Fill `ratios` (n,) with the log ratio of each galaxy, each with a shear of its own."""
     for k in range(e1.size):
-        ratios[k] = log_ratio(table, kind[k], e1[k], e2[k], g1[k], g2[k])
+        ratios[k] = log_ratio(table, shape_bin[k], e1[k], e2[k], g1[k], g2[k])

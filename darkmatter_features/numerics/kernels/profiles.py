@@ -59,7 +59,7 @@ def profile_sums(
 
 
 @compiled
-def mean_odds(first: Any, second: Any, amplitudes: Any, odds: Any) -> None:
+def mean_likelihood_ratio(first: Any, second: Any, amplitudes: Any, odds: Any) -> None:
     """Fill `odds` (n_centres, m) with the log of the mean of ``exp(A first - A^2 second / 2)``.
 
     The mean is over profiles and their `amplitudes` A (n_profiles, n_amplitudes).

@@ -47,7 +47,7 @@ def test_measuring_a_mirrored_picture_gives_the_mirrored_input(sky, mirrors):
     found = turned(Batch.of([FieldInput.of(sky, measure(sky), TEMPLATE)]), **mirrors)
     assert len(found.x) == len(wanted.x)
     a, b = in_order(found), in_order(wanted)
-    for name in ("x", "y", "e", "lean", "scalars"):
+    for name in ("x", "y", "e", "mean_e", "scalars"):
         values = [getattr(batch, name).numpy()[..., order] for batch, order in ((found, a), (wanted, b))]
         assert values[0] == pytest.approx(values[1], abs=2e-3), name
     difference = found.cut_outs.numpy()[a].astype(float) - wanted.cut_outs.numpy()[b]
@@ -69,7 +69,7 @@ def test_a_quarter_turn_turns_e_by_a_half_turn_of_its_phase():
     batch = Batch.of([random_input(np.random.default_rng(2))])
     quarter = turned(batch, swap=True, flip_x=True)
     assert torch.equal(quarter.e, -batch.e)
-    assert torch.equal(quarter.lean, -batch.lean)
+    assert torch.equal(quarter.mean_e, -batch.mean_e)
 
 
 def test_tangential_shear_about_the_lens_stays_what_it_is_in_every_mirror():

@@ -9,17 +9,17 @@ torch = pytest.importorskip("torch")
 
 from classify.cnn.batch import Batch  # noqa: E402
 from classify.cnn.grad_cam import _of_network, grad_cam  # noqa: E402
-from classify.cnn.judge import SecondLook  # noqa: E402
+from classify.cnn.judge import CnnStage  # noqa: E402
 from classify.cnn.network import LensNet  # noqa: E402
 from classify.cnn.stacking import Stacker  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
 
 
-def look(seed: int = 0) -> SecondLook:
+def look(seed: int = 0) -> CnnStage:
     torch.manual_seed(seed)
     network = LensNet(SMALL)
     torch.nn.init.normal_(network.added.weight)
-    return SecondLook(1.0, Stacker(), SMALL, (to_bytes(network),), {})
+    return CnnStage(1.0, Stacker(), SMALL, (to_bytes(network),), {})
 
 
 def test_grad_cam_is_what_the_network_adds_up_to_a_factor():
@@ -35,7 +35,7 @@ def test_grad_cam_is_what_the_network_adds_up_to_a_factor():
 
 
 def test_a_network_that_adds_nothing_looks_nowhere():
-    nothing = SecondLook(1.0, Stacker(), SMALL, (to_bytes(LensNet(SMALL)),), {})
+    nothing = CnnStage(1.0, Stacker(), SMALL, (to_bytes(LensNet(SMALL)),), {})
     assert grad_cam(nothing, random_input(np.random.default_rng(2))).max() == 0.0
 
 
@@ -47,7 +47,7 @@ def test_a_network_of_tangential_shear_looks_at_the_lens():
     last.bias.data = torch.tensor([0.0, 0.0, 1.0, 0.0])
     network.added.weight.data[0, SMALL.channels] = 1.0
     sky, row, column = sheared_input(np.random.default_rng(3), 1, g=0.4)
-    found = grad_cam(SecondLook(1.0, Stacker(), SMALL, (to_bytes(network),), {}), sky)
+    found = grad_cam(CnnStage(1.0, Stacker(), SMALL, (to_bytes(network),), {}), sky)
     at = np.unravel_index(np.argmax(found), found.shape)
     assert np.hypot(at[0] + 0.5 - (row + 0.5) / 16, at[1] + 0.5 - (column + 0.5) / 16) < 1.5
 

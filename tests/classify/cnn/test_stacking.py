@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from classify.cnn.stacking import Gain, Stacker, cross_fitted, hard_limit
+from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 
 
 def drawn(n: int, *, knows: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -17,7 +17,7 @@ def drawn(n: int, *, knows: float, seed: int = 1) -> tuple[np.ndarray, np.ndarra
 
 def test_the_share_that_is_hard_is_the_one_asked_for():
     log_odds = np.random.default_rng(0).normal(0, 4, 1000)
-    assert np.sum(np.abs(log_odds) <= hard_limit(log_odds, 0.1)) == 100
+    assert np.sum(np.abs(log_odds) <= uncertainty_limit(log_odds, 0.1)) == 100
 
 
 def test_the_stacker_finds_the_weights_of_two_answers_that_add_up():

@@ -1,4 +1,4 @@
-"""The second look as a whole: trained with the model, kept in its bundle, used in verdicts, left out where due."""
+"""The CNN stage as a whole: trained with the model, kept in its bundle, used in verdicts, left out where due."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 import classify.cnn
 from classify.cli import main
 from classify.cnn import stage
-from classify.cnn.judge import SecondLook
+from classify.cnn.judge import CnnStage
 from classify.cnn.stacking import Gain, Stacker
 from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
@@ -31,7 +31,7 @@ from tests.support.cnn_skies import SMALL, random_input, write_lensed
 from tests.support.synthetic import feature_rows
 
 QUICK = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
-CONFIG = replace(SMALL, hard_share=0.5)
+CONFIG = replace(SMALL, uncertain_fraction=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(root: Path) -> Path:
-    """Trained with the second look, whether it helps or not."""
+    """Trained with the CNN stage, whether it helps or not."""
     pytest.importorskip("torch")
     train(root / "features", root / "run", config=QUICK, cnn="on", cnn_config=CONFIG, n_jobs=1)
     return root / "run"
@@ -55,35 +55,35 @@ def run(root: Path) -> Path:
 def model(run: Path) -> LensModel:
     """One that finds every sky hard."""
     loaded = LensModel.load(run)
-    assert loaded.second_look is not None
-    return replace(loaded, second_look=replace(loaded.second_look, limit=99.0, stacker=Stacker(0.3, 0.5, 0.5)))
+    assert loaded.cnn_stage is not None
+    return replace(loaded, cnn_stage=replace(loaded.cnn_stage, limit=99.0, stacker=Stacker(0.3, 0.5, 0.5)))
 
 
 def test_the_run_holds_the_history_and_the_bundle_the_weights(run):
     with (run / "cnn" / "history.csv").open() as file:
         assert [line["epoch"] for line in csv.DictReader(file)] == ["1", "2"]
-    told = json.loads((run / "model" / "model.json").read_text())["second_look"]
+    told = json.loads((run / "model" / "model.json").read_text())["cnn_stage"]
     assert set(told["members"]) == {"cnn-0.safetensors", "cnn-1.safetensors"}
     assert not [path for path in run.rglob("*") if path.suffix in (".pt", ".pth", ".pkl", ".bin")]
 
 
 def test_the_hard_share_of_the_training_skies_is_hard(run):
     """Half of 24, out of fold, and those that are as unsure as the last of them."""
-    look = LensModel.load(run).second_look
+    look = LensModel.load(run).cnn_stage
     assert 12 <= look.record["n"] < 24
 
 
 def test_what_is_saved_is_what_is_loaded(run, tmp_path):
     model = LensModel.load(run)
     model.save(tmp_path)
-    assert LensModel.load(tmp_path).second_look == model.second_look
+    assert LensModel.load(tmp_path).cnn_stage == model.cnn_stage
 
 
 def test_hard_skies_are_decided_by_the_network_and_the_others_are_left(model):
     rng = np.random.default_rng(5)
     rows, names = feature_rows(np.arange(20) % 2, rng), [str(i) for i in range(20)]
     doubt = np.abs(model.log_odds(rows))
-    some = replace(model, second_look=replace(model.second_look, limit=float(np.median(doubt))))
+    some = replace(model, cnn_stage=replace(model.cnn_stage, limit=float(np.median(doubt))))
     looked_at = []
 
     def look(chosen):
@@ -96,7 +96,7 @@ def test_hard_skies_are_decided_by_the_network_and_the_others_are_left(model):
         assert before.decided_by == "lightgbm"
         assert (after == before) is (i not in looked_at)
         if i in looked_at:
-            (network,) = some.second_look.network_log_odds(look([i]))
+            (network,) = some.cnn_stage.network_log_odds(look([i]))
             assert after.decided_by == "cnn"
             trees = logit(before.probability)
             assert logit(after.probability) == pytest.approx(
@@ -125,7 +125,7 @@ def test_explanations_sum_to_the_log_odds_after_the_second_look(model, root, tmp
     model.save(tmp_path)
     done = predict(tmp_path, [root / "data" / "validation"], explain=True, n_jobs=1)
     assert set(done.table["decided_by"]) == {"cnn"}
-    assert done.explained["second_look"].abs().max() > 0.1
+    assert done.explained["cnn_stage"].abs().max() > 0.1
     sums = done.explained.drop(columns="image").sum(axis=1)
     assert sums.to_numpy() == pytest.approx(logit(done.table["probability"].to_numpy()))
 
@@ -133,12 +133,12 @@ def test_explanations_sum_to_the_log_odds_after_the_second_look(model, root, tmp
 def test_a_run_explains_its_verdicts_after_the_second_look(root, tmp_path, monkeypatch):
     """Where all skies are hard, and the networks have a say."""
     pytest.importorskip("torch")
-    monkeypatch.setattr(stage, "hard_limit", lambda *_: 99.0)
+    monkeypatch.setattr(stage, "uncertainty_limit", lambda *_: 99.0)
     monkeypatch.setattr(Stacker, "fit", lambda *_: Stacker(0.3, 0.5, 0.5))
     train(root / "features", tmp_path, config=QUICK, cnn="on", cnn_config=CONFIG, n_jobs=1)
     told = pd.read_csv(tmp_path / "validation-predictions.csv")["probability"]
     explained = pd.read_csv(tmp_path / "validation-contributions.csv").drop(columns="image")
-    assert explained["second_look"].abs().max() > 0.1
+    assert explained["cnn_stage"].abs().max() > 0.1
     sums = explained.sum(axis=1).to_numpy()
     assert expit(sums) == pytest.approx(told.to_numpy(), rel=5e-5, abs=1e-6)  # both are written rounded
 
@@ -158,11 +158,11 @@ def test_training_again_gives_the_same_bytes(run, root, tmp_path):
 def test_a_model_without_the_second_look_has_the_bytes_it_always_had(run, root, tmp_path):
     """Leaving it out, or training with `--cnn off`, leaves no trace of it."""
     train(root / "features", tmp_path / "off", config=QUICK)
-    LensModel.load(run).without_second_look().save(tmp_path / "without")
+    LensModel.load(run).without_cnn_stage().save(tmp_path / "without")
     folders = [tmp_path / name / "model" for name in ("off", "without")]
     contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
     assert contents[0] == contents[1]
-    assert b"second_look" not in contents[0]["model.json"]
+    assert b"cnn_stage" not in contents[0]["model.json"]
     assert not (tmp_path / "off" / "cnn").exists()
 
 
@@ -190,9 +190,9 @@ def test_a_training_that_is_stopped_leaves_the_run_as_it_was_and_is_gone_on_with
         again("run", stop, False)
     now = {path: path.read_bytes() for path in before if "tensorboard" not in path.parts}
     assert now.items() <= before.items()
-    look = again("run", lambda line: epochs.append(line.epoch), True).model.second_look
+    look = again("run", lambda line: epochs.append(line.epoch), True).model.cnn_stage
     assert epochs == [1, 2]
-    assert look == again("whole", None, False).model.second_look
+    assert look == again("whole", None, False).model.cnn_stage
     assert not (tmp_path / "run" / ".unfinished").exists()
 
 
@@ -211,7 +211,7 @@ def test_auto_leaves_out_what_does_not_help_and_says_so(root, tmp_path, monkeypa
     pytest.importorskip("torch")
     monkeypatch.setattr(Gain, "helps", False)
     trained = train(root / "features", tmp_path, config=QUICK, cnn="auto", cnn_config=CONFIG, n_jobs=1)
-    assert trained.model.second_look is None
+    assert trained.model.cnn_stage is None
     assert any(note.startswith("cnn left out, it does not surely help: log loss of") for note in trained.notes)
 
 
@@ -219,7 +219,7 @@ def test_auto_keeps_what_helps(root, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr(Gain, "helps", True)
     trained = train(root / "features", tmp_path, config=QUICK, cnn="auto", cnn_config=CONFIG, n_jobs=1)
-    assert isinstance(trained.model.second_look, SecondLook)
+    assert isinstance(trained.model.cnn_stage, CnnStage)
 
 
 def test_going_on_with_networks_that_are_off_is_refused_and_harms_nothing(run, root, tmp_path):
@@ -239,7 +239,7 @@ def test_without_torch_on_names_the_command_that_installs_it_before_any_work(roo
 def test_without_torch_auto_goes_on_and_says_so(root, tmp_path, monkeypatch):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
     trained = train(root / "features", tmp_path, config=QUICK, cnn="auto")
-    assert trained.model.second_look is None
+    assert trained.model.cnn_stage is None
     assert any("cnn left out: torch" in note and "pip install" in note for note in trained.notes)
 
 
@@ -299,7 +299,7 @@ def test_a_second_look_that_does_not_fit_is_refused(run, tmp_path, changes):
     shutil.copytree(run, tmp_path / "run")
     path = tmp_path / "run" / "model" / "model.json"
     told = json.loads(path.read_text())
-    told["second_look"] |= changes
+    told["cnn_stage"] |= changes
     path.write_text(json.dumps(told))
     with pytest.raises(ModelError, match="damaged"):
         LensModel.load(tmp_path / "run")
@@ -313,14 +313,14 @@ def test_the_command_prints_each_pass_and_what_came_of_it(root, tmp_path, capsys
     lines = said.splitlines()
     (head,) = (i for i, line in enumerate(lines) if line.startswith("epoch"))
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["1", "2"]
-    assert "hard skies, out of fold" in lines[-1]
+    assert "uncertain skies, out of fold" in lines[-1]
 
 
 def test_a_sky_that_is_not_hard_is_drawn_without_a_second_look(root: Path, run: Path) -> None:
-    """Of one sky the second look gets one input or none: a run that finds no sky hard asks for none."""
+    """Of one sky the CNN stage gets one input or none: a run that finds no sky hard asks for none."""
     loaded = LensModel.load(run)
-    assert loaded.second_look is not None
-    easy = replace(loaded, second_look=replace(loaded.second_look, limit=-1.0))
+    assert loaded.cnn_stage is not None
+    easy = replace(loaded, cnn_stage=replace(loaded.cnn_stage, limit=-1.0))
     sky = read_sky(sorted((root / "data" / "validation").iterdir())[0])
 
     def look(chosen: list[int]) -> list[object]:
@@ -355,7 +355,7 @@ def test_without_torch_a_second_look_is_refused_before_any_sky_is_measured(comma
     assert main(judging[command]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "install it: pip install 'darkmatter[cnn]', or leave the second look out by --cnn off" in told
+    assert "install it: pip install 'darkmatter[cnn]', or leave the CNN stage out by --cnn off" in told
     assert not Path("predictions.csv").exists()
     assert not Path("maps").exists()
 
@@ -364,21 +364,21 @@ def test_without_torch_a_second_look_is_refused_before_any_sky_is_measured(comma
 def test_without_torch_skies_are_judged_by_the_trees_when_the_second_look_is_off(command, judging, monkeypatch, capsys):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
     assert main([*judging[command], "--cnn", "off"]) == 0
-    assert "no second look (--cnn off)" in capsys.readouterr().out
+    assert "no CNN stage (--cnn off)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", JUDGING)
 def test_a_command_that_judges_says_how_many_skies_had_a_second_look(command, judging, capsys):
     assert main(judging[command]) == 0
     n_hard = {"predict": "2 ", "evaluate": "12 ", "heatmap": ""}[command]
-    assert f"second look at {n_hard}hard skies" in capsys.readouterr().out
+    assert f"CNN stage at {n_hard}uncertain skies" in capsys.readouterr().out
 
 
 def test_verdicts_without_the_second_look_are_those_of_the_trees(judging, model):
     assert main([*judging["predict"], "--cnn", "off"]) == 0
     table = pd.read_csv("predictions.csv")
     assert set(table["decided_by"]) == {"lightgbm"}
-    alone = model.without_second_look()
+    alone = model.without_cnn_stage()
     told = [alone.predict(read_sky(path)).probability for path in table["image"]]
     assert table["probability"].to_numpy() == pytest.approx(told, abs=1e-6)
     assert main(judging["predict"]) == 0
@@ -387,13 +387,13 @@ def test_verdicts_without_the_second_look_are_those_of_the_trees(judging, model)
 
 @pytest.mark.parametrize("command", JUDGING)
 def test_a_second_look_that_is_wanted_and_not_there_is_refused(command, judging, model, capsys):
-    model.without_second_look().save("run")
+    model.without_cnn_stage().save("run")
     assert main([*judging[command], "--cnn", "on"]) == 2
     assert capsys.readouterr().err == (
-        "darkmatter: run has no second look; train one with `darkmatter train --cnn on`, or leave --cnn on out\n"
+        "darkmatter: run has no CNN stage; train one with `darkmatter train --cnn on`, or leave --cnn on out\n"
     )
     assert main(judging[command]) == 0
-    assert "no second look (the run has none)" in capsys.readouterr().out
+    assert "no CNN stage (the run has none)" in capsys.readouterr().out
 
 
 def test_the_template_of_a_run_is_drawn_without_torch(judging, monkeypatch):

@@ -28,7 +28,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.plots import heatmap as plots
 from darkmatter_features.simulation import simulate_dataset
-from tests.support.synthetic import draw_sky, split_rows, write_features, write_frame, write_pictures
+from tests.support.synthetic import draw_sky, split_rows, write_features, write_frame, write_images
 
 QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 
@@ -36,7 +36,7 @@ QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cli")
-    data = write_pictures(root / "data", n=6)
+    data = write_images(root / "data", n=6)
     features = write_features(root / "features", data, n_training=60, n_validation=6)
     train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
     return root
@@ -171,7 +171,7 @@ def test_heatmaps_are_drawn_beside_the_run_or_here(trained, here, capsys):
     stale = run / "heatmaps" / "wrong-of-an-earlier-run.png"
     stale.parent.mkdir()
     stale.touch()
-    argv = ["heatmap", "--run", str(run), "--worth-a-look", "3", "--jobs", "1"]
+    argv = ["heatmap", "--run", str(run), "--examples", "3", "--jobs", "1"]
     assert main([*argv, "--data", "nowhere"]) == 2
     assert stale.exists()
     assert main(argv) == 0
@@ -198,7 +198,7 @@ def test_heatmaps_tell_the_evidence_its_null_and_the_p_value_when_asked(trained,
 
     monkeypatch.setattr("classify.plots.heatmaps.heatmap", heatmap)
     draw_sky(here / "good.png", np.random.default_rng(0))
-    for flags in ([], ["--p-value", "--scrambles", "9"]):
+    for flags in ([], ["--p-value", "--randomizations", "9"]):
         assert main(["heatmap", "good.png", "--run", str(trained / "run"), "--jobs", "1", *flags]) == 0
     assert [told["p_value"] is None for told in drawn] == [True, False]
     assert drawn[1]["p_value"] * 10 == pytest.approx(round(drawn[1]["p_value"] * 10))
@@ -207,7 +207,9 @@ def test_heatmaps_tell_the_evidence_its_null_and_the_p_value_when_asked(trained,
     assert drawn[0]["verdict"] == model.predict(sky)
     catalog, template = measure(sky, model.config), model.template
     assert drawn[0]["evidence"].log_odds == lens_evidence(catalog, template).log_odds
-    assert drawn[0]["null"].log_odds_shear == lens_evidence(catalog, template, cross=True).log_odds_shear
+    assert (
+        drawn[0]["null"].log_bayes_factor_shear == lens_evidence(catalog, template, cross=True).log_bayes_factor_shear
+    )
     np.testing.assert_array_equal(drawn[0]["matched"], matched_filter(catalog, template, model.config))
 
 
@@ -237,7 +239,7 @@ def test_explained_predictions_say_where_each_verdict_comes_from(trained, here, 
 
 def test_heatmap_without_skies_names_the_remedy(here, capsys):
     assert main(["heatmap"]) == 2
-    assert "--worth-a-look" in capsys.readouterr().err
+    assert "--examples" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -248,8 +250,8 @@ def test_heatmap_without_skies_names_the_remedy(here, capsys):
         ["predict", "nowhere", "sky.png"],
         ["features", "nowhere"],
         ["features", "--config", "nowhere.toml"],
-        ["heatmap", "--worth-a-look", "3"],
-        ["heatmap", "--p-value", "--scrambles", "0", "sky.png"],
+        ["heatmap", "--examples", "3"],
+        ["heatmap", "--p-value", "--randomizations", "0", "sky.png"],
         ["simulate", "--training", "0", "--validation", "0"],
         ["train", "--n-folds", "1"],
     ],

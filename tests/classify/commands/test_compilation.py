@@ -18,7 +18,7 @@ from darkmatter_features import measure, read_sky
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.extract import extract_sky
 from darkmatter_features.location.batch import locate_catalogs
-from tests.support.synthetic import draw_sky, write_features, write_pictures
+from tests.support.synthetic import draw_sky, write_features, write_images
 
 LINE = "compiling the kernels (once, about"
 
@@ -27,14 +27,14 @@ LINE = "compiling the kernels (once, about"
 def place(tmp_path_factory):
     """A folder with all that the commands ask for; making it compiles the kernels if that was still to be done."""
     root = tmp_path_factory.mktemp("compiling")
-    data = write_pictures(root / "data", n=6)
+    data = write_images(root / "data", n=6)
     features = write_features(root / "features", data, n_training=60, n_validation=6)
     train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
     draw_sky(root / "sky.png", np.random.default_rng(0))
     galaxies = measure(read_sky(root / "sky.png"))
     pd.DataFrame({name: getattr(galaxies, name) for name in ("x", "y", "e1", "e2")}).to_csv(root / "shapes.csv")
     extract_sky(read_sky(root / "sky.png"))
-    locate_catalogs([root / "shapes.csv"], n_scrambles=0, n_jobs=1)
+    locate_catalogs([root / "shapes.csv"], n_randomizations=0, n_jobs=1)
     return root
 
 
@@ -43,7 +43,7 @@ COMMANDS = {
     "evaluate": ["run", "data"],
     "predict": ["run", "sky.png"],
     "heatmap": ["sky.png", "--run", "run"],
-    "locate": ["shapes.csv", "--scrambles", "0"],
+    "locate": ["shapes.csv", "--randomizations", "0"],
 }
 
 
@@ -78,7 +78,7 @@ def test_after_measuring_and_locating_nothing_is_left_to_compile(place):
 def test_a_search_that_maps_skies_again_says_so_and_one_that_does_not_is_silent(
     section, is_said, tmp_path, monkeypatch, capsys
 ):
-    data = write_pictures(tmp_path / "data", split="training", n=12)
+    data = write_images(tmp_path / "data", split="training", n=12)
     extract_dataset(data, tmp_path / "features", n_jobs=1)
     (tmp_path / "quick.toml").write_text("[train]\nn_folds = 2\nn_repeats = 1\nmax_rounds = 5\n")
     monkeypatch.setattr(compilation, "is_cached", lambda kernel: False)
@@ -91,7 +91,7 @@ def test_a_search_that_maps_skies_again_says_so_and_one_that_does_not_is_silent(
 
 def test_a_first_run_says_so_and_a_second_does_not(place, tmp_path):
     words = ["-c", "import sys; from classify.cli import main; sys.exit(main())", "locate", str(place / "shapes.csv")]
-    words += ["--scrambles", "0", "--jobs", "1", "--out", str(tmp_path / "places.csv")]
+    words += ["--randomizations", "0", "--jobs", "1", "--out", str(tmp_path / "places.csv")]
     root = str(Path(compilation.__file__).parents[2])
     cold = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": root}
     first, second = (

@@ -14,7 +14,7 @@ from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.table import read_table
-from tests.support.synthetic import write_features, write_pictures
+from tests.support.synthetic import write_features, write_images
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, com
         "[cnn]\nlearning_rate = 0", "[cnn]\nlearning_rate = 3", "[cnn]\nepochs = -1", "[cnn]\nbatch_size = 0",
         "[cnn]\nn_folds = 1", "[cnn]\nwidth = 0", "[cnn]\nreach = 1000", "[cnn]\nweight_decay = -0.1",
         "[train]\nlearning_rate = 0", "[train]\nnum_leaves = 1", "[train]\nn_folds = 1000000",
-        "[measure]\nblur = 1e9", "[measure]\ngrid_spacing = 0", "[measure]\nmin_galaxies = 10000000",
+        "[measure]\npsf_sigma = 1e9", "[measure]\ngrid_spacing = 0", "[measure]\nmin_galaxies = 10000000",
         f"[measure]\ngrid_spacing = 1{400 * '0'}",
     ],
 )  # fmt: skip
@@ -141,7 +141,7 @@ def test_every_number_is_bounded_on_both_sides(kind, declared):
 
 
 def test_one_file_serves_measuring_and_training(written, tmp_path):
-    data = write_pictures(write_pictures(tmp_path / "data", n=4), split="training", n=12)
+    data = write_images(write_images(tmp_path / "data", n=4), split="training", n=12)
     path = written(
         "[measure]\ngrid_spacing = 16\n[train]\nn_folds = 2\nn_repeats = 1\nmax_rounds = 5\nmin_data_in_leaf = 2\n"
     )

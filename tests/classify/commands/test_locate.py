@@ -8,7 +8,7 @@ from classify.cli import main
 from darkmatter_features.errors import TableError
 from darkmatter_features.location.batch import COLUMNS, ENDING, find_catalogs, locate_catalogs
 
-QUICK = ["--jobs", "1", "--scrambles", "9"]
+QUICK = ["--jobs", "1", "--randomizations", "9"]
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def test_a_row_a_catalogue_with_where_its_lens_is(here, capsys):
     assert table.columns.tolist() == [*COLUMNS, *ENDING]
     assert table["catalog"].tolist() == ["field1.csv", "field0.csv"]  # each once, as they were named
     assert (table["p_value"] == 0.1).all()
-    assert (table["odds_excess"] > 5).all()
-    assert pd.read_csv("locations.csv", dtype=str)["odds_excess"].str.fullmatch(r"\d+\.\d{4}").all()
+    assert (table["bayes_factor_excess"] > 5).all()
+    assert pd.read_csv("locations.csv", dtype=str)["bayes_factor_excess"].str.fullmatch(r"\d+\.\d{4}").all()
     assert (table["n"] == 80).all()
     assert (np.hypot(table["x"] - 1400, table["y"] - 2500) < 4 * table["position_error"]).all()
     told = capsys.readouterr().out.splitlines()
@@ -62,7 +62,7 @@ def test_a_bad_catalogue_costs_its_own_row(here, capsys):
         (["nothing.csv"], "nothing.csv does not exist"),
         (["*.fits"], "*.fits: no file matches"),
         (["good.csv", "--e1", "shape"], "no column shape for e1"),
-        (["good.csv", "--scrambles", "-1"], "scrambles must be 0 or more, got -1"),
+        (["good.csv", "--randomizations", "-1"], "randomizations must be 0 or more, got -1"),
     ],
 )
 def test_nothing_done_ends_with_2_and_one_line(here, capsys, words, said):
@@ -80,12 +80,12 @@ def test_columns_are_taken_by_their_names(here):
     table["e1"] = table["e2"] = 0.01
     table.to_csv("field.csv", index=False)
     names = {"e1": "good_e1", "e2": "good_e2", "weight": "W", "flip_e2": True}
-    found = locate_catalogs(["field.csv"], columns=names, n_scrambles=0).table
+    found = locate_catalogs(["field.csv"], columns=names, n_randomizations=0).table
     field(0).to_csv("plain.csv", index=False)
-    plain = locate_catalogs(["plain.csv"], n_scrambles=0).table
+    plain = locate_catalogs(["plain.csv"], n_randomizations=0).table
     pd.testing.assert_frame_equal(found.drop(columns="catalog"), plain.drop(columns="catalog"))
-    assert found[["p_value", "odds_excess"]].isna().all(axis=None)
-    assert (found.dtypes[["p_value", "odds_excess"]] == np.float64).all()
+    assert found[["p_value", "bayes_factor_excess"]].isna().all(axis=None)
+    assert (found.dtypes[["p_value", "bayes_factor_excess"]] == np.float64).all()
 
 
 def test_positions_on_the_sky_come_back_as_such(here):
@@ -94,7 +94,7 @@ def test_positions_on_the_sky_come_back_as_such(here):
     table["dec"] = 20.0 + (table["y"] - 2100) * side
     table.drop(columns=["x", "y"]).to_csv("sky.csv", index=False)
     field(1).to_csv("plain.csv", index=False)
-    located = locate_catalogs(["sky.csv", "plain.csv"], n_scrambles=0, n_jobs=1).table
+    located = locate_catalogs(["sky.csv", "plain.csv"], n_randomizations=0, n_jobs=1).table
     sky, plain = located.iloc[0], located.iloc[1]
     assert sky["dec"] == pytest.approx(20.0 + 400 * side, abs=3 * sky["position_error"] / 60)
     assert sky["ra"] == pytest.approx(150.0 + 700 * side / np.cos(np.deg2rad(20)), abs=3 * sky["position_error"] / 55)
@@ -105,7 +105,7 @@ def test_pixels_beside_ra_and_dec_tell_the_lens_in_both(here):
     table, side = field(0), 0.5 / 4200  # degrees
     table["ra"], table["dec"] = 150.0 - (table["x"] - 2100) * side, 0.3 + (table["y"] - 2100) * side
     table.to_csv("both.csv", index=False)
-    (row,) = locate_catalogs(["both.csv"], n_scrambles=0, n_jobs=1).table.to_dict("records")
+    (row,) = locate_catalogs(["both.csv"], n_randomizations=0, n_jobs=1).table.to_dict("records")
     assert row["x"] == pytest.approx(1400, abs=4 * row["position_error"])
     assert row["ra"] == pytest.approx(150.0 - (row["x"] - 2100) * side, abs=1e-5)
     assert row["dec"] == pytest.approx(0.3 + (row["y"] - 2100) * side, abs=1e-5)
@@ -115,7 +115,7 @@ def test_pictures_have_the_catalogues_names_numbered_where_two_are_alike(here):
     for name in ("a/field.csv", "b/field.csv", "c.d.csv"):
         (here / name).parent.mkdir(exist_ok=True)
         field(0).to_csv(name, index=False)
-    words = ["a/field.csv", "b/field.csv", "c.d.csv", "--pictures", "maps", "--jobs", "1", "--scrambles", "0"]
+    words = ["a/field.csv", "b/field.csv", "c.d.csv", "--pictures", "maps", "--jobs", "1", "--randomizations", "0"]
     assert main(["locate", *words]) == 0
     assert sorted(path.name for path in (here / "maps").iterdir()) == ["c.d.png", "field-2.png", "field.png"]
 
@@ -124,7 +124,7 @@ def test_a_biased_catalogue_is_pointed_out(here, capsys):
     table = field(0, theta_e=0.0)
     table["e1"] += 0.2
     table.to_csv("biased.csv", index=False)
-    words = ["locate", "biased.csv", "--jobs", "1", "--scrambles", "0"]
+    words = ["locate", "biased.csv", "--jobs", "1", "--randomizations", "0"]
     assert main(words) == 0
     assert "sigma from 0: --subtract-mean" in capsys.readouterr().out
     assert main([*words, "--subtract-mean"]) == 0
@@ -135,7 +135,7 @@ def test_the_table_is_the_same_at_any_number_of_jobs(here):
     for k in range(2):
         field(k, theta_e=8.0).to_csv(f"field{k}.csv", index=False)
     for jobs in (1, 2):
-        locate_catalogs(["field*.csv"], f"{jobs}.csv", n_scrambles=30, n_jobs=jobs)
+        locate_catalogs(["field*.csv"], f"{jobs}.csv", n_randomizations=30, n_jobs=jobs)
     assert (here / "1.csv").read_bytes() == (here / "2.csv").read_bytes()
 
 

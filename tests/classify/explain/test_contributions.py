@@ -52,7 +52,7 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     assert model.calibration.slope != pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
     table = explained_table([str(i) for i in range(40)], parts, verdicts_of(parts))
-    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "second_look"]
+    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage"]
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
 
 
@@ -101,7 +101,7 @@ def test_predictions_are_explained_on_disk(run, tmp_path):
 def test_no_sky_judged_leaves_no_row(run, tmp_path):
     done = predict(run, [tmp_path / "missing.png"], explain=True, n_jobs=1)
     assert len(done.explained) == 0
-    assert done.explained.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "second_look"]
+    assert done.explained.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage"]
 
 
 def test_words_name_the_largest_contributions_in_order():
@@ -120,7 +120,7 @@ def test_words_leave_out_what_adds_nothing_and_name_the_second_look():
     parts = Contributions(0.5, np.array([2.0, 0.0]), np.zeros((2, len(INPUT_NAMES))), np.zeros(2))
     again = verdicts_of(parts, change=np.array([-1.25, 0.0])).assign(decided_by=["cnn", "lightgbm"])
     table = explained_table(["a.png", "b.png"], parts, again)
-    assert in_words(table.iloc[0]) == "log evidence, before any tree +2.00; the second look −1.25"
+    assert in_words(table.iloc[0]) == "log evidence, before any tree +2.00; the CNN stage −1.25"
     assert in_words(table.iloc[1]) == "nothing speaks for a lens or against one"
     assert table.drop(columns="image").sum(axis=1).to_numpy() == pytest.approx([1.25, 0.5])
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 from classify.columns import FEATURE_NAMES, select_features
 from classify.config import TrainConfig
 from classify.explain.contributions import INPUT_NAMES, Contributions, contributions
-from classify.explain.dependence import N_SKIES, Dependence, most_telling, partial_dependence, some_skies
+from classify.explain.dependence import N_SKIES, Dependence, partial_dependence, some_skies, top_features
 from classify.model import LensModel
 from classify.plots.dependence import draw_dependence
 from classify.trees.boosting import boost
@@ -88,8 +88,8 @@ def test_the_most_telling_columns_come_first_and_the_start_counts_to_the_evidenc
     columns[:, INPUT_NAMES.index("border")] = (0.5, -0.5)
     columns[:, INPUT_NAMES.index("amplitude")] = (0.1, -0.1)
     parts = Contributions(9.0, np.array([0.3, -0.3]), columns, np.zeros(2))
-    assert most_telling(parts) == ["border", "evidence", "amplitude"]
-    assert most_telling(contributions(model, rows), n=1) == ["peak_snr"]
+    assert top_features(parts) == ["border", "evidence", "amplitude"]
+    assert top_features(contributions(model, rows), n=1) == ["peak_snr"]
 
 
 def test_skies_are_drawn_alike_each_time_and_kept_in_order():

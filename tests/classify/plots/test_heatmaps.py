@@ -1,4 +1,4 @@
-"""Which skies are worth a look, and how their pictures are named."""
+"""Which skies are selected as examples, and how their pictures are named."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classify.plots.heatmaps import named, worth_a_look
+from classify.plots.heatmaps import named, select_examples
 from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 
 
@@ -31,7 +31,7 @@ def write_skies(root: Path, n: int) -> None:
 
 def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
     run = write_run(tmp_path / "run", [0.1, 0.45, 0.99, 0.9, 0.02, 0.55, 0.97, 0.2], [1, 0, 1, 0, 0, 1, 1, 0])
-    drawn = worth_a_look(run, 6)
+    drawn = select_examples(run, 6)
     names = ["wrong-0", "wrong-3", "unsure-1", "unsure-5", "sure-2", "sure-6"]
     assert [each.name for each in drawn] == names
     assert drawn[0].sky == tmp_path / "skies" / "validation" / "0.png"
@@ -41,25 +41,25 @@ def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
 
 def test_an_unsure_mistake_is_drawn_once(tmp_path):
     run = write_run(tmp_path / "run", [0.49, 0.9, 0.6], [1, 1, 1])
-    assert [each.name for each in worth_a_look(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
+    assert [each.name for each in select_examples(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
 
 
 def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
     run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
     write_skies(tmp_path / "elsewhere", 4)
-    drawn = worth_a_look(run, 10, data=tmp_path / "elsewhere")
+    drawn = select_examples(run, 10, data=tmp_path / "elsewhere")
     assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
     assert drawn[0].sky == tmp_path / "elsewhere" / "validation" / "3.png"
 
 
 def test_fewer_than_no_skies_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="must be 0 or more, got -4"):
-        worth_a_look(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
+        select_examples(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
 
 
 def test_a_run_without_predictions_is_refused(tmp_path):
     with pytest.raises(ModelError, match="darkmatter train"):
-        worth_a_look(tmp_path, 3)
+        select_examples(tmp_path, 3)
 
 
 HEAD = "sky,label,probability,lens_row,lens_column"
@@ -83,7 +83,7 @@ def test_what_a_run_holds_that_cannot_be_used_is_refused_by_its_name(tmp_path, n
     run = write_run(tmp_path / "run", [0.9, 0.2], [1, 0])
     (run / name).write_text(text)
     with pytest.raises(ModelError, match=reason) as refused:
-        worth_a_look(run, 2)
+        select_examples(run, 2)
     assert str(refused.value).startswith(f"{run / name} cannot be used (")
     assert str(refused.value).endswith("; make a run with `darkmatter train`")
     assert "\n" not in str(refused.value)
@@ -92,16 +92,16 @@ def test_what_a_run_holds_that_cannot_be_used_is_refused_by_its_name(tmp_path, n
 def test_labels_and_lenses_may_be_unknown(tmp_path):
     run = write_run(tmp_path / "run", [0.9], [1])
     (run / "validation-predictions.csv").write_text(f"{HEAD}\nvalidation/0.png,,0.2,,\n")
-    (drawing,) = worth_a_look(run, 3)
+    (drawing,) = select_examples(run, 3)
     assert (drawing.name, drawing.lens) == ("unsure-0", None)
 
 
 def test_pictures_that_are_not_there_are_refused_and_a_single_one_that_is_missing_is_not(tmp_path):
     run = write_run(tmp_path / "run", [0.9, 0.2], [1, 0])
     with pytest.raises(DatasetError, match=r"0\.png: no picture of the run is there; say where .* by --data"):
-        worth_a_look(run, 2, data=tmp_path / "nowhere")
+        select_examples(run, 2, data=tmp_path / "nowhere")
     (tmp_path / "skies" / "validation" / "0.png").unlink()
-    assert len(worth_a_look(run, 2)) == 2
+    assert len(select_examples(run, 2)) == 2
 
 
 def test_heatmaps_of_skies_of_one_name_are_numbered():

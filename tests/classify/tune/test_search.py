@@ -25,7 +25,7 @@ from classify.tune.space import SPACES, Space, Span, boosting_scorer
 from classify.tune.study import Trial
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.features.batch import extract_dataset
-from tests.support.synthetic import split_rows, write_features, write_frame, write_pictures
+from tests.support.synthetic import split_rows, write_features, write_frame, write_images
 
 QUICK = Config(train=TrainConfig(n_folds=2, n_repeats=1, max_rounds=20, block=10))
 
@@ -236,7 +236,7 @@ def test_spans_are_of_settings_and_within_what_these_may_be(section):
 
 
 def test_settings_of_the_maps_are_searched_without_the_pictures(tmp_path):
-    data = write_pictures(write_pictures(tmp_path / "data", split="training", n=12), n=2)
+    data = write_images(write_images(tmp_path / "data", split="training", n=12), n=2)
     extract_dataset(data, tmp_path / "features", n_jobs=1)
     for path in (data / "training").iterdir():
         path.unlink()

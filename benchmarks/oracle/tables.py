@@ -1,4 +1,4 @@
-"""What the Bayes limit needs to know of the preset ``seed``, tabulated: shears, densities, ellipticities.
+"""What the oracle needs to know of the preset ``seed``, tabulated: shears, densities, ellipticities.
 
 Sources are drawn as a Poisson process of positions, luminosities, radii and shapes, and so are their images. An image
 depends on the radius of its source through the softened stretch next to the Einstein ring, hence classes of radius.
@@ -35,7 +35,7 @@ E_HALF = 220  # cells of that table from its middle to its edge
 
 
 @dataclass(frozen=True)
-class LimitModel:
+class OracleModel:
     """Everything that the likelihood needs, tabulated.
 
     Attributes
@@ -58,7 +58,9 @@ class LimitModel:
 
 
 @lru_cache(maxsize=4)
-def limit_model(*, n_strengths: int = N_STRENGTHS, smoothing: float = SMOOTHING, n_sizes: int = N_SIZES) -> LimitModel:
+def oracle_model(
+    *, n_strengths: int = N_STRENGTHS, smoothing: float = SMOOTHING, n_sizes: int = N_SIZES
+) -> OracleModel:
     """Tabulate the likelihood for the preset ``seed``."""
     levels = (np.arange(n_strengths) + 0.5) / n_strengths
     strengths = seed.STRENGTH[0] * (seed.STRENGTH[1] / seed.STRENGTH[0]) ** levels
@@ -66,7 +68,7 @@ def limit_model(*, n_strengths: int = N_STRENGTHS, smoothing: float = SMOOTHING,
     tables = [_lens_tables(halo(strength), radii, n_sizes) for strength in strengths]
     shear, number = (np.stack(column) for column in zip(*tables))
     change = np.stack([_change(radii, each.sum(axis=1)) for each in number])
-    return LimitModel(ellipticity_density(smoothing=smoothing), strengths, shear, number, change)
+    return OracleModel(ellipticity_density(smoothing=smoothing), strengths, shear, number, change)
 
 
 def halo(strength: float) -> CompensatedPowerLaw:
@@ -142,7 +144,7 @@ def smeared(sky: dict[str, Array], rng: np.random.Generator, *, smoothing: float
     return sky | {"e1": e1 * shrink, "e2": e2 * shrink}
 
 
-def thinned(model: LimitModel, share: float) -> LimitModel:
+def thinned(model: OracleModel, share: float) -> OracleModel:
     """Return the tables for catalogues of which each galaxy is kept with the same chance."""
     return replace(model, change=model.change * share)
 

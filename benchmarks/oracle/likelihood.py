@@ -1,4 +1,4 @@
-"""The Bayes limit: the exact evidence for a lens, from every galaxy that was drawn.
+"""The oracle: the exact evidence for a lens, from every galaxy that was drawn.
 
 What the simulation does is a Poisson process. Without a lens, galaxies above the luminosity limit lie evenly, with
 density D, and their ellipticities are distributed as ``p0(e)``, whatever their luminosity. Behind a lens, at distance r
@@ -22,7 +22,7 @@ import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oracle.limit_tables import E_HALF, E_STEP, RADIAL_STEP, LimitModel, limit_model, smeared
+from oracle.tables import E_HALF, E_STEP, RADIAL_STEP, OracleModel, oracle_model, smeared
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.special import logsumexp
 
@@ -48,7 +48,7 @@ class Posterior:
     log_odds : float
         Of a lens, at even prior odds.
     row, column : float, pixels
-        The likeliest place.
+        The best-fit position.
     mean_row, mean_column : float, pixels
         The mean place.
     """
@@ -60,16 +60,16 @@ class Posterior:
     mean_column: float
 
 
-def limit_of(
+def oracle_of(
     data: str | Path,
     split: str = "validation",
     *,
     use: str = "both",
-    model: LimitModel | None = None,
+    model: OracleModel | None = None,
     grid: int = GRID,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Find the Bayes limit of every sky of a simulated data set of the preset ``seed``.
+    """Find the oracle of every sky of a simulated data set of the preset ``seed``.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def limit_of(
         "training" or "validation".
     use : str
         "both", "shear" alone (given the positions), or "counts" alone (the positions).
-    model : LimitModel, optional
-        The tables, `limit_model()` where not given.
+    model : OracleModel, optional
+        The tables, `oracle_model()` where not given.
     grid : int
         Cells of the coarse grid along a side.
     n_jobs : int
@@ -91,7 +91,7 @@ def limit_of(
     pandas.DataFrame
         ``sky, label, log_odds, row, column, mean_row, mean_column, lens_row, lens_column``; positions in pixels.
     """
-    dataset, tables = Dataset.open(data), model or limit_model()
+    dataset, tables = Dataset.open(data), model or oracle_model()
     part = next(each for each in dataset.splits if each.name == split)
     truths = (read_galaxy_truth(dataset.root, file) for file in part.files)
     skies = (smeared(truth, np.random.default_rng(i)) for i, truth in enumerate(truths))
@@ -104,7 +104,7 @@ def limit_of(
 
 
 def posteriors(
-    skies: Iterable[dict[str, Array]], model: LimitModel, *, use: str = "both", grid: int = GRID, n_jobs: int = 1
+    skies: Iterable[dict[str, Array]], model: OracleModel, *, use: str = "both", grid: int = GRID, n_jobs: int = 1
 ) -> list[Posterior]:
     """Find the posterior of each catalogue ``x, y, e1, e2``."""
     task = joblib.delayed(posterior)
@@ -113,7 +113,7 @@ def posteriors(
 
 
 def posterior(
-    sky: dict[str, Array], model: LimitModel, *, use: str = "both", grid: int = GRID, levels: int = LEVELS
+    sky: dict[str, Array], model: OracleModel, *, use: str = "both", grid: int = GRID, levels: int = LEVELS
 ) -> Posterior:
     """Average the likelihood ratio over position and strength: all cells of a grid, then those that matter, halved."""
     parts: list[tuple[Array, Array, Array]] = []
@@ -132,7 +132,7 @@ def posterior(
     return _summary([np.concatenate(columns) for columns in zip(*parts)], parts[-1])
 
 
-def _weigh(sky: dict[str, Array], model: LimitModel, cells: NDArray[np.bool_], use: str) -> tuple[Array, Array, Array]:
+def _weigh(sky: dict[str, Array], model: OracleModel, cells: NDArray[np.bool_], use: str) -> tuple[Array, Array, Array]:
     """Middles of cells, and the logarithm of what each adds to the Bayes factor."""
     row, column = np.nonzero(cells)
     side = (seed.SIDE - 1.0) / len(cells)
@@ -151,7 +151,7 @@ def _summary(every: list[Array], finest: tuple[Array, Array, Array]) -> Posterio
 
 
 def log_likelihoods(
-    sky: dict[str, Array], model: LimitModel, x: Array, y: Array, *, use: str = "both"
+    sky: dict[str, Array], model: OracleModel, x: Array, y: Array, *, use: str = "both"
 ) -> NDArray[np.float64]:
     """Log likelihood ratio of a catalogue for lenses at x and y, (n_places, n_strengths)."""
     with_shear, with_counts = USES[use]

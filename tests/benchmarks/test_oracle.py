@@ -1,12 +1,12 @@
-"""The Bayes limit of the accuracy benchmark: its likelihood against plain sums, and its odds against chance."""
+"""The oracle of the accuracy benchmark: its likelihood against plain sums, and its odds against chance."""
 
 import math
 from functools import cache
 
 import numpy as np
 import pytest
-from oracle import limit
-from oracle import limit_tables as tables
+from oracle import likelihood as limit
+from oracle import tables
 
 from darkmatter_features.simulation import lensing, seed, simulate_dataset
 from darkmatter_features.simulation.population import lensed
@@ -14,7 +14,7 @@ from darkmatter_features.simulation.population import lensed
 
 @pytest.fixture(scope="module")
 def model():
-    return tables.limit_model(n_strengths=8)
+    return tables.oracle_model(n_strengths=8)
 
 
 def thin_catalogues(n, share, rng):
@@ -171,7 +171,7 @@ def test_planted_lens_is_found_in_its_place(model, rng):
 
 def test_limit_of_a_data_set_names_its_skies(tmp_path, model):
     simulate_dataset(tmp_path, n_training=0, n_validation=4, seed=3, n_jobs=1)
-    table = limit.limit_of(tmp_path, "validation", model=model, grid=16)
+    table = limit.oracle_of(tmp_path, "validation", model=model, grid=16)
     assert table["sky"].tolist() == [f"validation/validation-0000{i}.png" for i in range(4)]
     assert ((table["log_odds"] > 0) == (table["label"] == 1)).all()
     assert (table["lens_row"].notna() == (table["label"] == 1)).all()
