@@ -54,6 +54,7 @@ def evaluate(
     cnn: str = "auto",
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
 ) -> Evaluation:
     """Score a trained model on a split of a labelled data set.
 
@@ -71,6 +72,8 @@ def evaluate(
         Processes that measure skies; -1 for one a core.
     progress : callable, optional
         Called with the number of skies done and in all.
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def evaluate(
     dataset = Dataset.open(data)
     chosen = _labelled_split(dataset, split)
     measured = extract_rows(
-        chosen.files, template=model.template, config=model.config, n_jobs=n_jobs, progress=progress
+        chosen.files, template=model.template, config=model.config, n_jobs=n_jobs, progress=progress, debug=debug
     )
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
     if len(failures) == len(measured):

@@ -99,6 +99,7 @@ def predict(
     explain: bool = False,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
 ) -> Prediction:
     """Judge skies with a trained model.
 
@@ -118,6 +119,8 @@ def predict(
         Processes that measure skies; -1 for one a core.
     progress : callable, optional
         Called with the number of skies done and in all.
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def predict(
     """
     model = model_of(run, cnn=cnn)
     measured = extract_rows(
-        find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress
+        find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress, debug=debug
     )
     table = _table(model, measured, n_jobs=n_jobs)
     if out is not None:

@@ -23,3 +23,21 @@ class TableError(DarkmatterError):
 
 class ModelError(DarkmatterError):
     """A model bundle that is missing, damaged, or made for another configuration."""
+
+
+def failure_reason(error: Exception, *, debug: bool = False) -> str:
+    """Return the reason, in one line, that the row of a failed sky or catalogue holds.
+
+    Parameters
+    ----------
+    error : Exception
+        Error raised while the sky was processed. One that is no :class:`DarkmatterError` is unforeseen, and its type is
+        named.
+    debug : bool
+        Raise an unforeseen error, with its traceback, instead of returning its reason.
+    """
+    if isinstance(error, DarkmatterError):
+        return " ".join(str(error).split())
+    if debug:
+        raise error
+    return " ".join(f"unexpected {type(error).__name__}: {error}".split())

@@ -39,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Score the model."""
     check_file(args.json)
     progress = Progress("evaluate", notice=MEASURING.notice)
-    done = evaluate(args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress)
+    done = evaluate(
+        args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress, debug=args.debug
+    )
     decided_by = done.judged["decided_by"].tolist()
     look = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     say(f"{args.model} on the {args.split} split of {args.data}, {look}, with 95 % bounds:")

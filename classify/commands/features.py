@@ -26,6 +26,6 @@ def run(args: argparse.Namespace) -> int:
     config = Config() if args.config is None else Config.read(args.config)
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)
-    done = extract_dataset(args.data, args.out, config=config.measure, **workers, progress=progress)
+    done = extract_dataset(args.data, args.out, config=config.measure, **workers, progress=progress, debug=args.debug)
     say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return tell_failures(done.failures, done.n_skies)

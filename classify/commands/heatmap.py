@@ -69,7 +69,15 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     n_randomizations = args.randomizations if args.p_value else 0
     progress = Progress("heatmap", notice=MEASURING.notice)
-    failures = draw(drawings, out, model=model, n_randomizations=n_randomizations, n_jobs=args.jobs, progress=progress)
+    failures = draw(
+        drawings,
+        out,
+        model=model,
+        n_randomizations=n_randomizations,
+        n_jobs=args.jobs,
+        progress=progress,
+        debug=args.debug,
+    )
     n_done = len(drawings) - len(failures)
     say(f"{out}: {n_done} drawn, {len(failures)} failed; {_judged_by(model, args.cnn)}")
     return tell_failures(failures, n_done)

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         pictures=args.pictures,
         n_jobs=args.jobs,
         progress=progress,
+        debug=args.debug,
     )
     located = done.table[done.table["error"].isna()]
     for row in located.to_dict("records"):

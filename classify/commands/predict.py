@@ -44,7 +44,14 @@ def run(args: argparse.Namespace) -> int:
     check_file(args.out)
     progress = Progress("predict", notice=MEASURING.notice)
     done = predict(
-        args.model, args.skies, args.out, cnn=args.cnn, explain=args.explain, n_jobs=args.jobs, progress=progress
+        args.model,
+        args.skies,
+        args.out,
+        cnn=args.cnn,
+        explain=args.explain,
+        n_jobs=args.jobs,
+        progress=progress,
+        debug=args.debug,
     )
     n_done = len(done.table) - len(done.failures)
     if done.explained is not None:

@@ -12,8 +12,8 @@ import pandas as pd
 from classify.cnn.inputs import FieldInput
 from classify.model import LensModel, Verdict
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ConfigError, DatasetError, ModelError
-from darkmatter_features.features.extract import one_line, report
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError, failure_reason
+from darkmatter_features.features.extract import report
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.labels import stem_of
@@ -114,6 +114,7 @@ def draw(
     n_randomizations: int = 0,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """Draw heatmaps as PNG files.
 
@@ -131,13 +132,15 @@ def draw(
         Processes; -1 for one a core.
     progress : callable, optional
         Called with the number of skies done and in all.
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
     Returns
     -------
     tuple of (str, str)
         Skies that failed, and why.
     """
-    tasks = [(drawing, Path(out), model, n_randomizations) for drawing in drawings]
+    tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
     failures = []
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
     report(progress, 0, len(drawings))
@@ -200,11 +203,13 @@ def _drawing(kind: str, row: "pd.Series[float]", root: Path) -> Drawing:
     )
 
 
-def _draw_or_reason(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> str | None:
+def _draw_or_reason(
+    drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int, debug: bool
+) -> str | None:
     try:
         _draw(drawing, out, model, n_randomizations)
     except Exception as error:  # a sky that nobody foresaw costs its own picture only
-        return one_line(error)
+        return failure_reason(error, debug=debug)
     return None
 
 

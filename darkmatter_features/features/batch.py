@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DatasetError, TableError
+from darkmatter_features.errors import DatasetError, TableError, failure_reason
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
-from darkmatter_features.features.extract import Progress, chunks, one_line, report, row_of_catalog
+from darkmatter_features.features.extract import Progress, chunks, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, GalaxyCatalog, measure
 from darkmatter_features.io.dataset import Dataset, Split
@@ -47,6 +47,7 @@ def extract_dataset(
     n_jobs: int = -1,
     dask: str | None = None,
     progress: Progress | None = None,
+    debug: bool = False,
 ) -> Extraction:
     """Measure every sky of a data set, fit the template, and write the tables.
 
@@ -66,6 +67,8 @@ def extract_dataset(
         Address of a Dask scheduler whose workers, which must see the same files, do it instead.
     progress : callable, optional
         Called with (skies done, skies in all).
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def extract_dataset(
     if (done := _already_there(out, key)) is not None:
         return done
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
-    parts = _measured_parts(dataset.root, files, out / ".parts", config, workers, progress)
+    parts = _measured_parts(dataset.root, files, out / ".parts", config, workers, progress, debug)
     failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
     _write_failures(out / "failures.csv", failures)
     if len(failures) == len(files):
@@ -145,6 +148,7 @@ def _measured_parts(
     config: MeasureConfig,
     workers: Workers,
     progress: Progress | None,
+    debug: bool,
 ) -> list[Path]:
     """Measure chunk by chunk into tables of their own, but for those that an earlier run left."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,21 +156,21 @@ def _measured_parts(
     missing = [(chunk, part) for chunk, part in parts if not part.exists()]
     n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
     report(progress, n_done, len(files))
-    tasks = [(root, chunk, part, config) for chunk, part in missing]
+    tasks = [(root, chunk, part, config, debug) for chunk, part in missing]
     for n_measured in workers(_measure_part, tasks):
         n_done += n_measured
         report(progress, n_done, len(files))
     return [part for _, part in parts]
 
 
-def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig) -> int:
+def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
     catalogs, failures = {}, []
     for file in files:
         name = file.relative_to(root).as_posix()
         try:
             catalogs[name] = measure(read_sky(file), config)
         except Exception as error:
-            failures.append((name, one_line(error)))
+            failures.append((name, failure_reason(error, debug=debug)))
     write_table(part, _catalog_table(catalogs), kind="part", metadata={"failures": failures})
     return len(files)
 

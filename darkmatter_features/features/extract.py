@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DarkmatterError
+from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
@@ -77,6 +77,7 @@ def extract_rows(
     config: MeasureConfig | None = None,
     n_jobs: int = -1,
     progress: Progress | None = None,
+    debug: bool = False,
 ) -> list[SkyRow]:
     """Return a :class:`SkyRow` for each picture, in their order; a bad one costs its own row only.
 
@@ -90,27 +91,31 @@ def extract_rows(
         Worker processes; -1 for one a core.
     progress : callable, optional
         Called with (skies done, skies in all).
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
     """
     rows: list[SkyRow] = []
     report(progress, 0, len(paths))
-    tasks = [(chunk, template, config) for chunk in chunks(paths)]
+    tasks = [(chunk, template, config, debug) for chunk in chunks(paths)]
     for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows
 
 
-def _rows_of_chunk(paths: Sequence[Path], template: LensTemplate | None, config: MeasureConfig | None) -> list[SkyRow]:
-    return [_row_of_file(path, template, config) for path in paths]
+def _rows_of_chunk(
+    paths: Sequence[Path], template: LensTemplate | None, config: MeasureConfig | None, debug: bool
+) -> list[SkyRow]:
+    return [_row_of_file(path, template, config, debug) for path in paths]
 
 
-def _row_of_file(path: Path, template: LensTemplate | None, config: MeasureConfig | None) -> SkyRow:
+def _row_of_file(path: Path, template: LensTemplate | None, config: MeasureConfig | None, debug: bool) -> SkyRow:
     try:
         sky = read_sky(path)
         values = extract_sky(sky, template=template, config=config)
         return SkyRow(path, values, sky.shape, *_sky_coordinates(sky, *values[:2]))
     except Exception as error:
-        return SkyRow(path, None, error=one_line(error))
+        return SkyRow(path, None, error=failure_reason(error, debug=debug))
 
 
 def _sky_coordinates(sky: Sky, row: float, column: float) -> tuple[float, float]:
@@ -119,12 +124,6 @@ def _sky_coordinates(sky: Sky, row: float, column: float) -> tuple[float, float]
         return np.nan, np.nan
     ra, dec = sky.wcs.all_pix2world(column, row, 0)
     return float(ra), float(dec)
-
-
-def one_line(error: Exception) -> str:
-    """Return what an error says in one line; one that nobody foresaw is named by its type."""
-    text = str(error) if isinstance(error, DarkmatterError) else f"unexpected {type(error).__name__}: {error}"
-    return " ".join(text.split())
 
 
 def chunks(files: Sequence[Path]) -> Iterator[Sequence[Path]]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkmatter_features.errors import ConfigError, TableError
-from darkmatter_features.features.extract import one_line, report
+from darkmatter_features.errors import ConfigError, TableError, failure_reason
+from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.table import written_whole
@@ -57,6 +57,7 @@ def locate_catalogs(
     pictures: str | Path | None = None,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
 ) -> Locations:
     """Find the lens of each catalogue.
 
@@ -80,6 +81,8 @@ def locate_catalogs(
         Processes; -1 for one a core.
     progress : callable, optional
         Called with the number of catalogues done and in all.
+    debug : bool
+        Raise an unforeseen error of a catalogue instead of recording it as the reason of its failure.
 
     Returns
     -------
@@ -101,7 +104,9 @@ def locate_catalogs(
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations}
     drawings = [None] * len(paths) if pictures is None else _drawings(paths, Path(pictures))
-    tasks = [(path, dict(columns or {}), options, own, drawing) for path, own, drawing in zip(paths, seeds, drawings)]
+    tasks = [
+        (path, dict(columns or {}), options, own, drawing, debug) for path, own, drawing in zip(paths, seeds, drawings)
+    ]
     report(progress, 0, len(tasks))
     records = []
     for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
@@ -146,7 +151,12 @@ def _drawings(paths: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def _record_or_reason(
-    path: Path, columns: dict[str, Any], options: dict[str, Any], seed: np.random.SeedSequence, drawing: Path | None
+    path: Path,
+    columns: dict[str, Any],
+    options: dict[str, Any],
+    seed: np.random.SeedSequence,
+    drawing: Path | None,
+    debug: bool,
 ) -> dict[str, Any]:
     try:
         catalog = read_catalog(path, **columns)
@@ -155,7 +165,7 @@ def _record_or_reason(
             _draw(drawing, catalog, found)
         return _record(path, catalog, found)
     except Exception as error:  # a catalogue that nobody foresaw costs its own row only
-        return {"catalog": path.as_posix(), "error": one_line(error)}
+        return {"catalog": path.as_posix(), "error": failure_reason(error, debug=debug)}
 
 
 def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:

@@ -1,0 +1,34 @@
+"""Unforeseen errors: a sky's own row in a normal run, the traceback with --debug."""
+
+import pytest
+
+from classify.cli import main
+from darkmatter_features.features import batch, extract
+from tests.support.synthetic import write_images
+
+
+def broken(*args, **kwargs):
+    raise AttributeError("a slip of the programmer")
+
+
+@pytest.mark.parametrize("jobs", ["1"])
+def test_features_record_an_unforeseen_error_and_debug_raises_it(jobs, tmp_path, monkeypatch, capsys):
+    write_images(tmp_path / "data", n=4)
+    monkeypatch.setattr(batch, "measure", broken)
+    argv = ["features", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--jobs", jobs]
+    assert main(argv) == 2
+    assert "unexpected AttributeError: a slip of the programmer" in capsys.readouterr().err
+    assert main([*argv, "--debug"]) == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "in broken" in shown
+
+
+def test_rows_of_skies_raise_an_unforeseen_error_only_when_debugging(tmp_path, monkeypatch):
+    data = write_images(tmp_path / "data", n=1)
+    paths = sorted(data.rglob("*.png"))
+    monkeypatch.setattr(extract, "extract_sky", broken)
+    (row,) = extract.extract_rows(paths, n_jobs=1)
+    assert row.error == "unexpected AttributeError: a slip of the programmer"
+    with pytest.raises(AttributeError):
+        extract.extract_rows(paths, n_jobs=1, debug=True)
