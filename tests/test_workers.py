@@ -1,7 +1,6 @@
 """Tasks distributed over processes and over a Dask cluster."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,11 +28,12 @@ def test_processes_run_all_tasks_but_the_first_if_that_is_kept_here(n_jobs, firs
     assert [process == os.getpid() for process in processes] == [True] * n_here + [False] * (5 - n_here)
 
 
-def test_processes_start_when_the_first_task_is_done(tmp_path):
-    """The other tasks copy the file that the first one writes."""
-    (tmp_path / "source").write_text("code")
-    tasks = [(tmp_path / "source", tmp_path / "0"), *((tmp_path / "0", tmp_path / f"{k}") for k in range(1, 4))]
-    assert list(parallel(shutil.copyfile, tasks, n_jobs=2, first_here=True)) == [copy for _, copy in tasks]
+def test_no_process_gets_a_task_before_the_first_is_done():
+    drawn = []
+    results = parallel(pow, (drawn.append(task) or task for task in TASKS), n_jobs=2, first_here=True)
+    assert next(results) == 0
+    assert drawn == TASKS[:1]
+    assert list(results) == [k**3 for k in range(1, 7)]
 
 
 def test_relative_paths_start_from_the_working_folder_of_the_caller(tmp_path, monkeypatch):
