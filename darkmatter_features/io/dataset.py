@@ -68,7 +68,7 @@ class Split:
         return len(self.files)
 
     def lens_position(self, index: int, shape: tuple[int, int]) -> tuple[float, float]:
-        """Return a lens position in the pixels of an image.
+        """Return a lens position in the pixels of an image: row = (row_512 + 0.5) n_rows / 512 - 0.5.
 
         Parameters
         ----------
@@ -81,10 +81,6 @@ class Split:
         -------
         row, column : float, pixels
             Position, zero-based, with centres of pixels at integers; nan where unknown.
-
-        Notes
-        -----
-        Positions in files refer to a frame of 512 px: row = (row_512 + 0.5) n_rows / 512 - 0.5.
         """
         position = np.array([self.lens_rows[index], self.lens_columns[index]])
         row, column = (position + 0.5) * shape / LENS_FRAME - 0.5
@@ -280,11 +276,7 @@ def write_labels(
 
 
 def write_sky_truth(
-    root: str | Path,
-    files: Sequence[str | Path],
-    lens_rows: ArrayLike,
-    lens_columns: ArrayLike,
-    amplitudes: ArrayLike,
+    root: str | Path, files: Sequence[str | Path], lens_rows: ArrayLike, lens_columns: ArrayLike, amplitudes: ArrayLike
 ) -> None:
     """Write the true lens of every simulated sky to `truth/skies.csv`.
 
@@ -301,10 +293,6 @@ def write_sky_truth(
     """
     names = [Path(file).relative_to(root).as_posix() for file in files]
     lenses = zip(np.asarray(lens_rows), np.asarray(lens_columns), np.asarray(amplitudes), strict=True)
-    rows = ([name, *map(_number, lens)] for name, lens in zip(names, lenses, strict=True))
+    texts = (["" if np.isnan(value) else f"{value:.4f}" for value in lens] for lens in lenses)
+    rows = ([name, *text] for name, text in zip(names, texts, strict=True))
     write_records(Path(root) / "truth" / "skies.csv", ("file", "row", "column", "strength"), rows)
-
-
-def _number(value: float) -> str:
-    """Return a number with four decimals; an empty text for nan."""
-    return "" if np.isnan(value) else f"{value:.4f}"
