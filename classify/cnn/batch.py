@@ -30,6 +30,8 @@ class Batch:
         Whether a cell lies in the image.
     lens : (2, m) float32 tensor, cells
         Column and row of the lens from the corner of the image; nan without a lens, or if its position is unknown.
+    cell : (m,) float32 tensor, pixels
+        Side of a cell, which differs between images of different sizes.
     """
 
     sky: Tensor
@@ -42,6 +44,7 @@ class Batch:
     maps: Tensor
     inside: Tensor
     lens: Tensor
+    cell: Tensor
 
     @property
     def side(self) -> int:
@@ -69,6 +72,7 @@ class Batch:
             maps=torch.from_numpy(maps),
             inside=torch.from_numpy(inside),
             lens=torch.from_numpy(lens.astype(np.float32).T),
+            cell=torch.tensor([each.cell for each in inputs], dtype=torch.float32),
             **{name: torch.from_numpy(values) for name, values in joined.items()},
         )
 

@@ -14,7 +14,7 @@ SHEAR_UNIT = 0.1
 
 
 def loss_of(
-    outputs: Outputs, batch: Batch, labels: Tensor, profile: Tensor, cell: float, config: CnnConfig
+    outputs: Outputs, batch: Batch, labels: Tensor, profile: Tensor, config: CnnConfig
 ) -> tuple[Tensor, Tensor]:
     """Return the total loss, and the log loss of the labels alone.
 
@@ -28,8 +28,6 @@ def loss_of(
         1 for a lens, 0 for none.
     profile : (n_nodes,) float32 tensor
         Mean shear about a lens, at nodes 4 px apart.
-    cell : float, pixels
-        Side of a cell.
     config : CnnConfig
         Weights of the terms.
 
@@ -47,7 +45,7 @@ def loss_of(
     if known.any():
         total = total + config.position_weight * _position_loss(cells, batch, known)
         is_about = known[batch.sky]
-        expected = shear_about(batch, profile, cell)[is_about] / SHEAR_UNIT
+        expected = shear_about(batch, profile)[is_about] / SHEAR_UNIT
         total = total + config.shear_weight * functional.mse_loss(shear[is_about].float(), expected)
     return total, label_loss
 
@@ -59,7 +57,7 @@ def _position_loss(cells: Tensor, batch: Batch, known: Tensor) -> Tensor:
     return -posterior.gather(1, (row * batch.side + column)[:, None]).mean()
 
 
-def shear_about(batch: Batch, profile: Tensor, cell: float) -> Tensor:
+def shear_about(batch: Batch, profile: Tensor) -> Tensor:
     """Return the mean shear at each galaxy: tangential about the lens of its sky, nan where there is none.
 
     Parameters
@@ -68,8 +66,6 @@ def shear_about(batch: Batch, profile: Tensor, cell: float) -> Tensor:
         Skies of n galaxies with their lenses.
     profile : (n_nodes,) float32 tensor
         Mean shear about a lens, at nodes 4 px apart.
-    cell : float, pixels
-        Side of a cell.
 
     Returns
     -------
@@ -78,7 +74,7 @@ def shear_about(batch: Batch, profile: Tensor, cell: float) -> Tensor:
     """
     dx, dy = torch.stack([batch.x, batch.y]) - batch.lens[:, batch.sky]
     square = dx**2 + dy**2
-    node = (square.sqrt() * cell / STEP).nan_to_num().clamp(max=len(profile) - 1.001)
+    node = (square.sqrt() * batch.cell[batch.sky] / STEP).nan_to_num().clamp(max=len(profile) - 1.001)
     low = node.floor().long()
     g = profile[low] + (profile[low + 1] - profile[low]) * (node - low)
     spin = torch.stack([dx**2 - dy**2, 2.0 * dx * dy], dim=1) / square.clamp(min=1e-6)[:, None]

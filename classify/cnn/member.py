@@ -123,8 +123,7 @@ class Member:
         labels = torch.tensor(self.skies.labels[chosen], dtype=torch.float32, device=self.device)
         with mixed(self.device):
             outputs = self.network(batch)
-        cell = self.skies.inputs[chosen[0]].cell
-        loss, label_loss = loss_of(outputs, batch, labels, self.profile, cell, self.config)
+        loss, label_loss = loss_of(outputs, batch, labels, self.profile, self.config)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)

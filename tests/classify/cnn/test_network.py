@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from classify.cnn.batch import Batch, mirrored  # noqa: E402
 from classify.cnn.losses import loss_of, shear_about  # noqa: E402
-from classify.cnn.member import Skies  # noqa: E402
+from classify.cnn.member import Member, Skies  # noqa: E402
 from classify.cnn.network import SUBCELLS, LensNet, Rings, on_grid  # noqa: E402
 from classify.cnn.training import train_networks  # noqa: E402
 
@@ -96,7 +96,7 @@ def test_skies_of_one_batch_are_independent():
 
 def test_the_expected_shear_is_tangential_about_the_lens():
     batch = batch_of(3)
-    g = shear_about(batch, PROFILE, CELL).numpy()
+    g = shear_about(batch, PROFILE).numpy()
     dx, dy = batch.x.numpy() - 3.3, batch.y.numpy() - 5.4
     phi, r = np.arctan2(dy, dx), CELL * np.hypot(dx, dy)
     assert -(g[:, 0] * np.cos(2 * phi) + g[:, 1] * np.sin(2 * phi)) == pytest.approx(
@@ -105,9 +105,44 @@ def test_the_expected_shear_is_tangential_about_the_lens():
     assert g[:, 0] * np.sin(2 * phi) - g[:, 1] * np.cos(2 * phi) == pytest.approx(0 * r, abs=1e-5)
 
 
+def test_skies_of_different_cells_keep_their_own_in_one_batch():
+    """Cells of 16 px and 11 px: outputs and expected shear are those of each sky alone."""
+    torch.manual_seed(2)
+    network = LensNet(SMALL)
+    torch.nn.init.normal_(network.correction.weight)
+    skies = [random_input(np.random.default_rng(seed), cell=cell) for seed, cell in ((1, 16.0), (2, 11.0))]
+    lenses = [(3.3, 5.4), (4.2, 2.1)]
+    batch = Batch.of(skies, lenses)
+    alone = [Batch.of([sky], [lens]) for sky, lens in zip(skies, lenses)]
+    shear = torch.cat([shear_about(each, PROFILE) for each in alone])
+    assert shear_about(batch, PROFILE).numpy() == pytest.approx(shear.numpy(), abs=1e-6)
+    with torch.no_grad():
+        log_odds = torch.cat([network(each)[0] for each in alone])
+        assert network(batch)[0].numpy() == pytest.approx(log_odds.numpy(), abs=1e-4)
+
+
+def test_the_expected_shear_is_read_at_the_radius_in_pixels():
+    """The same galaxies in cells half as wide are half as far from the lens."""
+    wide, narrow = (batch_of(3, cell=cell) for cell in (16.0, 8.0))
+    linear = torch.linspace(0.0, 0.5, 600)
+    assert shear_about(narrow, linear).numpy() == pytest.approx(0.5 * shear_about(wide, linear).numpy(), abs=1e-6)
+
+
+def test_the_gradient_of_a_step_does_not_depend_on_the_order_of_skies_of_different_cells():
+    sides, lens = (16.0, 11.0), np.full(2, 60.0)
+    inputs = [random_input(np.random.default_rng(seed), cell=cell) for seed, cell in enumerate(sides)]
+    gradients = []
+    for order in ([0, 1], [1, 0]):
+        skies = Skies(inputs, np.ones(2), lens, lens)
+        member = Member(skies, np.arange(2), PROFILE.numpy(), 0, SMALL, torch.device("cpu"))
+        member._step(np.array(order), np.zeros(3, dtype=bool))
+        gradients.append(np.concatenate([each.grad.numpy().ravel() for each in member.network.parameters()]))
+    assert gradients[0] == pytest.approx(gradients[1], abs=1e-4)
+
+
 def test_the_loss_without_a_known_lens_is_that_of_the_labels():
     batch = Batch.of([random_input(np.random.default_rng(4))])
-    loss, label_loss = loss_of(LensNet(SMALL)(batch), batch, torch.zeros(1), torch.ones(10), CELL, SMALL)
+    loss, label_loss = loss_of(LensNet(SMALL)(batch), batch, torch.zeros(1), torch.ones(10), SMALL)
     assert loss.item() == label_loss.item()
 
 
@@ -118,7 +153,7 @@ def test_the_loss_is_invariant_under_mirrors_for_a_network_of_ellipticities():
     batch = batch_of(5)
     mirrors = ({}, {"swap": True}, {"flip_x": True}, {"swap": True, "flip_y": True})
     skies = [mirrored(batch, **each) for each in mirrors]
-    losses = [loss_of(network(sky), sky, torch.ones(1), PROFILE, CELL, SMALL)[0].item() for sky in skies]
+    losses = [loss_of(network(sky), sky, torch.ones(1), PROFILE, SMALL)[0].item() for sky in skies]
     assert losses == pytest.approx([losses[0]] * 4, rel=1e-4)
 
 
