@@ -14,9 +14,10 @@ from tests.support.cnn_skies import SMALL, sheared_input
 
 torch = pytest.importorskip("torch")
 
-from classify.cnn import device, member, training  # noqa: E402
+from classify.cnn import device, member, training, weights  # noqa: E402
 from classify.cnn.checkpoint import Checkpoint  # noqa: E402
 from classify.cnn.member import Skies  # noqa: E402
+from classify.cnn.network import LensNet  # noqa: E402
 from classify.cnn.training import train_networks  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
 
@@ -215,6 +216,35 @@ def test_weights_of_another_shape_are_refused():
     (first, _) = train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1)).members
     with pytest.raises(ValueError, match="do not fit"):
         from_bytes(first, replace(CONFIG, width=3))
+
+
+DAMAGED = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[:-1],
+    "no header": lambda data: b"hello, this is no safetensors file",
+    "unknown type": lambda data: data.replace(b'"F32"', b'"X32"'),
+    "another name": lambda data: data.replace(b'"correction.bias"', b'"correction.bIas"'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_weights_raise_value_error_in_one_line(damage):
+    data = damage(to_bytes(LensNet(CONFIG)))
+    with pytest.raises(ValueError, match="do not fit") as refused:
+        from_bytes(data, CONFIG)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["load", "LensNet"])
+def test_programming_errors_are_not_reported_as_damaged_weights(name, monkeypatch):
+    data = to_bytes(LensNet(CONFIG))
+
+    def broken(*args):
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr(weights, name, broken)
+    with pytest.raises(AttributeError):
+        from_bytes(data, CONFIG)
 
 
 def test_the_fastest_available_device_is_used(monkeypatch):
