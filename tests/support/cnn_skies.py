@@ -23,9 +23,11 @@ QUICK = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
 SMALL = CnnConfig(n_folds=2, epochs=2, batch_size=8, width=2, n_spin2=1, n_spin0=1, reach=4, channels=3)
 """Settings of the networks."""
 HALF_UNCERTAIN = replace(SMALL, uncertain_fraction=0.5)
+"""The same, with half of the training skies uncertain."""
 CELL = 16.0
 """Side of a cell of the evidence, pixels."""
 N_CELLS = SIDE // 16
+"""Number of cells along a side."""
 
 
 def random_input(

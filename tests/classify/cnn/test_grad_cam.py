@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.cnn_skies import N_CELLS, SMALL, random_input, sheared_input
+from tests.support.cnn_skies import N_CELLS, SMALL, random_input, sheared_input, use_ellipticities_alone
 
 torch = pytest.importorskip("torch")
 
@@ -13,7 +13,6 @@ from classify.cnn.network import LensNet  # noqa: E402
 from classify.cnn.stacking import Stacker  # noqa: E402
 from classify.cnn.stage import CnnStage  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
-from tests.support.cnn_skies import use_ellipticities_alone  # noqa: E402
 
 
 def stage_of(network: LensNet) -> CnnStage:
