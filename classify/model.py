@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.judge import CnnStage, checked, digest_of
+from classify.cnn.stage import CnnStage, checked, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.cnn import need_torch, stage
+from classify.cnn import need_torch, train_stage
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
@@ -33,7 +33,7 @@ from darkmatter_features.plots.template import draw_template
 SAMPLE_SEED = 1
 """Of the choice of skies in the picture of samples."""
 CAM, SAMPLES = "grad-cam.png", "validation-samples.png"
-MAY_LACK = (SAMPLES, *OF_VALIDATION, stage.FOLDER)
+MAY_LACK = (SAMPLES, *OF_VALIDATION, train_stage.CNN_FOLDER)
 """What a run has not where there are no validation skies, or no networks."""
 
 
@@ -110,20 +110,20 @@ def train(
     _check_look(cnn, resume)
     table = FeatureTable.read(features)
     if cnn == "on":
-        stage.check_there(Path(features), table.dataset)
+        train_stage.check_files(Path(features), table.dataset)
     x, y = labelled(table.split("training"))
-    with changed_whole(run, may_lack=MAY_LACK, resumable=stage.FOLDER, resume=resume) as fresh:
+    with changed_whole(run, may_lack=MAY_LACK, resumable=train_stage.CNN_FOLDER, resume=resume) as fresh:
         log = _HistoryFile(fresh / "history.csv", report)
         boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
         record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
         model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
-        taken = stage.NONE
+        taken = train_stage.NO_STAGE
         if cnn != "off":
-            taken = stage.train_cnn_stage(
-                _measured(Path(features), table, boosted), fresh / stage.FOLDER, events=run / EVENTS, mode=cnn,
-                config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
+            taken = train_stage.train_cnn_stage(
+                _measured(Path(features), table, boosted), fresh / train_stage.CNN_FOLDER, events=run / EVENTS,
+                mode=cnn, config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
             )  # fmt: skip
-            model = replace(model, cnn_stage=taken.look)
+            model = replace(model, cnn_stage=taken.stage)
         judged = _judge(model, table.split("validation"), taken.inputs)
         metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
         write_json(fresh / "metrics.json", metrics)
@@ -143,7 +143,7 @@ def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, j
     _draw_template(run, model)
     explain_run(run, model, validation, _learnt_from(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
-    cam = run / stage.FOLDER / CAM
+    cam = run / train_stage.CNN_FOLDER / CAM
     cam.unlink(missing_ok=True)  # of the run that is gone on with
     if model.cnn_stage is None:
         return notes
@@ -167,9 +167,9 @@ def _without_trees(n_skies: int, config: TrainConfig) -> tuple[str, ...]:
     return (f"no trees: {few}; the evidence alone decides",)
 
 
-def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Measured:
+def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> train_stage.StageInputs:
     """Return what the CNN stage starts from."""
-    return stage.Measured(
+    return train_stage.StageInputs(
         features, table.dataset, table.template, _learnt_from(table, boosted.chosen), table.split("validation"),
         boosted.calibration(boosted.held_out),
     )  # fmt: skip

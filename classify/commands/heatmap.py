@@ -18,7 +18,8 @@ from classify.commands import (
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.model import BUNDLE, LensModel
-from classify.plots.heatmaps import Drawing, clear, draw, draw_template_of, named, select_examples
+from classify.plots.examples import Drawing, clear, named, select_examples
+from classify.plots.heatmaps import draw, draw_template_of
 from classify.predict import find_skies, model_of
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.lens.randomization import check_number, peak_p_value

@@ -108,12 +108,13 @@ def test_the_picture_has_a_panel_a_column_and_says_what_is_averaged():
     figure = draw_dependence(found, n_skies=123)
     figure.canvas.draw()
     assert [axes.get_title() for axes in figure.axes if axes.axison] == [
-        "border: moves it by 1",
-        "amplitude: moves it by 1",
+        "border: range 1",
+        "amplitude: range 1",
     ]
-    assert "calibrated log-odds of 123 training skies" in figure.texts[1].get_text()
+    subtitle = figure.subfigs[0].texts[0]
+    assert "calibrated log-odds of 123 training skies" in subtitle.get_text()
     width = figure.bbox.width
-    assert all(text.get_window_extent().x1 < width for text in figure.texts)
+    assert all(text.get_window_extent().x1 < width for text in (*figure.texts, subtitle))
 
 
 def test_labels_of_the_fixture_can_be_told(model, rows):
