@@ -1,7 +1,7 @@
 """`darkmatter train`."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from classify.cnn import MODES
@@ -47,10 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="with --cnn: go on with the networks from the last whole pass"
     )
     settings = parser.add_argument_group("settings")
-    for setting in fields(TrainConfig):
-        flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
-        told = f"{setting.metadata['meaning']} ({setting.default:g})"
-        settings.add_argument(flag, type=kind, dest=setting.name, metavar="X" if kind is float else "N", help=told)
+    for name, field in TrainConfig.declared().items():
+        flag, kind = f"--{name.replace('_', '-')}", type(field.default)
+        text = f"{field.description} ({field.default:g})"
+        settings.add_argument(flag, type=kind, dest=name, metavar="X" if kind is float else "N", help=text)
     add_example(parser, "darkmatter train features --out runs/default")
 
 
@@ -76,7 +76,7 @@ def _config(args: argparse.Namespace) -> TrainConfig:
         base = Config.read(args.config).train
         check_measured(args.config, args.features, FeatureTable.read(args.features).config)
     base = base.fast() if args.fast else base
-    given = {setting.name: getattr(args, setting.name) for setting in fields(TrainConfig)}
+    given = {name: getattr(args, name) for name in TrainConfig.declared()}
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 

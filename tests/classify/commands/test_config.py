@@ -1,15 +1,14 @@
 """The configuration file: what `darkmatter config` shows and checks, and what the commands take from it."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
 import pytest
 
 from classify.cli import build_parser, main
-from classify.cnn.config import CnnConfig
 from classify.config import TrainConfig
-from classify.config_file import Config
+from classify.config_file import SECTIONS, Config
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError
@@ -48,10 +47,10 @@ def test_settings_merged_with_the_defaults_read_back_as_the_same(capsys, written
 
 def test_every_setting_is_shown_below_its_meaning(capsys):
     lines = shown(capsys).splitlines()
-    for kind in (MeasureConfig, TrainConfig):
-        for declared in fields(kind):
-            place = next(i for i, line in enumerate(lines) if line.startswith(f"{declared.name} = "))
-            assert declared.metadata["meaning"] in lines[place - 1]
+    for section in (MeasureConfig, TrainConfig):
+        for name, field in section.declared().items():
+            index = next(i for i, line in enumerate(lines) if line.startswith(f"{name} = "))
+            assert field.description in lines[index - 1]
 
 
 def test_a_value_that_is_not_the_default_is_shown_beside_it(capsys, written):
@@ -84,6 +83,10 @@ def test_checking_tells_what_differs_from_the_defaults(capsys, written):
         ),
         ("[mesure]", "unknown section [mesure]; did you mean 'measure'?"),
         ("[train]\nn_pixels = 12", "[train]: setting 'n_pixels' belongs to [measure]; move it there"),
+        ("[cnn]\nhard_share = 0.1", "[cnn]: setting 'hard_share' is now 'uncertain_fraction'; rename it"),
+        ("[cnn]\nplace_weight = 0.1", "[cnn]: setting 'place_weight' is now 'position_weight'; rename it"),
+        ("[cnn]\npairs = 2", "[cnn]: setting 'pairs' is now 'n_spin2'; rename it"),
+        ("[cnn]\nsingles = 2", "[cnn]: setting 'singles' is now 'n_spin0'; rename it"),
         ("[train]\nnum_leafs = 7", "[train]: unknown setting 'num_leafs'; did you mean 'num_leaves'?"),
         ("[train]\nnum_leaves = '7'", "[train]: num_leaves must be a whole number from 2 to 1024, got '7'"),
         ("[[train]]\nnum_leaves = 7", "stands in no section"),
@@ -121,22 +124,24 @@ def test_settings_that_make_no_sense_are_refused_by_name(capsys, written, line):
 
 
 NUMBERS = [
-    (kind, declared) for kind in (MeasureConfig, TrainConfig, CnnConfig) for declared in fields(kind)
-    if declared.type is not bool
+    (section, name) for section in SECTIONS.values() for name, field in section.declared().items()
+    if field.annotation is not bool
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "declared"), NUMBERS, ids=lambda part: getattr(part, "name", None))
-def test_every_number_is_bounded_on_both_sides(kind, declared):
-    """Within the bounds, their own values included, it is taken; beyond them refused."""
-    (low, high), above = declared.metadata["range"], declared.metadata["above"]
-    step = 1 if declared.type is int else 1e-9
-    lowest = above + step if above is not None else low
-    assert (getattr(kind(**{declared.name: declared.type(lowest)}), declared.name)) == lowest
-    assert (getattr(kind(**{declared.name: declared.type(high)}), declared.name)) == high
+@pytest.mark.parametrize(("section", "name"), NUMBERS)
+def test_every_number_is_bounded_on_both_sides(section, name):
+    """Values within the bounds, the bounds included, are accepted; values beyond them are refused."""
+    field = section.declared()[name]
+    kind = field.annotation
+    bounds = {key: getattr(each, key) for each in field.metadata for key in ("gt", "ge", "le") if hasattr(each, key)}
+    step = 1 if kind is int else 1e-9
+    lowest, high = bounds["gt"] + step if "gt" in bounds else bounds["ge"], bounds["le"]
+    assert getattr(section(**{name: kind(lowest)}), name) == lowest
+    assert getattr(section(**{name: kind(high)}), name) == high
     for beyond in (lowest - 2 * step, 2 * high + 1):
-        with pytest.raises(ConfigError, match=f"^{declared.name} must be a "):
-            kind(**{declared.name: declared.type(beyond)})
+        with pytest.raises(ConfigError, match=f"^{name} must be a "):
+            section(**{name: kind(beyond)})
     assert 2 * high + 1 < 1e10
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pytest
 
 from classify.cli import main
 from classify.config import TrainConfig
-from classify.config_file import Config
+from classify.config_file import SECTIONS, Config
 from classify.feature_table import FeatureTable, labelled
 from classify.metrics import log_loss
 from classify.plots.tuning import draw_search
@@ -227,12 +227,12 @@ def test_a_value_outside_of_the_span_widens_it_and_one_without_logarithm_is_refu
 
 @pytest.mark.parametrize("section", SPACES)
 def test_spans_are_of_settings_and_within_what_these_may_be(section):
-    kind = type(getattr(Config(), section))
+    kind = SECTIONS[section]
     for name, span in SPACES[section].spans.items():
-        (declared,) = (each for each in fields(kind) if each.name == name)
-        assert span.low <= declared.default <= span.high
+        default = kind.declared()[name].default
+        assert span.low <= default <= span.high
         for value in (span.low, span.high):
-            kind(**{name: declared.type(value)})
+            kind(**{name: type(default)(value)})
 
 
 def test_settings_of_the_maps_are_searched_without_the_pictures(tmp_path):
