@@ -239,4 +239,4 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
 def _verdict(model: LensModel, sky: Sky, catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence) -> Verdict:
     """Judge by what is measured already."""
     row = feature_row(catalog, maps, evidence, model.template)[None]
-    return model.verdicts([catalog.name], row, look=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]
+    return model.verdicts([catalog.name], row, inputs=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]

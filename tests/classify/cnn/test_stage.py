@@ -90,7 +90,7 @@ def test_hard_skies_are_decided_by_the_network_and_the_others_are_left(model):
         looked_at.extend(chosen)
         return [random_input(np.random.default_rng(i)) for i in chosen]
 
-    alone, both = some.verdicts(names, rows), some.verdicts(names, rows, look=look)
+    alone, both = some.verdicts(names, rows), some.verdicts(names, rows, inputs=look)
     assert looked_at == np.flatnonzero(doubt < np.median(doubt)).tolist()
     for i, (before, after) in enumerate(zip(alone, both)):
         assert before.decided_by == "lightgbm"
@@ -327,7 +327,7 @@ def test_a_sky_that_is_not_hard_is_drawn_without_a_second_look(root: Path, run: 
         raise AssertionError(f"asked for {chosen}")
 
     rows = pd.read_parquet(root / "features" / "features.parquet")[list(FEATURE_NAMES)].to_numpy()
-    assert {verdict.decided_by for verdict in easy.verdicts(["sky"], rows[:1], look=look)} == {"lightgbm"}
+    assert {verdict.decided_by for verdict in easy.verdicts(["sky"], rows[:1], inputs=look)} == {"lightgbm"}
     assert easy.predict(sky).decided_by == "lightgbm"
 
 
