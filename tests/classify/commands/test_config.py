@@ -1,4 +1,4 @@
-"""The configuration file: what `darkmatter config` shows and checks, and what the commands take from it."""
+"""The configuration file, and `darkmatter config`."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -45,7 +45,7 @@ def test_settings_merged_with_the_defaults_read_back_as_the_same(capsys, written
     assert again.measure.fingerprint() == config.measure.fingerprint()
 
 
-def test_every_setting_is_shown_below_its_meaning(capsys):
+def test_every_setting_is_shown_below_its_description(capsys):
     lines = shown(capsys).splitlines()
     for section in (MeasureConfig, TrainConfig):
         for name, field in section.declared().items():
@@ -53,10 +53,10 @@ def test_every_setting_is_shown_below_its_meaning(capsys):
             assert field.description in lines[index - 1]
 
 
-def test_a_value_that_is_not_the_default_is_shown_beside_it(capsys, written):
-    told = shown(capsys, written("[train]\nnum_leaves = 5\n"))
-    assert "num_leaves = 5  # default: 7\n" in told
-    assert told.count("# default: ") == 1
+def test_the_default_is_shown_beside_another_value(capsys, written):
+    text = shown(capsys, written("[train]\nnum_leaves = 5\n"))
+    assert "num_leaves = 5  # default: 7\n" in text
+    assert text.count("# default: ") == 1
 
 
 def test_without_a_file_the_defaults_are_shown(capsys):
@@ -64,18 +64,18 @@ def test_without_a_file_the_defaults_are_shown(capsys):
     assert capsys.readouterr().out == shown(capsys)
 
 
-def test_checking_tells_what_differs_from_the_defaults(capsys, written):
+def test_a_checked_file_is_compared_with_the_defaults(capsys, written):
     path = written("[measure]\nn_pixels = 12\nmin_galaxies = 10\n[train]\nlearning_rate = 0.1\n")
     assert main(["config", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{path}: in order; 2 settings differ from their defaults",
+        f"{path}: valid; 2 settings differ from their defaults",
         "  [measure] n_pixels = 12 (default 8)",
         "  [train] learning_rate = 0.1 (default 0.03)",
     ]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (
             "n_pixels = 12",
@@ -94,14 +94,14 @@ def test_checking_tells_what_differs_from_the_defaults(capsys, written):
     ],
 )
 @pytest.mark.parametrize("command", ["config", "features", "train"])
-def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, command, text, said):
+def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, command, text, expected):
     path = written(text)
     argv = [command, str(path)] if command == "config" else [command, "nowhere", "--config", str(path)]
     assert main(argv) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"darkmatter: {path}")
-    assert said in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"darkmatter: {path}")
+    assert expected in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, com
         f"[measure]\ngrid_spacing = 1{400 * '0'}",
     ],
 )  # fmt: skip
-def test_settings_that_make_no_sense_are_refused_by_name(capsys, written, line):
+def test_settings_out_of_range_are_refused_by_name(capsys, written, line):
     path = written(line)
     assert main(["config", str(path)]) == 2
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     section, setting = line.split("\n")
-    assert told.startswith(f"darkmatter: {path}, {section}: {setting.split()[0]} must be a ")
-    assert told.count("\n") == 1
+    assert message.startswith(f"darkmatter: {path}, {section}: {setting.split()[0]} must be a ")
+    assert message.count("\n") == 1
 
 
 NUMBERS = [
@@ -160,14 +160,14 @@ def test_one_file_serves_measuring_and_training(written, tmp_path):
     assert (model.training["n_folds"], model.training["max_rounds"]) == (2, 5)
 
 
-def test_features_measured_otherwise_than_the_file_says_are_refused(capsys, written, tmp_path):
+def test_features_measured_with_other_settings_than_the_file_are_refused(capsys, written, tmp_path):
     features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
     path = written("[measure]\nn_pixels = 12\n")
     assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(path)]) == 2
     assert f"measured with 8; run `darkmatter features --config {path}`" in capsys.readouterr().err
 
 
-def test_flags_go_before_fast_and_fast_before_the_file(written, tmp_path):
+def test_flags_override_fast_and_fast_overrides_the_file(written, tmp_path):
     features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
     path = written("[train]\nnum_leaves = 5\nmax_rounds = 700\nseed = 9\n")
     run = import_module("classify.commands.train")
@@ -185,12 +185,12 @@ def test_flags_go_before_fast_and_fast_before_the_file(written, tmp_path):
 @pytest.mark.parametrize("percent", ["0", "-1", "101", "nan"])
 def test_a_bad_subset_is_one_line(capsys, tmp_path, percent):
     assert main(["train", str(tmp_path), "--subset", percent]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("darkmatter: subset must be a number above 0 and up to 100, got ")
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("darkmatter: subset must be a number above 0 and up to 100, got ")
+    assert message.count("\n") == 1
 
 
-def test_numbers_survive_being_told(written):
+def test_numbers_survive_the_file(written):
     values = np.random.default_rng(0).uniform(1e-4, 1, 50)
     for value in values:
         config = Config(train=TrainConfig(learning_rate=float(value)))
