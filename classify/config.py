@@ -28,16 +28,11 @@ class TrainConfig(Settings):
     n_repeats: int = Field(
         default=2, ge=1, le=100, description="repeats of the cross-validation; members = folds x repeats"
     )
-    subset: Number = Field(
-        default=100.0,
-        gt=0,
-        le=100,
-        description="training skies that are used, per cent, drawn at random from each label",
-    )
+    subset: Number = Field(default=100.0, gt=0, le=100, description="training skies in use, per cent of each label")
     max_rounds: int = Field(default=800, ge=1, le=100_000, description="maximum number of trees of a member")
     block: int = Field(default=20, ge=1, le=100_000, description="rounds between two lines of the history")
     patience: int = Field(
-        default=100, ge=1, le=100_000, description="rounds without a lower out-of-fold loss after which training stops"
+        default=100, ge=1, le=100_000, description="rounds without a lower out-of-fold loss before a stop"
     )
     learning_rate: Number = Field(default=0.03, ge=1e-4, le=1, description="weight of a tree")
     num_leaves: int = Field(default=7, ge=2, le=1024, description="leaves of a tree")

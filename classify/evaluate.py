@@ -69,7 +69,7 @@ def evaluate(
     cnn : str
         Use of the CNN stage at uncertain skies, as in `classify.predict.load_model`.
     n_jobs : int
-        Number of processes; -1 for one for each core.
+        Number of processes; -1 for one per core.
     progress : callable, optional
         Function called with the number of skies done and their total.
     debug : bool

@@ -94,7 +94,7 @@ def predict(
     explain : bool
         Whether to split the log-odds of each sky into contributions, written to `explained_path`.
     n_jobs : int
-        Number of processes; -1 for one for each core.
+        Number of processes; -1 for one per core.
     progress : callable, optional
         Function called with the number of skies done and their total.
     debug : bool

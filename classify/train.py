@@ -101,7 +101,7 @@ def train(
     progress : callable, optional
         Function called with the number of images read for the networks and their total.
     n_jobs : int
-        Number of processes that read those images; -1 for one for each core.
+        Number of processes that read those images; -1 for one per core.
 
     Returns
     -------

@@ -25,6 +25,9 @@ TYPES = {bool: "true or false", int: "a whole number", float: "a number"}
 Number = Annotated[float, AfterValidator(lambda value: value + 0.0)]
 """Finite number; -0.0 becomes 0.0, so that equal settings have one fingerprint."""
 
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+"""Number from 0 to 1."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Settings:
@@ -96,7 +99,9 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureConfig(Settings):
-    """Settings of detection, shapes and shear maps. Lengths are in pixels.
+    """Settings of detection, shapes and shear maps.
+
+    The scales of the shear maps grow by sqrt(2) from `smallest_scale`.
 
     Raises
     ------
@@ -106,55 +111,30 @@ class MeasureConfig(Settings):
 
     RENAMED: ClassVar[Mapping[str, str]] = {"rim_fraction": "dilation_fraction", "blur": "psf_sigma"}
 
-    threshold_fraction: Number = Field(
-        default=0.1,
-        ge=0,
-        le=1,
-        description="detection threshold in an image without noise, fraction of its bright level",
+    threshold_fraction: Fraction = Field(
+        default=0.1, description="detection threshold without noise, fraction of the bright level of the image"
     )
-    dilation_fraction: Number = Field(
-        default=0.02,
-        ge=0,
-        le=1,
-        description="threshold of dilation in an image without noise, fraction of its bright level",
+    dilation_fraction: Fraction = Field(
+        default=0.02, description="threshold of the dilation without noise, fraction of the bright level of the image"
     )
     threshold_sigma: Number = Field(
-        default=3.0,
-        ge=0.5,
-        le=100,
-        description="detection threshold in a noisy image, standard deviations of smoothed noise",
+        default=3.0, ge=0.5, le=100, description="detection threshold with noise, sigma of the smoothed noise"
     )
     background_box: int = Field(
         default=32, ge=8, le=4096, description="side of a box of the background estimate, pixels"
     )
     n_pixels: int = Field(default=8, ge=3, le=10_000, description="minimum area of a galaxy, pixels")
     split_colors: bool = Field(default=True, description="split overlapping galaxies by colour")
-    color_separation: Number = Field(
-        default=0.012,
-        ge=0,
-        le=1,
-        description="minimum distance of the colours (flux fractions) of two overlapping galaxies",
+    color_separation: Fraction = Field(
+        default=0.012, description="minimum distance of the colours (flux fractions) of overlapping galaxies"
     )
-    split_contrast: Number = Field(
-        default=0.35,
-        ge=0,
-        le=1,
-        description="minimum depth of the saddle between two peaks, fraction of the lower peak",
+    split_contrast: Fraction = Field(
+        default=0.35, description="minimum depth of the saddle between two peaks, fraction of the lower peak"
     )
-    psf_sigma: Number = Field(
-        default=0.92,
-        ge=0,
-        le=20,
-        description="standard deviation of the Gaussian PSF, pixels; shapes are corrected for it",
-    )
+    psf_sigma: Number = Field(default=0.92, ge=0, le=20, description="standard deviation of the Gaussian PSF, pixels")
     min_galaxies: int = Field(default=10, ge=1, le=10_000, description="minimum number of galaxies in a sky")
     grid_spacing: Number = Field(default=16.0, ge=1, le=1000, description="distance of candidate centres, pixels")
-    smallest_scale: Number = Field(
-        default=28.0,
-        ge=1,
-        le=1024,
-        description="smallest scale of the shear maps, pixels; each next one is sqrt(2) times it",
-    )
+    smallest_scale: Number = Field(default=28.0, ge=1, le=1024, description="smallest scale of the shear maps, pixels")
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

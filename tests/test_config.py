@@ -12,7 +12,7 @@ def _written(tmp_path, text):
     return path
 
 
-def test_what_the_file_does_not_name_keeps_its_default(tmp_path):
+def test_missing_settings_have_their_defaults(tmp_path):
     config = MeasureConfig.read(
         _written(tmp_path, "[measure]\nn_pixels = 12\nsplit_colors = false\ngrid_spacing = 8\n[train]\n")
     )
@@ -112,7 +112,7 @@ def test_a_number_written_in_two_ways_is_one_setting_with_one_fingerprint(tmp_pa
     assert (configs[0].fingerprint() == MeasureConfig().fingerprint()) is (one == "16")
 
 
-def test_zero_has_no_sign():
+def test_negative_zero_is_zero():
     assert MeasureConfig(psf_sigma=-0.0).fingerprint() == MeasureConfig(psf_sigma=0).fingerprint()
 
 

@@ -37,7 +37,7 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
         type=int,
         default=default,
         metavar="N",
-        help="number of processes; -1 for one for each core (%(default)s)",
+        help="number of processes; -1 for one per core (%(default)s)",
     )
 
 

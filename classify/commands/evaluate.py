@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=Path, nargs="?", default=RUN, metavar="RUN", help="folder of the run (%(default)s)"
     )
-    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
+    parser.add_argument(
+        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
+    )
     parser.add_argument("--split", choices=SPLITS, default=given["split"], help="split of the data set (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="F", help="JSON file for the metrics, one flat object (none)")
     add_cnn(parser, given["cnn"])

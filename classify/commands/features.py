@@ -12,7 +12,9 @@ from darkmatter_features.features.batch import extract_dataset
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
+    parser.add_argument(
+        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder of the tables (%(default)s)")
     parser.add_argument("--config", type=Path, metavar="F.toml", help="settings file, section [measure] (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])

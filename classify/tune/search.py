@@ -118,7 +118,7 @@ def tune(
     storage : str or Path, optional
         SQLite file of the trials; `tune.sqlite3` in the folder when not given.
     n_jobs : int
-        Number of processes for the maps of ``[measure]``; -1 for one for each core.
+        Number of processes for the maps of ``[measure]``; -1 for one per core.
     progress : callable, optional
         Function called with the number of trials done, their total, and a note on the best.
 

@@ -37,7 +37,7 @@ def saved(model: LensModel, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_saved_model_says_the_same_when_loaded(model, saved):
+def test_a_loaded_model_gives_the_verdicts_of_the_saved_one(model, saved):
     assert np.array_equal(LensModel.load(saved).log_odds(ROWS), model.log_odds(ROWS))
 
 

@@ -30,7 +30,7 @@ def shown(capsys, *argv):
     return capsys.readouterr().out
 
 
-def test_what_is_shown_reads_back_as_the_same_settings(capsys, written):
+def test_the_shown_settings_read_back_as_the_same(capsys, written):
     assert Config.read(written(shown(capsys))) == Config()
 
 

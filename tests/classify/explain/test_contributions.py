@@ -168,7 +168,7 @@ def test_names_of_the_bars_stay_on_the_page():
         assert label.get_window_extent().x0 >= 0
 
 
-def test_importance_without_trees_says_so():
+def test_importance_without_trees_has_a_note():
     figure = importance(Contributions(0.0, np.ones(3), np.zeros((3, len(INPUT_NAMES))), np.zeros(3)))
     figure.canvas.draw()
     assert "nothing: no tree made it better" in [text.get_text().strip() for text in figure.axes[0].texts]

@@ -229,7 +229,7 @@ def test_a_value_outside_of_the_span_widens_it_and_one_without_logarithm_is_refu
 
 
 @pytest.mark.parametrize("section", SPACES)
-def test_spans_are_of_settings_and_within_what_these_may_be(section):
+def test_spans_lie_within_the_ranges_of_the_settings(section):
     kind = SECTIONS[section]
     for name, span in SPACES[section].spans.items():
         default = kind.declared()[name].default
@@ -238,7 +238,7 @@ def test_spans_are_of_settings_and_within_what_these_may_be(section):
             kind(**{name: type(default)(value)})
 
 
-def test_settings_of_the_maps_are_searched_without_the_pictures(tmp_path):
+def test_settings_of_the_maps_are_searched_without_the_images(tmp_path):
     data = write_images(write_images(tmp_path / "data", split="training", n=12), n=2)
     extract_dataset(data, tmp_path / "features", n_jobs=1)
     for path in (data / "training").iterdir():
