@@ -45,7 +45,7 @@ def answers(trial: Trial, run: Path) -> tuple[dict[str, Answer], NDArray[np.bool
         raise SystemExit(f"{run} was trained without the CNN stage; give one of `darkmatter train --cnn on`")
     names, paths = rows["sky"].tolist(), [trial.data / name for name in rows["sky"]]
     look = cnn_inputs_of(model, paths, n_jobs=trial.n_jobs)
-    verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], look=look)
+    verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], inputs=look)
     nowhere = np.full(len(names), np.nan)
     told = {
         RESNET: _resnet(trial, paths),

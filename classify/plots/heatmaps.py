@@ -123,4 +123,4 @@ def _p_value(catalog: GalaxyCatalog, template: LensTemplate | None, n_randomizat
 def _verdict(model: LensModel, sky: Sky, catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence) -> Verdict:
     """Return the verdict of a model from maps and evidence that are already computed."""
     row = feature_row(catalog, maps, evidence, model.template)[None]
-    return model.verdicts([catalog.name], row, look=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]
+    return model.verdicts([catalog.name], row, inputs=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]

@@ -41,7 +41,7 @@ def test_uncertain_skies_are_settled_by_the_networks_and_others_by_the_trees(mod
         uncertain.extend(chosen)
         return [random_input(np.random.default_rng(i)) for i in chosen]
 
-    by_trees, stacked = half.verdicts(names, rows), half.verdicts(names, rows, look=reader)
+    by_trees, stacked = half.verdicts(names, rows), half.verdicts(names, rows, inputs=reader)
     assert uncertain == np.flatnonzero(certainty < np.median(certainty)).tolist()
     for i, (before, after) in enumerate(zip(by_trees, stacked)):
         assert before.decided_by == "lightgbm"
@@ -97,7 +97,7 @@ def test_a_sky_that_is_not_uncertain_needs_no_input_for_the_networks(root: Path,
         raise AssertionError(f"inputs of {chosen} were read")
 
     rows = pd.read_parquet(root / "features" / "features.parquet")[list(FEATURE_NAMES)].to_numpy()
-    assert {verdict.decided_by for verdict in certain.verdicts(["sky"], rows[:1], look=reader)} == {"lightgbm"}
+    assert {verdict.decided_by for verdict in certain.verdicts(["sky"], rows[:1], inputs=reader)} == {"lightgbm"}
     assert certain.predict(sky).decided_by == "lightgbm"
 
 
