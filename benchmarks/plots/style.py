@@ -12,7 +12,7 @@ BLUE = LINE
 """Colour of darkmatter where the oracle is beside it, and of the others where darkmatter is highlighted."""
 
 ORANGE = SECOND
-"""Colour of what is highlighted."""
+"""Colour of the highlighted side."""
 
 GREY = "0.55"
 """Colour of a plain method."""
