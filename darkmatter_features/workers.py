@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ CONNECT_SECONDS = 10
 
 
 def parallel(
-    work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], *, n_jobs: int, dask: str | None = None
+    work: Callable[..., Any],
+    tasks: Iterable[tuple[Any, ...]],
+    *,
+    n_jobs: int,
+    dask: str | None = None,
+    first_here: bool = False,
 ) -> Iterator[Any]:
     """Yield the results of `work` on each task, in their order.
 
@@ -39,6 +45,9 @@ def parallel(
     elif n_jobs == 1:
         yield from (work(*task) for task in tasks)
     else:
+        tasks = iter(tasks)
+        if first_here:
+            yield from (work(*task) for task in islice(tasks, 1))
         yield from _on_processes(work, tasks, n_jobs)
 
 

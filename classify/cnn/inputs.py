@@ -13,6 +13,7 @@ from darkmatter_features.features.extract import report
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
@@ -79,9 +80,10 @@ class FieldInput:
         template : LensTemplate
             Fitted to other skies than this one.
         """
-        maps = lens_evidence(catalog, template)
+        galaxies = PreparedCatalog(catalog, template)
+        maps = lens_evidence(galaxies)
         cells = np.array(maps.log_evidence.shape) / catalog.shape
-        mean_e1, mean_e2, _ = template.unlensed(catalog)
+        mean_e1, mean_e2 = galaxies.mean_e1, galaxies.mean_e2
         return cls(
             x=_single((catalog.x + 0.5) * cells[1]),
             y=_single((catalog.y + 0.5) * cells[0]),

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from classify.cnn.batch import Batch
 from classify.cnn.config import CnnConfig
-from darkmatter_features.lens.template import STEP
+from darkmatter_features.lens.template import NODE_SPACING
 
 SHEAR_UNIT = 0.1
 """Of the shear that the network tells."""
@@ -60,7 +60,7 @@ def shear_about(batch: Batch, profile: Tensor, cell: float) -> Tensor:
     """Return the mean shear (n, 2) at each galaxy: tangential about the lens of its sky, nan where there is none."""
     dx, dy = torch.stack([batch.x, batch.y]) - batch.lens[:, batch.sky]
     square = dx**2 + dy**2
-    node = (square.sqrt() * cell / STEP).nan_to_num().clamp(max=len(profile) - 1.001)
+    node = (square.sqrt() * cell / NODE_SPACING).nan_to_num().clamp(max=len(profile) - 1.001)
     low = node.floor().long()
     g = profile[low] + (profile[low + 1] - profile[low]) * (node - low)
     spin = torch.stack([dx**2 - dy**2, 2.0 * dx * dy], dim=1) / square.clamp(min=1e-6)[:, None]

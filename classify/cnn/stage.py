@@ -16,7 +16,8 @@ from classify.cnn.judge import CnnStage
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
 from darkmatter_features.features.cross_fitting import N_FOLDS, catalogs_of, read_catalogs
-from darkmatter_features.lens.fit import LabelledSkies, fit_template
+from darkmatter_features.lens.fit import fit_template
+from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]

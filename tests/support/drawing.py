@@ -6,7 +6,8 @@ import numpy as np
 
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
 from darkmatter_features.io.sky import Sky
-from darkmatter_features.lens.template import LensTemplate, log_density_of
+from darkmatter_features.lens.density import log_density_of
+from darkmatter_features.lens.template import LensTemplate
 
 ORANGE, BLUE, PINK = np.array([0.55, 0.33, 0.12]), np.array([0.25, 0.29, 0.46]), np.array([0.38, 0.31, 0.31])
 
@@ -71,13 +72,13 @@ def lensed_catalog(rng, *, n=4000, centre=(300.0, 200.0), gamma=0.1, scatter=0.2
     return catalog_of(x, y, lensed.real + bias, lensed.imag, shape=shape)
 
 
-def of_two_kinds(catalog):
+def with_two_shape_bins(catalog):
     """The same galaxies, the latter half of them split from others."""
     n = len(catalog)
     return replace(catalog, flags=np.where(np.arange(n) < n // 2, 0, Flag.BLENDED).astype(np.uint8))
 
 
-def two_kinds(*, response=(1.3, 0.6)):
+def two_shape_bins(*, response=(1.3, 0.6)):
     """The default template, but with galaxies of two kinds: of other ellipticities, which answer otherwise to shear."""
     moments = ((0.1, 0.3), (-0.05, 0.15))
     log_p0 = [log_density_of(np.array([mean]), np.zeros(1), smoothing=sigma) for mean, sigma in moments]

@@ -73,8 +73,9 @@ def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
 
 def matched_filter(catalog, template, step, rows, columns):
     """S/N of tangential and cross shear about every centre, of the mean profile, zero a step beyond its last node."""
-    mean_e1, mean_e2, v = template.unlensed(catalog)
-    e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
+    shape_bin = template.shape_bins(catalog)
+    e1, e2 = catalog.e1 - template.mean_e1[shape_bin], catalog.e2 - template.mean_e2[shape_bin]
+    v = template.sigma_e[shape_bin] ** -2.0
     mean = sum(weight.sum() * shear for weight, shear in zip(template.weights, template.shear_profile, strict=True))
     profile = np.append(mean, 0.0)
     snr = np.zeros((2, len(rows), len(columns)))
