@@ -27,9 +27,11 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.rebuild import training_skies
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.density import log_density_of
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit import LabelledSkies, fit_template
-from darkmatter_features.lens.template import DEFAULT_SIGMA_E, LensTemplate, log_density_of
+from darkmatter_features.lens.template import DEFAULT_SIGMA_E, LensTemplate
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.workers import parallel
 
@@ -115,7 +117,7 @@ def evaluate(skies: LabelledSkies, variant: Variant, n_jobs: int) -> tuple[Array
     is_even = np.arange(skies.labels.size) % 2 == 0
     log_bayes_factors, offsets = np.empty(is_even.size), np.empty(is_even.size)
     for half in (is_even, ~is_even):
-        template = variant.template(fit_template(training.chosen(half)))
+        template = CompiledTemplate(variant.template(fit_template(training.chosen(half))))
         others = np.flatnonzero(~half)
         found = list(parallel(lens_evidence, [(skies.catalogs[k], template) for k in others], n_jobs=n_jobs))
         log_bayes_factors[others] = [each.log_bayes_factor for each in found]

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from harness.judgements import METRICS, N_RESAMPLES, Judgement, beside_truth, metrics_of
 from harness.report import RESULTS, print_table, write_record
 from numpy.typing import NDArray
 from oracle.likelihood import oracle_table
@@ -39,33 +40,12 @@ Array = NDArray[np.float64]
 
 N_TRAINING = 1200
 N_VALIDATION = 600
-N_RESAMPLES = 1000
-"""Number of bootstrap resamples."""
-
 CURVE = "100,200,400,800,1200,2400"
 """Training skies of the learning curve."""
-
-METRICS: dict[str, tuple[str, Callable[[Array, Array, Array], float]]] = {
-    "auc": ("AUC", lambda y, p, offset: metrics.auc(y, p)),
-    "accuracy": ("accuracy", lambda y, p, offset: metrics.accuracy(y, p)),
-    "log_loss": ("log loss", lambda y, p, offset: metrics.log_loss(y, p)),
-    "calibration_error": ("ECE", lambda y, p, offset: calibration_error(y, p)),
-    "recall_at_1pct_fpr": ("recall at 1 %", lambda y, p, offset: metrics.recall_at_1pct_fpr(y, p)),
-    "median_offset_px": ("offset, px", lambda y, p, offset: float(np.median(known)) if len(
-        known := offset[np.isfinite(offset)]) else np.nan),
-}  # fmt: skip
-"""From the key to the heading and the function of labels, probabilities and offsets (pixels)."""
 
 ORACLE = "oracle"
 NEAR_ONE = 1.0 - 1e-16
 """Maximum probability that is turned into log-odds."""
-
-
-def calibration_error(labels: Array, probabilities: Array) -> float:
-    """Return the expected calibration error, with ten even bins of probability weighted by their members."""
-    bins = np.minimum((probabilities * 10).astype(np.int64), 9)
-    off = np.bincount(bins, labels - probabilities, minlength=10)
-    return float(np.abs(off).sum() / len(labels))
 
 
 @dataclass(frozen=True)
@@ -82,16 +62,6 @@ class Trial:
         frame, _ = read_table(self.features / "features.parquet", kind="features")
         frame = frame[(frame["split"] == split) & frame["label"].notna()]
         return frame.head(self.n_training) if split == "training" else frame
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Names of validation skies, log-odds of a lens, and positions in pixels (nan for none)."""
-
-    sky: Sequence[str]
-    log_odds: Array
-    row: Array
-    column: Array
 
 
 Side = Callable[[Trial], Judgement]
@@ -168,19 +138,6 @@ def _labels(rows: pd.DataFrame) -> NDArray[np.int64]:
 
 def _at_best_fit(rows: pd.DataFrame, log_odds: Array) -> Judgement:
     return Judgement(rows["sky"].tolist(), log_odds, rows["row"].to_numpy(), rows["column"].to_numpy())
-
-
-def beside_truth(judgement: Judgement, truth: pd.DataFrame) -> pd.DataFrame:
-    """Return the truth with the probability and the offset (pixels) of a judgement; a sky without one counts as 1/2."""
-    table = truth.merge(pd.DataFrame(vars(judgement)), on="sky", how="left", validate="one_to_one")
-    offset = np.hypot(table["row"] - table["lens_row"], table["column"] - table["lens_column"])
-    return table.assign(probability=expit(table["log_odds"].fillna(0.0)), offset=offset)
-
-
-def metrics_of(judged: pd.DataFrame, chosen: NDArray[np.int64] | slice = slice(None)) -> dict[str, float]:
-    """Return all metrics on some of the skies."""
-    columns = [judged[name].to_numpy(dtype=np.float64)[chosen] for name in ("label", "probability", "offset")]
-    return {key: metric(*columns) for key, (_, metric) in METRICS.items()}
 
 
 def compare(judged: dict[str, pd.DataFrame], *, n_resamples: int = N_RESAMPLES) -> dict[str, dict[str, float]]:

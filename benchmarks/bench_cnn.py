@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bench_accuracy import METRICS, N_RESAMPLES, ORACLE, Judgement, Trial, beside_truth, metrics_of, oracle, prepare
+from bench_accuracy import ORACLE, Trial, oracle, prepare
 from competitors.resnet import resnet_log_odds
+from harness.judgements import METRICS, N_RESAMPLES, Judgement, beside_truth, metrics_of
 from harness.report import RESULTS, print_table, write_record
 from numpy.typing import NDArray
 from plots.cnn import draw

@@ -22,14 +22,14 @@ import numpy as np
 from harness.environment import environment
 from harness.inputs import fitted_template, random_catalog
 from harness.report import RESULTS, print_table, write_record
+from harness.stage_probe import stages_of_sky
 from harness.timing import shortest_seconds
 from joblib.externals.loky import get_reusable_executor
 from plots.scaling import draw
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.batch import extract_dataset
-from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure_shapes
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import Sky, read_sky
@@ -125,16 +125,9 @@ def by_image(data: Path, largest: int) -> Series:
     skies, template = [read_sky(path) for path in split.files[: n_largest**2]], fitted_template(split)
     series: Series = {"segment": {}, "maps": {}, "evidence": {}}
     for n in range(1, n_largest + 1):
-        sky = side_by_side(skies, n)
-        segments = segment(sky)
-        catalog = measure_shapes(segments)
-        stages = {
-            "segment": lambda: segment(sky),  # noqa: B023
-            "maps": lambda: shear_maps(catalog, template),  # noqa: B023
-            "evidence": lambda: lens_evidence(catalog, template),  # noqa: B023
-        }
-        for stage, work in stages.items():
-            series[stage][n * SKY_SIDE] = shortest_seconds(work, repeats=3)
+        stages = stages_of_sky(side_by_side(skies, n), template)
+        for stage, seconds in series.items():
+            seconds[n * SKY_SIDE] = shortest_seconds(stages[stage], repeats=3)
     return series
 
 

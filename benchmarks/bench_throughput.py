@@ -26,7 +26,7 @@ from competitors import catalogs, decoders
 from competitors.catalog_quality import errors, summary
 from competitors.catalogs import Competitor, Shapes
 from competitors.plain_maps import numpy_map, treecorr_map
-from harness import versions
+from harness import stage_probe, versions
 from harness.environment import environment, pin_to_one_core
 from harness.inputs import N_FITTED, PUBLISHED_SKY, fitted_template
 from harness.report import RESULTS, print_table, write_record
@@ -34,13 +34,10 @@ from harness.timing import interleaved, median_wall_ms
 from plots import throughput as throughput_plot
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.features.extract import extract_sky
-from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import measure, measure_shapes
+from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset
@@ -58,7 +55,7 @@ Times = dict[str, dict[str, float]]
 def time_sky(path: Path, template: LensTemplate, competitors: dict[str, Competitor], repeats: int) -> Times:
     """Return the milliseconds of the stages, decoders, catalogues and maps of one sky."""
     work = {
-        "stages": stages_of(path, template),
+        "stages": stage_probe.stages_of(path, template),
         "decode": {name: lambda d=decode: d(path) for name, decode in decoders.installed().items()},
         **competitor_work(read_sky(path), competitors),
     }
@@ -66,25 +63,6 @@ def time_sky(path: Path, template: LensTemplate, competitors: dict[str, Competit
         {(group, name): run for group, each in work.items() for name, run in each.items()}, repeats=repeats
     )
     return {group: {name: times[group, name] for name in sides} for group, sides in work.items()}
-
-
-def stages_of(path: Path, template: LensTemplate) -> dict:
-    """Return the work of each stage, given the results of the stages before it, and that of the whole sky."""
-    sky = read_sky(path)
-    segments = segment(sky)
-    catalog = measure_shapes(segments)
-    maps = shear_maps(catalog, template)
-    evidence = lens_evidence(catalog, template)
-    runs = (
-        lambda: read_sky(path),
-        lambda: segment(sky),
-        lambda: measure_shapes(segments),
-        lambda: shear_maps(catalog, template),
-        lambda: lens_evidence(catalog, template),
-        lambda: feature_row(catalog, maps, evidence, template),
-        lambda: extract_sky(read_sky(path), template=template),
-    )
-    return dict(zip(STAGES, runs, strict=True))
 
 
 def competitor_work(sky: Sky, competitors: dict[str, Competitor]) -> dict[str, dict]:

@@ -79,13 +79,25 @@ def stages_of(image: Path, template: Any) -> dict[str, Callable[[], Any]]:
 
     A version that takes a `PreparedCatalog` gets one: made anew in each call of the evidence, which fills its tables.
     """
-    read_sky, segment, measure_shapes, shear_maps, lens_evidence, feature_row, extract_sky = map(
-        find, list(MODULES)[:7]
-    )
-    compiled = template
-    if find("CompiledTemplate") is not None and accepts(extract_sky, "template", "CompiledTemplate"):
-        compiled = find("CompiledTemplate")(template)
-    sky = read_sky(image)
+    read_sky, extract_sky, compiled = find("read_sky"), find("extract_sky"), compiled_template(template)
+    return {
+        "read": lambda: read_sky(image),
+        **stages_of_sky(read_sky(image), template),
+        "whole sky": lambda: extract_sky(read_sky(image), template=compiled),
+    }
+
+
+def compiled_template(template: Any) -> Any:
+    """Return the template in the form that `extract_sky` takes without further work."""
+    if find("CompiledTemplate") is not None and accepts(find("extract_sky"), "template", "CompiledTemplate"):
+        return find("CompiledTemplate")(template)
+    return template
+
+
+def stages_of_sky(sky: Any, template: Any) -> dict[str, Callable[[], Any]]:
+    """Return the work of each stage between the sky and its row."""
+    segment, measure_shapes, shear_maps, lens_evidence, feature_row = map(find, list(MODULES)[1:6])
+    compiled = compiled_template(template)
     segments = segment(sky)
     catalog = measure_shapes(segments)
 
@@ -97,13 +109,11 @@ def stages_of(image: Path, template: Any) -> dict[str, Callable[[], Any]]:
     galaxies, *rest = arguments()
     maps, evidence = shear_maps(galaxies, *rest), lens_evidence(*arguments())
     return {
-        "read": lambda: read_sky(image),
         "segment": lambda: segment(sky),
         "shapes": lambda: measure_shapes(segments),
         "maps": lambda: shear_maps(galaxies, *rest),
         "evidence": lambda: lens_evidence(*arguments()),
         "statistics": lambda: feature_row(galaxies, maps, evidence, *rest),
-        "whole sky": lambda: extract_sky(read_sky(image), template=compiled),
     }
 
 
