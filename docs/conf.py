@@ -9,7 +9,7 @@ from darkmatter_features import __version__
 
 project = "darkmatter"
 author = "The darkmatter developers"
-copyright = author
+project_copyright = author
 version = release = __version__
 
 extensions = [
@@ -42,26 +42,29 @@ nb_merge_streams = True
 # Docstrings
 autosummary_generate = True
 autodoc_typehints = "none"  # the types stand in the docstrings, with shapes and units
+smartquotes_action = "q"  # quotes only: two hyphens stay two hyphens
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 python_maximum_signature_line_length = 88
-add_module_names = False
 
 # Page layout
 html_theme = "pydata_sphinx_theme"
 html_title = "darkmatter"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["enlarge.js"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"index": [], "install": [], "tutorial": [], "reliability": []}
+html_sidebars = {page: [] for page in ("index", "install", "tutorial", "method", "reliability")}
 html_theme_options = {
     "logo": {"text": "darkmatter"},
     "header_links_before_dropdown": 7,
+    "navbar_persistent": ["search-button"],
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,
     "show_nav_level": 2,
+    "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "tutorial": []},

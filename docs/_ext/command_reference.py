@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
+from reference_tables import TableDirective, markdown_table, plain
 from sphinx.application import Sphinx
 
 from classify.cli import COMMANDS, build_parser
-from reference_tables import TableDirective, markdown_table, plain
 
 
 class CommandReference(TableDirective):
@@ -50,23 +50,23 @@ def _described(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 def _name(action: argparse.Action) -> str:
     """Return an option's flags with the name of its value, or an argument's name, as code."""
-    value = action.metavar or "|".join(map(str, action.choices or ())) or (action.dest.upper() if action.nargs != 0 else "")
-    if not action.option_strings:
-        return f"`{action.metavar or action.dest}`".replace("|", r"\|")
-    flags = ", ".join(action.option_strings)
-    return f"`{flags} {value}`".replace(" `", "`").replace("|", r"\|") if action.nargs != 0 else f"`{flags}`"
+    value = str(action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper())
+    words = [value] if not action.option_strings else [", ".join(action.option_strings)]
+    if action.option_strings and action.nargs != 0:
+        words.append(value)
+    return f"`{' '.join(words)}`".replace("|", r"\|")
 
 
 def _default(action: argparse.Action) -> str:
-    if action.default in (None, argparse.SUPPRESS, False) or action.nargs == 0:
+    if action.default in (None, argparse.SUPPRESS) or action.nargs == 0:
         return ""
     return f"`{action.default}`"
 
 
 def _meaning(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
-    """Return the help of an argument, with the placeholders of argparse filled in."""
-    values = {**vars(action), "prog": parser.prog}
-    return plain((action.help or "") % values)
+    """Return the help of an argument; its default has a column of its own."""
+    text = (action.help or "").replace(" (%(default)s)", "")
+    return plain(text % {**vars(action), "prog": parser.prog})
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""References to public names: `darkmatter_features.maps.shear.shear_maps` is documented as `darkmatter_features.shear_maps`."""
+"""References to public names: `darkmatter_features.maps.shear.shear_maps` leads to `darkmatter_features.shear_maps`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sphinx.environment import BuildEnvironment
 
 import darkmatter_features as dm
 
-DOCUMENTED = {f"darkmatter_features.{module}.{name}": f"darkmatter_features.{name}" for name, module in dm._PUBLIC.items()}
+DOCUMENTED = {f"{dm.__name__}.{module}.{name}": f"{dm.__name__}.{name}" for name, module in dm._PUBLIC.items()}
 """Path of definition of each public name, and the path that its page has."""
 
 

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -73,7 +73,7 @@ class AttributesTable(TableDirective):
     """Table of the attributes of a class."""
 
     required_arguments = 1
-    option_spec = {"names": directives.unchanged, "header": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {"names": directives.unchanged, "header": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
@@ -160,15 +160,15 @@ class ModuleTable(TableDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return the table; kernels and empty modules are left out."""
+        """Return the table."""
         package = ROOT / self.arguments[0]
         floors = _floors(ROOT / "tests" / "test_layers.py")[self.arguments[0]]
         rows = []
         for floor in floors:
             paths = sorted((package / floor).rglob("*.py")) or [package / f"{floor}.py"]
             found = [(path, _first_line(path)) for path in paths if path.name != "__init__.py"]
-            rows += [(f"`{floor}`", f"`{_dotted(path)}`", text) for path, text in found if text]
-        return self.render(markdown_table(("floor", "module", "contents"), rows))
+            rows += [(f"`{_below(package, path)}`", text) for path, text in found if text]
+        return self.render(markdown_table(("module", "contents"), rows))
 
 
 def _floors(path: Path) -> dict[str, tuple[str, ...]]:
@@ -184,8 +184,9 @@ def _first_line(path: Path) -> str:
     return plain(docstring.split("\n\n")[0])
 
 
-def _dotted(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+def _below(package: Path, path: Path) -> str:
+    """Return the dotted name of a module below its package: the first part is its floor."""
+    return ".".join(path.relative_to(package).with_suffix("").parts)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
