@@ -30,6 +30,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
+ELEMENT = re.compile(r"^\(n,\) (\w+) arrays?")
+"""Type of a column of n rows in a docstring: the table gives that of one element."""
 ROLE = re.compile(r":[a-z:]+:`~?(?:[\w.]+\.)?([\w]+)`")
 
 
@@ -41,8 +43,10 @@ def look_up(path: str) -> Any:
 
 def plain(text: str) -> str:
     """Return a docstring's text for a cell of a Markdown table: roles become code, line breaks become spaces."""
-    text = ROLE.sub(r"`\1`", " ".join(text.split())).replace("``", "`")
-    return text.replace("|", r"\|").replace("*", r"\*").replace("<", r"\<")
+    text = ROLE.sub(r"`\1`", " ".join(text.split())).replace("``", "`").replace("|", r"\|")
+    parts = text.split("`")  # the odd ones are code, in which a backslash would be shown
+    parts[::2] = [part.replace("*", r"\*").replace("<", r"\<").replace("_", r"\_") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -92,8 +96,9 @@ def _described_attributes(cls: type) -> Iterator[tuple[str, tuple[str, str]]]:
     doc = ClassDoc(cls, config={"show_class_members": False})
     for section in ("Parameters", "Attributes"):
         for attribute in doc[section]:
+            kind = ELEMENT.sub(r"\1", attribute.type)
             for name in attribute.name.split(","):
-                yield name.strip(), (plain(attribute.type), plain(" ".join(attribute.desc)))
+                yield name.strip(), (plain(kind), plain(" ".join(attribute.desc)))
 
 
 class Described(TableDirective):
