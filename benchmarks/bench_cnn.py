@@ -25,9 +25,9 @@ from plots.cnn import draw
 from scipy.special import logit
 
 from classify.cnn import DECIDES
+from classify.cnn.inputs import FieldInput, measured_inputs
 from classify.columns import FEATURE_NAMES
 from classify.model import LensModel
-from classify.predict import cnn_inputs_of
 from classify.train import train
 
 Array = NDArray[np.float64]
@@ -50,7 +50,10 @@ def judgements(trial: Trial, run: Path) -> tuple[dict[str, Judgement], NDArray[n
     if model.cnn_stage is None:
         raise SystemExit(f"{run} was trained without a CNN stage; train one with `darkmatter train --cnn on`")
     names, paths = rows["sky"].tolist(), [trial.data / name for name in rows["sky"]]
-    inputs = cnn_inputs_of(model, paths, n_jobs=trial.n_jobs)
+
+    def inputs(chosen: list[int]) -> list[FieldInput]:
+        return measured_inputs([paths[i] for i in chosen], model.template, model.config, n_jobs=trial.n_jobs)
+
     verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], inputs=inputs)
     unknown = np.full(len(names), np.nan)
     log_odds = {

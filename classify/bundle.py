@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import lightgbm
 
-from classify.cnn.stage import checked
+from classify.cnn.stage import checked, digest_of
 from classify.columns import FEATURE_NAMES
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -68,6 +68,11 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(description, dict):
         raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
     return description
+
+
+def digest_of_model(run: Path) -> str:
+    """Return a digest of the model of a run: of its description, which has the digests of its other files."""
+    return digest_of((run / BUNDLE / DESCRIPTION).read_bytes())
 
 
 def check_version(folder: Path, description: dict[str, Any]) -> None:

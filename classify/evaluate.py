@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import score
 from classify.model import LensModel, Verdict
-from classify.predict import cnn_inputs_of, load_model
+from classify.predict import load_model, measure_skies, verdicts_on
 from darkmatter_features.errors import DatasetError
-from darkmatter_features.features.extract import SkyRow, extract_rows
+from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split
 
 BOOTSTRAP_SEED = 1
@@ -89,13 +89,11 @@ def evaluate(
     model = load_model(run, cnn=cnn)
     dataset = Dataset.open(data)
     chosen = _labelled_split(dataset, split)
-    measured = extract_rows(
-        chosen.files, template=model.template, config=model.config, n_jobs=n_jobs, progress=progress, debug=debug
-    )
+    measured = measure_skies(model, run, chosen.files, n_jobs=n_jobs, progress=progress, debug=debug)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
     if len(failures) == len(measured):
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
-    judged = _judged_split(model, dataset, chosen, measured, n_jobs=n_jobs)
+    judged = _judged_split(model, dataset, chosen, measured)
     metrics = {**score_judged(judged), "n_failed": len(failures)}
     return Evaluation(metrics, judged, failures, model.cnn_stage is not None)
 
@@ -147,18 +145,10 @@ def _labelled_split(dataset: Dataset, name: str) -> Split:
     return split
 
 
-def _judged_split(
-    model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow], *, n_jobs: int
-) -> pd.DataFrame:
+def _judged_split(model: LensModel, dataset: Dataset, split: Split, measured: Sequence[SkyRow]) -> pd.DataFrame:
     done = [i for i, row in enumerate(measured) if row.values is not None]
     names = [dataset.relative(split.files[i]) for i in done]
     shapes = [row.shape for row in measured if row.shape is not None]
     positions = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
     labels = np.asarray(split.labels, dtype=np.float64)[done]
-    inputs = cnn_inputs_of(model, [measured[i].path for i in done], n_jobs=n_jobs)
-    return judged_table(
-        model.verdicts(names, [row.values for row in measured if row.values is not None], inputs=inputs),
-        labels,
-        positions[:, 0],
-        positions[:, 1],
-    )
+    return judged_table(verdicts_on(model, names, measured), labels, positions[:, 0], positions[:, 1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,8 @@ from darkmatter_features.errors import DarkmatterError, ModelError
 from darkmatter_features.features.extract import row_of_catalog
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
@@ -88,6 +91,11 @@ class LensModel:
     template: LensTemplate
     training: dict[str, Any]
     cnn_stage: CnnStage | None = None
+
+    @cached_property
+    def compiled(self) -> CompiledTemplate:
+        """The template in the form that skies are evaluated with, made at the first use."""
+        return CompiledTemplate(self.template)
 
     def log_odds(self, rows: ArrayLike) -> Array:
         """Return the calibrated log-odds of a lens, by the trees alone.
@@ -157,8 +165,9 @@ class LensModel:
 
     def judge(self, catalog: GalaxyCatalog, sky: Sky | None = None) -> Verdict:
         """Return the verdict on a catalogue measured with `config`; without the sky, by the trees alone."""
-        row = row_of_catalog(catalog, template=self.template, config=self.config)
-        inputs = None if sky is None else lambda chosen: [FieldInput.of(sky, catalog, self.template) for _ in chosen]
+        galaxies = PreparedCatalog(catalog, self.compiled)
+        row = row_of_catalog(galaxies, config=self.config)
+        inputs = None if sky is None else lambda chosen: [FieldInput.of(sky, galaxies) for _ in chosen]
         return self.verdicts([catalog.name], row[None], inputs=inputs)[0]
 
     def without_cnn_stage(self) -> Self:

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from classify import bundle
 from classify.cnn import missing
-from classify.cnn.inputs import measured_inputs
+from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
-from classify.model import InputReader, LensModel, Verdict
+from classify.model import LensModel, Verdict
 from classify.skies import find_skies
 from classify.verdict_table import verdict_table, write_verdicts
 from darkmatter_features.errors import ConfigError, ModelError
-from darkmatter_features.features.extract import SkyRow, extract_rows
+from darkmatter_features.features.extract import MeasuredSky, SkyRow, extract_rows
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,9 @@ def predict(
         If a folder or a pattern contains no image.
     """
     model = load_model(run, cnn=cnn)
-    measured = extract_rows(
-        find_skies(skies), template=model.template, config=model.config, n_jobs=n_jobs, progress=progress, debug=debug
-    )
-    table = verdict_table(measured, _verdicts(model, measured, n_jobs=n_jobs))
+    measured = measure_skies(model, run, find_skies(skies), n_jobs=n_jobs, progress=progress, debug=debug)
+    names = [row.path.as_posix() for row in measured if row.values is not None]
+    table = verdict_table(measured, verdicts_on(model, names, measured))
     if out is not None:
         write_verdicts(out, table)
     explained = _explained(model, measured, table) if explain else None
@@ -130,16 +131,79 @@ def explained_path(out: str | Path) -> Path:
     return Path(out).with_name(f"{Path(out).stem}-explained.csv")
 
 
-def cnn_inputs_of(model: LensModel, paths: Sequence[Path], *, n_jobs: int = -1) -> InputReader:
-    """Return the reader of the CNN inputs of images, by their indices among the paths."""
-    return lambda chosen: measured_inputs([paths[i] for i in chosen], model.template, model.config, n_jobs=n_jobs)
+@dataclass(frozen=True)
+class UncertainInputs:
+    """Selector of the CNN inputs of uncertain skies, computed by the worker that measures them.
+
+    A worker loads the trees once, and evaluates the skies of a chunk together: no uncertain sky is read and segmented
+    a second time.
+
+    Attributes
+    ----------
+    run : Path
+        Folder of the training run.
+    digest : str
+        Digest of its model, so that a run that is trained again is loaded again.
+    """
+
+    run: Path
+    digest: str
+
+    def __call__(self, skies: Sequence[MeasuredSky]) -> list[FieldInput | None]:
+        """Return the input of each uncertain sky, and None for the others."""
+        if not skies:
+            return []
+        model = _loaded_once(self.run, self.digest)
+        log_odds = model.log_odds(np.stack([sky.values for sky in skies]))
+        uncertain = (
+            np.zeros(len(skies), dtype=bool) if model.cnn_stage is None else model.cnn_stage.is_uncertain(log_odds)
+        )
+        return [
+            FieldInput.of(sky.sky, sky.galaxies, sky.evidence) if own else None
+            for sky, own in zip(skies, uncertain, strict=True)
+        ]
 
 
-def _verdicts(model: LensModel, measured: Sequence[SkyRow], *, n_jobs: int) -> list[Verdict]:
-    paths = [row.path for row in measured if row.values is not None]
+@lru_cache(maxsize=2)
+def _loaded_once(run: Path, digest: str) -> LensModel:
+    """Load a model, once in each process."""
+    return LensModel.load(run)
+
+
+def measure_skies(
+    model: LensModel,
+    run: str | Path,
+    paths: Sequence[Path],
+    *,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
+) -> list[SkyRow]:
+    """Return the feature rows of images for a model, with the CNN inputs of the uncertain ones.
+
+    Parameters
+    ----------
+    model : LensModel
+        Model of the run, with or without its CNN stage.
+    run : str or Path
+        Folder of the run.
+    paths : sequence of Path
+        Images.
+    n_jobs, progress, debug
+        As in `predict`.
+    """
+    select = None if model.cnn_stage is None else UncertainInputs(Path(run), bundle.digest_of_model(Path(run)))
+    return extract_rows(
+        paths, template=model.template, config=model.config, select=select, n_jobs=n_jobs, progress=progress,
+        debug=debug,
+    )  # fmt: skip
+
+
+def verdicts_on(model: LensModel, names: list[str], measured: Sequence[SkyRow]) -> list[Verdict]:
+    """Return the verdicts on the skies that were measured, by their names."""
     values = [row.values for row in measured if row.values is not None]
-    inputs = cnn_inputs_of(model, paths, n_jobs=n_jobs)
-    return model.verdicts([path.as_posix() for path in paths], values, inputs=inputs)
+    kept = [row.kept for row in measured if row.values is not None]
+    return model.verdicts(names, values, inputs=lambda chosen: [kept[i] for i in chosen])
 
 
 def _explained(model: LensModel, measured: Sequence[SkyRow], table: pd.DataFrame) -> pd.DataFrame:

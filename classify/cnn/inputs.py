@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.features.cross_fitting import Templates
 from darkmatter_features.features.extract import report
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
 Floats = NDArray[np.float32]
-Task = tuple[Path, GalaxyCatalog, LensTemplate]
+Task = tuple[Path, GalaxyCatalog]
 
 CUT_OUT = 16
 """Side of a cut-out, pixels of the cut-out."""
@@ -77,27 +79,25 @@ class FieldInput:
         return self.x.size
 
     @classmethod
-    def of(cls, sky: Sky, catalog: GalaxyCatalog, template: LensTemplate) -> Self:
-        """Return the input for a sky.
+    def of(cls, sky: Sky, galaxies: PreparedCatalog, evidence: Evidence | None = None) -> Self:
+        """Return the input of the network for a sky.
 
         Parameters
         ----------
         sky : Sky
             Image of the sky.
-        catalog : GalaxyCatalog
-            Its galaxies.
-        template : LensTemplate
-            Template fitted to other skies than this one.
+        galaxies : PreparedCatalog
+            Its galaxies, prepared with a template that was fitted to other skies.
+        evidence : Evidence, optional
+            Their evidence for a lens, if it is computed already.
         """
-        galaxies = PreparedCatalog(catalog, template)
-        maps = lens_evidence(galaxies)
+        catalog, maps = galaxies.catalog, evidence or lens_evidence(galaxies)
         cells = np.array(maps.log_evidence.shape) / catalog.shape
-        mean_e1, mean_e2 = galaxies.mean_e1, galaxies.mean_e2
         return cls(
             x=_single((catalog.x + 0.5) * cells[1]),
             y=_single((catalog.y + 0.5) * cells[0]),
-            e=_single([catalog.e1 - mean_e1, catalog.e2 - mean_e2]),
-            mean_e=_single([mean_e1, mean_e2]),
+            e=_single([galaxies.e1, galaxies.e2]),
+            mean_e=_single([galaxies.mean_e1, galaxies.mean_e2]),
             scalars=_single(_scalars(catalog)),
             cut_outs=cut_outs(sky, catalog),
             maps=_single([getattr(maps, name) for name in MAPS]),
@@ -137,14 +137,20 @@ def cut_outs(sky: Sky, catalog: GalaxyCatalog) -> NDArray[np.uint8]:
 
 
 def read_inputs(
-    tasks: Sequence[Task], *, n_jobs: int = -1, progress: Callable[[int, int], None] | None = None
+    tasks: Sequence[Task],
+    templates: Templates,
+    *,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[FieldInput]:
     """Read images and return the inputs of the network.
 
     Parameters
     ----------
-    tasks : sequence of (Path, GalaxyCatalog, LensTemplate)
-        Image, galaxies and template of each sky.
+    tasks : sequence of (Path, GalaxyCatalog)
+        Image and galaxies of each sky.
+    templates : Templates
+        Template of each sky, fitted to other skies.
     n_jobs : int
         Number of processes; -1 for one a core.
     progress : callable, optional
@@ -155,7 +161,7 @@ def read_inputs(
     SkyError
         If an image cannot be read.
     """
-    chunks = [(tasks[start : start + SKIES_PER_TASK],) for start in range(0, len(tasks), SKIES_PER_TASK)]
+    chunks = [(tasks[start : start + SKIES_PER_TASK], templates) for start in range(0, len(tasks), SKIES_PER_TASK)]
     inputs: list[FieldInput] = []
     report(progress, 0, len(tasks))
     for chunk in parallel(_inputs_of, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1):
@@ -185,19 +191,22 @@ def measured_inputs(
     SkyError
         If an image cannot be read, or nothing can be measured in it.
     """
-    starts = range(0, len(paths), SKIES_PER_TASK)
-    chunks = [(paths[start : start + SKIES_PER_TASK], template, config) for start in starts]
+    starts, compiled = range(0, len(paths), SKIES_PER_TASK), CompiledTemplate(template)
+    chunks = [(paths[start : start + SKIES_PER_TASK], compiled, config) for start in starts]
     each = parallel(_measured_inputs, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1)
     return [FieldInput(**arrays) for chunk in each for arrays in chunk]
 
 
-def _measured_inputs(paths: Sequence[Path], template: LensTemplate, config: MeasureConfig) -> list[dict[str, Any]]:
+def _measured_inputs(paths: Sequence[Path], template: CompiledTemplate, config: MeasureConfig) -> list[dict[str, Any]]:
     skies = [read_sky(path) for path in paths]
-    return [vars(FieldInput.of(sky, measure(sky, config), template)) for sky in skies]
+    return [vars(FieldInput.of(sky, PreparedCatalog(measure(sky, config), template))) for sky in skies]
 
 
-def _inputs_of(tasks: Sequence[Task]) -> list[dict[str, Any]]:
-    return [vars(FieldInput.of(read_sky(path), catalog, template)) for path, catalog, template in tasks]
+def _inputs_of(tasks: Sequence[Task], templates: Templates) -> list[dict[str, Any]]:
+    return [
+        vars(FieldInput.of(read_sky(path), PreparedCatalog(catalog, templates.of(catalog.name))))
+        for path, catalog in tasks
+    ]
 
 
 def _single(values: Any) -> Floats:

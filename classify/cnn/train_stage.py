@@ -16,9 +16,7 @@ from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 from classify.cnn.stage import CnnStage
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
-from darkmatter_features.features.cross_fitting import N_FOLDS, catalogs_of, read_catalogs
-from darkmatter_features.lens.fit import fit_template
-from darkmatter_features.lens.lensed_galaxies import LabelledSkies
+from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
@@ -202,15 +200,11 @@ def check_files(features: Path, dataset: Path) -> None:
 def _inputs(given: StageInputs, n_jobs: int, progress: Callable[[int, int], None] | None) -> dict[str, FieldInput]:
     """Return the inputs of the networks by the names of the skies.
 
-    The template of each training sky is fitted to the other folds.
+    The template of each training sky is that of its fold, as in the feature table.
     """
     check_files(given.features, given.dataset)
     catalogs = {catalog.name: catalog for catalog in catalogs_of(read_catalogs(given.features / CATALOGS))}
     own, others = given.training["sky"].tolist(), given.validation["sky"].tolist()
-    skies = LabelledSkies([catalogs[name] for name in own], *_labels_and_lenses(given.training))
-    fold = np.arange(len(own)) % N_FOLDS
-    templates = [fit_template(skies.chosen(fold != k)) for k in range(N_FOLDS)]
-    tasks: list[Task] = [(given.dataset / name, catalogs[name], templates[k]) for name, k in zip(own, fold)]
-    tasks += [(given.dataset / name, catalogs[name], given.template) for name in others]
-    read = read_inputs(tasks, n_jobs=n_jobs, progress=progress)
+    tasks: list[Task] = [(given.dataset / name, catalogs[name]) for name in (*own, *others)]
+    read = read_inputs(tasks, Templates.read(given.features), n_jobs=n_jobs, progress=progress)
     return dict(zip([*own, *others], read, strict=True))

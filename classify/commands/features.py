@@ -32,6 +32,15 @@ def run(args: argparse.Namespace) -> int:
     config = Config() if args.config is None else Config.read(args.config)
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)
-    done = extract_dataset(args.data, args.out, config=config.measure, **workers, progress=progress, debug=args.debug)
+    done = extract_dataset(
+        args.data,
+        args.out,
+        config=config.measure,
+        **workers,
+        progress=progress,
+        fit_progress=Progress("templates", unit="steps"),
+        map_progress=Progress("maps", unit="parts"),
+        debug=args.debug,
+    )
     print_line(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return report_failures(done.failures, done.n_skies)

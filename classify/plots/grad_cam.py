@@ -18,6 +18,7 @@ from classify.columns import FEATURE_NAMES
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
 from darkmatter_features.plots.page import FAINT, THEME, blank_page, shortened
 from darkmatter_features.plots.panels import draw_marks, draw_sky
@@ -109,7 +110,7 @@ def _explained(model: "LensModel", log_odds: float, row: "pd.Series[float]", dat
     assert model.cnn_stage is not None
     sky = read_sky(dataset / str(row["sky"]))
     catalog = measure(sky, model.config)
-    field = FieldInput.of(sky, catalog, model.template)
+    field = FieldInput.of(sky, PreparedCatalog(catalog, model.compiled))
     stacked = model.cnn_stage.stacked(np.array([log_odds]), [field])[0]
     verdict = f"probability {expit(log_odds):.3f} by the trees, {expit(stacked):.3f} after the CNN stage"
     lens = float(row["lens_row"]), float(row["lens_column"])

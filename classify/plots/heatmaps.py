@@ -15,7 +15,9 @@ from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.randomization import peak_p_value
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.matched_filter import matched_filter
@@ -95,17 +97,18 @@ def _draw_or_reason(
 
 def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> None:
     sky = read_sky(drawing.sky)
-    config, template = (MeasureConfig(), None) if model is None else (model.config, model.template)
+    config, template = (MeasureConfig(), None) if model is None else (model.config, model.compiled)
     catalog = measure(sky, config)
-    maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
+    galaxies = PreparedCatalog(catalog, template)
+    maps, evidence = shear_maps(galaxies, config=config), lens_evidence(galaxies)
     figure = heatmap(
         sky,
         catalog,
         maps,
-        matched=None if template is None else matched_filter(catalog, template, config),
+        matched=None if model is None else matched_filter(galaxies, config=config),
         evidence=evidence,
-        null=None if template is None else lens_evidence(catalog, template, cross=True),
-        verdict=None if model is None else _verdict(model, sky, catalog, maps, evidence),
+        null=None if model is None else lens_evidence(galaxies, cross=True),
+        verdict=None if model is None else _verdict(model, sky, galaxies, maps, evidence),
         lens=drawing.lens,
         p_value=_p_value(catalog, template, n_randomizations),
     )
@@ -113,14 +116,14 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
         figure.savefig(temporary, format="png")
 
 
-def _p_value(catalog: GalaxyCatalog, template: LensTemplate | None, n_randomizations: int) -> float | None:
+def _p_value(catalog: GalaxyCatalog, template: CompiledTemplate | None, n_randomizations: int) -> float | None:
     if n_randomizations == 0:
         return None
     rng = np.random.default_rng(RANDOMIZATION_SEED)
     return peak_p_value(catalog, template, n_randomizations=n_randomizations, rng=rng)
 
 
-def _verdict(model: LensModel, sky: Sky, catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence) -> Verdict:
+def _verdict(model: LensModel, sky: Sky, galaxies: PreparedCatalog, maps: ShearMaps, evidence: Evidence) -> Verdict:
     """Return the verdict of a model from maps and evidence that are already computed."""
-    row = feature_row(catalog, maps, evidence, model.template)[None]
-    return model.verdicts([catalog.name], row, inputs=lambda _: [FieldInput.of(sky, catalog, model.template)])[0]
+    row = feature_row(galaxies, maps, evidence)[None]
+    return model.verdicts([galaxies.catalog.name], row, inputs=lambda _: [FieldInput.of(sky, galaxies, evidence)])[0]

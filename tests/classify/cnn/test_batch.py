@@ -8,6 +8,7 @@ import pytest
 from classify.cnn.inputs import FieldInput
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.cnn_skies import random_input
 from tests.support.synthetic import draw_sky
@@ -41,8 +42,8 @@ def order_of(batch: Batch) -> np.ndarray:
 def test_measuring_a_mirrored_image_gives_the_mirrored_input(sky, mirrors):
     """Positions, e1 and e2, and cut-outs, measured again in the mirrored image; no mean is subtracted."""
     other = mirrored_sky(sky, **mirrors)
-    expected = Batch.of([FieldInput.of(other, measure(other), TEMPLATE)])
-    found = mirrored(Batch.of([FieldInput.of(sky, measure(sky), TEMPLATE)]), **mirrors)
+    expected = Batch.of([FieldInput.of(other, PreparedCatalog(measure(other), TEMPLATE))])
+    found = mirrored(Batch.of([FieldInput.of(sky, PreparedCatalog(measure(sky), TEMPLATE))]), **mirrors)
     assert len(found.x) == len(expected.x)
     a, b = order_of(found), order_of(expected)
     for name in ("x", "y", "e", "mean_e", "scalars"):

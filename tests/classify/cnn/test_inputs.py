@@ -6,12 +6,19 @@ import pytest
 from classify.cnn.inputs import CUT_OUT, CUT_OUT_STEP, cut_outs, read_inputs
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
+from darkmatter_features.features.cross_fitting import Templates
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.synthetic import SIDE, draw_sky
 
 TEMPLATE = LensTemplate.default()
+
+
+def written_templates(folder):
+    """Write the default template, and return it as the template of every sky."""
+    TEMPLATE.write(folder / "template.json")
+    return Templates(((folder / "template.json", TEMPLATE.fingerprint()),), {})
 
 
 def test_cut_outs_of_galaxies_of_any_size_have_the_same_shape():
@@ -30,10 +37,10 @@ def test_cut_outs_of_galaxies_of_any_size_have_the_same_shape():
 
 def test_inputs_do_not_depend_on_the_number_of_processes(tmp_path):
     path = draw_sky(tmp_path / "b.png", np.random.default_rng(8))
-    task = (path, measure(read_sky(path)), TEMPLATE)
+    task, templates = (path, measure(read_sky(path))), written_templates(tmp_path)
     reported = []
-    one = read_inputs([task] * 20, n_jobs=1, progress=lambda done, total: reported.append((done, total)))
-    two = read_inputs([task] * 20, n_jobs=2)
+    one = read_inputs([task] * 20, templates, n_jobs=1, progress=lambda done, total: reported.append((done, total)))
+    two = read_inputs([task] * 20, templates, n_jobs=2)
     assert reported == [(0, 20), (16, 20), (20, 20)]
     assert len(one) == len(two) == 20
     assert all(np.array_equal(a.cut_outs, b.cut_outs) and np.array_equal(a.e, b.e) for a, b in zip(one, two))
@@ -42,4 +49,4 @@ def test_inputs_do_not_depend_on_the_number_of_processes(tmp_path):
 def test_a_missing_image_is_refused_by_its_name(tmp_path):
     catalog = measure(read_sky(draw_sky(tmp_path / "a.png", np.random.default_rng(3))))
     with pytest.raises(SkyError, match=r"gone\.png"):
-        read_inputs([(tmp_path / "gone.png", catalog, TEMPLATE)], n_jobs=1)
+        read_inputs([(tmp_path / "gone.png", catalog)], written_templates(tmp_path), n_jobs=1)
