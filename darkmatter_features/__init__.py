@@ -1,7 +1,7 @@
-"""From a picture of the sky to numbers: galaxies, their ellipses, and the tangential shear around every point.
+"""From an image of the sky to numbers: galaxies, their ellipticities, the tangential shear about every position.
 
-The conventions, said once
---------------------------
+Conventions
+-----------
 Pixels
     ``x`` is the column and ``y`` the row, zero-based; the centres of pixels lie at integers, in the array as it
     was read (row 0 first). Positions in files are named ``row, column``.
@@ -15,7 +15,7 @@ Tangential and cross shear
 Names
     ``snr`` is a matched-filter signal to noise, ``theta_e`` an Einstein radius. Unknown is ``nan`` or ``None``.
 Units
-    Lengths are pixels, angles radians, ellipticities and shears without unit, fluxes the picture's own counts.
+    Lengths are pixels, angles radians, ellipticities and shears without unit, fluxes the counts of the image.
 """
 
 from importlib import import_module
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from darkmatter_features.io.dataset import Dataset
     from darkmatter_features.io.sky import Sky, read_sky
     from darkmatter_features.lens.evidence import Evidence, lens_evidence
+    from darkmatter_features.lens.prepared import PreparedCatalog
     from darkmatter_features.lens.template import LensTemplate
     from darkmatter_features.location.locate import Location, locate
     from darkmatter_features.maps.matched_filter import matched_filter
@@ -47,6 +48,7 @@ _PUBLIC = {
     "LensTemplate": "lens.template",
     "Location": "location.locate",
     "MeasureConfig": "config",
+    "PreparedCatalog": "lens.prepared",
     "Segments": "galaxies.segmentation",
     "ShapeCatalog": "io.catalogs",
     "ShearMaps": "maps.shear",
@@ -79,6 +81,7 @@ __all__ = [
     "LensTemplate",
     "Location",
     "MeasureConfig",
+    "PreparedCatalog",
     "Segments",
     "ShapeCatalog",
     "ShearMaps",

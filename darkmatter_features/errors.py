@@ -25,6 +25,15 @@ class ModelError(DarkmatterError):
     """Model bundle that is missing, damaged, or made for another configuration."""
 
 
+DISTRIBUTION = "darkmatter-lensing"
+"""Name of the distribution, for pip: `darkmatter` is another project on the Python Package Index."""
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of this distribution."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
 def failure_reason(error: Exception, *, debug: bool = False) -> str:
     """Return the reason for which a sky or a catalogue failed, in one line.
 

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, install_command
 
 CONNECT_SECONDS = 10
 """Maximum time to connect to a Dask scheduler, seconds."""
@@ -83,7 +83,7 @@ def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address
     try:
         from distributed import Client
     except ModuleNotFoundError:
-        raise ConfigError("Dask is not installed; install it with: pip install 'darkmatter[dask]'") from None
+        raise ConfigError(f"Dask is not installed; install it: {install_command('dask')}") from None
     try:
         client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What the targets of the Makefile would do, as `make --dry-run` tells it."""
+"""The commands of the Makefile's targets, as `make --dry-run` prints them."""
 
 import os
 import shlex
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 def commands(*words: str) -> list[list[str]]:
     """Return the `darkmatter` commands of a target, in words."""
-    told = subprocess.run(
+    printed = subprocess.run(
         ["make", "--dry-run", *words], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
         env={"PATH": os.environ["PATH"]},
     ).stdout  # fmt: skip
-    return [shlex.split(line)[1:] for line in told.splitlines() if line.startswith(".venv/bin/darkmatter ")]
+    return [shlex.split(line)[1:] for line in printed.splitlines() if line.startswith(".venv/bin/darkmatter ")]
 
 
 def training(*words: str) -> list[str]:
@@ -33,19 +33,19 @@ def training(*words: str) -> list[str]:
         (["full"], 100.0), (["full", "SUBSET=25"], 100.0),
     ],
 )  # fmt: skip
-def test_the_share_of_the_skies_is_given_once_or_left_to_the_command(words, subset):
-    """Without SUBSET a fast trial learns from the half that `--fast` means."""
+def test_the_subset_of_the_skies_is_given_at_most_once(words, subset):
+    """Without SUBSET, `--fast` trains on its own half."""
     found = training(*words)
     assert found.count("--subset") == (subset is not None)
     assert build_parser("train").parse_args(found).subset == subset
 
 
 @pytest.mark.parametrize("target", ["data", "features", "train", "fast", "full", "heatmaps"])
-def test_every_command_of_a_target_is_one_that_there_is(target):
+def test_every_command_of_a_target_exists(target):
     for command in commands(target):
         build_parser(command[0]).parse_args(command)
 
 
-def test_a_data_set_may_lie_in_a_folder_with_a_space():
+def test_the_folder_of_a_data_set_may_contain_a_space():
     (found,) = commands("features", "DATA=my skies")
     assert found[:2] == ["features", "my skies"]

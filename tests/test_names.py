@@ -17,7 +17,7 @@ TEXTS = sorted(
     if "_build" not in path.parts
 )  # fmt: skip
 
-WORD = "told"
+WORD = "told"  # noqa: ISC001
 
 RETIRED = {
     "compactness": "fill_factor",
@@ -38,7 +38,7 @@ RETIRED = {
     "singles": "n_spin0",
     "lean": "mean_e",
     "EVIDENCE": "FEATURE_INDICES",
-    "TOLD": "VERDICT_COLUMNS",
+    WORD.upper(): "VERDICT_COLUMNS",
     "_Race": "EnsembleTrainer",
     "N_PARTS": "N_FOLDS",
     "MATTERS": "LOG_EVIDENCE_CUT",

@@ -1,4 +1,4 @@
-"""What the README says can be done, done."""
+"""The commands, examples and links of the README work."""
 
 import re
 from pathlib import Path
@@ -26,22 +26,22 @@ def test_python_example_runs(tmp_path, monkeypatch, rng):
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"darkmatter ([a-z]+) ", README))))
-def test_commands_named_are_there(command):
+def test_named_commands_exist(command):
     assert command in COMMANDS
 
 
-def test_targets_named_are_in_the_makefile():
+def test_named_targets_are_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make ([a-z]+)", README):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_files_linked_are_there():
+def test_linked_files_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
 
 
-def test_benchmarks_named_are_there():
-    told = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    for script in re.findall(r"bench_\w+\.py", README + told):
+def test_named_benchmarks_exist():
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for script in re.findall(r"bench_\w+\.py", README + text):
         assert (ROOT / "benchmarks" / script).exists(), script

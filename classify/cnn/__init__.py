@@ -5,7 +5,7 @@ Modules that import torch are imported where they are used, so that everything e
 
 from importlib.util import find_spec
 
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, install_command
 
 REQUIRED_PACKAGES = ("torch", "safetensors")
 """Packages that the optional extra ``cnn`` installs."""
@@ -26,7 +26,7 @@ def missing() -> str | None:
     lacking = [name for name in REQUIRED_PACKAGES if find_spec(name) is None]
     if not lacking:
         return None
-    return f"{lacking[0]}, which the CNN stage needs, is missing; install it: pip install 'darkmatter[cnn]'"
+    return f"{lacking[0]}, which the CNN stage needs, is missing; install it: {install_command('cnn')}"
 
 
 def need_torch() -> None:

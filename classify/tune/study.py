@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.tune.space import Span, rounded
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, install_command
 
 try:
     import optuna
@@ -24,9 +24,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("optuna", "sqlalchemy"):
         raise
-    raise ConfigError(
-        "Optuna, which draws the trials, is missing; install it: pip install 'darkmatter[tune]'"
-    ) from None
+    raise ConfigError(f"Optuna, which draws the trials, is missing; install it: {install_command('tune')}") from None
 
 PLOTS = optuna.visualization.matplotlib
 """Plots of Optuna, by Matplotlib."""

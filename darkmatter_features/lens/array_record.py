@@ -85,6 +85,8 @@ class ArrayRecord:
         """
         try:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise TableError(f"{path}: no template, the file is missing; run `darkmatter features` again") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = f"it has no {error}, which this version needs" if isinstance(error, KeyError) else error
             raise TableError(

@@ -1,12 +1,12 @@
 """Simulated skies: galaxies, a halo in front of them, and the picture. Never imports the measuring code."""
 
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, install_command
 
 try:
     from darkmatter_features.simulation.write import PRESETS, simulate_dataset
 except ModuleNotFoundError as error:
     if error.name != "galsim":
         raise
-    raise ConfigError("GalSim, which draws the skies, is missing; install it: pip install 'darkmatter[sim]'") from None
+    raise ConfigError(f"GalSim, which draws the skies, is missing; install it: {install_command('sim')}") from None
 
 __all__ = ["PRESETS", "simulate_dataset"]

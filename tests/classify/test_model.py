@@ -140,7 +140,7 @@ def test_a_missing_member_is_refused(saved):
 
 def test_a_bundle_without_its_template_is_refused_with_one_remedy(saved):
     (saved / "model" / "template.json").unlink()
-    with pytest.raises(ModelError, match=r"template\.json: no template to be read") as refused:
+    with pytest.raises(ModelError, match=r"template\.json: no template, the file is missing") as refused:
         LensModel.load(saved)
     assert str(refused.value).endswith("run `darkmatter train` again")
     assert "features`" not in str(refused.value)

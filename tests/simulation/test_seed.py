@@ -247,5 +247,5 @@ def test_missing_galsim_is_told_with_the_remedy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == (
-        "darkmatter: GalSim, which draws the skies, is missing; install it: pip install 'darkmatter[sim]'\n"
+        "darkmatter: GalSim, which draws the skies, is missing; install it: pip install 'darkmatter-lensing[sim]'\n"
     )

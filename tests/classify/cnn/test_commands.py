@@ -7,8 +7,9 @@ import pytest
 
 import classify.cnn
 from classify.cli import main
-from classify.cnn import train_stage
+from classify.cnn import inputs, train_stage
 from classify.model import LensModel
+from darkmatter_features.features import extract
 from darkmatter_features.io.sky import read_sky
 from tests.support.cnn_skies import HALF_UNCERTAIN
 
@@ -38,15 +39,25 @@ def test_train_prints_each_epoch_and_the_gain(root, tmp_path, capsys, monkeypatc
     assert "uncertain skies, out of fold" in lines[-1]
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_uncertain_skies_are_read_once(command, arguments, monkeypatch):
+    """Every sky is uncertain for this model."""
+    read = []
+    monkeypatch.setattr(extract, "read_sky", lambda path: read.append(path) or read_sky(path))
+    monkeypatch.setattr(inputs, "read_sky", lambda path: pytest.fail(f"{path} was read a second time"))
+    assert main(arguments[command]) == 0
+    assert len(read) == len(set(read)) > 0
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_torch_the_stage_is_refused_before_any_sky_is_measured(command, arguments, monkeypatch, capsys):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
-    for name in ("classify.predict.extract_rows", "classify.evaluate.extract_rows", "classify.plots.heatmaps.measure"):
+    for name in ("classify.predict.extract_rows", "classify.plots.heatmaps.measure"):
         monkeypatch.setattr(name, lambda *args, **options: pytest.fail("a sky was measured"))
     assert main(arguments[command]) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
-    assert "install it: pip install 'darkmatter[cnn]', or leave the CNN stage out by --cnn off" in message
+    assert "install it: pip install 'darkmatter-lensing[cnn]', or leave the CNN stage out by --cnn off" in message
     assert not Path("predictions.csv").exists()
     assert not Path("maps").exists()
 

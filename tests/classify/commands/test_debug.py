@@ -27,7 +27,7 @@ def test_features_record_an_unforeseen_error_and_debug_raises_it(jobs, tmp_path,
 def test_rows_of_skies_raise_an_unforeseen_error_only_when_debugging(tmp_path, monkeypatch):
     data = write_images(tmp_path / "data", n=1)
     paths = sorted(data.rglob("*.png"))
-    monkeypatch.setattr(extract, "extract_sky", broken)
+    monkeypatch.setattr(extract, "measure", broken)
     (row,) = extract.extract_rows(paths, n_jobs=1)
     assert row.error == "unexpected AttributeError: a slip of the programmer"
     with pytest.raises(AttributeError):

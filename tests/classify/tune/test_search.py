@@ -376,7 +376,7 @@ def test_missing_optuna_is_an_error_with_the_remedy():
     code = "import sys; sys.modules['optuna'] = None; from classify.cli import main; sys.exit(main(['tune']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "pip install 'darkmatter[tune]'" in done.stderr
+    assert "pip install 'darkmatter-lensing[tune]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
