@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from darkmatter_features.lens.density import N_ELLIPTICITIES
 from darkmatter_features.lens.kernels.evidence import MAX_SHEAR
-from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate
+from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.plots.page import BIG, FAINT, INK, LENS, SMALL, THEME, blank_page, place, shortened, write
 
 Array = NDArray[np.float64]
@@ -107,7 +108,7 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
 
 def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the density of galaxies about a lens, over that without one, by their size."""
-    radius = STEP * np.arange(template.log_counts.shape[1])
+    radius = NODE_SPACING * np.arange(template.log_counts.shape[1])
     told = _ranges(template.size_edges, " px")
     for color, own, name in zip(_colors(len(told)), template.log_counts, told, strict=True):
         further = max(MAX_RADIUS, radius[-1])
