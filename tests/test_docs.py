@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import darkmatter_features as dm
 from classify.cli import COMMANDS
 from tests.test_layers import FLOORS
 
@@ -32,3 +33,9 @@ def test_scripts_and_folders_on_the_pages_exist():
             assert (ROOT / path).exists() or (ROOT / f"{path}.py").exists(), path
     for script in re.findall(r"bench_\w+\.py", TEXT):
         assert (ROOT / "benchmarks" / script).exists(), script
+
+
+@pytest.mark.parametrize("name", dm.__all__)
+def test_every_public_name_is_in_the_reference(name):
+    page = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    assert re.search(rf"\bdarkmatter_features\.{name}\b", page), name
