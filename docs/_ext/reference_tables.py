@@ -27,6 +27,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from numpydoc.docscrape import ClassDoc
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,10 @@ ROLE = re.compile(r":[a-z:]+:`~?(?:[\w.]+\.)?([\w]+)`")
 def look_up(path: str) -> Any:
     """Return the object that a dotted path names, such as ``classify.predict.COLUMNS``."""
     module, _, name = path.rpartition(".")
-    return getattr(import_module(module), name)
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ExtensionError(f"a page of the documentation names {path}, which does not exist: {error}") from error
 
 
 def plain(text: str) -> str:
