@@ -51,7 +51,7 @@ def judgements(trial: Trial, run: Path) -> tuple[dict[str, Judgement], NDArray[n
         raise SystemExit(f"{run} was trained without a CNN stage; train one with `darkmatter train --cnn on`")
     names, paths = rows["sky"].tolist(), [trial.data / name for name in rows["sky"]]
     inputs = cnn_inputs_of(model, paths, n_jobs=trial.n_jobs)
-    verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], look=inputs)
+    verdicts = model.verdicts(names, rows[list(FEATURE_NAMES)], inputs=inputs)
     unknown = np.full(len(names), np.nan)
     log_odds = {
         RESNET: _resnet(trial, paths),
