@@ -65,5 +65,5 @@ def test_missing_scheduler_is_reported(monkeypatch):
 
 def test_missing_dask_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ConfigError, match=r"pip install 'darkmatter\[dask\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'darkmatter-lensing\[dask\]'"):
         list(parallel(pow, TASKS, n_jobs=1, dask="tcp://127.0.0.1:9"))
