@@ -13,14 +13,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 DARKMATTER := $(BIN)/darkmatter
 
-.PHONY: setup data features train heatmaps fast full test lint bench clean
+.PHONY: setup data features train heatmaps fast full test lint docs bench clean
 .DEFAULT_GOAL := train
 
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,bench,tune,cnn,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,bench,tune,cnn,docs,dev]'
 	touch $@
 
 # Only the default data set is simulated; one that was named must be there.
@@ -57,8 +57,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 bench: $(READY)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf data features runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf data features runs build docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,11 +1,11 @@
-"""What each part of the evidence earns: the same skies judged without it.
+"""Effect of each part of the evidence: the same skies judged without it.
 
     python benchmarks/bench_ablation.py [--features DIR --data DIR --jobs -1]
 
-Judged are training skies, each by a template fitted to the other half of them, so that the validation split chooses
-nothing; the log-odds are calibrated (a slope and an offset) on the same skies, alike for all. Without --features, the
-default data set is simulated and measured first. Errors of the paired difference in log loss are bootstrap errors. The
-oracle of the same skies, which tells how much is left, stands beside.
+Training skies are judged, each with a template fitted to the other half of them, so that the validation split selects
+nothing. The log Bayes factors are calibrated (a slope and an offset) on the same skies in all variants. Without
+--features, the default data set is simulated and measured first. Errors of the paired difference in log loss are
+bootstrap errors. The oracle of the same skies shows the room that is left.
 """
 
 import argparse
@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from helpers import environment, print_table, write_result
+from harness.environment import environment
+from harness.report import print_table, write_record
 from numpy.typing import NDArray
-from oracle.likelihood import oracle_of
+from oracle.likelihood import oracle_table
 from scipy.special import expit
 
 from classify import metrics
@@ -26,176 +27,175 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.rebuild import training_skies
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.density import log_density_of
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit import LabelledSkies, fit_template
-from darkmatter_features.lens.template import DEFAULT_SIGMA_E, LensTemplate, log_density_of
+from darkmatter_features.lens.template import DEFAULT_SIGMA_E, LensTemplate
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.workers import parallel
 
 Array = NDArray[np.float64]
 N_RESAMPLES = 1000
+"""Number of bootstrap resamples."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is changed: the measuring (as a folder of tables), the catalogues, the labels, the template."""
+    """Changes of a variant: to the measurement (a folder of tables), the catalogues, the labels, the template."""
 
     features: str = "full"
     catalog: Callable[[GalaxyCatalog], GalaxyCatalog] = lambda catalog: catalog
     template: Callable[[LensTemplate], LensTemplate] = lambda template: template
-    places_known: bool = True
+    positions_known: bool = True
 
 
 def _without_flags(catalog: GalaxyCatalog) -> GalaxyCatalog:
     return replace(catalog, flags=np.zeros_like(catalog.flags))
 
 
-def _all_alike(catalog: GalaxyCatalog) -> GalaxyCatalog:
+def _one_shape_bin(catalog: GalaxyCatalog) -> GalaxyCatalog:
     return replace(catalog, fill_factor=np.ones(len(catalog)))
 
 
 def _without_border(catalog: GalaxyCatalog) -> GalaxyCatalog:
-    whole = (catalog.flags & Flag.EDGE) == 0
-    return replace(catalog, **{name: column[whole] for name, column in catalog.columns().items()})
+    inside = (catalog.flags & Flag.EDGE) == 0
+    return replace(catalog, **{name: column[inside] for name, column in catalog.columns().items()})
 
 
 def _gaussian(template: LensTemplate) -> LensTemplate:
-    """Each kind with a Gaussian of its own mean, as wide as the default."""
+    """Return the template with a Gaussian density in each shape bin, of its own mean and of the default width."""
     means = zip(template.mean_e1, template.mean_e2, strict=True)
     densities = [log_density_of(np.array([e1]), np.array([e2]), smoothing=DEFAULT_SIGMA_E) for e1, e2 in means]
     return replace(template, log_p0=np.stack(densities))
 
 
-def _counts_of_all(template: LensTemplate) -> LensTemplate:
+def _counts_without_sizes(template: LensTemplate) -> LensTemplate:
     overall = np.log(template.size_fractions @ np.exp(template.log_counts))
     return replace(template, log_counts=np.repeat(overall[None], template.size_fractions.size, axis=0))
 
 
-def _one_strength(template: LensTemplate) -> LensTemplate:
+def _one_amplitude(template: LensTemplate) -> LensTemplate:
     return replace(template, amplitudes=np.ones(1), weights=np.ones((1, 1)))
 
 
-MEASURED = {
+MEASUREMENTS = {
     "unsplit": MeasureConfig(split_colors=False, split_contrast=1.0),
-    "blurred": MeasureConfig(psf_sigma=0.0),
-    "rimless": MeasureConfig(dilation_fraction=MeasureConfig().threshold_fraction),
+    "no PSF": MeasureConfig(psf_sigma=0.0),
+    "undilated": MeasureConfig(dilation_fraction=MeasureConfig().threshold_fraction),
 }
 VARIANTS = {
     "everything": Variant(),
     "no splitting by colour": Variant(features="unsplit"),
-    "the blur left on": Variant(features="blurred"),
-    "no rims": Variant(features="rimless"),
-    "no kinds by fill_factor": Variant(catalog=_all_alike),
-    "split and cut galaxies no kind of their own": Variant(catalog=_without_flags),
+    "no PSF correction": Variant(features="no PSF"),
+    "no dilation": Variant(features="undilated"),
+    "no shape bins by fill factor": Variant(catalog=_one_shape_bin),
+    "no shape bins of their own for partial galaxies": Variant(catalog=_without_flags),
     "no galaxies at the border": Variant(catalog=_without_border),
-    "all kinds answer alike to shear": Variant(template=lambda t: replace(t, response=np.ones_like(t.response))),
+    "equal response of all shape bins to shear": Variant(
+        template=lambda t: replace(t, response=np.ones_like(t.response))
+    ),
     "Gaussian ellipticities": Variant(template=_gaussian),
-    "one strength": Variant(template=_one_strength),
-    "shear grows as the strength everywhere": Variant(
+    "one amplitude": Variant(template=_one_amplitude),
+    "amplitude exponent 1 everywhere": Variant(
         template=lambda t: replace(t, amplitude_exponent=np.ones_like(t.amplitude_exponent))
     ),
-    "counts without sizes (no magnification)": Variant(template=_counts_of_all),
+    "counts without sizes (no magnification)": Variant(template=_counts_without_sizes),
     "no counts": Variant(template=lambda t: replace(t, log_counts=np.zeros_like(t.log_counts))),
-    "places of the lenses unknown": Variant(places_known=False),
+    "positions of the lenses unknown": Variant(positions_known=False),
 }
 
 
-def judged(skies: LabelledSkies, variant: Variant, n_jobs: int) -> tuple[Array, Array]:
-    """Log-odds and offsets (pixels; nan without a lens) of every sky, by a template that does not know it."""
+def evaluate(skies: LabelledSkies, variant: Variant, n_jobs: int) -> tuple[Array, Array]:
+    """Return the log Bayes factor and the offset (pixels; nan without a lens) of each sky.
+
+    The template of each half of the skies is fitted to the other half.
+    """
     skies = replace(skies, catalogs=[variant.catalog(catalog) for catalog in skies.catalogs])
-    if not variant.places_known:
-        known = skies
-        unknown = np.full_like(skies.lens_rows, np.nan)
-        skies = replace(skies, lens_rows=unknown, lens_columns=unknown)
-    else:
-        known = skies
-    first = np.arange(skies.labels.size) % 2 == 0
-    log_odds, offsets = np.empty(first.size), np.empty(first.size)
-    for half in (first, ~first):
-        template = variant.template(fit_template(skies.chosen(half)))
-        own = np.flatnonzero(~half)
-        found = list(parallel(lens_evidence, [(skies.catalogs[k], template) for k in own], n_jobs=n_jobs))
-        log_odds[own] = [each.log_odds for each in found]
-        places = np.array([(each.row, each.column) for each in found])
-        offsets[own] = np.hypot(places[:, 0] - known.lens_rows[own], places[:, 1] - known.lens_columns[own])
-    return log_odds, offsets
+    unknown = np.full_like(skies.lens_rows, np.nan)
+    training = skies if variant.positions_known else replace(skies, lens_rows=unknown, lens_columns=unknown)
+    is_even = np.arange(skies.labels.size) % 2 == 0
+    log_bayes_factors, offsets = np.empty(is_even.size), np.empty(is_even.size)
+    for half in (is_even, ~is_even):
+        template = CompiledTemplate(variant.template(fit_template(training.chosen(half))))
+        others = np.flatnonzero(~half)
+        found = list(parallel(lens_evidence, [(skies.catalogs[k], template) for k in others], n_jobs=n_jobs))
+        log_bayes_factors[others] = [each.log_bayes_factor for each in found]
+        rows, columns = np.array([(each.row, each.column) for each in found]).T
+        offsets[others] = np.hypot(rows - skies.lens_rows[others], columns - skies.lens_columns[others])
+    return log_bayes_factors, offsets
 
 
-def losses(log_odds: Array, labels: Array) -> tuple[Array, Array]:
-    """Calibrated probabilities, and the log loss of every sky."""
-    probability = expit(Calibration.fit(log_odds, labels)(log_odds))
+def losses(log_bayes_factors: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the calibrated probability and the log loss of each sky."""
+    probability = expit(Calibration.fit(log_bayes_factors, labels)(log_bayes_factors))
     return probability, -np.log(np.where(labels == 1, probability, 1.0 - probability))
 
 
-def limit_figures(data: Path, n_jobs: int) -> dict[str, float]:
-    """What the oracle makes of the same skies."""
-    found = oracle_of(data, "training", n_jobs=n_jobs)
-    labels, log_odds = found["label"].to_numpy(dtype=np.float64), found["log_odds"].to_numpy()
+def oracle_metrics(data: Path, n_jobs: int) -> dict[str, float]:
+    """Return the metrics of the oracle on the same skies."""
+    found = oracle_table(data, "training", n_jobs=n_jobs)
+    labels, log_bayes_factors = found["label"].to_numpy(dtype=np.float64), found["log_bayes_factor"].to_numpy()
     offsets = np.hypot(found["row"] - found["lens_row"], found["column"] - found["lens_column"])
     return {
-        "auc": metrics.auc(labels, log_odds),
-        "accuracy": metrics.accuracy(labels, expit(log_odds)),
-        "log_loss": metrics.log_loss(labels, expit(log_odds)),
+        "auc": metrics.auc(labels, log_bayes_factors),
+        "accuracy": metrics.accuracy(labels, expit(log_bayes_factors)),
+        "log_loss": metrics.log_loss(labels, expit(log_bayes_factors)),
         "median_offset_px": float(np.nanmedian(offsets)),
     }
 
 
-def measured(args: argparse.Namespace, data: Path, work: Path) -> dict[str, Path]:
-    """Folders of tables, by how they were measured."""
+def measure_all(args: argparse.Namespace, data: Path, work: Path) -> dict[str, Path]:
+    """Measure the data set where needed, and return the folders of tables by measurement."""
     full = args.features or work / "full"
     if args.features is None:
         extract_dataset(data, full, n_jobs=args.jobs)
-    for name, config in MEASURED.items():
+    for name, config in MEASUREMENTS.items():
         extract_dataset(data, work / name, config=config, n_jobs=args.jobs)
-    return {"full": full, **{name: work / name for name in MEASURED}}
+    return {"full": full, **{name: work / name for name in MEASUREMENTS}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="data set (simulated)")
-    parser.add_argument("--features", type=Path, help="its feature tables (measured)")
+    parser.add_argument("--data", type=Path, help="data set (simulated when not given)")
+    parser.add_argument("--features", type=Path, help="its feature tables (measured when not given)")
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()
     rng = np.random.default_rng(1)
-    rows, table, reference = {}, [], None
+    variants: dict[str, dict[str, float]] = {}
+    reference = None
     with tempfile.TemporaryDirectory() as folder:
         data = args.data or Path(folder) / "data"
         if args.data is None:
             simulate_dataset(data, n_jobs=args.jobs)
-        skies = {name: training_skies(path) for name, path in measured(args, data, Path(folder)).items()}
-        limit = limit_figures(data, args.jobs)
+        skies = {name: training_skies(path) for name, path in measure_all(args, data, Path(folder)).items()}
+        oracle = oracle_metrics(data, args.jobs)
     for name, variant in VARIANTS.items():
         own = skies[variant.features]
-        log_odds, offsets = judged(own, variant, args.jobs)
-        probability, loss = losses(log_odds, own.labels)
+        log_bayes_factors, offsets = evaluate(own, variant, args.jobs)
+        probability, loss = losses(log_bayes_factors, own.labels)
         reference = loss if reference is None else reference
-        # Skies that only one of the two could measure are left out of the difference: none on the default data.
+        # nan where a variant measures other skies than the reference: never on the default data.
         change = loss - reference if loss.size == reference.size else np.full(1, np.nan)
         resamples = rng.integers(0, change.size, (N_RESAMPLES, change.size))
-        rows[name] = {
-            "auc": metrics.auc(own.labels, log_odds),
+        variants[name] = {
+            "auc": metrics.auc(own.labels, log_bayes_factors),
             "accuracy": metrics.accuracy(own.labels, probability),
             "log_loss": float(loss.mean()),
             "change": float(change.mean()),
             "change_error": float(change[resamples].mean(axis=1).std()),
             "median_offset_px": float(np.nanmedian(offsets)),
         }
-        r = rows[name]
-        told = f"{r['change']:+.4f} ±{r['change_error']:.4f}"
-        table.append(
-            (
-                name,
-                f"{r['auc']:.4f}",
-                f"{r['accuracy']:.4f}",
-                f"{r['log_loss']:.4f}",
-                told,
-                f"{r['median_offset_px']:.2f}",
-            )
-        )
     print(environment())
-    print_table(("left out", "AUC", "accuracy", "log loss", "change of log loss", "offset, px"), table)
-    print("the oracle:", ", ".join(f"{name} {value:.4f}" for name, value in limit.items()))
-    print(write_result("ablation", {"skies": int(skies["full"].labels.size), "limit": limit, "variants": rows}))
+    header = ("variant", "AUC", "accuracy", "log loss", "change of log loss", "offset, px")
+    print_table(header, [(name, *_cells(row)) for name, row in variants.items()])
+    print("oracle:", ", ".join(f"{name} {value:.4f}" for name, value in oracle.items()))
+    print(write_record("ablation", {"skies": int(skies["full"].labels.size), "oracle": oracle, "variants": variants}))
+
+
+def _cells(row: dict[str, float]) -> tuple[str, ...]:
+    values = (f"{row[key]:.4f}" for key in ("auc", "accuracy", "log_loss"))
+    return (*values, f"{row['change']:+.4f} ±{row['change_error']:.4f}", f"{row['median_offset_px']:.2f}")
 
 
 if __name__ == "__main__":

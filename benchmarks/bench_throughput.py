@@ -1,12 +1,16 @@
-"""From a picture on disk to a finished feature row, on one core, beside what one would otherwise put together.
+"""Time from an image on disk to its feature row, on one core, beside other packages or another version.
 
-    python benchmarks/bench_throughput.py [--skies 5 --repeats 7 --quality-skies 24 --data DIR]
+    python benchmarks/bench_throughput.py [--skies 5 --repeats 7 --quality-skies 24 --data DIR --sky PNG]
+    python benchmarks/bench_throughput.py --against DIR [--rounds 30 --template JSON --sky PNG]
 
-Each sky is timed in rounds of all sides, one after another in one process kept on one core; told are medians, over the
-rounds, of the processor's time. Ours goes from the PNG to the row: galaxies, maps of six scales, evidence, statistics.
-The others are given the decoded brightest channel, our threshold and our grid of centres; the fastest decode is added
-to each. Their map has one scale: by NumPy for all, and for SEP by TreeCorr, too. The ellipticities of all are compared
-with the true ones of simulated skies. A published sky is timed apart from the simulated ones where it is there.
+Each round runs all sides in turn in one process on one core; times are medians over rounds of the processor time.
+darkmatter goes from the PNG to the row: galaxies, maps of six scales, evidence, statistics. The other packages get the
+decoded brightest channel, the threshold and the grid of centres of darkmatter; the time of the fastest decoder is added
+to each. Their map has one scale: by NumPy for all, and by TreeCorr for SEP too. Their ellipticities are compared with
+the true ones of simulated skies. A published sky, where it is present, is timed beside the simulated ones.
+
+With --against, this version is compared with another one, whose root is DIR: each runs in a process of its own on the
+same image, in turn. Nothing is written to disk then.
 """
 
 import argparse
@@ -18,159 +22,133 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from competitors import contenders, decoders
-from competitors.contenders import Contender, Shapes
+from competitors import catalogs, decoders
+from competitors.catalog_quality import errors, summary
+from competitors.catalogs import Competitor, Shapes
 from competitors.plain_maps import numpy_map, treecorr_map
-from competitors.quality import errors, summary
-from helpers import (
-    FITTED,
-    PUBLISHED_SKY,
-    RESULTS,
-    environment,
-    fitted,
-    interleaved,
-    milliseconds,
-    print_table,
-    stay_on_one_core,
-    write_result,
-)
+from harness import stage_probe, versions
+from harness.environment import environment, pin_to_one_core
+from harness.inputs import N_FITTED, PUBLISHED_SKY, fitted_template
+from harness.report import RESULTS, print_table, write_record
+from harness.timing import interleaved, median_wall_ms
 from plots import throughput as throughput_plot
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.features.extract import extract_sky
-from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import measure, measure_shapes
+from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset
 
-OURS = "darkmatter"
-STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole")
-SCALE = 3  # index of the scale of the plain maps: the window in which a lens of the published skies is clearest
+DARKMATTER = "darkmatter"
+STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole sky")
+SCALE = 3
+"""Index of the scale of the plain maps: the window with the highest S/N of a lens in the published skies."""
+
 TREECORR = "TreeCorr"
 Times = dict[str, dict[str, float]]
+"""Milliseconds by group (stages, decode, catalogue, map) and by name."""
 
 
-def time_sky(path: Path, template: LensTemplate, others: dict[str, Contender], repeats: int) -> Times:
-    """Milliseconds of one sky: of our stages, of each decoder, of each catalogue and of each map."""
+def time_sky(path: Path, template: LensTemplate, competitors: dict[str, Competitor], repeats: int) -> Times:
+    """Return the milliseconds of the stages, decoders, catalogues and maps of one sky."""
     work = {
-        "stages": our_stages(path, template),
+        "stages": stage_probe.stages_of(path, template),
         "decode": {name: lambda d=decode: d(path) for name, decode in decoders.installed().items()},
-        **their_parts(read_sky(path), others),
+        **competitor_work(read_sky(path), competitors),
     }
     times = interleaved(
-        {(kind, name): run for kind, each in work.items() for name, run in each.items()}, repeats=repeats
+        {(group, name): run for group, each in work.items() for name, run in each.items()}, repeats=repeats
     )
-    return {kind: {name: times[kind, name] for name in sides} for kind, sides in work.items()}
+    return {group: {name: times[group, name] for name in sides} for group, sides in work.items()}
 
 
-def our_stages(path: Path, template: LensTemplate) -> dict:
-    """Every stage with what the one before it left, and the whole."""
-    sky = read_sky(path)
-    segments = segment(sky)
-    catalog = measure_shapes(segments)
-    maps = shear_maps(catalog, template)
-    evidence = lens_evidence(catalog, template)
-    runs = (
-        lambda: read_sky(path),
-        lambda: segment(sky),
-        lambda: measure_shapes(segments),
-        lambda: shear_maps(catalog, template),
-        lambda: lens_evidence(catalog, template),
-        lambda: feature_row(catalog, maps, evidence, template),
-        lambda: extract_sky(read_sky(path), template=template),
-    )
-    return dict(zip(STAGES, runs, strict=True))
-
-
-def their_parts(sky: Sky, others: dict[str, Contender]) -> dict[str, dict]:
-    """The catalogue of each, and the map of that catalogue."""
-    given = channel(sky)
+def competitor_work(sky: Sky, competitors: dict[str, Competitor]) -> dict[str, dict]:
+    """Return the work of each catalogue, and that of the map of each catalogue."""
+    inputs = competitor_inputs(sky)
     grid = shear_maps(measure(sky))
-    at = (grid.columns, grid.rows, float(grid.scales[SCALE]))
-    shapes = {name: work(*given) for name, work in others.items()}
-    maps = {name: lambda s=each: numpy_map(s, *at) for name, each in shapes.items()}
-    if contenders.SEP in shapes and find_spec("treecorr"):
-        maps[TREECORR] = lambda: treecorr_map(shapes[contenders.SEP], *at)
-    return {"catalogue": {name: lambda w=work: w(*given) for name, work in others.items()}, "map": maps}
+    centres = (grid.columns, grid.rows, float(grid.scales[SCALE]))
+    shapes = {name: work(*inputs) for name, work in competitors.items()}
+    maps = {name: lambda s=each: numpy_map(s, *centres) for name, each in shapes.items()}
+    if catalogs.SEP in shapes and find_spec("treecorr"):
+        maps[TREECORR] = lambda: treecorr_map(shapes[catalogs.SEP], *centres)
+    return {"catalogue": {name: lambda w=work: w(*inputs) for name, work in competitors.items()}, "map": maps}
 
 
-def channel(sky: Sky) -> tuple:
-    """What the others are given: the brightest channel, our threshold and fewest pixels."""
+def competitor_inputs(sky: Sky) -> tuple:
+    """Return the inputs of the competitors: the brightest channel, the threshold and the minimum number of pixels."""
     return sky.pixels.max(axis=2).astype(np.float32), segment(sky).threshold, MeasureConfig().n_pixels
 
 
-def wholes(times: Times) -> dict[str, float]:
-    """Milliseconds from the file to the row (ours) or to the map (the others)."""
-    unit = min(times["decode"].values())
-    whole = {OURS: times["stages"]["whole"]}
-    whole |= {f"{name} + NumPy map": unit + ms + times["map"][name] for name, ms in times["catalogue"].items()}
+def file_to_map(times: Times) -> dict[str, float]:
+    """Return the milliseconds from the file to the row (darkmatter) or to the map (the competitors)."""
+    decode = min(times["decode"].values())
+    total = {DARKMATTER: times["stages"]["whole sky"]}
+    total |= {f"{name} + NumPy map": decode + ms + times["map"][name] for name, ms in times["catalogue"].items()}
     if TREECORR in times["map"]:
-        whole[f"{contenders.SEP} + TreeCorr"] = unit + times["catalogue"][contenders.SEP] + times["map"][TREECORR]
-    return whole
+        total[f"{catalogs.SEP} + TreeCorr"] = decode + times["catalogue"][catalogs.SEP] + times["map"][TREECORR]
+    return total
 
 
 def ratios(times: Times) -> dict[str, float]:
-    """The figures to watch."""
-    whole = wholes(times)
-    ours = whole[OURS]
-    told = {"ours / fastest decode": ours / min(times["decode"].values())}
+    """Return the ratios of total times: darkmatter over the fastest decoder, and two competitors over darkmatter."""
+    total = file_to_map(times)
+    own = total[DARKMATTER]
+    found = {"darkmatter / fastest decode": own / min(times["decode"].values())}
     for name, side in (
         ("SEP + TreeCorr", "SEP + TreeCorr"),
         ("photutils, deblended", "photutils, deblended + NumPy map"),
     ):
-        if side in whole:
-            told[f"{name} / ours"] = whole[side] / ours
-    return told
+        if side in total:
+            found[f"{name} / darkmatter"] = total[side] / own
+    return found
 
 
-def qualities(root: Path, paths: Sequence[Path], others: dict[str, Contender]) -> dict[str, dict[str, float]]:
-    """Errors of the ellipticities and completeness of every side."""
-    sides: dict[str, list] = {name: [] for name in (OURS, *others)}
+def qualities(root: Path, paths: Sequence[Path], competitors: dict[str, Competitor]) -> dict[str, dict[str, float]]:
+    """Return the errors of the ellipticities and the completeness of each side."""
+    sides: dict[str, list] = {name: [] for name in (DARKMATTER, *competitors)}
     for path in paths:
         sky, truth = read_sky(path), read_galaxy_truth(root, path)
-        ours = measure(sky)
-        found = {OURS: Shapes(ours.x, ours.y, ours.e1 + 1j * ours.e2)}
-        found |= {name: work(*channel(sky)) for name, work in others.items()}
+        own = measure(sky)
+        found = {DARKMATTER: Shapes(own.x, own.y, own.e1 + 1j * own.e2)}
+        found |= {name: work(*competitor_inputs(sky)) for name, work in competitors.items()}
         for name, shapes in found.items():
             sides[name].append(errors(shapes, truth))
     return summary(sides)
 
 
 def mean_of(rows: Sequence[Times]) -> Times:
-    """Mean over skies of what was timed."""
+    """Return the mean times over skies."""
     return {
-        kind: {name: float(np.mean([row[kind][name] for row in rows])) for name in sides}
-        for kind, sides in rows[0].items()
+        group: {name: float(np.mean([row[group][name] for row in rows])) for name in sides}
+        for group, sides in rows[0].items()
     }
 
 
 def with_costs(quality: dict[str, dict[str, float]], times: Times) -> dict[str, dict[str, float]]:
-    """Add to each side the milliseconds from the file to its catalogue."""
-    unit = min(times["decode"].values())
-    cost = {name: unit + ms for name, ms in times["catalogue"].items()}
-    cost[OURS] = sum(times["stages"][stage] for stage in ("read", "segment", "shapes"))
+    """Return the quality of each side with the milliseconds from the file to its catalogue."""
+    decode = min(times["decode"].values())
+    cost = {name: decode + ms for name, ms in times["catalogue"].items()}
+    cost[DARKMATTER] = sum(times["stages"][stage] for stage in ("read", "segment", "shapes"))
     return {name: {"ms": cost[name], **figures} for name, figures in quality.items()}
 
 
 def help_milliseconds(repeats: int = 9) -> float:
-    """Time of `darkmatter --help`, the interpreter's start included."""
+    """Return the wall-clock time of `darkmatter --help`, milliseconds, with the start of the interpreter."""
     words = [sys.executable, "-c", "from classify.cli import main; main(['--help'])"]
-    return milliseconds(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True), repeats=repeats)
+    return median_wall_ms(lambda: subprocess.run(words, stdout=subprocess.DEVNULL, check=True), repeats=repeats)
 
 
-def tell(times: dict[str, Times], quality: dict[str, dict[str, float]]) -> None:
+def print_times(times: dict[str, Times], quality: dict[str, dict[str, float]]) -> None:
     """Print the tables."""
     skies = list(times)
-    for kind in next(iter(times.values())):
-        rows = [(name, *(f"{times[sky][kind][name]:.2f}" for sky in skies)) for name in times[skies[0]][kind]]
-        print_table((f"{kind}, ms", *skies), rows)
+    for group in next(iter(times.values())):
+        rows = [(name, *(f"{times[sky][group][name]:.2f}" for sky in skies)) for name in times[skies[0]][group]]
+        print_table((f"{group}, ms", *skies), rows)
         print()
-    for title, figures, form in (("file to map, ms", wholes, "{:.1f}"), ("ratio", ratios, "{:.2f}")):
+    for title, figures, form in (("file to map, ms", file_to_map, "{:.1f}"), ("ratio", ratios, "{:.2f}")):
         by_sky = {sky: figures(each) for sky, each in times.items()}
         print_table(
             (title, *skies), [(name, *(form.format(by_sky[sky][name]) for sky in skies)) for name in by_sky[skies[0]]]
@@ -189,39 +167,75 @@ def tell(times: dict[str, Times], quality: dict[str, dict[str, float]]) -> None:
     print_table(header, rows)
 
 
+def simulated(args: argparse.Namespace, folder: Path, n_skies: int) -> Path:
+    """Return the data set that is given, or simulate one of `n_skies` skies, and of those that a template needs."""
+    if args.data is not None:
+        return args.data
+    n_fitted = N_FITTED if args.template is None else 0
+    simulate_dataset(folder, n_training=max(n_skies, n_fitted), n_validation=1, n_jobs=1)
+    return folder
+
+
+def template_of(args: argparse.Namespace, data: Path) -> LensTemplate:
+    """Return the template that is given, or fit one to the data set."""
+    return fitted_template(Dataset.open(data).splits[0]) if args.template is None else LensTemplate.read(args.template)
+
+
+def compare_versions(args: argparse.Namespace) -> None:
+    """Compare the stages of this version with those of another one, and print the ratios of their times."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, template = args.sky, args.template
+        if template is None or not image.exists():
+            data = simulated(args, Path(folder) / "data", 1)
+            image = image if image.exists() else Dataset.open(data).splits[0].files[0]
+        if template is None:
+            template = Path(folder) / "template.json"
+            template_of(args, data).write(template)
+        new, old, difference = versions.compare(args.against, image, template, n_rounds=args.rounds)
+    print(environment())
+    print(f"{image.name}, {args.rounds} rounds; new: this version, old: {args.against}")
+    versions.print_comparison(new, old)
+    print(f"maximum difference of the feature rows: {difference:.3g}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--skies", type=int, default=5, help="simulated skies to time (%(default)s)")
     parser.add_argument("--repeats", type=int, default=7, help="rounds (%(default)s)")
     parser.add_argument("--quality-skies", type=int, default=24, help="skies to compare shapes on (%(default)s)")
-    parser.add_argument("--sky", type=Path, default=PUBLISHED_SKY, help="published sky, timed too if it is there")
-    parser.add_argument("--data", type=Path, help="simulated data set to take skies from (made when not given)")
+    parser.add_argument(
+        "--sky", type=Path, default=PUBLISHED_SKY, help="a sky to time too (a published one where present)"
+    )
+    parser.add_argument("--data", type=Path, help="simulated data set to take skies from (simulated when not given)")
+    parser.add_argument("--template", type=Path, help="fitted template (fitted to the data set when not given)")
+    parser.add_argument("--against", type=Path, help="root of another version, to compare the stages with")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds of the comparison with it (%(default)s)")
     args = parser.parse_args()
-    stay_on_one_core()
-    others, missing = contenders.installed()
+    pin_to_one_core()
+    if args.against is not None:
+        compare_versions(args)
+        return
+    competitors, missing = catalogs.installed()
     if not find_spec("treecorr"):
-        missing.append(f"{TREECORR} is left out: install treecorr ({contenders.REMEDY})")
+        missing.append(f"{TREECORR} is left out: install treecorr ({catalogs.REMEDY})")
     print(environment(), *missing, sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        data = args.data or Path(folder)
-        if args.data is None:
-            simulate_dataset(data, n_training=max(args.skies, args.quality_skies, FITTED), n_validation=1, n_jobs=1)
-        split = Dataset.open(data).splits[0]
-        files, template = split.files, fitted(split)
+        data = simulated(args, Path(folder), max(args.skies, args.quality_skies))
+        files, template = Dataset.open(data).splits[0].files, template_of(args, data)
         timed = {f"mean of {args.skies} simulated": list(files[: args.skies])}
         if args.sky.exists():
             timed = {args.sky.name: [args.sky]} | timed
         times = {
-            name: mean_of([time_sky(path, template, others, args.repeats) for path in paths])
+            name: mean_of([time_sky(path, template, competitors, args.repeats) for path in paths])
             for name, paths in timed.items()
         }
-        quality = qualities(data, files[: args.quality_skies], others)
+        quality = qualities(data, files[: args.quality_skies], competitors)
     quality = with_costs(quality, list(times.values())[-1])
-    started = help_milliseconds()
-    tell(times, quality)
-    print(f"\n`darkmatter --help`: {started:.0f} ms")
-    figures = {name: {**each, "file to map": wholes(each), "ratios": ratios(each)} for name, each in times.items()}
-    print(write_result("throughput", {"milliseconds": figures, "quality": quality, "help_milliseconds": started}))
+    help_ms = help_milliseconds()
+    print_times(times, quality)
+    print(f"\n`darkmatter --help`: {help_ms:.0f} ms")
+    figures = {name: {**each, "file to map": file_to_map(each), "ratios": ratios(each)} for name, each in times.items()}
+    print(write_record("throughput", {"milliseconds": figures, "quality": quality, "help_milliseconds": help_ms}))
     throughput_plot.draw(RESULTS / "throughput.png", quality)
 
 

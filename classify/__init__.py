@@ -1,6 +1,6 @@
 """Decisions: feature rows in, verdicts out.
 
-``train`` makes a run folder from a feature table; ``LensModel`` turns skies into verdicts; ``predict``
-and ``evaluate`` do so for many. ``cli`` is the ``darkmatter`` command. Measuring belongs to
-``darkmatter_features``, which never imports this package.
+``train`` makes a run from a feature table; ``LensModel`` gives verdicts on skies; ``predict`` and ``evaluate`` do so
+for many skies. ``cli`` is the ``darkmatter`` command. The measurement is in ``darkmatter_features``, which does not
+import this package.
 """

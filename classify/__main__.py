@@ -1,4 +1,4 @@
-"""`python -m classify`: the `darkmatter` command, where the package is not installed."""
+"""`python -m classify`: the `darkmatter` command without an installed package."""
 
 import sys
 

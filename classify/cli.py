@@ -1,6 +1,6 @@
-"""The `darkmatter` command: finds out what is asked, does it, and tells how it went by its exit code.
+"""The `darkmatter` command.
 
-Only the command that is asked for is imported, so that `darkmatter --help` answers at once.
+It imports the module of the given sub-command alone, which keeps `darkmatter --help` fast.
 """
 
 import argparse
@@ -14,29 +14,30 @@ from darkmatter_features import __version__
 from darkmatter_features.errors import DarkmatterError
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: all done; done but for some skies; nothing could be done; stopped by the user."""
+"""Exit codes: all skies done; some skies failed; nothing done; interrupted by the user."""
 
 COMMANDS = {
     "simulate": "write a data set of simulated skies",
     "features": "measure every sky of a data set",
     "train": "train a model on measured skies",
-    "tune": "search for settings of the training that do better",
-    "evaluate": "score a trained model on a labelled data set",
-    "predict": "say of each picture whether a lens is in it, and where",
-    "heatmap": "draw the shear heatmap of skies",
-    "locate": "find the lens of shape catalogues made elsewhere",
-    "config": "show all settings, or check a file of them",
+    "tune": "search for settings with a lower loss",
+    "evaluate": "compute the metrics of a trained model on a labelled data set",
+    "predict": "predict for each image whether it contains a lens, and where",
+    "heatmap": "draw the shear heatmap of each image",
+    "locate": "find the lens in a shape catalogue made elsewhere",
+    "config": "show all settings, or check a settings file",
 }
-"""What each does; `classify.commands.NAME` holds its arguments and its work."""
+"""Summaries of the commands; the arguments of each are in `classify.commands.NAME`."""
 
-DESCRIPTION = "Find dark matter in pictures of the sky, by the galaxies that line up around it."
+DESCRIPTION = "Find dark-matter lenses in images of the sky by the alignment of galaxies around them."
 EXAMPLE = """\
-a first run, from nothing to a trained model:
+first run, from simulated images to a trained model:
   darkmatter simulate
   darkmatter features
   darkmatter train
 
-`darkmatter COMMAND --help` tells more. Exit codes: 0 all done; 1 done, but some skies failed; 2 nothing could be done.
+`darkmatter COMMAND --help` lists the arguments of a command.
+Exit codes: 0 all skies done; 1 some skies failed; 2 nothing done; 130 interrupted.
 """
 
 
@@ -47,36 +48,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     ----------
     argv : sequence of str, optional
         Arguments; those of the process when not given.
+
+    Returns
+    -------
+    int
+        `DONE`, `SOME_FAILED`, `FAILED` or `INTERRUPTED`.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser(_command_in(words)).parse_args(words)
         return int(args.run(args))
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _print_error("interrupted")
         return INTERRUPTED
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
         else:
-            _complain(_one_line(error))
+            _print_error(_one_line(error))
         return FAILED
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser; of the sub-commands, the named one alone has its arguments, the others just their names.
+    """Return the parser, with the arguments of one sub-command and the names of the others.
 
     Parameters
     ----------
     command : str, optional
-        One of `COMMANDS`.
+        Name of the sub-command, one of `COMMANDS`.
     """
     parser = argparse.ArgumentParser("darkmatter", description=DESCRIPTION, epilog=EXAMPLE, formatter_class=_Formatter)
     parser.add_argument("--version", action="version", version=f"darkmatter {__version__}")
     shared = argparse.ArgumentParser(add_help=False)
     for each in (parser, shared):
         each.add_argument(
-            "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="print the traceback of an error"
         )
     parser.set_defaults(debug=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -91,7 +97,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of examples."""
+    """Help formatter that keeps the line breaks of examples."""
 
 
 def _command_in(words: Sequence[str]) -> str | None:
@@ -103,10 +109,10 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, DarkmatterError):
         return text
     if isinstance(error, OSError) and error.filename is not None:
-        path = error.filename2 or error.filename  # where a temporary file was to take its place, or what was asked for
-        return f"{path}: {error.strerror}; look at the path, its permissions and the room on the disk"
-    return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+        path = error.filename2 or error.filename  # destination of a temporary file, or the file itself
+        return f"{path}: {error.strerror}; check the path, its permissions and the free disk space"
+    return f"unexpected {type(error).__name__}: {text} (--debug prints the traceback)"
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"darkmatter: {text}\n")

@@ -1,4 +1,4 @@
-"""The columns of a feature row, by what the deciding layer does with them."""
+"""Columns of a feature row by their use in the classifier."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,17 +10,23 @@ Array = NDArray[np.float64]
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 
 FEATURE_INDICES = tuple(i for i, feature in enumerate(FEATURES) if feature.role == "input")
-"""Columns that the classifier learns from; the others give the position of the lens."""
+"""Indices of the input columns of the classifier; the other columns give the position of the lens."""
 
 LOG_EVIDENCE = FEATURE_INDICES.index(FEATURE_NAMES.index("evidence"))
-"""Index, among those, of the log evidence: the classifier starts from it."""
+"""Index of the log evidence among the input columns; the trees start from it."""
 
 VERDICT_COLUMNS = ("row", "column", "peak_snr")
-"""Columns that a verdict repeats."""
+"""Columns that are copied into a verdict."""
 
 
 def select_features(rows: ArrayLike) -> Array:
-    """Return the columns that the classifier learns from, of feature rows ``(n, n_features)``."""
+    """Return the input columns ``(n, n_inputs)`` of feature rows ``(n, n_features)``.
+
+    Raises
+    ------
+    ValueError
+        If the rows have another shape.
+    """
     values = np.asarray(rows, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != len(FEATURE_NAMES):
         raise ValueError(f"rows must be of shape (n, {len(FEATURE_NAMES)}), got {values.shape}")

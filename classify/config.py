@@ -1,65 +1,53 @@
-"""Every setting of the training, with its default and its meaning, in one place."""
+"""Settings of the training: defaults, ranges and descriptions."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
-from darkmatter_features.config import check_settings, setting
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from darkmatter_features.config import Number, Settings
+
+LIGHTGBM = (
+    "learning_rate", "num_leaves", "min_data_in_leaf", "feature_fraction", "bagging_fraction", "lambda_l2",
+)  # fmt: skip
+"""Settings that LightGBM has under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How the classifier is trained. The defaults suit about a thousand rows of some forty columns.
+class TrainConfig(Settings):
+    """Settings of the boosted trees; the defaults suit about a thousand skies and forty columns.
 
     Raises
     ------
     ConfigError
-        If a value has the wrong type or lies out of range.
+        If a setting is unknown, has a wrong type or lies out of range.
     """
 
-    n_folds: int = setting(5, "parts of the training rows; each member leaves one out", at_least=2, at_most=100)
-    n_repeats: int = setting(
-        2, "times the rows are parted anew; members are folds times repeats", at_least=1, at_most=100
+    n_folds: int = Field(default=5, ge=2, le=100, description="folds of the cross-validation")
+    n_repeats: int = Field(
+        default=2, ge=1, le=100, description="repeats of the cross-validation; members = folds x repeats"
     )
-    subset: float = setting(
-        100.0,
-        "per cent of the training skies that are learnt from, drawn at random from each kind",
-        above=0,
-        at_most=100,
+    subset: Number = Field(default=100.0, gt=0, le=100, description="training skies in use, per cent of each label")
+    max_rounds: int = Field(default=800, ge=1, le=100_000, description="maximum number of trees of a member")
+    block: int = Field(default=20, ge=1, le=100_000, description="rounds between two lines of the history")
+    patience: int = Field(
+        default=100, ge=1, le=100_000, description="rounds without a lower out-of-fold loss before a stop"
     )
-    max_rounds: int = setting(800, "most trees of a member", at_least=1, at_most=100_000)
-    block: int = setting(20, "rounds between two lines of the history", at_least=1, at_most=100_000)
-    patience: int = setting(
-        100, "rounds without a better out-of-fold loss after which training stops", at_least=1, at_most=100_000
-    )
-    learning_rate: float = setting(0.03, "weight of a tree", at_least=1e-4, at_most=1)
-    num_leaves: int = setting(7, "leaves of a tree", at_least=2, at_most=1024)
-    min_data_in_leaf: int = setting(20, "fewest rows in a leaf", at_least=1, at_most=100_000)
-    feature_fraction: float = setting(0.3, "share of the columns that a tree sees", at_least=0.01, at_most=1)
-    bagging_fraction: float = setting(0.8, "share of the rows that a tree sees", at_least=0.01, at_most=1)
-    lambda_l2: float = setting(5.0, "shrinkage of the leaves' values", at_least=0, at_most=1e6)
-    seed: int = setting(1, "seed of the subset, the parts and the trees", at_least=0, at_most=2**31 - 1)
-
-    def __post_init__(self) -> None:
-        check_settings(self)
+    learning_rate: Number = Field(default=0.03, ge=1e-4, le=1, description="weight of a tree")
+    num_leaves: int = Field(default=7, ge=2, le=1024, description="leaves of a tree")
+    min_data_in_leaf: int = Field(default=20, ge=1, le=100_000, description="minimum number of skies in a leaf")
+    feature_fraction: Number = Field(default=0.3, ge=0.01, le=1, description="fraction of the columns used by a tree")
+    bagging_fraction: Number = Field(default=0.8, ge=0.01, le=1, description="fraction of the skies used by a tree")
+    lambda_l2: Number = Field(default=5.0, ge=0, le=1e6, description="L2 regularization of the leaf values")
+    seed: int = Field(default=1, ge=0, le=2**31 - 1, description="seed of the subset, the folds and the trees")
 
     def fast(self) -> Self:
-        """Return the settings of a quick trial: half of the rows, three members, larger steps."""
+        """Return the settings of a quick trial: half of the skies, three members, a larger learning rate."""
         return replace(self, n_folds=3, n_repeats=1, subset=50.0, max_rounds=200, patience=40, learning_rate=0.06)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings by name."""
-        return asdict(self)
-
     def lightgbm_parameters(self, seed: int) -> dict[str, Any]:
-        """Return LightGBM's parameters for one member; one thread, so that each run gives the same trees."""
-        shared = (
-            "learning_rate",
-            "num_leaves",
-            "min_data_in_leaf",
-            "feature_fraction",
-            "bagging_fraction",
-            "lambda_l2",
-        )
+        """Return the LightGBM parameters of one member; one thread makes the trees reproducible."""
         return {
             "objective": "binary",
             "bagging_freq": 1,
@@ -68,5 +56,5 @@ class TrainConfig:
             "force_row_wise": True,
             "num_threads": 1,
             "verbosity": -1,
-            **{name: getattr(self, name) for name in shared},
+            **{name: getattr(self, name) for name in LIGHTGBM},
         }

@@ -1,89 +1,101 @@
-"""The configuration file: one TOML for all that can be set, a section for each part of the work."""
+"""The configuration file: one TOML file, one section for each stage of the work."""
 
 import inspect
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from classify.cnn.config import CnnConfig
 from classify.config import TrainConfig
-from darkmatter_features.config import LIST_ALL, MeasureConfig, from_settings, nearest, read_sections, told, wanted
+from darkmatter_features.config import (
+    LIST_ALL,
+    MeasureConfig,
+    Settings,
+    allowed,
+    as_toml,
+    nearest,
+    read_sections,
+)
 from darkmatter_features.errors import ConfigError
 
 HEAD = """\
-# Settings of darkmatter: give this file to `darkmatter COMMAND --config FILE`.
-# What a file leaves out keeps its default; a section is for the commands named over it.
+# Settings of darkmatter; use this file by `darkmatter COMMAND --config FILE`.
+# Settings that are missing have their defaults. Each section lists the commands that use it.
 """
+SECTIONS: dict[str, type[Settings]] = {"measure": MeasureConfig, "train": TrainConfig, "cnn": CnnConfig}
+USED_BY = {"measure": "features", "train": "train, tune", "cnn": "train --cnn"}
+"""Commands that use a section."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All settings; a field is a section of the file, and the class of its value declares what may stand there.
+    """All settings; a field is a section of the file.
 
     Raises
     ------
     ConfigError
-        If a value has the wrong type or lies out of range.
+        If a setting is unknown, has a wrong type or lies out of range.
     """
 
-    measure: MeasureConfig = field(default_factory=MeasureConfig, metadata={"used_by": "features"})
-    train: TrainConfig = field(default_factory=TrainConfig, metadata={"used_by": "train, tune"})
-    cnn: CnnConfig = field(default_factory=CnnConfig, metadata={"used_by": "train --cnn"})
+    measure: MeasureConfig = Field(default_factory=MeasureConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    cnn: CnnConfig = Field(default_factory=CnnConfig)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read a TOML file; what it does not name keeps its default.
+        """Return the settings of a TOML file; missing settings have their defaults.
 
         Raises
         ------
         ConfigError
-            If the file is missing or not TOML, or a section, a setting or a value is not one there may be.
+            If the file is missing or no TOML file, or a section, a setting or a value is wrong.
         """
-        kinds = {each.name: type(getattr(cls(), each.name)) for each in fields(cls)}
         sections = read_sections(path)
-        _check_names(path, sections, kinds)
+        for name, settings in sections.items():
+            _check_names(path, name, list(settings))
         parts = {
-            name: from_settings(kinds[name], settings, source=f"{path}, [{name}]")
-            for name, settings in sections.items()
+            name: SECTIONS[name].from_dict(settings, source=f"{path}, [{name}]") for name, settings in sections.items()
         }
-        return cls(**parts)
+        return cls(**parts)  # type: ignore[arg-type]
 
     def to_toml(self) -> str:
-        """Return the file that holds these settings, each below its meaning; reading it gives them back."""
-        return HEAD + "".join(f"\n{line}\n" for each in fields(self) for line in self._section_lines(each))
+        """Return the text of a file with these settings, each below its description."""
+        return HEAD + "".join(f"\n{line}\n" for name in SECTIONS for line in self._section_lines(name))
 
-    def _section_lines(self, each: Any) -> Iterator[str]:
-        settings = getattr(self, each.name)
+    def _section_lines(self, name: str) -> Iterator[str]:
+        settings: Settings = getattr(self, name)
         about = (inspect.getdoc(settings) or "").splitlines()[0]
-        yield f"# {about} Used by: {each.metadata['used_by']}.\n[{each.name}]"
-        for declared in fields(settings):
-            value = getattr(settings, declared.name)
-            note = "" if value == declared.default else f"  # default: {told(declared.default)}"
-            yield (f"# {declared.metadata['meaning']}: {wanted(declared)}\n{declared.name} = {told(value)}{note}")
+        yield f"# {about} Used by: {USED_BY[name]}.\n[{name}]"
+        for key, field in settings.declared().items():
+            value = getattr(settings, key)
+            note = "" if value == field.default else f"  # default: {as_toml(field.default)}"
+            yield f"# {field.description}: {allowed(field)}\n{key} = {as_toml(value)}{note}"
 
     def changes(self) -> list[str]:
-        """Return a line for each setting that is not the default: ``[train] num_leaves = 5 (default 7)``."""
+        """Return a line for each setting that differs from its default: ``[train] num_leaves = 5 (default 7)``."""
         return [
-            f"[{each.name}] {declared.name} = {told(value)} (default {told(declared.default)})"
-            for each in fields(self)
-            for declared in fields(getattr(self, each.name))
-            if (value := getattr(getattr(self, each.name), declared.name)) != declared.default
+            f"[{name}] {key} = {as_toml(value)} (default {as_toml(field.default)})"
+            for name, section in SECTIONS.items()
+            for key, field in section.declared().items()
+            if (value := getattr(getattr(self, name), key)) != field.default
         ]
 
 
 def check_measured(path: str | Path, features: str | Path, measured: MeasureConfig) -> None:
-    """Refuse a file whose section ``[measure]`` says other than what features were measured with.
+    """Raise an error if the section ``[measure]`` of a file differs from the settings of measured features.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        Configuration file.
     features : str or Path
         Folder of the features, for the error.
     measured : MeasureConfig
-        What they were measured with.
+        Settings of the features.
 
     Raises
     ------
@@ -93,22 +105,17 @@ def check_measured(path: str | Path, features: str | Path, measured: MeasureConf
     for name, value in read_sections(path).get("measure", {}).items():
         if value != (found := getattr(measured, name)):
             raise ConfigError(
-                f"{path}: [measure] {name} = {told(value)}, but {features} was measured with {told(found)}; "
-                f"run `{shlex.join(['darkmatter', 'features', '--config', str(path)])}`, or take that line out"
+                f"{path}: [measure] {name} = {as_toml(value)}, but {features} was measured with {as_toml(found)}; "
+                f"run `{shlex.join(['darkmatter', 'features', '--config', str(path)])}`, or remove that line"
             )
 
 
-def _check_names(path: str | Path, sections: dict[str, dict[str, Any]], kinds: dict[str, type]) -> None:
-    """Refuse sections there are not, and settings that belong to another section."""
-    for name, settings in sections.items():
-        if name not in kinds:
-            raise ConfigError(f"{path}: unknown section [{name}]; {nearest(name, list(kinds))}{LIST_ALL}")
-        for setting in settings:
-            homes = [other for other, kind in kinds.items() if setting in _names(kind)]
-            if homes and name not in homes:
-                home = " or ".join(f"[{other}]" for other in homes)
-                raise ConfigError(f"{path}, [{name}]: setting {setting!r} belongs to {home}; move it there")
-
-
-def _names(kind: type) -> list[str]:
-    return [declared.name for declared in fields(kind)]
+def _check_names(path: str | Path, name: str, settings: list[str]) -> None:
+    """Raise an error for an unknown section, and for a setting of another section."""
+    if name not in SECTIONS:
+        raise ConfigError(f"{path}: unknown section [{name}]; {nearest(name, list(SECTIONS))}{LIST_ALL}")
+    for setting in settings:
+        others = [other for other, section in SECTIONS.items() if setting in section.declared()]
+        if others and name not in others:
+            home = " or ".join(f"[{other}]" for other in others)
+            raise ConfigError(f"{path}, [{name}]: setting {setting!r} belongs to {home}; move it there")

@@ -1,4 +1,4 @@
-"""Scoring verdicts against labels: of a feature table's split, or of any labelled data set."""
+"""Metrics of verdicts on a labelled data set."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,34 +10,34 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import score
 from classify.model import LensModel, Verdict
-from classify.predict import cnn_inputs_of, model_of
+from classify.predict import cnn_inputs_of, load_model
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.features.extract import SkyRow, extract_rows
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split
 
 BOOTSTRAP_SEED = 1
-"""Of the resamples: the same verdicts have the same bounds."""
+"""Seed of the bootstrap resamples: equal verdicts have equal bounds."""
 
 JUDGED_COLUMNS = (
     "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px", "decided_by",
 )  # fmt: skip
-"""Of a table of verdicts beside the truth: positions in pixels of that sky's picture, nan where unknown."""
+"""Columns of a table of verdicts with the truth; positions in pixels of the image, nan where unknown."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model does on a split.
+    """Metrics of a model on a split.
 
     Attributes
     ----------
     metrics : dict
         As `classify.metrics.score` returns them, and ``n_failed``.
     judged : pandas.DataFrame
-        A row a sky, of `JUDGED_COLUMNS`.
+        A row of `JUDGED_COLUMNS` for each sky.
     failures : tuple of (str, str)
-        Skies that could not be measured, and why. They are left out of the metrics.
+        Failed skies and the reasons; the metrics exclude them.
     has_cnn_stage : bool
-        Whether uncertain skies were looked at again.
+        Whether the CNN stage was applied to uncertain skies.
     """
 
     metrics: dict[str, float]
@@ -56,33 +56,37 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> Evaluation:
-    """Score a trained model on a split of a labelled data set.
+    """Return the metrics of a trained model on a split of a labelled data set.
 
     Parameters
     ----------
     run : str or Path
         Folder of a training run.
     data : str or Path
-        Folder of a data set, in any of the layouts.
+        Folder of a data set in any of the layouts.
     split : str
         "training" or "validation".
     cnn : str
-        Whether networks take the CNN stage at uncertain skies, as in `classify.predict.model_of`.
+        Use of the CNN stage at uncertain skies, as in `classify.predict.load_model`.
     n_jobs : int
-        Processes that measure skies; -1 for one a core.
+        Number of processes; -1 for one per core.
     progress : callable, optional
-        Called with the number of skies done and in all.
+        Function called with the number of skies done and their total.
     debug : bool
         Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
+
+    Returns
+    -------
+    Evaluation
 
     Raises
     ------
     ModelError, ConfigError
-        As `classify.predict.model_of`, before any sky is measured.
+        As in `classify.predict.load_model`, before any sky is measured.
     DatasetError
-        If the data set or the split is not there or has no labels, or none of its skies can be measured.
+        If the data set or the split is missing or has no labels, or none of its skies can be measured.
     """
-    model = model_of(run, cnn=cnn)
+    model = load_model(run, cnn=cnn)
     dataset = Dataset.open(data)
     chosen = _labelled_split(dataset, split)
     measured = extract_rows(
@@ -99,21 +103,21 @@ def evaluate(
 def judged_table(
     verdicts: Sequence[Verdict], labels: ArrayLike, lens_rows: ArrayLike, lens_columns: ArrayLike
 ) -> pd.DataFrame:
-    """Return verdicts beside the truth.
+    """Return a table of verdicts with the truth.
 
     Parameters
     ----------
     verdicts : (n,) sequence of Verdict
-        Of the model.
+        Verdicts of the model.
     labels : (n,) float array
         1 for a lens, 0 for none, nan for unknown.
     lens_rows, lens_columns : (n,) float arrays, pixels
-        Where the lens is; nan where there is none or its place is unknown.
+        True position of the lens; nan where there is none or it is unknown.
 
     Returns
     -------
     pandas.DataFrame
-        Of `JUDGED_COLUMNS`.
+        Table with `JUDGED_COLUMNS`.
     """
     table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=list(Verdict.__dataclass_fields__))
     table = table.rename(columns={"name": "sky"}).assign(
@@ -149,12 +153,12 @@ def _judged_split(
     done = [i for i, row in enumerate(measured) if row.values is not None]
     names = [dataset.relative(split.files[i]) for i in done]
     shapes = [row.shape for row in measured if row.shape is not None]
-    places = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
+    positions = np.array([split.lens_position(i, shape) for i, shape in zip(done, shapes)]).reshape(-1, 2)
     labels = np.asarray(split.labels, dtype=np.float64)[done]
-    look = cnn_inputs_of(model, [measured[i].path for i in done], n_jobs=n_jobs)
+    inputs = cnn_inputs_of(model, [measured[i].path for i in done], n_jobs=n_jobs)
     return judged_table(
-        model.verdicts(names, [row.values for row in measured if row.values is not None], look=look),
+        model.verdicts(names, [row.values for row in measured if row.values is not None], inputs=inputs),
         labels,
-        places[:, 0],
-        places[:, 1],
+        positions[:, 0],
+        positions[:, 1],
     )

@@ -1,4 +1,4 @@
-"""The feature table that `darkmatter features` writes, as training reads it."""
+"""The feature table of `darkmatter features`, as read for training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Labelled feature rows, and how they were measured.
+    """Labelled feature rows and their measurement.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        A row a sky: ``split, sky, label, lens_row, lens_column`` and the features.
-    config, template
-        What they were measured with.
+        A row for each sky: ``split, sky, label, lens_row, lens_column`` and the features.
+    config : MeasureConfig
+        Settings of the measurement.
+    template : LensTemplate
+        Template of the lensing signal.
     dataset : Path
-        The data set they were measured in.
+        Folder of the data set.
     """
 
     frame: pd.DataFrame
@@ -38,12 +40,12 @@ class FeatureTable:
 
     @classmethod
     def read(cls, folder: str | Path) -> "FeatureTable":
-        """Read what `darkmatter features` wrote.
+        """Return the feature table of a folder of `darkmatter features`.
 
         Raises
         ------
         TableError
-            If a file is missing, or they do not belong together or to this version.
+            If a file is missing, or the files belong to other features or another version.
         """
         path = Path(folder) / "features.parquet"
         frame, metadata = read_table(path, kind="features")
@@ -58,21 +60,21 @@ class FeatureTable:
         return cls(frame, config, template, Path(metadata["dataset"]))
 
     def split(self, name: str) -> pd.DataFrame:
-        """Return the rows of a split."""
+        """Return the rows of a split, "training" or "validation"."""
         return self.frame[self.frame["split"] == name]
 
 
 def labelled(frame: pd.DataFrame) -> tuple[Array, NDArray[np.int64]]:
-    """Return the evidence ``(n, n_evidence)`` and the labels ``(n,)`` of the rows that have one."""
+    """Return the input columns ``(n, n_inputs)`` and the labels ``(n,)`` of the labelled rows."""
     known = np.isfinite(labels_of(frame))
     return select_features(frame.loc[known, list(FEATURE_NAMES)]), labels_of(frame)[known].astype(np.int64)
 
 
 def labels_of(frame: pd.DataFrame) -> Array:
-    """Return the labels (n,) of rows; nan where unknown."""
+    """Return the labels of rows, ``(n,)``; nan where unknown."""
     return np.asarray(frame["label"].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _check(path: Path, what: str, found: str | None, wanted: str) -> None:
-    if found != wanted:
-        raise TableError(f"{path}: made with {what} {found}, not {wanted}; run `darkmatter features` again")
+def _check(path: Path, name: str, found: str | None, expected: str) -> None:
+    if found != expected:
+        raise TableError(f"{path}: made with {name} {found}, not {expected}; run `darkmatter features` again")

@@ -1,55 +1,90 @@
-"""How good verdicts are: each figure with its bootstrap bounds.
+"""Metrics of verdicts with bootstrap bounds: point values by scikit-learn, all resamples at once by weights.
 
-Every figure is written for rows that carry weights. Weights of one give its value; the weights of a bootstrap
-resample, which say how often each row was drawn, give its scatter, for all resamples at once.
+A resample is a row of weights: how often each sky is drawn. A weighted metric evaluates all resamples in one pass;
+1,000 resamples of 600 skies take 0.27 s, those of scikit-learn, one after the other, 15 s.
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_expit
+from sklearn import metrics as sklearn_metrics
 
 Array = NDArray[np.float64]
-Figure = Callable[[Array], Array]
-"""From weights ``(n_resamples, n)`` to one value a resample; nan where the figure is not defined."""
+Weighted = Callable[[Array], Array]
+"""Metric of weighted skies: from weights ``(n_resamples, n)`` to ``(n_resamples,)``; nan where undefined."""
 
 BOUNDS = (0.025, 0.975)
-"""Quantiles of the bootstrap: the ends of a 95 % interval."""
+"""Quantiles of the bootstrap that bound a 95 % interval."""
 NEAR_PX = 40.0
-"""A found centre this close to its lens is near it, pixels; about where the shear has dropped to half."""
+"""Maximum offset of a position that counts as found, pixels; the shear has dropped to about half there."""
 FALSE_ALARM_RATE = 0.01
-"""The share of lens-free skies that may be called lenses, for the recall."""
+"""Maximum false alarm rate of the recall."""
 CLIP = 1e-15
-"""Probabilities are kept this far from 0 and 1: one sure mistake shall not make the log loss infinite."""
+"""Distance of probabilities from 0 and 1 in the log loss, which thus stays finite."""
 MAX_WEIGHTS = 4_000_000
-"""Weights held at once: 32 MB, whatever the number of skies."""
+"""Maximum number of weights in memory: 32 MB."""
 
 KEYS = ("accuracy", "auc", "log_loss", "brier", "recall_at_1pct_fpr", "median_offset_px", "within_40px")
 
 
 def accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the share of skies called rightly at a probability of one half."""
-    return _value(_accuracy(*_checked(labels, probabilities)), labels)
+    """Return the fraction of skies with the right label at a threshold of one half."""
+    y, p = _checked(labels, probabilities)
+    return float(sklearn_metrics.accuracy_score(y, p >= 0.5)) if y.size else float("nan")
 
 
 def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the chance that a lens ranks above a sky without one (the area under the ROC curve)."""
-    return _value(_auc(*_checked(labels, probabilities)), labels)
+    """Return the area under the ROC curve; nan unless both labels occur."""
+    y, p = _checked(labels, probabilities)
+    return float(sklearn_metrics.roc_auc_score(y, p)) if np.unique(y).size == 2 else float("nan")
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean of ``-log p(label)``."""
-    return _value(_log_loss(*_checked(labels, probabilities)), labels)
+    y, p = _checked(labels, probabilities)
+    q = np.clip(p, CLIP, 1 - CLIP)
+    return float(sklearn_metrics.log_loss(y, q, labels=[0, 1])) if y.size else float("nan")
+
+
+def log_losses(labels: ArrayLike, log_odds: ArrayLike) -> Array:
+    """Return ``-log p(label)`` of each sky from its log-odds: two ``(n,)`` arrays to ``(n,)``."""
+    signs = np.where(np.asarray(labels) == 1, 1.0, -1.0)
+    return np.asarray(-log_expit(signs * np.asarray(log_odds)), dtype=np.float64)
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean squared difference of probability and label."""
-    return _value(_brier(*_checked(labels, probabilities)), labels)
+    y, p = _checked(labels, probabilities)
+    return float(sklearn_metrics.brier_score_loss(y, p, pos_label=1)) if y.size else float("nan")
 
 
 def recall_at_1pct_fpr(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the share of lenses found when at most 1 % of the skies without one raise a false alarm."""
-    return _value(_recall(*_checked(labels, probabilities)), labels)
+    """Return the largest recall at a false alarm rate of at most `FALSE_ALARM_RATE`; nan unless both labels occur."""
+    rates, recalls = roc_curve(labels, probabilities)
+    return float(np.max(recalls[rates <= FALSE_ALARM_RATE], initial=0.0)) if np.isfinite(rates).all() else float("nan")
+
+
+def roc_curve(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
+    """Return the ROC curve, a point for each distinct probability.
+
+    Parameters
+    ----------
+    labels, probabilities : (n,) arrays
+        As in `score`.
+
+    Returns
+    -------
+    false_alarm_rate, recall : (n_thresholds + 1,) float64 arrays
+        From 0 to 1; nan unless both labels occur.
+    """
+    y, p = _checked(labels, probabilities)
+    if np.unique(y).size < 2:
+        undefined = np.full(np.unique(p).size + 1, np.nan)
+        return undefined, undefined
+    rates, recalls, _ = sklearn_metrics.roc_curve(y, p, drop_intermediate=False)
+    return rates, recalls
 
 
 def score(
@@ -60,70 +95,113 @@ def score(
     rng: np.random.Generator,
     n_resamples: int = 1000,
 ) -> dict[str, float]:
-    """Return every figure with its bootstrap bounds.
+    """Return all metrics with their bootstrap bounds.
 
     Parameters
     ----------
     labels : (n,) array
-        1 for a sky with a lens, 0 for one without.
+        1 for a sky with a lens, 0 for a sky without.
     probabilities : (n,) array
-        Of a lens.
+        Probability of a lens.
     offsets : (n,) array, pixels
-        From the true to the found centre; nan where there is no lens or its place is unknown.
+        Distance of the position from the true one; nan without a lens or where the true position is unknown.
     rng : numpy.random.Generator
-        Draws the resamples.
+        Source of the resamples.
     n_resamples : int
-        Their number.
+        Number of resamples.
 
     Returns
     -------
     dict
-        Flat: ``n``, then each of `KEYS`, followed by itself with ``_lo`` and ``_hi``, the ends of a 95 %
-        interval. A figure that is not defined (no lenses, say) is nan.
+        ``n``; then each of `KEYS`, and the same with ``_lo`` and ``_hi``, the bounds of a 95 % interval. An
+        undefined metric, such as the AUC without lenses, is nan.
 
     Raises
     ------
     ValueError
-        When the arrays differ in length, or a label is neither 0 nor 1.
+        If the arrays differ in length, or a label is neither 0 nor 1.
     """
     y, p = _checked(labels, probabilities)
     known = np.asarray(offsets, dtype=np.float64)
     if known.shape != y.shape:
         raise ValueError(f"offsets must be of shape {y.shape}, as the labels are, got {known.shape}")
-    figures = (
-        _accuracy(y, p),
-        _auc(y, p),
-        _log_loss(y, p),
-        _brier(y, p),
-        _recall(y, p),
-        _median(known),
-        _near(known),
-    )
-    values = _evaluated(figures, np.ones((1, y.size)))[0]
-    drawn = np.concatenate([_evaluated(figures, w) for w in _resamples(y.size, n_resamples, rng)])
+    metrics = (
+        weighted_accuracy(y, p), weighted_auc(y, p), weighted_log_loss(y, p), weighted_brier(y, p),
+        weighted_recall(y, p), weighted_median(known), weighted_fraction_near(known),
+    )  # fmt: skip
+    unit = np.ones((1, y.size))
+    points = [metric(y, p) for metric in (accuracy, auc, log_loss, brier, recall_at_1pct_fpr)]
+    points += [float(metric(unit)[0]) for metric in metrics[len(points) :]]
+    drawn = np.concatenate([_evaluated(metrics, weights) for weights in _resamples(y.size, n_resamples, rng)])
     row: dict[str, float] = {"n": int(y.size)}
-    for key, value, scatter in zip(KEYS, values, drawn.T):
+    for key, value, scatter in zip(KEYS, points, drawn.T):
         lo, hi = _bounds(scatter)
-        row |= {key: float(value), f"{key}_lo": lo, f"{key}_hi": hi}
+        row |= {key: value, f"{key}_lo": lo, f"{key}_hi": hi}
     return row
 
 
-def roc_curve(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
-    """Return the false alarm rate and the recall, as the threshold goes from above 1 down to 0.
+def weighted_accuracy(y: Array, p: Array) -> Weighted:
+    """Return the weighted `accuracy`."""
+    return _weighted_mean(((p >= 0.5) == (y == 1)).astype(np.float64))
 
-    Parameters
-    ----------
-    labels, probabilities : (n,) arrays
-        As for `score`.
 
-    Returns
-    -------
-    false_alarm_rate, recall : (n_thresholds + 1,) float64 arrays
-        From 0 to 1; nan when one kind of sky is missing.
-    """
-    y, p = _checked(labels, probabilities)
-    hits, alarms = _from_the_top(y, p, np.ones((1, y.size)))
-    return np.append(0.0, _ratio(alarms[0], np.sum(1 - y))), np.append(0.0, _ratio(hits[0], np.sum(y)))
+def weighted_log_loss(y: Array, p: Array) -> Weighted:
+    """Return the weighted `log_loss`."""
+    q = np.clip(p, CLIP, 1 - CLIP)
+    return _weighted_mean(-np.where(y == 1, np.log(q), np.log1p(-q)))
+
+
+def weighted_brier(y: Array, p: Array) -> Weighted:
+    """Return the weighted `brier`."""
+    return _weighted_mean((p - y) ** 2)
+
+
+def weighted_auc(y: Array, p: Array) -> Weighted:
+    """Return the weighted `auc`: the trapezoidal rule on the counts of both labels."""
+
+    def metric(weights: Array) -> Array:
+        hits, alarms = _counts_above(y, p, weights)
+        steps = np.diff(alarms, axis=1, prepend=0.0)
+        middles = hits - np.diff(hits, axis=1, prepend=0.0) / 2
+        return _ratio((steps * middles).sum(axis=1), (weights @ y) * (weights @ (1 - y)))
+
+    return metric
+
+
+def weighted_recall(y: Array, p: Array) -> Weighted:
+    """Return the weighted `recall_at_1pct_fpr`."""
+
+    def metric(weights: Array) -> Array:
+        hits, alarms = _counts_above(y, p, weights)
+        others = weights @ (1 - y)
+        allowed = alarms <= FALSE_ALARM_RATE * others[:, None]
+        found = np.max(np.where(allowed, hits, 0.0), axis=1, initial=0.0)
+        return np.where(others > 0, _ratio(found, weights @ y), np.nan)
+
+    return metric
+
+
+def weighted_fraction_near(offsets: Array) -> Weighted:
+    """Return the weighted fraction of known offsets up to `NEAR_PX`."""
+    known = np.isfinite(offsets)
+    near = (offsets[known] <= NEAR_PX).astype(np.float64)
+    return lambda weights: _weighted_mean(near)(weights[:, known])
+
+
+def weighted_median(offsets: Array) -> Weighted:
+    """Return the weighted median of the known offsets."""
+    order = np.argsort(offsets)[: np.isfinite(offsets).sum()]  # nan sorts last
+
+    def metric(weights: Array) -> Array:
+        reached = np.cumsum(weights[:, order], axis=1)
+        if order.size == 0:
+            return np.full(len(weights), np.nan)
+        half = reached[:, -1:] / 2
+        below, above = np.argmax(reached >= half, axis=1), np.argmax(reached > half, axis=1)
+        middle = (offsets[order][below] + offsets[order][above]) / 2
+        return np.where(half[:, 0] > 0, middle, np.nan)
+
+    return metric
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
@@ -135,90 +213,32 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]
     return y, p
 
 
-def _value(figure: Figure, labels: ArrayLike) -> float:
-    return float(figure(np.ones((1, np.size(labels))))[0])
-
-
-def _evaluated(figures: tuple[Figure, ...], weights: Array) -> Array:
-    return np.stack([figure(weights) for figure in figures], axis=1)
+def _evaluated(metrics: tuple[Weighted, ...], weights: Array) -> Array:
+    return np.stack([metric(weights) for metric in metrics], axis=1)
 
 
 def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
+    """Return a quotient; nan where the denominator is zero."""
     a, b = np.broadcast_arrays(np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64))
     ratio = np.full(a.shape, np.nan)
     np.divide(a, b, out=ratio, where=b > 0)
     return ratio
 
 
-def _mean_of(values: Array) -> Figure:
+def _weighted_mean(values: Array) -> Weighted:
     return lambda weights: _ratio(weights @ values, weights.sum(axis=1))
 
 
-def _accuracy(y: Array, p: Array) -> Figure:
-    return _mean_of(((p >= 0.5) == (y == 1)).astype(np.float64))
-
-
-def _log_loss(y: Array, p: Array) -> Figure:
-    q = np.clip(p, CLIP, 1 - CLIP)
-    return _mean_of(-np.where(y == 1, np.log(q), np.log1p(-q)))
-
-
-def _brier(y: Array, p: Array) -> Figure:
-    return _mean_of((p - y) ** 2)
-
-
-def _from_the_top(y: Array, p: Array, weights: Array) -> tuple[Array, Array]:
-    """Count lenses, and others, at or above each distinct probability: two ``(n_resamples, n_distinct)``."""
+def _counts_above(y: Array, p: Array, weights: Array) -> tuple[Array, Array]:
+    """Return the weights of both labels at or above each distinct probability: two ``(n_resamples, n_distinct)``."""
     order = np.argsort(-p, kind="stable")
     last = np.append(np.flatnonzero(np.diff(p[order])), p.size - 1) if p.size else np.zeros(0, dtype=np.int64)
     in_order = weights[:, order]
     return np.cumsum(in_order * y[order], axis=1)[:, last], np.cumsum(in_order * (1 - y[order]), axis=1)[:, last]
 
 
-def _auc(y: Array, p: Array) -> Figure:
-    def figure(weights: Array) -> Array:
-        hits, alarms = _from_the_top(y, p, weights)
-        steps = np.diff(alarms, axis=1, prepend=0.0)
-        middles = hits - np.diff(hits, axis=1, prepend=0.0) / 2
-        return _ratio((steps * middles).sum(axis=1), (weights @ y) * (weights @ (1 - y)))
-
-    return figure
-
-
-def _recall(y: Array, p: Array) -> Figure:
-    def figure(weights: Array) -> Array:
-        hits, alarms = _from_the_top(y, p, weights)
-        others = weights @ (1 - y)
-        allowed = alarms <= FALSE_ALARM_RATE * others[:, None]
-        found = np.max(np.where(allowed, hits, 0.0), axis=1, initial=0.0)
-        return np.where(others > 0, _ratio(found, weights @ y), np.nan)
-
-    return figure
-
-
-def _near(offsets: Array) -> Figure:
-    known = np.isfinite(offsets)
-    near = (offsets[known] <= NEAR_PX).astype(np.float64)
-    return lambda weights: _mean_of(near)(weights[:, known])
-
-
-def _median(offsets: Array) -> Figure:
-    order = np.argsort(offsets)[: np.isfinite(offsets).sum()]  # nan sorts last
-
-    def figure(weights: Array) -> Array:
-        reached = np.cumsum(weights[:, order], axis=1)
-        if order.size == 0:
-            return np.full(len(weights), np.nan)
-        half = reached[:, -1:] / 2
-        below, above = np.argmax(reached >= half, axis=1), np.argmax(reached > half, axis=1)
-        middle = (offsets[order][below] + offsets[order][above]) / 2
-        return np.where(half[:, 0] > 0, middle, np.nan)
-
-    return figure
-
-
 def _resamples(n: int, n_resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Yield how often each of n rows is drawn, in blocks of resamples."""
+    """Yield the number of draws of each of n skies, in blocks of resamples."""
     step = max(1, MAX_WEIGHTS // max(n, 1))
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)

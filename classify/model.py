@@ -1,22 +1,20 @@
-"""The model bundle: boosted trees, their calibration, and how the features they learnt from were measured."""
+"""The trained model: boosted trees, their calibration, the measurement settings, the template and the CNN stage."""
 
-import json
-import math
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import lightgbm
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from classify import bundle
+from classify.bundle import BUNDLE
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
-from classify.cnn.judge import CnnStage, checked, digest_of
+from classify.cnn.stage import CnnStage, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
@@ -25,38 +23,31 @@ from darkmatter_features.errors import DarkmatterError, ModelError
 from darkmatter_features.features.extract import row_of_catalog
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky
-from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
-Part = TypeVar("Part", MeasureConfig, LensTemplate)
 InputReader = Callable[[list[int]], Sequence[FieldInput]]
-"""Lays skies, told by their places in a list, out for the networks of the CNN stage."""
-
-AGAIN = "run `darkmatter features` and `darkmatter train` again"
-
-BUNDLE = "model"
-"""The bundle's folder in a run."""
+"""Function from the indices of skies to their inputs of the CNN stage."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the model says about a sky.
+    """Verdict on a sky.
 
     Attributes
     ----------
     name : str
-        Of the sky.
+        Name of the sky.
     label : int
-        1 for a lens, 0 for none: whether the probability reaches one half.
+        1 for a lens, 0 for none: whether the probability is at least one half.
     probability : float
-        That there is a lens.
+        Probability of a lens.
     row, column : float, pixels
-        Where the lens is, if there is one.
+        Position of the lens, if there is one.
     snr : float
-        Matched-filter signal to noise of the tangential shear about it.
+        Matched-filter signal to noise of the tangential shear about the position.
     decided_by : str
-        What settled the probability: "lightgbm", or "cnn" where the CNN stage was taken.
+        Source of the probability: "lightgbm", or "cnn" if the CNN stage contributes.
     """
 
     name: str
@@ -70,24 +61,24 @@ class Verdict:
 
 @dataclass(frozen=True)
 class LensModel:
-    """Averaged boosted trees with their calibration, and the measuring they were trained on.
+    """Averaged boosted trees with their calibration, and the measurement they were trained on.
 
     Attributes
     ----------
     start : Calibration
-        From the log evidence to the log-odds that the trees start from.
+        From the log evidence to the initial log-odds of the trees.
     members : tuple of lightgbm.Booster
-        What they add is averaged; there may be none.
+        Ensembles of trees, averaged; may be empty.
     calibration : Calibration
-        Applied to the average.
+        Calibration of the average.
     config : MeasureConfig
-        How skies are measured for this model.
+        Settings of the measurement.
     template : LensTemplate
-        What lensing looks like, for this model.
+        Template of the lensing signal.
     training : dict
-        The settings and rounds of the training, for the record.
+        Settings and rounds of the training, for the record.
     cnn_stage : CnnStage or None
-        What judges the uncertain skies, together with the trees.
+        Networks for the uncertain skies.
     """
 
     start: Calibration
@@ -117,67 +108,74 @@ class LensModel:
         """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
         return np.asarray(expit(self.log_odds(rows)), dtype=np.float64)
 
-    def verdicts(self, names: list[str], rows: ArrayLike, *, look: InputReader | None = None) -> list[Verdict]:
-        """Return a verdict for each feature row ``(n, n_features)``; `look` lays uncertain skies out for the CNN stage.
+    def verdicts(self, names: list[str], rows: ArrayLike, *, inputs: InputReader | None = None) -> list[Verdict]:
+        """Return the verdicts on skies.
 
-        Without it the trees decide alone.
+        Parameters
+        ----------
+        names : (n,) list of str
+            Names of the skies.
+        rows : (n, n_features) float64 array
+            Feature rows, in the order of ``FEATURES``.
+        inputs : callable, optional
+            Reader of the inputs of uncertain skies for the CNN stage; without it the trees decide alone.
+
+        Returns
+        -------
+        (n,) list of Verdict
         """
         values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
         if not names:
             return []
         row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in VERDICT_COLUMNS)
         log_odds = self.log_odds(values)
-        hard = self._apply_cnn_stage(log_odds, look)
+        uncertain = self._apply_cnn_stage(log_odds, inputs)
         probability = expit(log_odds).tolist()
         label = [int(p >= 0.5) for p in probability]
-        decided_by = [DECIDES if again else Verdict.decided_by for again in hard]
-        return [Verdict(*told) for told in zip(names, label, probability, row, column, snr, decided_by)]
+        decided_by = [DECIDES if is_uncertain else Verdict.decided_by for is_uncertain in uncertain]
+        return [Verdict(*each) for each in zip(names, label, probability, row, column, snr, decided_by)]
 
-    def _apply_cnn_stage(self, log_odds: Array, look: InputReader | None) -> NDArray[np.bool_]:
-        """Put the log-odds of the CNN stage in the place of the trees' where they are unsure; say where."""
-        if look is None or self.cnn_stage is None:
+    def _apply_cnn_stage(self, log_odds: Array, inputs: InputReader | None) -> NDArray[np.bool_]:
+        """Replace the log-odds of uncertain skies by those of the CNN stage, in place; return a mask of these skies."""
+        if inputs is None or self.cnn_stage is None:
             return np.zeros(log_odds.size, dtype=np.bool_)
-        hard = self.cnn_stage.is_uncertain(log_odds)
-        if not hard.any():
-            return hard
-        log_odds[hard] = self.cnn_stage.stacked(log_odds[hard], look(np.flatnonzero(hard).tolist()))
-        return hard
+        uncertain = self.cnn_stage.is_uncertain(log_odds)
+        if uncertain.any():
+            chosen = inputs(np.flatnonzero(uncertain).tolist())
+            log_odds[uncertain] = self.cnn_stage.stacked(log_odds[uncertain], chosen)
+        return uncertain
 
     def predict(self, sky: Sky) -> Verdict:
-        """Measure a sky and judge it.
+        """Return the verdict on a sky.
 
         Raises
         ------
         SkyError
-            If nothing can be measured in it.
+            If nothing can be measured in the sky.
         """
         return self.judge(measure(sky, self.config), sky)
 
     def judge(self, catalog: GalaxyCatalog, sky: Sky | None = None) -> Verdict:
-        """Judge a sky by its catalogue, measured with this model's config; the CNN stage needs the picture, too."""
+        """Return the verdict on a catalogue measured with `config`; without the sky, by the trees alone."""
         row = row_of_catalog(catalog, template=self.template, config=self.config)
-        look = None if sky is None else lambda chosen: [FieldInput.of(sky, catalog, self.template) for _ in chosen]
-        return self.verdicts([catalog.name], row[None], look=look)[0]
+        inputs = None if sky is None else lambda chosen: [FieldInput.of(sky, catalog, self.template) for _ in chosen]
+        return self.verdicts([catalog.name], row[None], inputs=inputs)[0]
 
     def without_cnn_stage(self) -> Self:
-        """Return the same model, of the trees alone."""
+        """Return the same model without its CNN stage."""
         return replace(self, cnn_stage=None)
 
     def save(self, run: str | Path) -> Path:
-        """Write the bundle to ``run/model``, in the place of an earlier one, and return that folder."""
-        folder = Path(run) / BUNDLE
-        fresh = folder.with_name(f".{BUNDLE}.{os.getpid()}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        """Write the bundle to ``run/model``, replacing an earlier one, and return that folder."""
         texts = {f"member-{i}.txt": member.model_to_string() for i, member in enumerate(self.members)}
-        for name, text in texts.items():
-            (fresh / name).write_text(text, encoding="utf-8", newline="\n")
-        self.template.write(fresh / "template.json")
-        look = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
-        told = self._description({name: digest_of(text.encode()) for name, text in texts.items()})
-        write_json(fresh / "model.json", told | look)
-        _replace_folder(folder, fresh)
-        return folder
+        with bundle.written_bundle(run) as fresh:
+            for name, text in texts.items():
+                (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+            self.template.write(fresh / "template.json")
+            cnn = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
+            digests = {name: digest_of(text.encode()) for name, text in texts.items()}
+            bundle.write_json(fresh / bundle.DESCRIPTION, self._description(digests) | cnn)
+        return Path(run) / BUNDLE
 
     def _description(self, members: dict[str, str]) -> dict[str, Any]:
         return {
@@ -194,91 +192,35 @@ class LensModel:
 
     @classmethod
     def load(cls, run: str | Path) -> Self:
-        """Read the bundle of a run.
+        """Return the model of a run.
 
         Raises
         ------
         ModelError
-            If it is missing or damaged, or made by another version or for other features.
+            If the bundle is missing or damaged, or made by another version or for other features.
         """
         folder = Path(run) / BUNDLE
-        told = _read_description(folder / "model.json")
+        read = bundle.read_description(folder)
         try:
-            _check_version(folder, told)
+            bundle.check_version(folder, read)
             return cls(
-                members=tuple(_read_member(folder, name, digest) for name, digest in told["members"].items()),
-                start=Calibration(**told["start"]),
-                calibration=Calibration(**told["calibration"]),
-                config=_same(folder, MeasureConfig.from_dict(told["config"]), told["config_fingerprint"]),
-                template=_same(folder, LensTemplate.read(folder / "template.json"), told["template_fingerprint"]),
-                training=told["training"],
-                cnn_stage=CnnStage.read(folder, told["cnn_stage"]) if "cnn_stage" in told else None,
+                members=tuple(bundle.read_member(folder, name, digest) for name, digest in read["members"].items()),
+                start=Calibration(**read["start"]),
+                calibration=Calibration(**read["calibration"]),
+                config=bundle.same(folder, MeasureConfig.from_dict(read["config"]), read["config_fingerprint"]),
+                template=bundle.same(folder, LensTemplate.read(folder / "template.json"), read["template_fingerprint"]),
+                training=read["training"],
+                cnn_stage=CnnStage.read(folder, read["cnn_stage"]) if "cnn_stage" in read else None,
             )
         except ModelError:
             raise
         except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-            raise ModelError(f"{folder} is damaged ({_reason(error)}); run `darkmatter train` again") from error
+            raise ModelError(f"{folder} is damaged ({bundle.damage(error)}); run `darkmatter train` again") from error
 
 
 def mean_log_odds(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
-    """Return the average of the members' log-odds, ``(n,)``, for evidence ``(n, n_evidence)``."""
+    """Return the mean of the members' log-odds, ``(n,)``, for input columns ``(n, n_inputs)``."""
     if not members or len(values) == 0:
         return np.zeros(len(values))
     each = [member.predict(values, raw_score=True, num_threads=1) for member in members]
     return np.asarray(np.mean(each, axis=0), dtype=np.float64)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that appears whole or not at all; numbers that are not finite become null."""
-    known = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in content.items()}
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(known, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _replace_folder(folder: Path, fresh: Path) -> None:
-    old = fresh.with_suffix(".old")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"No model in {path.parent.parent}: {path} is missing; make one with `darkmatter train`"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); run `darkmatter train` again") from error
-    if not isinstance(told, dict):
-        raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
-    return told
-
-
-def _check_version(folder: Path, told: dict[str, Any]) -> None:
-    if told["version"] != __version__:
-        raise ModelError(f"{folder} was trained with darkmatter {told['version']}, this is {__version__}; {AGAIN}")
-    if told["features"] != list(FEATURE_NAMES):
-        odd = sorted(set(told["features"]) ^ set(FEATURE_NAMES)) or ["another order"]
-        raise ModelError(f"{folder} was trained on other features (differing: {', '.join(odd[:3])}); {AGAIN}")
-
-
-def _read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
-    """Read a member after its checksum: LightGBM itself may crash on a damaged file."""
-    return lightgbm.Booster(model_str=checked(folder, name, digest).decode())
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong with a bundle, without the remedy for a file that stands by itself."""
-    return f"model.json has no {error}" if isinstance(error, KeyError) else str(error).split("; ")[0]
-
-
-def _same(folder: Path, part: Part, fingerprint: str) -> Part:
-    if part.fingerprint() != fingerprint:
-        raise ModelError(
-            f"{folder} was trained with {type(part).__name__} {fingerprint}, "
-            f"of which this version makes {part.fingerprint()}; {AGAIN}"
-        )
-    return part

@@ -1,35 +1,37 @@
-"""The folder of a run, which changes as a whole: a training writes beside what is there and then takes its place."""
+"""The folder of a run: a training writes a new run beside the earlier one and replaces it as a whole at the end."""
 
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from classify.model import BUNDLE
+from classify.bundle import BUNDLE
 
-UNFINISHED, REPLACED = ".unfinished", ".replaced"
-"""Folders inside a run: of a training under way or stopped, and of what a new one is just taking the place of."""
+UNFINISHED = ".unfinished"
+"""Folder, in a run, of a training that is running or was stopped."""
+REPLACED = ".replaced"
+"""Folder, in a run, of the earlier run while it is replaced."""
 
 
 @contextmanager
 def changed_whole(run: Path, *, may_lack: Collection[str], resumable: str, resume: bool) -> Iterator[Path]:
-    """Give a folder to write a run to, and put what it holds in the place of an earlier run when all went well.
+    """Give a folder for a new run, whose files replace those of the earlier run if the block succeeds.
 
     Parameters
     ----------
     run : Path
-        Folder of the run; made when missing. What is no part of a run stays in it.
+        Folder of the run, made when missing. Its other files stay.
     may_lack : collection of str
-        Names that not every run has: those of an earlier one go.
+        Names of optional files of a run; those of the earlier run are removed.
     resumable : str
-        Name of a folder in it that stays when the block raises, to be gone on with.
+        Name of a folder that is kept if the block fails, to resume from.
     resume : bool
-        Begin with that folder, as a stopped training left it or else as it is in the run.
+        Whether to start with that folder: from a stopped training, or else from the run.
 
     Yields
     ------
     Path
-        ``run/.unfinished``. While it is written to, and if that is stopped, the earlier run stays as it is.
+        ``run/.unfinished``. The earlier run is unchanged until the block ends, and if it fails.
     """
     is_new, fresh = not run.exists(), run / UNFINISHED
     run.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,7 @@ def changed_whole(run: Path, *, may_lack: Collection[str], resumable: str, resum
         yield fresh
     except BaseException:
         _empty(fresh, but=resumable)
-        with suppress(OSError):  # there is something to go on with, or there was before
+        with suppress(OSError):  # not empty: a folder to resume from, or files of the user
             fresh.rmdir()
             if is_new:
                 run.rmdir()
@@ -50,7 +52,7 @@ def changed_whole(run: Path, *, may_lack: Collection[str], resumable: str, resum
 
 
 def _take_place(run: Path, fresh: Path, may_lack: Collection[str]) -> None:
-    """Rename what is new into the run; the model goes first and comes last: it never stands beside others' figures."""
+    """Move the new files into the run; the old model leaves first and the new one comes last, so files never mix."""
     aside = run / REPLACED
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()

@@ -1,4 +1,4 @@
-"""From a feature table to a run: a model, how its training went, and how it does on the validation split."""
+"""Training: from a feature table to a run with the model, its history and its metrics on the validation split."""
 
 import shutil
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.cnn import need_torch, stage
+from classify.bundle import write_json
+from classify.cnn import need_torch, train_stage
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
@@ -17,24 +18,27 @@ from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.evaluate import judged_table, score_judged
 from classify.feature_table import FeatureTable, labelled, labels_of
-from classify.model import LensModel, write_json
+from classify.model import LensModel
 from classify.plots.explain_run import OF_VALIDATION, explain_run
 from classify.plots.grad_cam import draw_uncertain_lenses
 from classify.plots.performance import performance
 from classify.plots.samples import sample_grid, samples, save_figure
-from classify.predict import write_csv
 from classify.run_folder import changed_whole
 from classify.trees.boosting import Boosted, HistoryLine, boost
+from classify.verdict_table import write_verdicts
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.io.labels import write_records
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.plots.template import draw_template
 
 SAMPLE_SEED = 1
-"""Of the choice of skies in the picture of samples."""
-CAM, SAMPLES = "grad-cam.png", "validation-samples.png"
-MAY_LACK = (SAMPLES, *OF_VALIDATION, stage.FOLDER)
-"""What a run has not where there are no validation skies, or no networks."""
+"""Seed of the choice of skies in the figure of samples."""
+CAM = "grad-cam.png"
+"""Figure of the class activation of uncertain lenses."""
+SAMPLES = "validation-samples.png"
+"""Figure of validation skies with their verdicts."""
+MAY_LACK = (SAMPLES, *OF_VALIDATION, train_stage.CNN_FOLDER)
+"""Files that a run lacks without validation skies or without networks."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,14 @@ class Trained:
     Attributes
     ----------
     model : LensModel
-        As saved in the run.
+        Model saved in the run.
     metrics : dict
-        On the validation split, as in `metrics.json`; and how many training skies it took, ``n_training``, which are
-        the ``subset`` per cent of them.
+        Metrics on the validation split, as in `metrics.json`; ``n_training``, the number of training skies, which is
+        ``subset`` per cent of them.
     best_round : int
         Trees of each member.
     notes : tuple of str
-        What could not be made, and why.
+        Missing parts of the run, with the reasons.
     """
 
     model: LensModel
@@ -78,52 +82,58 @@ def train(
     Parameters
     ----------
     features : str or Path
-        Folder that `darkmatter features` wrote.
+        Folder of `darkmatter features`.
     run : str or Path
-        Folder for the model, `history.csv`, `metrics.json`, `validation-predictions.csv` and the pictures.
-        What an earlier training left there is replaced at the end, as a whole; till then it stays.
+        Folder for the model, `history.csv`, `metrics.json`, `validation-predictions.csv` and the figures. The files
+        of an earlier training there are replaced at the end, all at once.
     config : TrainConfig, optional
-        The settings.
+        Settings of the trees; the defaults if None.
     report : callable, optional
-        Called with each line of the history as it is made.
+        Function called with each line of the history.
     cnn : str
-        Whether networks take the CNN stage at uncertain skies: "off", "auto" (where it helps, out of fold) or "on".
+        CNN stage at uncertain skies: "off", "auto" (kept if it lowers the out-of-fold loss) or "on".
     cnn_config : CnnConfig, optional
-        Their settings.
+        Settings of the networks; the defaults if None.
     resume : bool
-        Go on with the networks from the checkpoint of a training that was stopped, or else of the run.
-    cnn_report, progress : callable, optional
-        Called with each line of the networks' history; with the number of pictures read for them and in all.
+        Whether to continue the networks from the checkpoint of a stopped training, or else of the run.
+    cnn_report : callable, optional
+        Function called with each line of the history of the networks.
+    progress : callable, optional
+        Function called with the number of images read for the networks and their total.
     n_jobs : int
-        Processes that read those pictures; -1 for one a core.
+        Number of processes that read those images; -1 for one per core.
+
+    Returns
+    -------
+    Trained
 
     Raises
     ------
     TableError
-        If the features are missing or unfit, or have too few labelled training rows.
+        If the features are missing or of another version, or have too few labelled training rows.
     ConfigError
-        If it is to go on with networks that are off.
+        If `resume` is set with ``cnn="off"``.
     DarkmatterError
-        With ``cnn="on"``, if PyTorch, the pictures or the catalogues are missing.
+        With ``cnn="on"``, if PyTorch, the images or the catalogues are missing.
     """
     run, config = Path(run), config or TrainConfig()
-    _check_look(cnn, resume)
+    _check_cnn(cnn, resume)
     table = FeatureTable.read(features)
     if cnn == "on":
-        stage.check_there(Path(features), table.dataset)
+        train_stage.check_files(Path(features), table.dataset)
     x, y = labelled(table.split("training"))
-    with changed_whole(run, may_lack=MAY_LACK, resumable=stage.FOLDER, resume=resume) as fresh:
+    with changed_whole(run, may_lack=MAY_LACK, resumable=train_stage.CNN_FOLDER, resume=resume) as fresh:
         log = _HistoryFile(fresh / "history.csv", report)
         boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
         record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
         model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
-        taken = stage.NONE
+        taken = train_stage.NO_STAGE
         if cnn != "off":
-            taken = stage.train_cnn_stage(
-                _measured(Path(features), table, boosted), fresh / stage.FOLDER, events=run / EVENTS, mode=cnn,
-                config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
+            taken = train_stage.train_cnn_stage(
+                _measured(Path(features), table, boosted), fresh / train_stage.CNN_FOLDER, events=run / EVENTS,
+                mode=cnn, config=cnn_config, resume=resume, n_jobs=n_jobs, report=cnn_report, progress=progress,
             )  # fmt: skip
-            model = replace(model, cnn_stage=taken.look)
+            model = replace(model, cnn_stage=taken.stage)
         judged = _judge(model, table.split("validation"), taken.inputs)
         metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
         write_json(fresh / "metrics.json", metrics)
@@ -136,57 +146,54 @@ def train(
 
 
 def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, judged: pd.DataFrame) -> tuple[str, ...]:
-    """Write the model, its verdicts and the pictures of both; return why one of these could not be drawn."""
+    """Write the model, its verdicts and their figures; return the reasons for missing figures."""
     validation = table.split("validation")
     model.save(run)
-    write_csv(run / "validation-predictions.csv", _with_wholelabels_of(judged))
+    write_verdicts(run / "validation-predictions.csv", judged.assign(label=judged["label"].astype("Int8")))
     _draw_template(run, model)
-    explain_run(run, model, validation, _learnt_from(table, boosted.chosen), verdicts=judged)
+    explain_run(run, model, validation, _training_skies(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
-    cam = run / stage.FOLDER / CAM
-    cam.unlink(missing_ok=True)  # of the run that is gone on with
+    cam = run / train_stage.CNN_FOLDER / CAM
+    cam.unlink(missing_ok=True)  # of the run that is resumed
     if model.cnn_stage is None:
         return notes
     return notes + draw_uncertain_lenses(cam, model, validation, table.dataset)
 
 
-def _check_look(cnn: str, resume: bool) -> None:
-    """Refuse, before any work and before anything in the run is touched, what cannot come to its end."""
+def _check_cnn(cnn: str, resume: bool) -> None:
+    """Raise an error, before any work, if the CNN stage cannot be trained or resumed."""
     if resume and cnn == "off":
-        raise ConfigError("--resume goes on with the networks of the CNN stage, which are off; add --cnn auto or on")
+        raise ConfigError("--resume continues the networks of the CNN stage, which are off; add --cnn auto or on")
     if cnn == "on":
         need_torch()
 
 
 def _without_trees(n_skies: int, config: TrainConfig) -> tuple[str, ...]:
-    """Say so where a member learns from too few skies for a tree to part them in two."""
-    n_learnt, leaf = n_skies - n_skies // config.n_folds, config.min_data_in_leaf
-    if n_learnt >= 2 * leaf:
+    """Return a note if the skies of a member are too few for two leaves."""
+    n_used, leaf = n_skies - n_skies // config.n_folds, config.min_data_in_leaf
+    if n_used >= 2 * leaf:
         return ()
-    few = f"{n_learnt} skies, of {n_skies}, are too few for two leaves of {leaf} (min_data_in_leaf)"
+    few = f"{n_used} skies, of {n_skies}, are too few for two leaves of {leaf} (min_data_in_leaf)"
     return (f"no trees: {few}; the evidence alone decides",)
 
 
-def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> stage.Measured:
-    """Return what the CNN stage starts from."""
-    return stage.Measured(
-        features, table.dataset, table.template, _learnt_from(table, boosted.chosen), table.split("validation"),
+def _measured(features: Path, table: FeatureTable, boosted: Boosted) -> train_stage.StageInputs:
+    """Return the measured skies for the CNN stage."""
+    return train_stage.StageInputs(
+        features, table.dataset, table.template, _training_skies(table, boosted.chosen), table.split("validation"),
         boosted.calibration(boosted.held_out),
     )  # fmt: skip
 
 
 def _judge(model: LensModel, frame: pd.DataFrame, inputs: dict[str, FieldInput]) -> pd.DataFrame:
     names = frame["sky"].tolist()
-    verdicts = model.verdicts(names, frame[list(FEATURE_NAMES)], look=lambda chosen: [inputs[names[i]] for i in chosen])
+    rows = frame[list(FEATURE_NAMES)]
+    verdicts = model.verdicts(names, rows, inputs=lambda chosen: [inputs[names[i]] for i in chosen])
     return judged_table(verdicts, labels_of(frame), frame["lens_row"], frame["lens_column"])
 
 
-def _with_wholelabels_of(judged: pd.DataFrame) -> pd.DataFrame:
-    return judged.assign(label=judged["label"].astype("Int8"))
-
-
 def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[HistoryLine, ...]) -> tuple[str, ...]:
-    """Draw the pictures of a run; return why one of them could not be drawn."""
+    """Draw the figures of a run; return the reasons for missing figures."""
     save_figure(run / "performance.png", performance(judged, history))
     path = run / SAMPLES
     try:
@@ -204,14 +211,14 @@ def _draw_template(run: Path, model: LensModel) -> None:
         draw_template(model.template).savefig(temporary, format="png")
 
 
-def _learnt_from(table: FeatureTable, chosen: Any) -> pd.DataFrame:
-    """Return the training rows that the members learnt from; `chosen` are their places among those with a label."""
+def _training_skies(table: FeatureTable, chosen: Any) -> pd.DataFrame:
+    """Return the rows of the training skies in use; `chosen` are their indices among the labelled ones."""
     training = table.split("training")
     return training[np.isfinite(labels_of(training))].iloc[chosen]
 
 
 class _HistoryFile:
-    """Writes the history anew with each line, so that the file is whole at every moment."""
+    """Writer of the history; it writes the file again with each line, so that the file is always complete."""
 
     def __init__(self, path: Path, report: Callable[[HistoryLine], None] | None) -> None:
         self._path, self._report = path, report
@@ -219,11 +226,11 @@ class _HistoryFile:
 
     def __call__(self, line: HistoryLine) -> None:
         self._lines.append(line)
-        write_records(self._path, [field.name for field in fields(HistoryLine)], map(_told, self._lines))
+        write_records(self._path, [field.name for field in fields(HistoryLine)], map(_as_text, self._lines))
         if self._report is not None:
             self._report(line)
 
 
-def _told(line: HistoryLine) -> list[str]:
+def _as_text(line: HistoryLine) -> list[str]:
     n_rounds, *values = astuple(line)
     return [str(n_rounds), *("" if np.isnan(value) else f"{value:.6f}" for value in values)]

@@ -1,141 +1,165 @@
-"""Every setting of the measuring, with its default and its meaning, in one place."""
+"""Settings of the measurement: defaults, ranges and descriptions, and the base of all settings."""
 
 import hashlib
 import json
-import sys
 import tomllib
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
 
 from darkmatter_features.errors import ConfigError
 
-# Part of the fingerprint: raised whenever the same settings come to give other numbers.
 ALGORITHM = 4
+"""Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
 LIST_ALL = "`darkmatter config --show` lists all"
-# Bounds of what is not bounded: neither infinities nor whole numbers beyond all floats lie between them.
-LOWEST, HIGHEST = -sys.float_info.max, sys.float_info.max
-KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+TYPES = {bool: "true or false", int: "a whole number", float: "a number"}
+"""Names of the types of settings in messages."""
 
-Settings = TypeVar("Settings")
+Number = Annotated[float, AfterValidator(lambda value: value + 0.0)]
+"""Finite number; -0.0 becomes 0.0, so that equal settings have one fingerprint."""
 
-
-def setting(
-    default: Any, meaning: str, *, at_least: float = LOWEST, at_most: float = HIGHEST, above: float | None = None
-) -> Any:
-    """Declare a field of a configuration: its default, what it means and where it may lie.
-
-    Parameters
-    ----------
-    default : bool, int or float
-        Its type is that of the setting.
-    meaning : str
-        For the help of commands and the comments of files.
-    at_least, at_most : float
-        Bounds that are allowed themselves.
-    above : float, optional
-        In the place of `at_least`, a bound that is not allowed itself.
-    """
-    return field(default=default, metadata={"meaning": meaning, "range": (at_least, at_most), "above": above})
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+"""Number from 0 to 1."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class MeasureConfig:
-    """How skies are segmented, measured and mapped. Lengths are pixels.
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class Settings:
+    """Base of a section of the configuration.
 
     Raises
     ------
     ConfigError
-        If a value has the wrong type or lies out of range.
+        If a setting is unknown, has a wrong type or lies out of range.
     """
 
-    threshold_fraction: float = setting(
-        0.1,
-        "threshold over a noiseless background, as a fraction of the picture's bright level",
-        at_least=0,
-        at_most=1,
-    )
-    dilation_fraction: float = setting(
-        0.02,
-        "how faint the rim of a galaxy is followed over a noiseless background, as a fraction of the bright level",
-        at_least=0,
-        at_most=1,
-    )
-    threshold_sigma: float = setting(
-        3.0,
-        "threshold over a noisy background, in standard deviations of the smoothed noise",
-        at_least=0.5,
-        at_most=100,
-    )
-    background_box: int = setting(32, "box in which a noisy background is estimated", at_least=8, at_most=4096)
-    n_pixels: int = setting(8, "fewest pixels of a galaxy", at_least=3, at_most=10_000)
-    split_colors: bool = setting(True, "split overlapping galaxies by their colours")
-    color_separation: float = setting(
-        0.012,
-        "least distance between the colours (fractions of the light) of two overlapping galaxies",
-        at_least=0,
-        at_most=1,
-    )
-    split_contrast: float = setting(
-        0.35,
-        "where colour cannot tell: least depth of the saddle between two peaks, as a fraction of the lower one",
-        at_least=0,
-        at_most=1,
-    )
-    psf_sigma: float = setting(
-        0.92,
-        "blur of the pictures, standard deviation of a Gaussian: its second moment is taken off every galaxy's",
-        at_least=0,
-        at_most=20,
-    )
-    min_galaxies: int = setting(10, "fewest galaxies from which a sky is judged", at_least=1, at_most=10_000)
-    grid_spacing: float = setting(16.0, "distance between candidate centres", at_least=1, at_most=1000)
-    smallest_scale: float = setting(
-        28.0,
-        "smallest Gaussian scale of the shear maps; each further one is sqrt(2) times as large",
-        at_least=1,
-        at_most=1024,
-    )
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+    """Present names of the settings of earlier versions."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, values: Any, validate: Any) -> Any:
+        try:
+            return validate(values)
+        except ValidationError as error:
+            raise ConfigError(cls._reason(error)) from None
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read the section ``[measure]`` of a TOML file; what it does not name keeps its default.
+    def _reason(cls, error: ValidationError) -> str:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        if name not in cls.declared():
+            return cls._unknown(name)
+        field = cls.declared()[name]
+        return f"{name} must be {allowed(field)}, got {first['input']!r}; the default is {as_toml(field.default)}"
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        if name in cls.RENAMED:
+            return f"setting {name!r} is now {cls.RENAMED[name]!r}; rename it"
+        return f"unknown setting {name!r}; {nearest(name, list(cls.declared()))}{LIST_ALL}"
+
+    @classmethod
+    def declared(cls) -> dict[str, FieldInfo]:
+        """Return the declarations of the settings, by name."""
+        fields: dict[str, FieldInfo] = cls.__pydantic_fields__  # type: ignore[attr-defined]
+        return fields
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], *, source: str = "settings") -> Self:
+        """Return the settings of a mapping; settings that are missing there have their defaults.
+
+        Parameters
+        ----------
+        settings : mapping
+            Values by name.
+        source : str
+            Origin of the settings, for errors.
 
         Raises
         ------
         ConfigError
-            If the file is missing or not TOML, or names an unknown setting (the nearest right name is told).
+            If a setting is unknown, has a wrong type or lies out of range.
         """
-        return from_settings(cls, read_sections(path).get("measure", {}), source=f"{path}, [measure]")
+        try:
+            return cls(**settings)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings by name, as JSON and TOML can hold them; a number set as 16 is 16.0."""
-        kinds: dict[str, Any] = {declared.name: declared.type for declared in fields(self)}
-        return {name: kind(getattr(self, name)) for name, kind in kinds.items()}
+        """Return the settings by name, as JSON and TOML hold them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig(Settings):
+    """Settings of detection, shapes and shear maps.
+
+    The scales of the shear maps grow by sqrt(2) from `smallest_scale`.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown, has a wrong type or lies out of range.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {"rim_fraction": "dilation_fraction", "blur": "psf_sigma"}
+
+    threshold_fraction: Fraction = Field(
+        default=0.1, description="detection threshold without noise, fraction of the bright level of the image"
+    )
+    dilation_fraction: Fraction = Field(
+        default=0.02, description="threshold of the dilation without noise, fraction of the bright level of the image"
+    )
+    threshold_sigma: Number = Field(
+        default=3.0, ge=0.5, le=100, description="detection threshold with noise, sigma of the smoothed noise"
+    )
+    background_box: int = Field(
+        default=32, ge=8, le=4096, description="side of a box of the background estimate, pixels"
+    )
+    n_pixels: int = Field(default=8, ge=3, le=10_000, description="minimum area of a galaxy, pixels")
+    split_colors: bool = Field(default=True, description="split overlapping galaxies by colour")
+    color_separation: Fraction = Field(
+        default=0.012, description="minimum distance of the colours (flux fractions) of overlapping galaxies"
+    )
+    split_contrast: Fraction = Field(
+        default=0.35, description="minimum depth of the saddle between two peaks, fraction of the lower peak"
+    )
+    psf_sigma: Number = Field(default=0.92, ge=0, le=20, description="standard deviation of the Gaussian PSF, pixels")
+    min_galaxies: int = Field(default=10, ge=1, le=10_000, description="minimum number of galaxies in a sky")
+    grid_spacing: Number = Field(default=16.0, ge=1, le=1000, description="distance of candidate centres, pixels")
+    smallest_scale: Number = Field(default=28.0, ge=1, le=1024, description="smallest scale of the shear maps, pixels")
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any], *, source: str = "settings") -> Self:
-        """Rebuild from :meth:`to_dict`; raises ConfigError on an unknown or ill-typed setting."""
-        return from_settings(cls, settings, source=source)
+    def read(cls, path: str | Path) -> Self:
+        """Return the settings of the section ``[measure]`` of a TOML file; missing settings have their defaults.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing or no TOML file, or a setting is unknown or has a wrong value.
+        """
+        return cls.from_dict(read_sections(path).get("measure", {}), source=f"{path}, [measure]")
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that change whenever measurements made with these settings would."""
+        """Return 16 hexadecimal digits that identify the settings and the version of the measurement."""
         text = json.dumps({"algorithm": ALGORITHM, **self.to_dict()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Read a TOML file all of whose settings stand in sections: of each section, its settings by name.
+    """Return the settings of a TOML file by section and name.
 
     Raises
     ------
     ConfigError
-        If the file is missing or not TOML, or has a setting outside of all sections.
+        If the file is missing or no TOML file, or a setting stands outside all sections.
     """
     try:
         sections = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -151,81 +175,21 @@ def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def from_settings(cls: type[Settings], settings: dict[str, Any], *, source: str) -> Settings:
-    """Make a configuration of settings by name; those that are not named keep their defaults.
-
-    Parameters
-    ----------
-    cls : type
-        A dataclass whose fields are declared by :func:`setting`.
-    settings : dict
-        Values by name.
-    source : str
-        Where they come from, for errors.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is unknown (the nearest right name is told), has a wrong type or lies out of range.
-    """
-    names = [declared.name for declared in fields(cls)]  # type: ignore[arg-type]
-    for name in settings:
-        if name not in names:
-            raise ConfigError(f"{source}: unknown setting {name!r}; {nearest(name, names)}{LIST_ALL}")
-    try:
-        return cls(**settings)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
-
-
 def nearest(name: str, names: list[str]) -> str:
-    """Return the question whether the most similar of the names was meant; nothing if none is similar."""
+    """Return a question for the most similar name; empty if no name is similar."""
     return "".join(f"did you mean {found!r}? " for found in get_close_matches(name, names, n=1))
 
 
-def check_settings(config: Any) -> None:
-    """Refuse a configuration whose fields, declared by :func:`setting`, have a wrong type or lie out of range.
-
-    Whole numbers given for others are made what they stand for, so that 16 and 16.0 are one setting with one
-    fingerprint.
-
-    Raises
-    ------
-    ConfigError
-        It names the field, what is wanted, what was found and the default.
-    """
-    for declared in fields(config):
-        value = getattr(config, declared.name)
-        if not (_is_of_type(value, declared.type) and _lies_in_range(value, declared)):
-            raise ConfigError(
-                f"{declared.name} must be {wanted(declared)}, got {value!r}; the default is {told(declared.default)}"
-            )
-        if declared.type is float:
-            object.__setattr__(config, declared.name, value + 0.0)  # -0.0 becomes 0.0, too
-
-
-def wanted(declared: "Field[Any]") -> str:
-    """Return in words what a setting may be, such as ``a whole number of 3 or more``."""
-    (low, high), above = declared.metadata["range"], declared.metadata["above"]
-    kind = KINDS[declared.type]  # type: ignore[index]
-    if declared.type is bool or (low, high, above) == (LOWEST, HIGHEST, None):
+def allowed(field: FieldInfo) -> str:
+    """Return the type and the range of a setting in words, such as ``a whole number from 3 to 10000``."""
+    kind = TYPES[field.annotation]  # type: ignore[index]
+    bounds = {key: getattr(each, key) for each in field.metadata for key in ("gt", "ge", "le") if hasattr(each, key)}
+    if not bounds:
         return kind
-    if above is not None:
-        return f"{kind} above {above:.12g}" + (f" and up to {high:.12g}" if high < HIGHEST else "")
-    return f"{kind} from {low:.12g} to {high:.12g}" if high < HIGHEST else f"{kind} of {low:.12g} or more"
+    lower = f"above {bounds['gt']:.12g} and up" if "gt" in bounds else f"from {bounds['ge']:.12g}"
+    return f"{kind} {lower} to {bounds['le']:.12g}"
 
 
-def told(value: Any) -> str:
-    """Return a value, bool, int or float, as TOML writes it."""
+def as_toml(value: Any) -> str:
+    """Return a value, bool, int or float, in the notation of TOML."""
     return str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _is_of_type(value: Any, kind: Any) -> bool:
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    return isinstance(value, int) or (kind is float and isinstance(value, float))
-
-
-def _lies_in_range(value: float, declared: "Field[Any]") -> bool:
-    (low, high), above = declared.metadata["range"], declared.metadata["above"]
-    return low <= value <= high and (above is None or value > above)

@@ -1,38 +1,38 @@
-"""Errors raised on purpose: each is one line that says what, which file, what was found, and the remedy."""
+"""Errors that the user can correct: each is one line with the file, the defect and the remedy."""
 
 
 class DarkmatterError(Exception):
-    """Something the user can mend; the command prints it as one line."""
+    """Error that the user can correct; commands print it as one line."""
 
 
 class ConfigError(DarkmatterError):
-    """A setting that is unknown, of the wrong type or out of range."""
+    """Setting that is unknown, of the wrong type or out of range."""
 
 
 class DatasetError(DarkmatterError):
-    """A data set whose folders, labels or lens positions do not fit together."""
+    """Data set whose folders, labels or lens positions are inconsistent."""
 
 
 class SkyError(DarkmatterError):
-    """A picture that cannot be read, or in which nothing can be measured."""
+    """Image that cannot be read or measured."""
 
 
 class TableError(DarkmatterError):
-    """A table that is missing, incomplete, or made with another configuration."""
+    """Table that is missing, incomplete, or made with another configuration."""
 
 
 class ModelError(DarkmatterError):
-    """A model bundle that is missing, damaged, or made for another configuration."""
+    """Model bundle that is missing, damaged, or made for another configuration."""
 
 
 def failure_reason(error: Exception, *, debug: bool = False) -> str:
-    """Return the reason, in one line, that the row of a failed sky or catalogue holds.
+    """Return the reason for which a sky or a catalogue failed, in one line.
 
     Parameters
     ----------
     error : Exception
-        Error raised while the sky was processed. One that is no :class:`DarkmatterError` is unforeseen, and its type is
-        named.
+        Error raised while the sky was processed. If it is no :class:`DarkmatterError`, it is unforeseen, and the reason
+        includes its type.
     debug : bool
         Raise an unforeseen error, with its traceback, instead of returning its reason.
     """

@@ -1,36 +1,56 @@
-"""Work spread over processes here, or over the workers of a Dask cluster."""
+"""Tasks distributed over processes on this machine, or over the workers of a Dask cluster."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from darkmatter_features.errors import ConfigError
 
-# How long a Dask scheduler may take to answer.
 CONNECT_SECONDS = 10
+"""Maximum time to connect to a Dask scheduler, seconds."""
 
 
 def parallel(
-    work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], *, n_jobs: int, dask: str | None = None
+    work: Callable[..., Any],
+    tasks: Iterable[tuple[Any, ...]],
+    *,
+    n_jobs: int,
+    dask: str | None = None,
+    first_here: bool = False,
 ) -> Iterator[Any]:
-    """Yield the results of `work` on each task, in their order.
+    """Yield the results of `work` for each task, in the order of the tasks.
 
     Parameters
     ----------
     work : callable
-        A function of a module; what it returns must not depend on where it runs.
+        Function of a module. Its results must not depend on the process in which it runs.
     tasks : iterable of tuples
-        Its arguments: small things, such as paths.
+        Arguments of `work`, small objects such as paths.
     n_jobs : int
-        Processes here, of one thread each; -1 for one a core.
+        Number of processes on this machine, of one thread each; -1 for one per core.
     dask : str, optional
-        Address of a Dask scheduler whose workers do it instead; they must see the same files.
+        Address of a Dask scheduler whose workers run the tasks instead. They need access to the same files.
+    first_here : bool
+        Run the first task in the calling process, and start processes only when it is done. Use it where the first task
+        compiles kernels: the processes then load the machine code from disk. Without effect where the calling process
+        runs all tasks or Dask runs them.
+
+    Yields
+    ------
+    object
+        Result of `work` for one task.
 
     Raises
     ------
     ConfigError
-        If `n_jobs` is 0, Dask is not installed or no scheduler answers.
+        If `n_jobs` is 0, Dask is not installed, or no scheduler responds.
+
+    Notes
+    -----
+    joblib restarts a process that has grown by more than 300 MB if psutil is installed. Compiling the kernels takes
+    several 100 MB, and when two processes compiled at once, a restart has been seen to block for ever.
     """
     if n_jobs == 0:
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
@@ -39,19 +59,22 @@ def parallel(
     elif n_jobs == 1:
         yield from (work(*task) for task in tasks)
     else:
-        yield from _on_processes(work, tasks, n_jobs)
+        remaining = iter(tasks)
+        yield from (work(*task) for task in islice(remaining, int(first_here)))
+        yield from _on_processes(work, remaining, n_jobs)
 
 
 def _on_processes(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
 
-    here = Path.cwd()
+    folder = Path.cwd()
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_work_in)(here, work, task) for task in tasks)
+        run = Parallel(n_jobs=n_jobs, return_as="generator")
+        yield from run(delayed(_work_in)(folder, work, task) for task in tasks)
 
 
 def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-    """Do the work where its relative paths lead right: processes are used again, and may stand elsewhere."""
+    """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     os.chdir(folder)
     return work(*task)
 
@@ -65,7 +88,7 @@ def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address
         client = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{address}: no Dask scheduler answers there ({error}); start one, or leave --dask out"
+            f"{address}: no Dask scheduler responds ({error}); start one there, or leave out --dask"
         ) from None
     with client:
         for future in [client.submit(work, *task, pure=False) for task in tasks]:

@@ -1,4 +1,4 @@
-"""Fixtures that several test files share."""
+"""Fixtures used by several test files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""From drawn galaxies to the shear that was planted in them: segmenting, measuring and mapping together."""
+"""From drawn galaxies to the shear planted in them: segmentation, shapes and maps together."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,10 @@ GAMMA = 0.1
 
 
 def _drawn_sky(rng, turn):
-    """A lattice of discs whose unlensed orientations are turned by `turn`: four turns of 45 degrees average to zero."""
+    """Return a lattice of discs whose unlensed orientations are rotated by `turn`, radians.
+
+    Unlensed ellipticities average to zero over four rotations by 45 degrees.
+    """
     light = np.zeros((SIDE, SIDE, 3))
     for k, (i, j) in enumerate(np.ndindex(SIDE // STAMP, SIDE // STAMP)):
         x, y = STAMP * (j + 0.5) + rng.uniform(-4, 4), STAMP * (i + 0.5) + rng.uniform(-4, 4)
@@ -44,8 +47,8 @@ def test_every_drawn_galaxy_is_measured(catalogs):
     assert [len(catalog) for catalog in catalogs] == [(SIDE // STAMP) ** 2] * 4
 
 
-def test_planted_shear_comes_back_within_three_percent(catalogs):
-    """Shape noise cancels: each galaxy stands in four orientations. What is left is the measuring."""
+def test_planted_shear_is_recovered_within_three_percent(catalogs):
+    """Each galaxy has four orientations, which cancels shape noise and leaves the error of the measurement."""
     maps = [shear_maps(catalog, LensTemplate.default()) for catalog in catalogs]
     i, j = abs(maps[0].rows - CENTRE).argmin(), abs(maps[0].columns - CENTRE).argmin()
     exact = [
@@ -55,15 +58,20 @@ def test_planted_shear_comes_back_within_three_percent(catalogs):
     gamma_t, gamma_x, window, _ = np.mean(exact, axis=0)
     assert gamma_t / window == pytest.approx(GAMMA, rel=0.03)
     assert gamma_x / window == pytest.approx(0.0, abs=0.03 * GAMMA)
-    # On the map's own grid, whose nearest point is off the centre, it is a little less.
+    # On the grid of the map, whose nearest point is not at the centre, it is slightly less.
     assert np.mean([m.gamma_t[-1, i, j] for m in maps]) == pytest.approx(GAMMA, rel=0.05)
 
 
-def test_measured_ellipticities_respond_to_shear_as_they_should(catalogs):
-    """The mean of e over orientations is g, whatever the unlensed ellipticity (Seitz & Schneider 1997)."""
-    places = [np.argsort(c.x // STAMP + SIDE * (c.y // STAMP)) for c in catalogs]
-    mean = np.mean([(c.e1 + 1j * c.e2)[place] for c, place in zip(catalogs, places, strict=True)], axis=0)
-    x, y = catalogs[0].x[places[0]], catalogs[0].y[places[0]]
+def test_measured_ellipticities_have_unit_response_to_shear(catalogs):
+    """The mean of e over orientations is g for any unlensed ellipticity.
+
+    References
+    ----------
+    Seitz & Schneider (1997), arXiv:astro-ph/9601079
+    """
+    orders = [np.argsort(c.x // STAMP + SIDE * (c.y // STAMP)) for c in catalogs]
+    mean = np.mean([(c.e1 + 1j * c.e2)[order] for c, order in zip(catalogs, orders, strict=True)], axis=0)
+    x, y = catalogs[0].x[orders[0]], catalogs[0].y[orders[0]]
     g = -GAMMA * np.exp(2j * np.arctan2(y - CENTRE, x - CENTRE))
     response = (mean * np.conj(g)).real / GAMMA**2
     assert response.mean() == pytest.approx(1.0, abs=0.03)

@@ -1,5 +1,6 @@
-"""Work spread over processes, and over a Dask cluster."""
+"""Tasks distributed over processes and over a Dask cluster."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,20 +15,37 @@ TASKS = [(k, 3) for k in range(7)]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_results_come_in_the_order_of_the_tasks(n_jobs):
-    assert list(parallel(pow, TASKS, n_jobs=n_jobs)) == [k**3 for k in range(7)]
+@pytest.mark.parametrize("first_here", [False, True])
+@pytest.mark.parametrize("n_tasks", [0, 1, 7])
+def test_results_are_in_the_order_of_the_tasks(n_jobs, first_here, n_tasks):
+    found = parallel(pow, iter(TASKS[:n_tasks]), n_jobs=n_jobs, first_here=first_here)
+    assert list(found) == [k**3 for k in range(n_tasks)]
 
 
-def test_relative_paths_lead_where_the_caller_stands(tmp_path, monkeypatch):
-    for folder in ("first", "second"):  # the second call uses the processes of the first again
+@pytest.mark.parametrize(("n_jobs", "first_here", "n_here"), [(1, False, 5), (2, False, 0), (2, True, 1)])
+def test_processes_run_all_tasks_but_the_first_if_that_is_kept_here(n_jobs, first_here, n_here):
+    processes = list(parallel(os.getpid, [()] * 5, n_jobs=n_jobs, first_here=first_here))
+    assert [process == os.getpid() for process in processes] == [True] * n_here + [False] * (5 - n_here)
+
+
+def test_no_process_gets_a_task_before_the_first_is_done():
+    drawn = []
+    results = parallel(pow, (drawn.append(task) or task for task in TASKS), n_jobs=2, first_here=True)
+    assert next(results) == 0
+    assert drawn == TASKS[:1]
+    assert list(results) == [k**3 for k in range(1, 7)]
+
+
+def test_relative_paths_start_from_the_working_folder_of_the_caller(tmp_path, monkeypatch):
+    for folder in ("first", "second"):  # the second call reuses the processes of the first
         (tmp_path / folder).mkdir()
         monkeypatch.chdir(tmp_path / folder)
         (tmp_path / folder / "name.txt").write_text(folder)
         assert list(parallel(Path.read_text, [(Path("name.txt"),)] * 2, n_jobs=2)) == [folder] * 2
 
 
-def test_dask_does_the_same():
-    """In a process of its own: a cluster leaves threads and open sockets behind."""
+def test_dask_gives_the_same_results():
+    """It runs in a separate process, since a cluster leaves threads and open sockets behind."""
     code = """
 from distributed import LocalCluster
 from darkmatter_features.workers import parallel
@@ -39,13 +57,13 @@ if __name__ == "__main__":
     assert done.stdout.strip() == str([k**3 for k in range(7)])
 
 
-def test_missing_scheduler_is_told_with_the_remedy(monkeypatch):
+def test_missing_scheduler_is_reported(monkeypatch):
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.2)
-    with pytest.raises(ConfigError, match="no Dask scheduler answers there"):
+    with pytest.raises(ConfigError, match=r"no Dask scheduler responds .*; start one there"):
         list(parallel(pow, TASKS, n_jobs=1, dask="tcp://127.0.0.1:9"))
 
 
-def test_missing_dask_is_told_with_the_remedy(monkeypatch):
+def test_missing_dask_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'darkmatter\[dask\]'"):
         list(parallel(pow, TASKS, n_jobs=1, dask="tcp://127.0.0.1:9"))

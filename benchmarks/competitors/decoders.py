@@ -1,4 +1,4 @@
-"""Decoders of PNG files, for the unit that times are told in: the fastest decode of the same file."""
+"""Decoders of PNG files. The fastest decode of the same file is the unit of the times."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -44,7 +44,7 @@ def _imagecodecs(path: Path) -> Any:
     return png_decode(path.read_bytes())
 
 
-_ALL = {
+_DECODERS = {
     "pyspng": ("pyspng", _pyspng),
     "Pillow": ("PIL", _pillow),
     "scikit-image": ("skimage", _skimage),
@@ -55,5 +55,5 @@ _ALL = {
 
 
 def installed() -> dict[str, Callable[[Path], Any]]:
-    """Return the decoders that can run here: from a path to an array."""
-    return {name: decode for name, (package, decode) in _ALL.items() if find_spec(package)}
+    """Return the decoders whose package is installed, each from a path to an array."""
+    return {name: decode for name, (package, decode) in _DECODERS.items() if find_spec(package)}

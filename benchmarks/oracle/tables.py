@@ -1,12 +1,13 @@
-"""What the oracle needs to know of the preset ``seed``, tabulated: shears, densities, ellipticities.
+"""Tables of the likelihood of the oracle for the preset ``seed``: shears, densities, ellipticities.
 
-Sources are drawn as a Poisson process of positions, luminosities, radii and shapes, and so are their images. An image
-depends on the radius of its source through the softened stretch next to the Einstein ring, hence classes of radius.
-The stretches of the simulation are never negative: of sources within the ring there is no image, and ``|g| < 1``.
+Sources are drawn as a Poisson process of positions, luminosities, radii and shapes, and their images are one too. An
+image depends on the radius of its source through the softened stretch next to the Einstein ring; the tables therefore
+have bins of source radius. The stretches of the simulation are never negative: sources within the ring have no image,
+and ``|g| < 1``.
 
-The bank of shapes has 320 values of |e| to five digits, and a catalogue on 320 exact rings would give every lens away.
-``p0`` is therefore smoothed, and the ellipticities of catalogues are smeared, by 0.02: less than the median error of a
-measured one. With the smoothing alone the odds of skies without a lens would come out a quarter too low on average.
+The bank of shapes has 320 values of |e| to five digits, and a catalogue on 320 exact rings would reveal every lens.
+``p0`` is therefore smoothed, and the ellipticities of catalogues are smeared, by 0.02, less than the median error of a
+measured ellipticity. With the smoothing alone, the mean Bayes factor of skies without a lens would be 25 % too low.
 """
 
 from dataclasses import dataclass, replace
@@ -26,62 +27,73 @@ from darkmatter_features.simulation.population import lensed as lensed_galaxies
 
 Array = NDArray[np.float64]
 
-SMOOTHING = 0.02  # of the ellipticity distribution, sigma
-N_STRENGTHS = 12  # evenly in the logarithm, 8 % apart; one sky tells the strength to 10 or 15 %
-N_SIZES = 8  # classes of source radius: it matters next to the Einstein ring alone
-RADIAL_STEP = 0.25  # pixels, of the tables
-E_STEP = 0.005  # of the table of p0
-E_HALF = 220  # cells of that table from its middle to its edge
+SMOOTHING = 0.02
+"""Standard deviation of the Gaussian that smooths p0 and smears ellipticities, dimensionless."""
+
+N_AMPLITUDES = 12
+"""Number of amplitudes, even in their logs, 8 % apart; one sky measures the amplitude to 10 or 15 %."""
+
+N_SIZES = 8
+"""Number of bins of source radius, which has an effect next to the Einstein ring alone."""
+
+RADIAL_STEP = 0.25
+"""Distance between the radii of the tables, pixels."""
+
+E_STEP = 0.005
+"""Distance between the nodes of the table of p0, dimensionless."""
+
+E_HALF = 220
+"""Number of cells from the middle of the table of p0 to its edge."""
 
 
 @dataclass(frozen=True)
 class OracleModel:
-    """Everything that the likelihood needs, tabulated.
+    """Tables of the likelihood.
 
     Attributes
     ----------
     density : (2 E_HALF + 1, 2 E_HALF + 1) float64 array
         ``p0`` on a grid of e2 (first axis) and e1, steps of E_STEP.
-    strengths : (n_a,) float64 array
-        Of the lens, pixels of equal prior.
+    amplitudes : (n_a,) float64 array
+        Shears of the lens at 100 px, dimensionless, of equal prior.
     shear, number : (n_a, n_r, n_sizes) float64 arrays
-        Tangential reduced shear ``g_rho``, and ``n_rho``, at radii of RADIAL_STEP; below 0 counts as 0.
-    change : (n_a, SIDE, SIDE) float64 array
-        Galaxies that a lens on a pixel adds to the picture.
+        Tangential reduced shear ``g_rho``, and ``n_rho``, at radii in steps of RADIAL_STEP; numbers below 0 count as 0.
+    added_galaxies : (n_a, SIDE, SIDE) float64 array
+        Expected number of galaxies that a lens on a pixel adds to the image.
     """
 
     density: Array
-    strengths: Array
+    amplitudes: Array
     shear: Array
     number: Array
-    change: Array
+    added_galaxies: Array
 
 
 @lru_cache(maxsize=4)
 def oracle_model(
-    *, n_strengths: int = N_STRENGTHS, smoothing: float = SMOOTHING, n_sizes: int = N_SIZES
+    *, n_amplitudes: int = N_AMPLITUDES, smoothing: float = SMOOTHING, n_sizes: int = N_SIZES
 ) -> OracleModel:
-    """Tabulate the likelihood for the preset ``seed``."""
-    levels = (np.arange(n_strengths) + 0.5) / n_strengths
-    strengths = seed.STRENGTH[0] * (seed.STRENGTH[1] / seed.STRENGTH[0]) ** levels
+    """Return the tables of the likelihood for the preset ``seed``."""
+    levels = (np.arange(n_amplitudes) + 0.5) / n_amplitudes
+    amplitudes = seed.STRENGTH[0] * (seed.STRENGTH[1] / seed.STRENGTH[0]) ** levels
     radii = np.arange(0.0, seed.REACH + RADIAL_STEP, RADIAL_STEP)
-    tables = [_lens_tables(halo(strength), radii, n_sizes) for strength in strengths]
+    tables = [_lens_tables(halo(amplitude), radii, n_sizes) for amplitude in amplitudes]
     shear, number = (np.stack(column) for column in zip(*tables))
-    change = np.stack([_change(radii, each.sum(axis=1)) for each in number])
-    return OracleModel(ellipticity_density(smoothing=smoothing), strengths, shear, number, change)
+    added = np.stack([_added_galaxies(radii, each.sum(axis=1)) for each in number])
+    return OracleModel(ellipticity_density(smoothing=smoothing), amplitudes, shear, number, added)
 
 
-def halo(strength: float) -> CompensatedPowerLaw:
-    """Return the lens of the preset ``seed``."""
-    return CompensatedPowerLaw(strength, seed.HALO_SLOPE, seed.CORE, seed.REACH)
+def halo(amplitude: float) -> CompensatedPowerLaw:
+    """Return the lens of the preset ``seed`` with an amplitude."""
+    return CompensatedPowerLaw(amplitude, seed.HALO_SLOPE, seed.CORE, seed.REACH)
 
 
 def _lens_tables(lens: CompensatedPowerLaw, radii: Array, n_sizes: int) -> tuple[Array, Array]:
-    """Reduced shear and number density by radius and size of source, (n_r, n_sizes)."""
+    """Return the reduced shear and the number density by radius and size of source, (n_r, n_sizes) each."""
     shear, number = np.zeros((2, len(radii), n_sizes))
     kappa_bar, kappa = lens.mean_convergence(radii), lens.convergence(radii)
     outside = kappa_bar < 1.0
-    # The last radius within the ring is below 0, so that interpolation reaches 0 on the ring.
+    # The number at the last radius within the ring is negative, so that interpolation reaches 0 on the ring.
     outside[:-1] |= outside[1:]
     for k, (rho, luminosity, brighter) in enumerate(_source_counts(n_sizes)):
         tangential, radial = lensing.stretches(lens, radii[outside], np.full(outside.sum(), rho))
@@ -92,7 +104,7 @@ def _lens_tables(lens: CompensatedPowerLaw, radii: Array, n_sizes: int) -> tuple
 
 
 def _source_counts(n_sizes: int) -> list[tuple[float, Array, Array]]:
-    """Radius of each class of source, log luminosities, and the share of the class that is brighter than those."""
+    """Return, for each bin, the source radius, log luminosities, and the fraction of sources brighter than those."""
     log_l = np.linspace(np.log(seed.FAINTEST), np.log(12.0 * seed.COUNTS.cutoff), 1200)
     each = np.exp(-seed.COUNTS.slope * log_l - np.exp(log_l) / seed.COUNTS.cutoff)
     each /= each[log_l > 0.0].sum()
@@ -102,12 +114,12 @@ def _source_counts(n_sizes: int) -> list[tuple[float, Array, Array]]:
     edges = np.interp(np.arange(n_sizes + 1) / n_sizes, below, fine)
     middles = np.interp((np.arange(n_sizes) + 0.5) / n_sizes, below, fine)
     edges[[0, -1]] = -np.inf, np.inf
-    share = [np.diff(ndtr((edges[k : k + 2, None] - typical) / scatter), axis=0)[0] for k in range(n_sizes)]
-    return [(float(np.exp(m)), log_l, np.cumsum((each * s)[::-1])[::-1]) for m, s in zip(middles, share)]
+    fractions = [np.diff(ndtr((edges[k : k + 2, None] - typical) / scatter), axis=0)[0] for k in range(n_sizes)]
+    return [(float(np.exp(m)), log_l, np.cumsum((each * s)[::-1])[::-1]) for m, s in zip(middles, fractions)]
 
 
-def _change(radii: Array, number: Array) -> Array:
-    """Galaxies that a lens on each pixel adds to the picture."""
+def _added_galaxies(radii: Array, number: Array) -> Array:
+    """Return the number of galaxies that a lens on each pixel adds to the image."""
     reach = int(seed.REACH) + 1
     offset = np.arange(-reach, reach + 1)
     r = np.hypot(offset[:, None], offset)
@@ -118,7 +130,7 @@ def _change(radii: Array, number: Array) -> Array:
 
 @lru_cache(maxsize=4)
 def ellipticity_density(*, smoothing: float = SMOOTHING, n_turns: int = 16_000) -> Array:
-    """``p0(e)``: every shape of the bank, turned as the simulation turns it, even in e2, smoothed."""
+    """Return ``p0(e)``: all shapes of the bank, turned as in the simulation, symmetric in e2, smoothed."""
     bank, rng = make_bank(*seed._BANK), np.random.default_rng(0)
     size = 2 * E_HALF + 1
     counts = np.zeros(size * size)
@@ -128,7 +140,7 @@ def ellipticity_density(*, smoothing: float = SMOOTHING, n_turns: int = 16_000) 
         counts += np.bincount(e2 * size + e1, minlength=size * size)
     table = counts.reshape(size, size)
     smooth = gaussian_filter(table + table[::-1], smoothing / E_STEP, mode="constant", truncate=7.0)
-    # Far outside p0 nothing is known; a galaxy there counts as very unlikely, not as impossible.
+    # Far outside p0 no shape was drawn; a galaxy there counts as very unlikely, not as impossible.
     density: Array = np.maximum(smooth / smooth.sum() / E_STEP**2, 1e-9)
     return density
 
@@ -138,34 +150,35 @@ def _turned(turn: Array, moments: Array) -> tuple[Array, Array]:
 
 
 def smeared(sky: dict[str, Array], rng: np.random.Generator, *, smoothing: float = SMOOTHING) -> dict[str, Array]:
-    """Smear the ellipticities of a catalogue as ``p0`` is smoothed."""
+    """Return the catalogue with its ellipticities smeared as ``p0`` is smoothed."""
     e1, e2 = (sky[name] + rng.normal(0.0, smoothing, len(sky[name])) for name in ("e1", "e2"))
     shrink = np.minimum(1.0, 0.999 / np.maximum(np.hypot(e1, e2), 0.999))
     return sky | {"e1": e1 * shrink, "e2": e2 * shrink}
 
 
-def thinned(model: OracleModel, share: float) -> OracleModel:
-    """Return the tables for catalogues of which each galaxy is kept with the same chance."""
-    return replace(model, change=model.change * share)
+def thinned(model: OracleModel, fraction: float) -> OracleModel:
+    """Return the tables for catalogues whose galaxies are kept with a probability, `fraction`."""
+    return replace(model, added_galaxies=model.added_galaxies * fraction)
 
 
 def draw_catalogue(
     rng: np.random.Generator, *, lensed: bool | None = None, bank: Bank | None = None
 ) -> dict[str, Array]:
-    """Draw a true catalogue as the preset ``seed`` does, without its picture.
+    """Draw a true catalogue of the preset ``seed``, without an image.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Random numbers.
     lensed : bool, optional
-        Whether there is a lens; by the preset's chance where not given.
+        Whether there is a lens; with the preset's probability when not given.
     bank : Bank, optional
-        Shapes, the preset's where not given.
+        Shapes; those of the preset when not given.
 
     Returns
     -------
     dict
-        ``x, y, e1, e2``, (n,) float64 arrays, and ``lens_x, lens_y, strength``, nan without a lens.
+        ``x, y, e1, e2``, (n,) float64 arrays, and ``lens_x, lens_y, amplitude``, nan without a lens.
     """
     shapes = bank or make_bank(*seed._BANK)
     galaxies = seed.draw_galaxies(rng, shapes)
@@ -175,7 +188,7 @@ def draw_catalogue(
     galaxies = lensed_galaxies(galaxies, lens, x, y) if lens is not None else galaxies
     return _as_catalogue(galaxies, shapes) | {
         name: np.array(value if lens is not None else np.nan)
-        for name, value in (("lens_x", x), ("lens_y", y), ("strength", lens.strength if lens else np.nan))
+        for name, value in (("lens_x", x), ("lens_y", y), ("amplitude", lens.strength if lens else np.nan))
     }
 
 

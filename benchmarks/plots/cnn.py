@@ -1,60 +1,58 @@
-"""The picture of the benchmark of the CNN stage."""
+"""Figure of the benchmark of the CNN stage."""
 
 from pathlib import Path
 from typing import Any
 
-from classify.plots.performance import LINE, SECOND
-from classify.plots.samples import INK, blank_figure, save_figure
+from plots.style import BLUE, GREY, INK, ORANGE, new_figure, plain_axes, save
 
 Sides = dict[str, dict[str, float]]
 
 PANELS = {"accuracy": "accuracy", "log_loss": "log loss"}
-# Where the axis of a figure ends at most: beyond 1 there is nothing but room.
-MOST = {"accuracy": 1.01}
+
+MAX_LIMIT = {"accuracy": 1.01}
+"""Maximum end of the axis of a metric."""
 
 
-def draw(path: Path, results: dict[str, Sides], titles: dict[str, str], limit: str, plain: str) -> None:
-    """Draw accuracy and log loss of every side, on all skies and on the hard ones, with their errors.
+def draw(path: Path, results: dict[str, Sides], titles: dict[str, str], oracle: str, plain: str) -> None:
+    """Draw accuracy and log loss of each side with their errors, on all skies and on the uncertain ones.
 
-    Where the plain network is so far off that it would press all others together, its value is told at the edge.
+    The axes are fitted to all sides but `plain`. A value of `plain` outside them is written at the edge.
     """
-    figure = blank_figure(11.0, 5.2)
+    figure = new_figure(11.0, 5.2)
     grid = figure.subplots(len(results), len(PANELS), gridspec_kw={
         "left": 0.15, "right": 0.97, "bottom": 0.08, "top": 0.92, "wspace": 0.12, "hspace": 0.5,
     })  # fmt: skip
-    for panels, (which, sides) in zip(grid, results.items()):
-        for axes, (key, told) in zip(panels, PANELS.items()):
-            _draw_sides(axes, sides, key, limit, plain)
-            axes.set_title(f"{titles[which]}: {told}", fontsize=10, weight="bold", color=INK, loc="left")
+    for panels, (chosen, sides) in zip(grid, results.items()):
+        for axes, (key, label) in zip(panels, PANELS.items()):
+            _draw_sides(axes, sides, key, oracle, plain)
+            plain_axes(axes, f"{titles[chosen]}: {label}")
         panels[1].set_yticklabels([])
-    save_figure(path, figure)
+    save(path, figure)
 
 
-def _draw_sides(axes: Any, sides: Sides, key: str, limit: str, plain: str) -> None:
+def _draw_sides(axes: Any, sides: Sides, key: str, oracle: str, plain: str) -> None:
     names = list(reversed(sides))
-    axes.axvline(sides[limit][key], color=SECOND, linewidth=0.9, linestyle="--", zorder=0)
-    for place, name in enumerate(names):
+    axes.axvline(sides[oracle][key], color=ORANGE, linewidth=0.9, linestyle="--", zorder=0)
+    for height, name in enumerate(names):
         if name != plain:
-            color, row = SECOND if name == limit else LINE, sides[name]
-            axes.errorbar(row[key], place, xerr=row[f"{key}_error"], fmt="o", color=color, markersize=5.5)
-            _tell(axes, row[key], place, row[key], "center")
+            color, row = ORANGE if name == oracle else BLUE, sides[name]
+            axes.errorbar(row[key], height, xerr=row[f"{key}_error"], fmt="o", color=color, markersize=5.5)
+            _write_value(axes, row[key], height, row[key], "center")
     axes.margins(x=0.12)
     axes.locator_params(axis="x", nbins=6)
     low, high = axes.get_xlim()
-    high = min(high, MOST.get(key, high))
+    high = min(high, MAX_LIMIT.get(key, high))
     value = sides[plain][key]
-    at = min(max(value, low), high)
-    mark, side = ("<", "left") if value < low else (">", "right") if value > high else ("o", "center")
-    axes.plot(at, names.index(plain), mark, color="0.55", clip_on=False)
-    _tell(axes, at, names.index(plain), value, side)
+    x = min(max(value, low), high)
+    marker, align = ("<", "left") if value < low else (">", "right") if value > high else ("o", "center")
+    axes.plot(x, names.index(plain), marker, color=GREY, clip_on=False)
+    _write_value(axes, x, names.index(plain), value, align)
     axes.set(xlim=(low, high), ylim=(-0.5, len(names) - 0.2))
     axes.set_yticks(range(len(names)), names)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8.5, colors=INK)
 
 
-def _tell(axes: Any, x: float, place: int, value: float, side: str) -> None:
-    paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-    inward = {"left": 12, "center": 0, "right": -4}[side]
-    at = {"xytext": (inward, 7), "textcoords": "offset points", "ha": side}
-    axes.annotate(f"{value:.4f}", (x, place), fontsize=8, color=INK, bbox=paper, **at)
+def _write_value(axes: Any, x: float, height: int, value: float, align: str) -> None:
+    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    inward = {"left": 12, "center": 0, "right": -4}[align]
+    above = {"xytext": (inward, 7), "textcoords": "offset points", "ha": align}
+    axes.annotate(f"{value:.4f}", (x, height), fontsize=8, color=INK, bbox=background, **above)

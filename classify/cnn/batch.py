@@ -1,4 +1,4 @@
-"""Skies side by side as tensors, and their symmetries."""
+"""Skies of one batch as tensors, and the eight symmetries of the square."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,25 +10,28 @@ from torch import Tensor
 
 from classify.cnn.inputs import MAPS, FieldInput
 
-JOINED = ("x", "y", "e", "mean_e", "scalars")
+GALAXY_FIELDS = ("x", "y", "e", "mean_e", "scalars")
+"""Fields of `FieldInput` whose last axis counts galaxies."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """m skies: the n galaxies of all of them one after another, the maps padded to squares of the largest.
+    """The n galaxies of m skies one after another, and their maps, padded to squares of the largest.
 
     Attributes
     ----------
     sky : (n,) int64 tensor
-        Which of the skies a galaxy belongs to.
-    x, y, e, lean, scalars, cut_outs
-        Of the galaxies, as in `FieldInput`.
+        Index of the sky of each galaxy.
+    x, y, e, mean_e, scalars, cut_outs
+        Galaxies, as in `FieldInput`.
     maps : (m, len(MAPS), side, side) float32 tensor
-        Of the evidence; 0 outside the picture.
+        Maps of the evidence; 0 outside the image.
     inside : (m, side, side) bool tensor
-        Which cells are in the picture.
+        Whether a cell lies in the image.
     lens : (2, m) float32 tensor, cells
-        Column and row of the lens from the corner of the picture; nan where there is none or its place is unknown.
+        Column and row of the lens from the corner of the image; nan without a lens, or if its position is unknown.
+    cell : (m,) float32 tensor, pixels
+        Side of a cell, which differs between images of different sizes.
     """
 
     sky: Tensor
@@ -41,25 +44,26 @@ class Batch:
     maps: Tensor
     inside: Tensor
     lens: Tensor
+    cell: Tensor
 
     @property
     def side(self) -> int:
-        """Cells along a side."""
+        """Number of cells along a side of the padded maps."""
         return int(self.maps.shape[-1])
 
     @classmethod
     def of(cls, inputs: Sequence[FieldInput], lenses: Sequence[tuple[float, float]] | None = None) -> Self:
-        """Put skies side by side.
+        """Return the batch of some skies.
 
         Parameters
         ----------
         inputs : (m,) sequence of FieldInput
-            The skies.
+            Inputs of the skies.
         lenses : (m,) sequence of (float, float), cells, optional
-            Column and row of their lenses, nan for none.
+            Column and row of the lens of each sky; nan without a lens.
         """
         n_galaxies = [len(each) for each in inputs]
-        joined = {name: np.concatenate([getattr(each, name) for each in inputs], axis=-1) for name in JOINED}
+        joined = {name: np.concatenate([getattr(each, name) for each in inputs], axis=-1) for name in GALAXY_FIELDS}
         maps, inside = _padded(inputs)
         lens = np.full((len(inputs), 2), np.nan) if lenses is None else np.asarray(lenses, dtype=np.float64)
         return cls(
@@ -68,11 +72,12 @@ class Batch:
             maps=torch.from_numpy(maps),
             inside=torch.from_numpy(inside),
             lens=torch.from_numpy(lens.astype(np.float32).T),
+            cell=torch.tensor([each.cell for each in inputs], dtype=torch.float32),
             **{name: torch.from_numpy(values) for name, values in joined.items()},
         )
 
     def to(self, device: torch.device) -> Self:
-        """Return the same on a device."""
+        """Return the same batch on a device."""
         return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
@@ -87,41 +92,41 @@ def _padded(inputs: Sequence[FieldInput]) -> tuple[np.ndarray, np.ndarray]:
     return maps, inside
 
 
-def turned(batch: Batch, *, swap: bool = False, flip_x: bool = False, flip_y: bool = False) -> Batch:
-    """Return the same skies, mirrored; the three mirrors together make the eight symmetries of the square.
+def mirrored(batch: Batch, *, swap: bool = False, flip_x: bool = False, flip_y: bool = False) -> Batch:
+    """Return the same skies in one of the eight symmetries of the square.
 
     Parameters
     ----------
     batch : Batch
         The skies.
     swap : bool
-        Swap rows and columns, first. A swap and then one flip is a quarter turn.
+        Swap rows and columns before any flip. A swap and one flip make a quarter turn.
     flip_x, flip_y : bool
-        Turn the columns, the rows round.
+        Reverse the order of the columns, of the rows.
 
     Notes
     -----
-    An ellipse at the angle phi comes to pi/2 - phi by the swap and to -phi by either flip: ``e1`` changes its sign by
-    the swap, and ``e2`` by each flip.
+    The swap maps an ellipse at the angle phi to pi/2 - phi, either flip to -phi. Thus the swap changes the sign of
+    ``e1``, and each flip the sign of ``e2``.
     """
     if swap:
-        batch = _mirrored(
+        batch = _mirror(
             batch, (-1.0, 1.0), lambda t: t.transpose(-1, -2), x=batch.y, y=batch.x, lens=batch.lens.flip(0)
         )
     if flip_x:
         lens = torch.stack([batch.side - batch.lens[0], batch.lens[1]])
-        batch = _mirrored(batch, (1.0, -1.0), lambda t: t.flip(-1), x=batch.side - batch.x, y=batch.y, lens=lens)
+        batch = _mirror(batch, (1.0, -1.0), lambda t: t.flip(-1), x=batch.side - batch.x, y=batch.y, lens=lens)
     if flip_y:
         lens = torch.stack([batch.lens[0], batch.side - batch.lens[1]])
-        batch = _mirrored(batch, (1.0, -1.0), lambda t: t.flip(-2), x=batch.x, y=batch.side - batch.y, lens=lens)
+        batch = _mirror(batch, (1.0, -1.0), lambda t: t.flip(-2), x=batch.x, y=batch.side - batch.y, lens=lens)
     return batch
 
 
-def _mirrored(
-    batch: Batch, signs: tuple[float, float], picture: Callable[[Tensor], Tensor], *, x: Tensor, y: Tensor, lens: Tensor
+def _mirror(
+    batch: Batch, signs: tuple[float, float], pixels: Callable[[Tensor], Tensor], *, x: Tensor, y: Tensor, lens: Tensor
 ) -> Batch:
     sign = batch.e.new_tensor(signs)[:, None]
     return replace(
-        batch, x=x, y=y, lens=lens, e=sign * batch.e, mean_e=sign * batch.mean_e, cut_outs=picture(batch.cut_outs),
-        maps=picture(batch.maps), inside=picture(batch.inside),
+        batch, x=x, y=y, lens=lens, e=sign * batch.e, mean_e=sign * batch.mean_e, cut_outs=pixels(batch.cut_outs),
+        maps=pixels(batch.maps), inside=pixels(batch.inside),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The state of a training on disk, as safetensors and JSON: what is needed to go on as if it had never stopped."""
+"""State of a training on disk, as safetensors and JSON: a stopped training resumes from it with the same results."""
 
 import json
 import shutil
@@ -18,30 +18,43 @@ from classify.cnn.history import EpochLine
 from darkmatter_features.errors import ModelError
 
 Best = tuple[tuple[bytes, ...], NDArray[np.float64]]
-Found = tuple[list[EpochLine], list[dict[str, Tensor]], Best]
+"""Weights of the networks after the best epoch, and their out-of-fold log-odds."""
+State = tuple[list[EpochLine], list[dict[str, Tensor]], Best]
+"""History, weights and optimiser of each network, and the best epoch."""
 
-FOLDER = "checkpoint"
+CHECKPOINT_FOLDER = "checkpoint"
+"""Name of the folder of the state, inside that of the networks."""
 
 
 class Checkpoint:
-    """Keeps the newest state of a training in a folder.
+    """Newest state of a training, in a folder.
 
     Parameters
     ----------
     folder : Path or None
-        Where; None keeps nothing.
+        Folder of the networks; None stores nothing.
     key : dict
-        What the training is of, as JSON holds it: another one is not gone on with.
+        Identity of the training, of JSON types: the state of a training with another key is refused.
     """
 
     def __init__(self, folder: Path | None, key: dict[str, Any]) -> None:
-        self._folder, self._key = None if folder is None else folder / FOLDER, key
+        self._folder, self._key = None if folder is None else folder / CHECKPOINT_FOLDER, key
 
     def write(self, history: Sequence[EpochLine], states: Sequence[dict[str, Tensor]], best: Best) -> None:
-        """Write the state in place of the one before."""
+        """Replace the stored state.
+
+        Parameters
+        ----------
+        history : sequence of EpochLine
+            One line for each epoch so far.
+        states : (n_networks,) sequence of dict of str to Tensor
+            Weights and optimiser of each network.
+        best : (tuple of bytes, (n,) float64 array)
+            Weights after the best epoch, and the out-of-fold log-odds that they give.
+        """
         if self._folder is None:
             return
-        fresh = self._folder.with_name(f".{FOLDER}.new")
+        fresh = self._folder.with_name(f".{CHECKPOINT_FOLDER}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         tensors = {
@@ -51,50 +64,56 @@ class Checkpoint:
         save_file({**tensors, "held_out": torch.from_numpy(held_out)}, fresh / "state.safetensors")
         for k, member in enumerate(members):
             (fresh / f"best-{k}.safetensors").write_bytes(member)
-        told = {"key": self._key, "history": [astuple(line) for line in history], "n_members": len(states)}
-        (fresh / "state.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        old = self._old(self._folder)
+        description = {"key": self._key, "history": [astuple(line) for line in history], "n_members": len(states)}
+        (fresh / "state.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+        self._replace_by(fresh)
+
+    def read(self) -> State | None:
+        """Return the stored state; None if there is none.
+
+        Raises
+        ------
+        ModelError
+            If it is damaged, or belongs to another training.
+        """
+        self._restore_old()
+        if self._folder is None or not (self._folder / "state.json").is_file():
+            return None
+        try:
+            description = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
+            if description["key"] != self._key:
+                raise ModelError(
+                    f"{self._folder} belongs to another training (other skies or settings); run without --resume"
+                )
+            return _read_state(self._folder, description)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise ModelError(f"{self._folder} is damaged ({error}); run without --resume") from error
+
+    def _replace_by(self, fresh: Path) -> None:
+        assert self._folder is not None
+        old = _old(self._folder)
         if self._folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             self._folder.rename(old)
         fresh.rename(self._folder)
         shutil.rmtree(old, ignore_errors=True)
 
-    def read(self) -> Found | None:
-        """Read the state; None if there is none.
+    def _restore_old(self) -> None:
+        """Restore the previous state if a kill during `write` left it set aside."""
+        if self._folder is not None and not self._folder.exists() and _old(self._folder).is_dir():
+            _old(self._folder).rename(self._folder)
 
-        Raises
-        ------
-        ModelError
-            If it is damaged, or of another training.
-        """
-        self._put_back()
-        if self._folder is None or not (self._folder / "state.json").is_file():
-            return None
-        try:
-            told = json.loads((self._folder / "state.json").read_text(encoding="utf-8"))
-            if told["key"] != self._key:
-                raise ModelError(f"{self._folder} is of another training (other skies or settings); leave --resume out")
-            return self._read(told)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise ModelError(f"{self._folder} is damaged ({error}); leave --resume out") from error
 
-    def _put_back(self) -> None:
-        """Put the state back that a kill in the middle of `write` left aside."""
-        if self._folder is not None and not self._folder.exists() and self._old(self._folder).is_dir():
-            self._old(self._folder).rename(self._folder)
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{CHECKPOINT_FOLDER}.old")
 
-    @staticmethod
-    def _old(folder: Path) -> Path:
-        return folder.with_name(f".{FOLDER}.old")
 
-    def _read(self, told: dict[str, Any]) -> Found:
-        assert self._folder is not None
-        tensors = load((self._folder / "state.safetensors").read_bytes())
-        held_out = tensors.pop("held_out").numpy().copy()
-        states: list[dict[str, Tensor]] = [{} for _ in range(told["n_members"])]
-        for name, tensor in tensors.items():
-            number, rest = name.split("/", 1)
-            states[int(number)][rest] = tensor
-        members = tuple((self._folder / f"best-{k}.safetensors").read_bytes() for k in range(told["n_members"]))
-        return [EpochLine.of_json(line) for line in told["history"]], states, (members, held_out)
+def _read_state(folder: Path, description: dict[str, Any]) -> State:
+    tensors = load((folder / "state.safetensors").read_bytes())
+    held_out = tensors.pop("held_out").numpy().copy()
+    states: list[dict[str, Tensor]] = [{} for _ in range(description["n_members"])]
+    for name, tensor in tensors.items():
+        number, rest = name.split("/", 1)
+        states[int(number)][rest] = tensor
+    members = tuple((folder / f"best-{k}.safetensors").read_bytes() for k in range(description["n_members"]))
+    return [EpochLine.of_json(line) for line in description["history"]], states, (members, held_out)

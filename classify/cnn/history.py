@@ -1,4 +1,4 @@
-"""How the training of the networks goes, pass by pass."""
+"""History of the training of the networks: one line for each epoch, as CSV and as TensorBoard events."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,25 +18,25 @@ from darkmatter_features.io.labels import write_records
 Array = NDArray[np.float64]
 
 EVENTS = "tensorboard"
-"""Folder in a run: what TensorBoard reads, a folder for each network and one for all together."""
+"""Name of the folder of TensorBoard's events in a run, with a folder for each network and one for their ensemble."""
 
 
 @dataclass(frozen=True)
 class EpochLine:
-    """Where the networks stand after some passes over the training skies.
+    """Losses and accuracies of the networks after an epoch, a pass over the training skies.
 
     Attributes
     ----------
     epoch : int
-        Passes so far.
+        Number of epochs so far.
     training_loss, training_accuracy : float
-        Log loss and accuracy on the skies that a network learns from, while it does; their mean.
+        Log loss and accuracy on the skies that a network trains on, during the epoch; mean over the networks.
     held_out_loss, held_out_accuracy : float
-        On each training sky by the network that left it out; the loss decides when to stop.
+        Out of fold: on each training sky by the network that left it out. The loss decides when training stops.
     validation_loss, validation_accuracy : float
-        Of the mean of all networks; nan without labelled validation skies.
+        On the validation skies by the mean of all networks; nan if none of them is labelled.
     networks : tuple of tuple of float
-        The same six figures of each network, out of fold on the skies that it left out.
+        The same six figures for each network; out of fold, on the skies that it left out.
     """
 
     epoch: int
@@ -55,67 +55,69 @@ class EpochLine:
 
     @classmethod
     def of_json(cls, values: Sequence[Any]) -> Self:
-        """Return the line that JSON kept as a list."""
+        """Return the line for the list that `dataclasses.astuple` and JSON make of it."""
         *own, networks = values
         return cls(*own, networks=tuple(tuple(each) for each in networks))
 
 
 FIGURES = tuple(each.name for each in fields(EpochLine) if each.type is float)
+"""Names of the losses and accuracies of a line."""
 
 
 def line_of(
     epoch: int,
-    learnt: Sequence[tuple[float, float]],
+    trained: Sequence[tuple[float, float]],
     labels: Array,
     held_out: Array,
-    part: NDArray[np.int64],
-    others: Array,
-    told: Array,
+    fold: NDArray[np.int64],
+    validation_labels: Array,
+    validation_log_odds: Array,
 ) -> EpochLine:
-    """Return the line of a pass.
+    """Return the line of an epoch.
 
     Parameters
     ----------
     epoch : int
-        Its number, from 1.
-    learnt : sequence of (float, float)
-        Log loss and accuracy of each network while it learnt.
-    labels, held_out, part : (n,) arrays
-        Of the training skies: labels, log-odds by the network that left them out, and which one that was.
-    others : (m,) float64 array
+        Number of the epoch, from 1.
+    trained : (n_networks,) sequence of (float, float)
+        Log loss and accuracy of each network during the epoch.
+    labels, held_out, fold : (n,) arrays
+        Labels of the training skies, their log-odds by the network that left them out, and its index.
+    validation_labels : (m,) float64 array
         Labels of the validation skies; nan for unknown.
-    told : (n_networks, m) float64 array
-        Their log-odds by each network.
+    validation_log_odds : (n_networks, m) float64 array
+        Log-odds of the validation skies by each network.
     """
-    known = np.isfinite(others)
+    known = np.isfinite(validation_labels)
+    y, log_odds = validation_labels[known], validation_log_odds[:, known]
     networks = tuple(
-        (*own, *_figures(labels[part == k], held_out[part == k]), *_figures(others[known], told[k, known]))
-        for k, own in enumerate(learnt)
+        (*own, *_loss_and_accuracy(labels[fold == k], held_out[fold == k]), *_loss_and_accuracy(y, log_odds[k]))
+        for k, own in enumerate(trained)
     )
-    together = _figures(others[known], told.mean(axis=0)[known])
-    figures = np.array([*np.mean(learnt, axis=0), *_figures(labels, held_out), *together]).tolist()
+    ensemble = _loss_and_accuracy(y, validation_log_odds.mean(axis=0)[known])
+    figures = np.array([*np.mean(trained, axis=0), *_loss_and_accuracy(labels, held_out), *ensemble]).tolist()
     return EpochLine(epoch, *figures, networks=networks)
 
 
-def _figures(labels: Array, log_odds: Array) -> tuple[float, float]:
+def _loss_and_accuracy(labels: Array, log_odds: Array) -> tuple[float, float]:
     probability = expit(np.clip(log_odds, -LIMIT, LIMIT))
     return log_loss(labels, probability), accuracy(labels, probability)
 
 
 class HistoryWriter:
-    """Writes each line to ``history.csv``, whole at every moment, and to TensorBoard's events where it is installed.
+    """Writer of ``history.csv``, complete after each line, and of TensorBoard's events if it is installed.
 
-    A context: at its end the events are closed. Those of an earlier training are taken away at its start; those that
-    one goes on with are told again.
+    A context manager: its start removes the events of an earlier training, its end closes the files. A resumed training
+    writes the lines of its checkpoint again.
 
     Parameters
     ----------
     folder : Path
-        Of ``history.csv``.
+        Folder of ``history.csv``.
     events : Path
-        Of TensorBoard's events.
+        Folder of TensorBoard's events.
     report : callable, optional
-        Called with each line when it is written.
+        Called with each line after it is written.
     """
 
     def __init__(self, folder: Path, events: Path, report: Callable[[EpochLine], None] | None = None) -> None:
@@ -132,9 +134,9 @@ class HistoryWriter:
             writer.close()
 
     def __call__(self, line: EpochLine) -> None:
-        """Take a line."""
+        """Append a line."""
         self._lines.append(line)
-        rows = ([str(each.epoch), *map(_told, each.figures)] for each in self._lines)
+        rows = ([str(each.epoch), *map(_decimal, each.figures)] for each in self._lines)
         write_records(self._folder / "history.csv", ("epoch", *FIGURES), rows)
         if find_spec("tensorboard") is not None:
             self._write_events(line)
@@ -145,13 +147,13 @@ class HistoryWriter:
         of_networks = {f"network-{k}": figures for k, figures in enumerate(line.networks, start=1)}
         for name, figures in {"all": line.figures, **of_networks}.items():
             writer = self._writer(name)
-            for told, value in zip(FIGURES, figures):
-                kind, figure = told.rsplit("_", 1)
-                writer.add_scalar(f"{figure}/{kind}", value, line.epoch)
+            for column, value in zip(FIGURES, figures):
+                split, figure = column.rsplit("_", 1)
+                writer.add_scalar(f"{figure}/{split}", value, line.epoch)
             writer.flush()
 
     def _writer(self, name: str) -> Any:
-        """Return what writes to a folder: one file for the whole training."""
+        """Return the writer of a folder: one file for the whole training."""
         if name not in self._writers:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -160,5 +162,5 @@ class HistoryWriter:
         return self._writers[name]
 
 
-def _told(value: float) -> str:
+def _decimal(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.6f}"

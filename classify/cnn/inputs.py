@@ -1,4 +1,4 @@
-"""What the network sees of a sky: every galaxy with its cut-out, and the maps of the evidence. No torch here."""
+"""Input of the network for a sky: cut-outs and shapes of its galaxies, and maps of the evidence. No torch here."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from darkmatter_features.features.extract import report
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
@@ -20,38 +21,47 @@ Floats = NDArray[np.float32]
 Task = tuple[Path, GalaxyCatalog, LensTemplate]
 
 CUT_OUT = 16
-"""Pixels along a side of a cut-out."""
+"""Side of a cut-out, pixels of the cut-out."""
 CUT_OUT_STEP = 0.5
-"""Distance between them, in sizes of the galaxy: a cut-out reaches four sizes from its middle, a disc's edge being two
-from it (three and a half, along the major axis, at an ellipticity of 0.5)."""
+"""Pixel of a cut-out, sizes of the galaxy.
+
+A cut-out extends to four sizes from the centre. The edge of a disc lies at two sizes, that of an ellipticity of 0.5 at
+three and a half along the major axis.
+"""
 N_BANDS = 3
-"""Of a cut-out; a grey picture is repeated."""
+"""Bands of a cut-out; those of a grey image are three times the same."""
 SCALARS = ("size", "fill_factor", "brightness", "is_partial", "neighbour", "second_neighbour")
-"""Of a galaxy, none of which a rotation changes."""
+"""Quantities of a galaxy that no rotation changes."""
 MAPS = ("log_evidence", "log_shear", "log_counts")
-SKIES_A_TASK = 16
+"""Maps of `Evidence` that the network reads."""
+SKIES_PER_TASK = 16
+"""Skies in one task of a worker process."""
+MIN_FLUX = 1e-9
+"""Lower bound of the flux in its logarithm, in the unit of the image."""
+MIN_DISTANCE = 0.1
+"""Lower bound of the distance between neighbours in its logarithm, pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class FieldInput:
-    """A sky of n galaxies for the network, in units of its cells.
+    """Input of the network for a sky of n galaxies, in units of the cells of the evidence.
 
     Attributes
     ----------
     x, y : (n,) float32 arrays, cells
-        Places of the galaxies, from the corner of the picture: column and row.
+        Column and row of the galaxies from the corner of the image.
     e : (2, n) float32 array
         Ellipticity less its mean without a lens.
     mean_e : (2, n) float32 array
-        That mean: where the drawings lean to, by kind of galaxy. It turns with the field, as `e` does.
+        Mean ellipticity without a lens in the shape bin of each galaxy. It turns with the field, as `e` does.
     scalars : (len(SCALARS), n) float32 array
         Logarithms of size, fill factor, surface brightness and distances to two neighbours; whether it is partial.
     cut_outs : (n, N_BANDS, CUT_OUT, CUT_OUT) uint8 array
-        The picture about each galaxy, scaled to its size, 255 where it is brightest.
+        Image about each galaxy, scaled to its size; the brightest pixel is 255.
     maps : (len(MAPS), n_rows, n_columns) float32 array
-        Of the evidence for a lens in each cell.
+        Evidence for a lens in each cell.
     cell : float, pixels
-        Side of a cell.
+        Side of a cell, the mean over rows and columns.
     """
 
     x: Floats
@@ -68,20 +78,21 @@ class FieldInput:
 
     @classmethod
     def of(cls, sky: Sky, catalog: GalaxyCatalog, template: LensTemplate) -> Self:
-        """Lay out a sky, its catalogue and its evidence for the network.
+        """Return the input for a sky.
 
         Parameters
         ----------
         sky : Sky
-            The picture.
+            Image of the sky.
         catalog : GalaxyCatalog
             Its galaxies.
         template : LensTemplate
-            Fitted to other skies than this one.
+            Template fitted to other skies than this one.
         """
-        maps = lens_evidence(catalog, template)
+        galaxies = PreparedCatalog(catalog, template)
+        maps = lens_evidence(galaxies)
         cells = np.array(maps.log_evidence.shape) / catalog.shape
-        mean_e1, mean_e2, _ = template.unlensed(catalog)
+        mean_e1, mean_e2 = galaxies.mean_e1, galaxies.mean_e2
         return cls(
             x=_single((catalog.x + 0.5) * cells[1]),
             y=_single((catalog.y + 0.5) * cells[0]),
@@ -95,62 +106,87 @@ class FieldInput:
 
 
 def cut_outs(sky: Sky, catalog: GalaxyCatalog) -> NDArray[np.uint8]:
-    """Return the picture about each galaxy, scaled to its size: ``(n, N_BANDS, CUT_OUT, CUT_OUT)``, each at most 255.
+    """Return the image about each galaxy, scaled to its size.
 
-    Nothing is shrunk below what tells a shape: a galaxy has some eight by eight pixels here, whatever its size there.
+    A galaxy covers about eight by eight pixels of its cut-out, whatever its size in the image, so that its shape is
+    resolved.
+
+    Parameters
+    ----------
+    sky : Sky
+        Image of the sky.
+    catalog : GalaxyCatalog
+        Its n galaxies.
+
+    Returns
+    -------
+    (n, N_BANDS, CUT_OUT, CUT_OUT) uint8 array
+        Linear in the flux; the brightest pixel of each galaxy is 255.
     """
     from scipy.ndimage import map_coordinates
 
     offset = (np.arange(CUT_OUT) - (CUT_OUT - 1) / 2) * CUT_OUT_STEP
     rows = catalog.y[:, None, None] + catalog.size[:, None, None] * offset[:, None]
     columns = catalog.x[:, None, None] + catalog.size[:, None, None] * offset[None, :]
-    places = np.stack(np.broadcast_arrays(rows, columns))
-    planes = np.broadcast_to(sky.pixels, (*sky.shape, max(sky.pixels.shape[2], N_BANDS)))[..., :N_BANDS]
-    each = [map_coordinates(planes[..., band].astype(np.float32), places, order=1) for band in range(N_BANDS)]
-    light = np.maximum(np.stack(each, axis=1), 0.0)
-    brightest = np.maximum(light.max(axis=(1, 2, 3), keepdims=True), np.finfo(np.float32).tiny)
-    return np.asarray(np.rint(255.0 * light / brightest), dtype=np.uint8)
+    positions = np.stack(np.broadcast_arrays(rows, columns))
+    bands = np.broadcast_to(sky.pixels, (*sky.shape, max(sky.pixels.shape[2], N_BANDS)))[..., :N_BANDS]
+    each = [map_coordinates(bands[..., band].astype(np.float32), positions, order=1) for band in range(N_BANDS)]
+    flux = np.maximum(np.stack(each, axis=1), 0.0)
+    brightest = np.maximum(flux.max(axis=(1, 2, 3), keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray(np.rint(255.0 * flux / brightest), dtype=np.uint8)
 
 
 def read_inputs(
     tasks: Sequence[Task], *, n_jobs: int = -1, progress: Callable[[int, int], None] | None = None
 ) -> list[FieldInput]:
-    """Read pictures and lay them out.
+    """Read images and return the inputs of the network.
 
     Parameters
     ----------
     tasks : sequence of (Path, GalaxyCatalog, LensTemplate)
-        Picture, galaxies and template of each sky.
+        Image, galaxies and template of each sky.
     n_jobs : int
-        Processes; -1 for one a core.
+        Number of processes; -1 for one a core.
     progress : callable, optional
         Called with the number of skies done and in all.
 
     Raises
     ------
     SkyError
-        If a picture cannot be read.
+        If an image cannot be read.
     """
-    chunks = [(tasks[start : start + SKIES_A_TASK],) for start in range(0, len(tasks), SKIES_A_TASK)]
-    found: list[FieldInput] = []
+    chunks = [(tasks[start : start + SKIES_PER_TASK],) for start in range(0, len(tasks), SKIES_PER_TASK)]
+    inputs: list[FieldInput] = []
     report(progress, 0, len(tasks))
     for chunk in parallel(_inputs_of, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1):
-        found += [FieldInput(**arrays) for arrays in chunk]
-        report(progress, len(found), len(tasks))
-    return found
+        inputs += [FieldInput(**arrays) for arrays in chunk]
+        report(progress, len(inputs), len(tasks))
+    return inputs
 
 
 def measured_inputs(
     paths: Sequence[Path], template: LensTemplate, config: MeasureConfig, *, n_jobs: int = -1
 ) -> list[FieldInput]:
-    """Measure pictures and lay them out, with the template of a model.
+    """Measure images and return the inputs of the network, by the template of a model.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Images.
+    template : LensTemplate
+        Template of the model.
+    config : MeasureConfig
+        Settings of the measurement.
+    n_jobs : int
+        Number of processes; -1 for one a core.
 
     Raises
     ------
     SkyError
-        If a picture cannot be read, or nothing can be measured in it.
+        If an image cannot be read, or nothing can be measured in it.
     """
-    chunks = [(paths[start : start + SKIES_A_TASK], template, config) for start in range(0, len(paths), SKIES_A_TASK)]
+    starts = range(0, len(paths), SKIES_PER_TASK)
+    chunks = [(paths[start : start + SKIES_PER_TASK], template, config) for start in starts]
     each = parallel(_measured_inputs, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1)
     return [FieldInput(**arrays) for chunk in each for arrays in chunk]
 
@@ -169,17 +205,17 @@ def _single(values: Any) -> Floats:
 
 
 def _scalars(catalog: GalaxyCatalog) -> NDArray[np.float64]:
-    """Return what tells of a galaxy how far its shape is to be trusted, and of what kind it is, ``(6, n)``."""
-    near = _neighbours(catalog)
-    logs = np.log([catalog.size, catalog.fill_factor, np.maximum(catalog.flux, 1e-9) / catalog.n_pixels, *near])
+    """Return the quantities `SCALARS` of each galaxy, (len(SCALARS), n)."""
+    brightness = np.maximum(catalog.flux, MIN_FLUX) / catalog.n_pixels
+    logs = np.log([catalog.size, catalog.fill_factor, brightness, *_neighbour_distances(catalog)])
     return np.insert(logs, SCALARS.index("is_partial"), catalog.is_partial, axis=0)
 
 
-def _neighbours(catalog: GalaxyCatalog) -> NDArray[np.float64]:
-    """Return the distances to the two nearest galaxies, ``(2, n)``, pixels."""
+def _neighbour_distances(catalog: GalaxyCatalog) -> NDArray[np.float64]:
+    """Return the distances to the two nearest galaxies, (2, n), pixels; the side of the image where there is none."""
     from scipy.spatial import cKDTree
 
-    places = np.stack([catalog.x, catalog.y], axis=1)
-    distance, _ = cKDTree(places).query(places, k=3)
-    whole = np.where(np.isfinite(distance[:, 1:]), distance[:, 1:], max(catalog.shape))
-    return np.asarray(np.maximum(whole, 0.1).T)
+    positions = np.stack([catalog.x, catalog.y], axis=1)
+    distance, _ = cKDTree(positions).query(positions, k=3)
+    finite = np.where(np.isfinite(distance[:, 1:]), distance[:, 1:], max(catalog.shape))
+    return np.asarray(np.maximum(finite, MIN_DISTANCE).T)

@@ -1,4 +1,4 @@
-"""What the network is trained for: the label, the place of a known lens, and the shear of the galaxies about it."""
+"""Loss of the network: the label, the position of a known lens, and the shear of the galaxies about it."""
 
 import torch
 from torch import Tensor
@@ -6,61 +6,75 @@ from torch.nn import functional
 
 from classify.cnn.batch import Batch
 from classify.cnn.config import CnnConfig
-from darkmatter_features.lens.template import STEP
+from classify.cnn.network import Outputs
+from darkmatter_features.lens.template import NODE_SPACING
 
 SHEAR_UNIT = 0.1
-"""Of the shear that the network tells."""
+"""Unit of the shear that the network predicts, dimensionless."""
 
 
 def loss_of(
-    told: tuple[Tensor, Tensor, Tensor], batch: Batch, labels: Tensor, profile: Tensor, cell: float, config: CnnConfig
+    outputs: Outputs, batch: Batch, labels: Tensor, profile: Tensor, config: CnnConfig
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss to be made small, and the log loss of the labels alone.
+    """Return the total loss, and the log loss of the labels alone.
 
     Parameters
     ----------
-    told : tuple of tensors
-        Of `LensNet`.
+    outputs : tuple of tensors
+        Outputs of `LensNet`.
     batch : Batch
-        With the known lenses.
+        The m skies with their known lenses.
     labels : (m,) float32 tensor
         1 for a lens, 0 for none.
     profile : (n_nodes,) float32 tensor
-        Mean shear about a lens, nodes 4 px apart.
-    cell : float, pixels
-        Side of a cell.
+        Mean shear about a lens, at nodes 4 px apart.
     config : CnnConfig
-        The weights.
+        Weights of the terms.
 
     Notes
     -----
-    One label for two hundred galaxies teaches little about any of them. Where the lens is known, so is, in the mean,
-    the shear at each galaxy; to tell it is to learn how much the shape of each kind of galaxy says of it.
+    The total is the log loss of the labels, plus minus the log posterior of the true position, plus the mean squared
+    error of the shear, the latter two weighted and only for known lenses. One label for two hundred galaxies constrains
+    each of them weakly; a known lens gives the mean shear at each galaxy, from which the network learns how
+    strongly the shape of a galaxy depends on the shear.
     """
-    log_odds, cells, shear = told
-    of_labels = functional.binary_cross_entropy_with_logits(log_odds.float(), labels)
-    total = of_labels
+    log_odds, cells, shear = outputs
+    label_loss = functional.binary_cross_entropy_with_logits(log_odds.float(), labels)
+    total = label_loss
     known = torch.isfinite(batch.lens).all(dim=0)
     if known.any():
-        total = total + config.position_weight * _of_places(cells, batch, known)
-        about = known[batch.sky]
-        wanted = shear_about(batch, profile, cell)[about] / SHEAR_UNIT
-        total = total + config.shear_weight * functional.mse_loss(shear[about].float(), wanted)
-    return total, of_labels
+        total = total + config.position_weight * _position_loss(cells, batch, known)
+        is_about = known[batch.sky]
+        expected = shear_about(batch, profile)[is_about] / SHEAR_UNIT
+        total = total + config.shear_weight * functional.mse_loss(shear[is_about].float(), expected)
+    return total, label_loss
 
 
-def _of_places(cells: Tensor, batch: Batch, known: Tensor) -> Tensor:
-    """Return minus the mean log posterior of the cells where the lenses are."""
+def _position_loss(cells: Tensor, batch: Batch, known: Tensor) -> Tensor:
+    """Return minus the mean log posterior of the cells of the known lenses."""
     column, row = batch.lens[:, known].floor().long().clamp(0, batch.side - 1)
     posterior = cells[known].flatten(1).log_softmax(dim=1)
     return -posterior.gather(1, (row * batch.side + column)[:, None]).mean()
 
 
-def shear_about(batch: Batch, profile: Tensor, cell: float) -> Tensor:
-    """Return the mean shear (n, 2) at each galaxy: tangential about the lens of its sky, nan where there is none."""
+def shear_about(batch: Batch, profile: Tensor) -> Tensor:
+    """Return the mean shear at each galaxy: tangential about the lens of its sky, nan where there is none.
+
+    Parameters
+    ----------
+    batch : Batch
+        Skies of n galaxies with their lenses.
+    profile : (n_nodes,) float32 tensor
+        Mean shear about a lens, at nodes 4 px apart.
+
+    Returns
+    -------
+    (n, 2) float32 tensor
+        Components ``-g(r) cos 2 phi`` and ``-g(r) sin 2 phi``.
+    """
     dx, dy = torch.stack([batch.x, batch.y]) - batch.lens[:, batch.sky]
     square = dx**2 + dy**2
-    node = (square.sqrt() * cell / STEP).nan_to_num().clamp(max=len(profile) - 1.001)
+    node = (square.sqrt() * batch.cell[batch.sky] / NODE_SPACING).nan_to_num().clamp(max=len(profile) - 1.001)
     low = node.floor().long()
     g = profile[low] + (profile[low + 1] - profile[low]) * (node - low)
     spin = torch.stack([dx**2 - dy**2, 2.0 * dx * dy], dim=1) / square.clamp(min=1e-6)[:, None]

@@ -1,103 +1,130 @@
-"""The network: a look at every galaxy, laid on the field, and what that adds to the evidence cell by cell."""
+"""The network: it measures every galaxy, sums over the field, and corrects the evidence cell by cell."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from classify.cnn.batch import Batch
 from classify.cnn.config import CnnConfig
-from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS
+from classify.cnn.device import mixed
+from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS, FieldInput
 
-FINER = 2
-"""Cells of the field along a cell of the evidence: 8 px."""
-EVIDENCE_UNIT, SHEAR_UNIT, MEAN_E_UNIT = 10.0, 0.2, 0.1
-"""What is about 1 to the network: of log evidence, of an ellipticity, of a mean one."""
-DARK = 0.2
-"""Taken off the cut-outs, whose mean it is about."""
+Outputs = tuple[Tensor, Tensor, Tensor]
+"""Log-odds (m,), log evidence of each cell (m, side, side) and shear (n, 2) in units of 0.1."""
+
+SUBCELLS = 2
+"""Cells of the field along a cell of the evidence: they are 8 px wide where that is 16 px."""
+EVIDENCE_UNIT = 10.0
+"""Log evidence that is 1 in the input of the network."""
+E_UNIT = 0.2
+"""Ellipticity that is 1 in the input of the network."""
+MEAN_E_UNIT = 0.1
+"""Mean ellipticity that is 1 in the input of the network."""
+CUT_OUT_MEAN = 0.2
+"""Typical mean of the cut-outs in units of their maximum; subtracted from them."""
+SKIES_PER_BATCH = 24
+"""Skies in one batch of `log_odds_of`."""
 
 
 class GalaxyNet(nn.Module):
-    """From the cut-out and the numbers of a galaxy to what it tells of the shear (pairs) and else (singles)."""
+    """From the cut-out and the scalars of a galaxy to spin-2 estimates of the shear, and to spin-0 quantities."""
 
-    middle: Tensor
-    spread: Tensor
+    scalar_mean: Tensor
+    scalar_std: Tensor
 
     def __init__(self, config: CnnConfig) -> None:
         super().__init__()
-        c, self.n_pairs, self.n_singles = config.width, config.n_spin2, config.n_spin0
-        self.picture = nn.Sequential(
+        c, self.n_spin2, self.n_spin0 = config.width, config.n_spin2, config.n_spin0
+        self.cut_out = nn.Sequential(
             nn.Conv2d(N_BANDS, c, 4, stride=2, padding=1), nn.ReLU(),
             nn.Conv2d(c, 2 * c, 4, stride=2, padding=1), nn.ReLU(),
             nn.Flatten(), nn.Linear(2 * c * (CUT_OUT // 4) ** 2, 3 * c), nn.ReLU(),
         )  # fmt: skip
         n_numbers = len(SCALARS) + 4
-        self.joined = nn.Sequential(
+        self.head = nn.Sequential(
             nn.Linear(3 * c + n_numbers, 4 * c), nn.ReLU(), nn.Linear(4 * c, 4 * c), nn.ReLU(),
-            nn.Linear(4 * c, 3 * self.n_pairs + self.n_singles),
+            nn.Linear(4 * c, 3 * self.n_spin2 + self.n_spin0),
         )  # fmt: skip
-        self.register_buffer("middle", torch.zeros(len(SCALARS)))
-        self.register_buffer("spread", torch.ones(len(SCALARS)))
+        self.register_buffer("scalar_mean", torch.zeros(len(SCALARS)))
+        self.register_buffer("scalar_std", torch.ones(len(SCALARS)))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the pairs (n, n_pairs, 2) and the singles (n, n_singles).
+        """Return spin-2 quantities (n, n_spin2, 2) and spin-0 quantities (n, n_spin0) of the galaxies.
 
-        A pair is its ellipticity with a weight that the network gives, and what the cut-out says beyond.
+        A spin-2 quantity is the ellipticity with a weight from the network, plus a correction from the cut-out.
         """
-        scalars = (batch.scalars - self.middle[:, None]) / self.spread[:, None]
-        numbers = torch.cat([scalars, batch.e / SHEAR_UNIT, batch.mean_e / MEAN_E_UNIT]).T
-        seen = self.picture(batch.cut_outs.float() / 255.0 - DARK)
-        told = self.joined(torch.cat([seen, numbers], dim=1))
-        beyond, weight, n_spin0 = told.split([2 * self.n_pairs, self.n_pairs, self.n_singles], dim=1)
-        e = batch.e.T[:, None, :] / SHEAR_UNIT
-        return beyond.reshape(-1, self.n_pairs, 2) + weight[:, :, None] * e, n_spin0
+        scalars = (batch.scalars - self.scalar_mean[:, None]) / self.scalar_std[:, None]
+        numbers = torch.cat([scalars, batch.e / E_UNIT, batch.mean_e / MEAN_E_UNIT]).T
+        features = self.cut_out(batch.cut_outs.float() / 255.0 - CUT_OUT_MEAN)
+        outputs = self.head(torch.cat([features, numbers], dim=1))
+        correction, weight, spin0 = outputs.split([2 * self.n_spin2, self.n_spin2, self.n_spin0], dim=1)
+        e = batch.e.T[:, None, :] / E_UNIT
+        return correction.reshape(-1, self.n_spin2, 2) + weight[:, :, None] * e, spin0
 
 
 class Rings(nn.Module):
-    """Sums over the galaxies about every cell: of tangential pairs and of singles, weighed by profiles of the radius.
+    """Sums over the galaxies about every cell, weighted by learnt profiles of the radius.
 
-    A convolution whose kernels are ``-R(r) (cos 2 phi, sin 2 phi)`` for pairs and ``R(r)`` for singles: what is learnt
-    is R alone, linear between nodes a cell apart (circular harmonics, as in Worrall et al. 2017).
+    Notes
+    -----
+    A convolution with the kernels ``-R(r) (cos 2 phi, sin 2 phi)`` for spin-2 quantities, whose sum is tangential, and
+    ``R(r)`` for spin-0 quantities. Only R is learnt: linear between nodes one cell of the evidence apart, and 0 from
+    `reach` on.
+
+    References
+    ----------
+    Worrall et al. 2017, Harmonic networks: deep translation and rotation equivariance, arXiv:1612.04642 (kernels that
+    are circular harmonics times a radial profile)
     """
 
-    def __init__(self, n_pairs: int, n_singles: int, reach: int) -> None:
+    def __init__(self, n_spin2: int, n_spin0: int, reach: int) -> None:
         super().__init__()
-        self.n_pairs, self.reach = n_pairs, reach
+        self.n_spin2, self.reach = n_spin2, reach
         r = torch.arange(reach + 1.0)
-        pair, single = 0.6 * r / (r**2 + 1.0), 0.1 * torch.exp(-((r / 3.0) ** 2) / 2.0)
-        self.profiles = nn.Parameter(torch.cat([pair.repeat(n_pairs, 1), single.repeat(n_singles, 1)]))
+        spin2, spin0 = 0.6 * r / (r**2 + 1.0), 0.1 * torch.exp(-((r / 3.0) ** 2) / 2.0)
+        self.profiles = nn.Parameter(torch.cat([spin2.repeat(n_spin2, 1), spin0.repeat(n_spin0, 1)]))
 
     def forward(self, field: Tensor) -> Tensor:
-        """Return (m, n_pairs + n_singles, s, s) for a field (m, 2 n_pairs + n_singles, s, s)."""
-        side, n = field.shape[-1], 2 * self.n_pairs
-        size = (2 * side, 2 * side)  # room beside the picture, so that what leaves it does not come in again
+        """Return the sums (m, n_spin2 + n_spin0, s, s) for a field (m, 2 n_spin2 + n_spin0, s, s)."""
+        side, n = field.shape[-1], 2 * self.n_spin2
+        size = (2 * side, 2 * side)  # zero padding keeps the periodic convolution from wrapping round
         product = torch.fft.rfft2(field.float(), s=size) * torch.fft.rfft2(self._kernels(side), s=size)
         tangential = product[:, :n:2] + product[:, 1:n:2]
-        whole: Tensor = torch.fft.irfft2(torch.cat([tangential, product[:, n:]], dim=1), s=size)
-        return whole[..., :side, :side]
+        sums: Tensor = torch.fft.irfft2(torch.cat([tangential, product[:, n:]], dim=1), s=size)
+        return sums[..., :side, :side]
 
     def _kernels(self, side: int) -> Tensor:
-        """Return the kernels, their middle in the corner, (2 n_pairs + n_singles, 2 side, 2 side)."""
+        """Return the kernels (2 n_spin2 + n_spin0, 2 side, 2 side), whose centre is the first pixel."""
         step = torch.arange(2 * side, device=self.profiles.device)
         offset = torch.where(step < side, step, step - 2 * side).float()
         dy, dx = offset[:, None], offset[None, :]
         square = dx**2 + dy**2
         spin = -torch.stack([dx**2 - dy**2, 2.0 * dx * dy]) / square.clamp(min=1.0)
-        profile = self._at(square.sqrt() / FINER)
-        pair, single = profile[: self.n_pairs], profile[self.n_pairs :]
-        return torch.cat([(pair[:, None] * spin).flatten(0, 1), single])
+        profile = self._at(square.sqrt() / SUBCELLS)
+        spin2, spin0 = profile[: self.n_spin2], profile[self.n_spin2 :]
+        return torch.cat([(spin2[:, None] * spin).flatten(0, 1), spin0])
 
     def _at(self, r: Tensor) -> Tensor:
-        """Return the profiles at radii in cells of the evidence; beyond the reach they are 0."""
+        """Return the profiles at radii in cells of the evidence."""
         low = r.floor().long().clamp(max=self.reach - 1)
-        share = r - low
-        value = self.profiles[:, low] * (1.0 - share) + self.profiles[:, low + 1] * share
+        fraction = r - low
+        value = self.profiles[:, low] * (1.0 - fraction) + self.profiles[:, low + 1] * fraction
         return value * (r < self.reach)
 
 
 class LensNet(nn.Module):
-    """Log-odds of a lens: the log of the mean, over the cells, of the evidence times what the network adds to it.
+    """Log-odds of a lens: the log of the mean evidence over the cells, corrected in each cell.
 
-    Before it has learnt anything it adds nothing, and tells the log evidence.
+    Before training the correction is 0, and the log-odds are the log evidence.
+
+    Notes
+    -----
+    ``log_odds = a log(1/N sum_k exp(E_k + c_k)) + b`` over the N cells of the image, where E_k is the log evidence,
+    c_k the correction, and a, b are learnt.
     """
 
     def __init__(self, config: CnnConfig) -> None:
@@ -109,36 +136,60 @@ class LensNet(nn.Module):
             nn.Conv2d(len(MAPS) + n_rings + 2, config.channels, 3, padding=1), nn.ReLU(),
             nn.Conv2d(config.channels, config.channels, 3, padding=1), nn.ReLU(),
         )  # fmt: skip
-        self.seen = nn.Identity()  # where a hook sees all that is weighed for each cell
-        self.added = nn.Conv2d(config.channels + n_rings, 1, 1)
-        nn.init.zeros_(self.added.weight)
-        nn.init.zeros_(self.added.bias)  # type: ignore[arg-type]
-        self.line = nn.Parameter(torch.tensor([1.0, 0.0]))
+        self.cell_maps = nn.Identity()  # for a hook: its output is the input of the last layer
+        self.correction = nn.Conv2d(config.channels + n_rings, 1, 1)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)  # type: ignore[arg-type]
+        self.slope_intercept = nn.Parameter(torch.tensor([1.0, 0.0]))
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the log-odds (m,), the log evidence of each cell (m, side, side) and the shear, over 0.1, (n, 2)."""
-        n_spin2, n_spin0 = self.galaxies(batch)
-        told = torch.cat([n_spin2.flatten(1), n_spin0, torch.ones_like(n_spin0[:, :1])], dim=1)
-        field = on_grid(batch, told)
-        rings = functional.avg_pool2d(self.rings(field[:, :-1]), FINER)
-        count = FINER**2 * functional.avg_pool2d(field[:, -1:], FINER)
+    def forward(self, batch: Batch) -> Outputs:
+        """Return the log-odds (m,), the log evidence of each cell (m, side, side) and the shear (n, 2) over 0.1."""
+        spin2, spin0 = self.galaxies(batch)
+        quantities = torch.cat([spin2.flatten(1), spin0, torch.ones_like(spin0[:, :1])], dim=1)
+        field = on_grid(batch, quantities)
+        rings = functional.avg_pool2d(self.rings(field[:, :-1]), SUBCELLS)
+        count = SUBCELLS**2 * functional.avg_pool2d(field[:, -1:], SUBCELLS)
         inside = batch.inside[:, None].float()
         maps = inside * torch.cat([batch.maps / EVIDENCE_UNIT, rings, count, inside], dim=1)
-        added = self.added(self.seen(torch.cat([self.field(maps), rings], dim=1)))[:, 0].float()
-        cells = (batch.maps[:, 0] + added).masked_fill(~batch.inside, -torch.inf)
+        correction = self.correction(self.cell_maps(torch.cat([self.field(maps), rings], dim=1)))[:, 0].float()
+        cells = (batch.maps[:, 0] + correction).masked_fill(~batch.inside, -torch.inf)
         mean = cells.flatten(1).logsumexp(dim=1) - batch.inside.flatten(1).sum(dim=1).log()
-        return self.line[0] * mean + self.line[1], cells, n_spin2[:, 0]
+        return self.slope_intercept[0] * mean + self.slope_intercept[1], cells, spin2[:, 0]
 
 
 def on_grid(batch: Batch, values: Tensor) -> Tensor:
-    """Lay values (n, k) of galaxies on the field, (m, k, FINER side, FINER side), each on the four cells about it."""
-    m, side = len(batch.maps), FINER * batch.side
-    x, y = FINER * batch.x - 0.5, FINER * batch.y - 0.5
+    """Sum values of galaxies on the cells of the field, each shared linearly among the four cells about the galaxy.
+
+    Parameters
+    ----------
+    batch : Batch
+        m skies of n galaxies.
+    values : (n, k) tensor
+        Quantities of the galaxies.
+
+    Returns
+    -------
+    (m, k, SUBCELLS side, SUBCELLS side) tensor
+    """
+    m, side = len(batch.maps), SUBCELLS * batch.side
+    x, y = SUBCELLS * batch.x - 0.5, SUBCELLS * batch.y - 0.5
     left, top = x.floor(), y.floor()
     grid = values.new_zeros(m * side * side, values.shape[1])
     for right in (0, 1):
         for down in (0, 1):
-            share = (1.0 - (x - left - right).abs()) * (1.0 - (y - top - down).abs())
+            weight = (1.0 - (x - left - right).abs()) * (1.0 - (y - top - down).abs())
             row, column = (top + down).long().clamp(0, side - 1), (left + right).long().clamp(0, side - 1)
-            grid = grid.index_add(0, (batch.sky * side + row) * side + column, (share[:, None] * values).to(grid.dtype))
+            index = (batch.sky * side + row) * side + column
+            grid = grid.index_add(0, index, (weight[:, None] * values).to(grid.dtype))
     return grid.view(m, side, side, -1).permute(0, 3, 1, 2)
+
+
+def log_odds_of(network: LensNet, inputs: Sequence[FieldInput], device: torch.device) -> NDArray[np.float64]:
+    """Return the log-odds (n,) that a network gives for n skies."""
+    network.eval()
+    log_odds = [np.empty(0)]
+    with torch.no_grad(), mixed(device):
+        for start in range(0, len(inputs), SKIES_PER_BATCH):
+            batch = Batch.of(inputs[start : start + SKIES_PER_BATCH]).to(device)
+            log_odds.append(network(batch)[0].double().cpu().numpy())
+    return np.concatenate(log_odds)

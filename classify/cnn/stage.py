@@ -1,210 +1,158 @@
-"""The CNN stage as a stage of the training: from measured skies to a part of the model, or the reason for none."""
+"""The CNN stage as a part of the model bundle. torch is imported when the first uncertain sky is evaluated."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from classify.cnn import missing
+from classify.cnn import need_torch
 from classify.cnn.config import CnnConfig
-from classify.cnn.history import EpochLine, HistoryWriter
-from classify.cnn.inputs import FieldInput, Task, read_inputs
-from classify.cnn.judge import CnnStage
-from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
-from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
-from darkmatter_features.features.cross_fitting import N_FOLDS, catalogs_of, read_catalogs
-from darkmatter_features.lens.fit import LabelledSkies, fit_template
-from darkmatter_features.lens.template import LensTemplate
+from classify.cnn.inputs import FieldInput
+from classify.cnn.stacking import Stacker
+from darkmatter_features.errors import ModelError
 
 Array = NDArray[np.float64]
 
-CATALOGS = "catalogs.parquet"
-"""Of the features."""
-FOLDER = "cnn"
-"""Of a run: history, checkpoint, events and pictures of the networks."""
-
 
 @dataclass(frozen=True)
-class Measured:
-    """What the stage starts from.
+class CnnStage:
+    """Networks for the uncertain skies, stacked with the trees.
 
     Attributes
     ----------
-    features : Path
-        Folder of the tables; its catalogues are read.
-    dataset : Path
-        Folder of the pictures.
-    template : LensTemplate
-        Fitted to the whole training split.
-    training, validation : pandas.DataFrame
-        Rows of the feature table; those of training are labelled, and the very ones that the trees learnt from.
-    log_odds : (n,) float64 array
-        Of the training skies: the trees', out of fold and calibrated.
+    limit : float
+        Modulus of the calibrated log-odds of the trees up to which a sky is uncertain.
+    stacker : Stacker
+        Weights of the log-odds of the trees and of the mean log-odds of the networks.
+    config : CnnConfig
+        Settings of the networks.
+    members : tuple of bytes
+        Weights of each network, as safetensors.
+    record : dict
+        Best epoch and gain in training, for the record.
     """
 
-    features: Path
-    dataset: Path
-    template: LensTemplate
-    training: pd.DataFrame
-    validation: pd.DataFrame
-    log_odds: Array
+    limit: float
+    stacker: Stacker
+    config: CnnConfig
+    members: tuple[bytes, ...]
+    record: dict[str, Any]
+
+    def is_uncertain(self, log_odds: Array) -> NDArray[np.bool_]:
+        """Return whether each sky, (n,), is uncertain, by the calibrated log-odds (n,) of the trees."""
+        return np.abs(log_odds) <= self.limit
+
+    def stacked(self, log_odds: Array, inputs: Sequence[FieldInput]) -> Array:
+        """Return the stacked log-odds of uncertain skies.
+
+        Parameters
+        ----------
+        log_odds : (n,) float64 array
+            Calibrated log-odds of the trees.
+        inputs : (n,) sequence of FieldInput
+            Inputs of the networks.
+
+        Returns
+        -------
+        (n,) float64 array
+
+        Raises
+        ------
+        ConfigError
+            If PyTorch is missing.
+        """
+        return self.stacker(log_odds, self.network_log_odds(inputs))
+
+    def network_log_odds(self, inputs: Sequence[FieldInput]) -> Array:
+        """Return the log-odds of a lens by the networks alone, (n,): the mean over the networks.
+
+        Raises
+        ------
+        ConfigError
+            If PyTorch is missing.
+        """
+        if not inputs:
+            return np.empty(0)
+        need_torch()
+        from classify.cnn.device import best_device, one_thread
+        from classify.cnn.network import log_odds_of
+        from classify.cnn.weights import from_bytes
+
+        device = best_device()
+        networks = [from_bytes(member, self.config).to(device) for member in self.members]
+        with one_thread():
+            return np.asarray(np.mean([log_odds_of(network, inputs, device) for network in networks], axis=0))
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the weights to a folder, and return the entry of the stage in the description of the bundle."""
+        names = [f"cnn-{k}.safetensors" for k in range(len(self.members))]
+        for name, member in zip(names, self.members, strict=True):
+            (folder / name).write_bytes(member)
+        return {
+            "limit": self.limit,
+            "stacker": self.stacker.to_dict(),
+            "config": self.config.to_dict(),
+            "members": {name: digest_of(member) for name, member in zip(names, self.members, strict=True)},
+            "record": self.record,
+        }
+
+    @classmethod
+    def read(cls, folder: Path, entry: dict[str, Any]) -> Self:
+        """Return the stage that `write` wrote.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the bundle.
+        entry : dict
+            Entry of the stage in its description.
+
+        Raises
+        ------
+        ModelError
+            If a file of weights is missing or damaged.
+        KeyError, TypeError, ValueError
+            If the entry is damaged.
+        """
+        members = tuple(checked(folder, name, digest) for name, digest in entry["members"].items())
+        config, stacker = CnnConfig(**entry["config"]), Stacker(**entry["stacker"])
+        return cls(float(entry["limit"]), stacker, config, members, entry["record"])
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What came of it.
-
-    Attributes
-    ----------
-    look : CnnStage or None
-        To be part of the model; None if it is left out.
-    note : str
-        What it gains, or why it is left out.
-    inputs : dict
-        What the network sees of the validation skies, by their names.
-    """
-
-    look: CnnStage | None
-    note: str
-    inputs: dict[str, FieldInput]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The note, if there is one."""
-        return (self.note,) if self.note else ()
+def digest_of(data: bytes) -> str:
+    """Return the checksum of a file of the bundle: SHA-256, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
-NONE = Stage(None, "", {})
-"""No networks."""
-
-
-def train_cnn_stage(
-    measured: Measured,
-    folder: Path,
-    *,
-    events: Path,
-    mode: str = "auto",
-    config: CnnConfig | None = None,
-    resume: bool = False,
-    n_jobs: int = -1,
-    report: Callable[[EpochLine], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Stage:
-    """Train the networks, find the uncertain skies, and weigh both answers there.
+def checked(folder: Path, name: str, digest: str) -> bytes:
+    """Return the content of a file of the bundle.
 
     Parameters
     ----------
-    measured : Measured
-        Skies, tables and the trees' log-odds.
     folder : Path
-        For the networks' own things: history and checkpoint.
-    events : Path
-        Folder for TensorBoard's events.
-    mode : str
-        "auto" leaves the networks out where they do not help, or cannot be had; "on" keeps or refuses.
-    config : CnnConfig, optional
-        The settings.
-    resume : bool
-        Go on from the checkpoint in the folder.
-    n_jobs : int
-        Processes that read pictures; -1 for one a core.
-    report, progress : callable, optional
-        Called with each line of the history; with the number of pictures read and in all.
+        Folder of the bundle.
+    name : str
+        Name of the file.
+    digest : str
+        Expected checksum.
 
     Raises
     ------
-    DarkmatterError
-        With "on", if PyTorch, the pictures or the catalogues are missing.
+    ModelError
+        If it is missing or damaged.
+    ValueError
+        If the name leads out of the folder.
     """
-    config = config or CnnConfig()
+    if Path(name).name != name:
+        raise ValueError(f"{name} is not a file of the bundle")
     try:
-        if (said := missing()) is not None:
-            raise ConfigError(said)
-        inputs = _inputs(measured, n_jobs, progress)
-    except DarkmatterError as error:
-        if mode == "on":
-            raise
-        return Stage(None, f"cnn left out: {error}", {})
-    with HistoryWriter(folder, events, report) as history:
-        return _trained(measured, inputs, folder, mode, config, resume, history)
-
-
-def _trained(
-    measured: Measured,
-    inputs: dict[str, FieldInput],
-    folder: Path,
-    mode: str,
-    config: CnnConfig,
-    resume: bool,
-    report: Callable[[EpochLine], None],
-) -> Stage:
-    from classify.cnn.training import Skies, train_networks
-
-    skies, others = (
-        Skies([inputs[name] for name in rows["sky"]], _column(rows, "label"), *(
-            _column(rows, name) for name in ("lens_row", "lens_column")
-        )) for rows in (measured.training, measured.validation)
-    )  # fmt: skip
-    found = train_networks(
-        skies, others, mean_profile(measured.template), config=config, checkpoint=folder, resume=resume,
-        report=report,
-    )  # fmt: skip
-    limit = uncertainty_limit(measured.log_odds, config.uncertain_fraction)
-    hard, trees, labels = np.abs(measured.log_odds) <= limit, measured.log_odds, skies.labels
-    alone, stacked = cross_fitted(trees, found.held_out, labels, found.part)
-    gain = Gain.of(trees[hard], alone[hard], stacked[hard], labels[hard])
-    record = {"best_epoch": found.best_epoch, "n_skies": len(skies), **vars(gain)}
-    look = CnnStage(limit, Stacker.fit(trees, found.held_out, labels), config, found.members, record)
-    if mode == "auto" and not gain.helps:
-        return Stage(None, f"cnn left out, it does not surely help: {gain}", inputs)
-    return Stage(look, f"cnn takes the CNN stage where the trees are less sure than {_percent(limit)}: {gain}", inputs)
-
-
-def mean_profile(template: LensTemplate) -> Array:
-    """Return the mean shear (n_nodes,) about a lens of the template, over its strengths."""
-    return np.asarray(np.einsum("pa,pan->n", template.weights, template.shears(template.nodes)))
-
-
-def _percent(log_odds: float) -> str:
-    return f"{100 / (1 + np.exp(-log_odds)):.1f} %"
-
-
-def _column(frame: pd.DataFrame, name: str) -> Array:
-    return np.asarray(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def check_there(features: Path, dataset: Path) -> None:
-    """Refuse to show skies to networks where the pictures or the tables of their galaxies are gone.
-
-    Raises
-    ------
-    DatasetError, TableError
-        It names what is gone.
-    """
-    if not dataset.is_dir():
-        raise DatasetError(f"{dataset}: the pictures are gone; put the data set back, or use --cnn off")
-    if not (features / CATALOGS).is_file():
-        raise TableError(
-            f"{features / CATALOGS}: the galaxies are gone; run `darkmatter features` again, or use --cnn off"
-        )
-
-
-def _inputs(measured: Measured, n_jobs: int, progress: Callable[[int, int], None] | None) -> dict[str, FieldInput]:
-    """Return what the network sees, by the names of the skies; training skies by templates that do not know them."""
-    check_there(measured.features, measured.dataset)
-    catalogs = {catalog.name: catalog for catalog in catalogs_of(read_catalogs(measured.features / CATALOGS))}
-    own = measured.training
-    skies = LabelledSkies(
-        [catalogs[name] for name in own["sky"]], *(_column(own, name) for name in ("label", "lens_row", "lens_column"))
-    )
-    part = np.arange(len(own)) % N_FOLDS
-    templates = [fit_template(skies.chosen(part != k)) for k in range(N_FOLDS)]
-    tasks: list[Task] = [
-        (measured.dataset / catalog.name, catalog, templates[k]) for catalog, k in zip(skies.catalogs, part)
-    ]
-    tasks += [(measured.dataset / name, catalogs[name], measured.template) for name in measured.validation["sky"]]
-    read = read_inputs(tasks, n_jobs=n_jobs, progress=progress)
-    return dict(zip([*own["sky"], *measured.validation["sky"]], read, strict=True))
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder / name} is missing; run `darkmatter train` again") from error
+    if digest_of(data) != digest:
+        raise ModelError(f"{folder / name} is damaged (its checksum is not model.json's); run `darkmatter train` again")
+    return data

@@ -1,6 +1,6 @@
-"""The commands, a module each: `add_arguments(parser)` declares, `run(args)` does and returns the exit code.
+"""The commands, a module for each: `add_arguments(parser)` declares the arguments, `run(args)` returns the exit code.
 
-What the commands share is here: default places, flags that several have, how failures are told.
+This module has their shared parts: default folders, common flags, and the report of failures and metrics.
 """
 
 import argparse
@@ -16,12 +16,16 @@ from classify.cli import DONE, FAILED, SOME_FAILED
 from classify.cnn import DECIDES, MODES
 from darkmatter_features.errors import ConfigError
 
-DATA, FEATURES, RUN = Path("data"), Path("features"), Path("runs/default")
-"""Where things go, and are looked for, when nothing is said; `make` uses the same."""
+DATA = Path("data")
+"""Default folder of a data set; `make` uses the same three folders."""
+FEATURES = Path("features")
+"""Default folder of features."""
+RUN = Path("runs/default")
+"""Default folder of a run."""
 
 
 def defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the defaults in a function's signature: there and nowhere else they are declared."""
+    """Return the default values in the signature of a function, by name."""
     parameters = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}
 
@@ -29,30 +33,34 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
 def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     """Add ``--jobs``."""
     parser.add_argument(
-        "--jobs", type=int, default=default, metavar="N", help="processes; -1: one a core (%(default)s)"
+        "--jobs",
+        type=int,
+        default=default,
+        metavar="N",
+        help="number of processes; -1 for one per core (%(default)s)",
     )
 
 
 def add_cnn(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add ``--cnn`` to a command that judges."""
+    """Add ``--cnn`` to a command that gives verdicts."""
     parser.add_argument(
         "--cnn", choices=MODES, default=default,
-        help="whether networks take the CNN stage at uncertain skies: auto takes it where the run has one (%(default)s)",
+        help="CNN stage at uncertain skies; auto applies it if the run has one (%(default)s)",
     )  # fmt: skip
 
 
 def add_example(parser: argparse.ArgumentParser, *lines: str) -> None:
-    """Put an example below a command's help."""
+    """Add examples below the help of a command."""
     parser.epilog = "\n".join(["example:", *(f"  {line}" for line in lines)])
 
 
 def check_file(path: Path | None) -> None:
-    """Refuse, before any work, a file that could not be written when it is done; None is no file.
+    """Raise an error, before any work, if an output file cannot be written; None is no file.
 
     Raises
     ------
     ConfigError
-        If it is a folder, or its folder could not be made or written to.
+        If it is a folder, or its folder cannot be made or written to.
     """
     if path is None:
         return
@@ -62,36 +70,36 @@ def check_file(path: Path | None) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse, before any work, a folder that could not be made or written to.
+    """Raise an error, before any work, if an output folder cannot be made or written to.
 
     Raises
     ------
     ConfigError
-        It names what stands in the way.
+        It names the file or the folder that prevents it.
     """
-    there = next(each for each in (path, *path.parents) if each.exists())
-    if not there.is_dir():
-        raise ConfigError(f"{path} cannot be a folder, as {there} is a file; name another")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path} cannot be written to: no permission in {there}; mend that or name another")
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"{path} cannot be a folder, because {existing} is a file; name another")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path} cannot be written: no permission in {existing}; change it or name another")
 
 
-def say(text: str) -> None:
-    """Write a line to standard output, at once."""
+def print_line(text: str) -> None:
+    """Write a line to standard output and flush it."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def describe_cnn_stage(cnn: str, *, has_cnn_stage: bool, decided_by: Sequence[str] | None = None) -> str:
-    """Say whether there was the CNN stage and, by what each sky was decided, at how many."""
+    """Return a note on the use of the CNN stage, with the number of its skies if `decided_by` is given."""
     if has_cnn_stage:
-        n_hard = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
-        return f"CNN stage at {n_hard}uncertain skies"
+        n_uncertain = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
+        return f"CNN stage at {n_uncertain}uncertain skies"
     return "no CNN stage (--cnn off)" if cnn == "off" else "no CNN stage (the run has none)"
 
 
-def tell_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
-    """Name each sky that failed, with its reason, and return the exit code."""
+def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
+    """Print each failed sky with the reason, and return the exit code."""
     for sky, reason in failures:
         sys.stderr.write(f"failed: {_named(sky, reason)}\n")
     if not failures:
@@ -100,18 +108,21 @@ def tell_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
 
 
 def _named(sky: str, reason: str) -> str:
-    """Return the reason with the whole path of the sky in it, once."""
+    """Return the reason with the path of the sky, once."""
     return reason if sky in reason else f"{sky}: {reason.removeprefix(f'{Path(sky).name}: ')}"
 
 
-def tell_metrics(metrics: Mapping[str, float]) -> None:
-    """Write the metrics as a table, with their 95 % bounds."""
+def print_metrics(metrics: Mapping[str, float]) -> None:
+    """Print the metrics as a table with their 95 % bounds."""
     from classify.metrics import KEYS
 
     if not metrics["n"]:
-        say("nothing to score: no sky there has both a label and a measurement")
+        print_line("no metrics: no sky has both a label and a measurement")
         return
-    say(f"{'skies':<20} {metrics['n']:.0f}")
+    print_line(f"{'skies':<20} {metrics['n']:.0f}")
     for key in KEYS:
         bounds = f"({metrics[f'{key}_lo']:.4g} to {metrics[f'{key}_hi']:.4g})"
-        say(f"{key:<20} " + ("not known" if isnan(metrics[key]) else f"{metrics[key]:<8.4g} {bounds}"))
+        print_line(f"{key:<20} " + ("unknown" if isnan(metrics[key]) else f"{metrics[key]:<8.4g} {bounds}"))
+
+
+say, tell_failures = print_line, report_failures

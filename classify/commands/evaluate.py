@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from classify.bundle import write_json
 from classify.commands import (
     DATA,
     RUN,
@@ -12,40 +13,43 @@ from classify.commands import (
     check_file,
     defaults,
     describe_cnn_stage,
-    say,
-    tell_failures,
-    tell_metrics,
+    print_line,
+    print_metrics,
+    report_failures,
 )  # fmt: skip
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.evaluate import evaluate
-from classify.model import write_json
 from darkmatter_features.io.dataset import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     given = defaults(evaluate)
-    parser.add_argument("model", type=Path, nargs="?", default=RUN, metavar="RUN", help="trained run (%(default)s)")
-    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
-    parser.add_argument("--split", choices=SPLITS, default=given["split"], help="which skies (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="F", help="write the metrics there, too, as one flat object")
+    parser.add_argument(
+        "model", type=Path, nargs="?", default=RUN, metavar="RUN", help="folder of the run (%(default)s)"
+    )
+    parser.add_argument(
+        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
+    )
+    parser.add_argument("--split", choices=SPLITS, default=given["split"], help="split of the data set (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="F", help="JSON file for the metrics, one flat object (none)")
     add_cnn(parser, given["cnn"])
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter evaluate runs/default data --json metrics.json")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score the model."""
+    """Print the metrics of the model."""
     check_file(args.json)
     progress = Progress("evaluate", notice=MEASURING.notice)
     done = evaluate(
         args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress, debug=args.debug
     )
     decided_by = done.judged["decided_by"].tolist()
-    look = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
-    say(f"{args.model} on the {args.split} split of {args.data}, {look}, with 95 % bounds:")
-    tell_metrics(done.metrics)
+    cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
+    print_line(f"{args.model} on the {args.split} split of {args.data}, {cnn_stage}, with 95 % bounds:")
+    print_metrics(done.metrics)
     if args.json is not None:
         write_json(args.json, done.metrics)
-    return tell_failures(done.failures, len(done.judged))
+    return report_failures(done.failures, len(done.judged))

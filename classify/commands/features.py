@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, FEATURES, add_example, add_jobs, check_folder, defaults, say, tell_failures
+from classify.commands import DATA, FEATURES, add_example, add_jobs, check_folder, defaults, print_line, report_failures
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.config_file import Config
@@ -12,11 +12,17 @@ from darkmatter_features.features.batch import extract_dataset
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("data", type=Path, nargs="?", default=DATA, metavar="DATA", help="data set (%(default)s)")
-    parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder for the tables (%(default)s)")
-    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings: its section [measure] (the defaults)")
+    parser.add_argument(
+        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
+    )
+    parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder of the tables (%(default)s)")
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings file, section [measure] (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])
-    parser.add_argument("--dask", metavar="ADDRESS", help="Dask scheduler whose workers do it instead")
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="address of a Dask scheduler whose workers measure the skies, instead of --jobs (none)",
+    )
     add_example(parser, "darkmatter features data --out features")
 
 
@@ -27,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)
     done = extract_dataset(args.data, args.out, config=config.measure, **workers, progress=progress, debug=args.debug)
-    say(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
-    return tell_failures(done.failures, done.n_skies)
+    print_line(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
+    return report_failures(done.failures, done.n_skies)

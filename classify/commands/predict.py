@@ -10,12 +10,12 @@ from classify.commands import (
     check_file,
     defaults,
     describe_cnn_stage,
-    say,
-    tell_failures,
+    print_line,
+    report_failures,
 )
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
-from classify.explain.contributions import in_words
+from classify.explain.contributions import largest_contributions
 from classify.predict import explained_path, predict
 
 OUT = Path("predictions.csv")
@@ -23,11 +23,13 @@ OUT = Path("predictions.csv")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("model", type=Path, metavar="RUN", help="trained run")
-    parser.add_argument("skies", nargs="+", metavar="SKY", help="pictures, folders of pictures or glob patterns")
+    parser.add_argument("model", type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument("skies", nargs="+", metavar="SKY", help="images, folders of images or glob patterns")
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of verdicts (%(default)s)")
     parser.add_argument(
-        "--explain", action="store_true", help="say what each verdict comes from, and write it all beside the table"
+        "--explain",
+        action="store_true",
+        help="print the largest contributions to each verdict, and write all to F-explained.csv",
     )
     given = defaults(predict)
     add_cnn(parser, given["cnn"])
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge the skies."""
+    """Write the table of verdicts."""
     check_file(args.out)
     progress = Progress("predict", notice=MEASURING.notice)
     done = predict(
@@ -56,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
     n_done = len(done.table) - len(done.failures)
     if done.explained is not None:
         for _, row in done.explained.iterrows():
-            say(f"{row['image']}: {in_words(row)}")
-        say(f"{explained_path(args.out)}: what all the log-odds come from")
+            print_line(f"{row['image']}: {largest_contributions(row)}")
+        print_line(f"{explained_path(args.out)}: all contributions to the log-odds")
     decided_by = done.table["decided_by"].tolist()
-    look = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
+    cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
-    say(f"{args.out}: {found}; {look}")
-    return tell_failures(done.failures, n_done)
+    print_line(f"{args.out}: {found}; {cnn_stage}")
+    return report_failures(done.failures, n_done)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, add_example, add_jobs, check_folder, defaults, say
+from classify.commands import DATA, add_example, add_jobs, check_folder, defaults, print_line
 from classify.commands.progress import Progress
 from darkmatter_features.simulation import PRESETS, simulate_dataset
 
@@ -11,12 +11,16 @@ from darkmatter_features.simulation import PRESETS, simulate_dataset
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     given = defaults(simulate_dataset)
-    parser.add_argument("out", type=Path, nargs="?", default=DATA, metavar="OUT", help="folder (%(default)s)")
+    parser.add_argument(
+        "out", type=Path, nargs="?", default=DATA, metavar="OUT", help="folder of the data set (%(default)s)"
+    )
     for split in ("training", "validation"):
         default = given[f"n_{split}"]
-        parser.add_argument(f"--{split}", type=int, default=default, metavar="N", help=f"{split} skies (%(default)s)")
-    parser.add_argument("--preset", choices=PRESETS, default=given["preset"], help="kind of sky (%(default)s)")
-    parser.add_argument("--seed", type=int, default=given["seed"], help="same seed, same skies (%(default)s)")
+        parser.add_argument(
+            f"--{split}", type=int, default=default, metavar="N", help=f"number of {split} skies (%(default)s)"
+        )
+    parser.add_argument("--preset", choices=PRESETS, default=given["preset"], help="sky model (%(default)s)")
+    parser.add_argument("--seed", type=int, default=given["seed"], help="seed of the skies (%(default)s)")
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter simulate data --training 1200 --validation 600")
 
@@ -33,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
         n_jobs=args.jobs,
         progress=Progress("simulate"),
     )
-    say(f"{args.out}: {args.training} training and {args.validation} validation skies")
+    print_line(f"{args.out}: {args.training} training and {args.validation} validation skies")
     return 0

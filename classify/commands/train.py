@@ -1,13 +1,13 @@
 """`darkmatter train`."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from classify.cnn import MODES
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EpochLine
-from classify.commands import FEATURES, RUN, add_example, check_folder, defaults, say, tell_metrics
+from classify.commands import FEATURES, RUN, add_example, check_folder, defaults, print_line, print_metrics
 from classify.commands.progress import Progress
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
@@ -32,51 +32,51 @@ CNN_HEADER = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: a flag for each field of `TrainConfig`."""
     parser.add_argument(
-        "features", type=Path, nargs="?", default=FEATURES, metavar="FEATURES", help="folder of tables (%(default)s)"
+        "features", type=Path, nargs="?", default=FEATURES, metavar="FEATURES", help="folder of features (%(default)s)"
     )
     parser.add_argument("--out", type=Path, default=RUN, metavar="RUN", help="folder of the run (%(default)s)")
     parser.add_argument(
-        "--config", type=Path, metavar="F.toml", help="settings: its sections [train] and [cnn] (the defaults)"
+        "--config", type=Path, metavar="F.toml", help="settings file, sections [train] and [cnn] (the defaults)"
     )
-    parser.add_argument("--fast", action="store_true", help="a quick trial: --subset 50, fewer members and rounds")
+    parser.add_argument("--fast", action="store_true", help="quick trial: --subset 50, fewer members and rounds")
     parser.add_argument(
         "--cnn", choices=MODES, default=defaults(train)["cnn"],
-        help="whether networks take the CNN stage at uncertain skies: auto keeps them where they help (%(default)s)",
+        help="CNN stage at uncertain skies; auto keeps it if it lowers the out-of-fold loss (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--resume", action="store_true", help="with --cnn: go on with the networks from the last whole pass"
+        "--resume", action="store_true", help="with --cnn: continue the networks from the last complete epoch"
     )
     settings = parser.add_argument_group("settings")
-    for setting in fields(TrainConfig):
-        flag, kind = f"--{setting.name.replace('_', '-')}", type(setting.default)
-        told = f"{setting.metadata['meaning']} ({setting.default:g})"
-        settings.add_argument(flag, type=kind, dest=setting.name, metavar="X" if kind is float else "N", help=told)
+    for name, field in TrainConfig.declared().items():
+        flag, kind = f"--{name.replace('_', '-')}", type(field.default)
+        text = f"{field.description} ({field.default:g})"
+        settings.add_argument(flag, type=kind, dest=name, metavar="X" if kind is float else "N", help=text)
     add_example(parser, "darkmatter train features --out runs/default")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, with a line for each block of rounds."""
+    """Train and print a line for each block of rounds."""
     check_folder(args.out)
     trained = train(
         args.features, args.out, config=_config(args), report=_Report(), cnn=args.cnn,
         cnn_config=_cnn_config(args), resume=args.resume, cnn_report=_CnnReport(),
-        progress=Progress("look again"),
+        progress=Progress("cnn inputs"),
     )  # fmt: skip
-    say(f"\n{args.out}: kept {trained.best_round} rounds; on the validation split, with 95 % bounds:")
-    tell_metrics(trained.metrics)
+    print_line(f"\n{args.out}: {trained.best_round} rounds; metrics on the validation split with 95 % bounds:")
+    print_metrics(trained.metrics)
     for note in trained.notes:
-        say(note)
+        print_line(note)
     return 0
 
 
 def _config(args: argparse.Namespace) -> TrainConfig:
-    """Return the settings: what flags say goes before ``--fast``, and that before the file."""
+    """Return the settings: flags override ``--fast``, which overrides the file."""
     base = TrainConfig()
     if args.config is not None:
         base = Config.read(args.config).train
         check_measured(args.config, args.features, FeatureTable.read(args.features).config)
     base = base.fast() if args.fast else base
-    given = {setting.name: getattr(args, setting.name) for setting in fields(TrainConfig)}
+    given = {name: getattr(args, name) for name in TrainConfig.declared()}
     return replace(base, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -87,29 +87,29 @@ def _cnn_config(args: argparse.Namespace) -> CnnConfig:
 
 
 class _Report:
-    """Writes the history as a table while it is made."""
+    """Printer of the history of the trees."""
 
     def __init__(self) -> None:
         self._is_first = True
 
     def __call__(self, line: HistoryLine) -> None:
         if self._is_first:
-            say(HEADER)
+            print_line(HEADER)
             self._is_first = False
-        say(
+        print_line(
             f"{line.round:>5}   {line.training_loss:>10.4f}   {line.held_out_loss:>12.4f}   "
             f"{line.validation_accuracy:>8.4f}   {line.validation_auc:>7.4f}   {line.validation_log_loss:>8.4f}"
         )
 
 
 class _CnnReport:
-    """Writes the history of the networks as a table while it is made."""
+    """Printer of the history of the networks."""
 
     def __init__(self) -> None:
         self._is_first = True
 
     def __call__(self, line: EpochLine) -> None:
         if self._is_first:
-            say(f"\n{CNN_HEADER}")
+            print_line(f"\n{CNN_HEADER}")
             self._is_first = False
-        say("   ".join([f"{line.epoch:>5}", *(f"{figure:>8.4f}" for figure in line.figures)]))
+        print_line("   ".join([f"{line.epoch:>5}", *(f"{figure:>8.4f}" for figure in line.figures)]))

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from classify.cli import DONE, INTERRUPTED
-from classify.commands import FEATURES, add_example, add_jobs, defaults, say
+from classify.commands import FEATURES, add_example, add_jobs, defaults, print_line
 from classify.commands.compilation import MAPPING
 from classify.commands.progress import Progress
 from classify.config_file import Config, check_measured
@@ -21,21 +21,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given = defaults(tune)
     parser.add_argument(
         "folder", type=Path, nargs="?", default=FEATURES, metavar="FEATURES|RUN",
-        help="folder of tables, or of a run trained on them; what is found goes there, too (%(default)s)",
+        help="folder of features, or of a run trained on them; also the folder of the results (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--search", choices=SPACES, default=given["section"],
-        help="section of the settings to search (%(default)s); measure: maps made again from the catalogues",
+        help="section of the settings: train, or measure (the maps, made again from the catalogues) (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings to start from (the defaults)")
+    parser.add_argument("--config", type=Path, metavar="F.toml", help="initial settings (the defaults)")
     parser.add_argument(
         "--trials", type=int, default=given["n_trials"], metavar="N",
-        help="trials there shall be in the end, those of earlier calls counted (%(default)s)",
+        help="total number of trials, earlier calls included (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--timeout", type=float, metavar="S", help="seconds after which no trial is begun")
-    parser.add_argument("--seed", type=int, default=given["seed"], help="same seed, same trials (%(default)s)")
+    parser.add_argument("--timeout", type=float, metavar="S", help="time after which no trial begins, seconds (none)")
+    parser.add_argument("--seed", type=int, default=given["seed"], help="seed of the trials (%(default)s)")
     parser.add_argument(
-        "--storage", type=Path, metavar="F.sqlite3", help=f"file of the trials ({STORAGE} in that folder)"
+        "--storage", type=Path, metavar="F.sqlite3", help=f"file of the trials ({STORAGE} in the folder)"
     )
     add_jobs(parser, given["n_jobs"])
     add_example(
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search, and say what was found."""
+    """Run the search and print the result."""
     config = None if args.config is None else _read(args.config, args.folder)
     progress = Progress("tune", unit="trials", notice=MAPPING.notice if args.search == "measure" else None)
     tuned = tune(
@@ -61,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
         progress=progress,
     )
     progress.stop()
-    save_figure(tuned.files[1], draw_search(tuned.section, tuned.trials, tuned.importances, tuned.spans))
+    save_figure(tuned.files[1], draw_search(tuned.section, tuned.trials, tuned.spans))
     for line in _lines(tuned, args.folder):
-        say(line)
+        print_line(line)
     return INTERRUPTED if tuned.is_interrupted else DONE
 
 
@@ -76,10 +76,10 @@ def _read(path: Path, folder: Path) -> Config:
 def _lines(tuned: Tuned, folder: Path) -> list[str]:
     start, best = tuned.trials[0], tuned.best
     stopped = "interrupted; " if tuned.is_interrupted else ""
-    counted = f"{stopped}trials of [{tuned.section}]: {len(tuned.trials)}, {tuned.n_new} of them now"
+    counted = f"{stopped}trials of [{tuned.section}]: {len(tuned.trials)}, {tuned.n_new} of them new"
     lines = [
         f"{counted}; log loss by cross-validation on the training split:",
-        f"  at first  {start.loss:.5f} ± {start.error:.5f}",
+        f"  initial   {start.loss:.5f} ± {start.error:.5f}",
         f"  lowest    {best.loss:.5f} ± {best.error:.5f}",
     ]
     return [*lines, *_compared(tuned), *_changed(tuned), *_written(tuned, folder)]
@@ -87,14 +87,14 @@ def _lines(tuned: Tuned, folder: Path) -> list[str]:
 
 def _compared(tuned: Tuned) -> list[str]:
     if tuned.best is tuned.trials[0]:
-        return ["nothing better than the settings at first was found"]
+        return ["no trial has a lower loss than the initial settings"]
     if tuned.check is None:
         return []
     check = tuned.check
-    said = "better" if check.gain > 0 else "worse"
-    doubt = "" if abs(check.gain) > 2 * check.error else "; no more than chance may do"
-    gained = f"{said} by {abs(check.gain):.5f} ± {check.error:.5f}{doubt}"
-    return [f"on parts drawn anew: {check.best:.5f} in the place of {check.start:.5f}, {gained}"]
+    change = "better" if check.gain > 0 else "worse"
+    doubt = "" if abs(check.gain) > 2 * check.error else "; not significant"
+    gain = f"{change} by {abs(check.gain):.5f} ± {check.error:.5f}{doubt}"
+    return [f"on new folds: {check.best:.5f} instead of {check.start:.5f}, {gain}"]
 
 
 def _changed(tuned: Tuned) -> list[str]:
@@ -103,7 +103,7 @@ def _changed(tuned: Tuned) -> list[str]:
 
 
 def _written(tuned: Tuned, folder: Path) -> list[str]:
-    settings, picture = tuned.files
+    settings, figure = tuned.files
     use = ["features", "DATA"] if tuned.section == "measure" else ["train", str(features_of(folder))]
     command = shlex.join(["darkmatter", *use, "--config", str(settings)])
-    return [f"{settings}: for `{command}`", f"{picture}: the search in a picture"]
+    return [f"{settings}: for `{command}`", f"{figure}: figure of the search"]

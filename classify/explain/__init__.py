@@ -1,1 +1,1 @@
-"""Which columns a verdict comes from: arithmetic only, drawn in `classify.plots`."""
+"""Explanations of verdicts: arithmetic only; the figures are in `classify.plots`."""

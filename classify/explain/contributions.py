@@ -1,4 +1,4 @@
-"""Why a verdict is what it is: what each column adds to the log-odds."""
+"""Contributions of the input columns to the log-odds of a verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,27 +19,34 @@ from darkmatter_features.io.table import written_whole
 Array = NDArray[np.float64]
 
 INPUT_NAMES = tuple(FEATURE_NAMES[i] for i in FEATURE_INDICES)
-BASELINE, START, CUT, AGAIN = "baseline", "start", "cut", "cnn_stage"
+BASELINE = "baseline"
+"""Column of the sum of the intercepts and of the mean of the trees over their training skies."""
+START = "start"
+"""Column of the contribution of the log evidence before the trees."""
+CUT = "cut"
+"""Column of the change by the limit of the calibration."""
+CNN_STAGE = "cnn_stage"
+"""Column of the change by the CNN stage."""
 DIGITS = 6
-"""Of the log-odds in CSV files."""
-LEAST = 0.005
-"""Contribution that is worth a word: less would be told as 0.00."""
+"""Decimals of log-odds in CSV files."""
+MIN_PRINTED = 0.005
+"""Minimum absolute contribution that is printed; smaller ones are 0.00."""
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """What calibrated log-odds are the sum of.
+    """Terms of the calibrated log-odds of skies.
 
     Attributes
     ----------
     baseline : float
-        What no column has to do with: the intercepts, and what the trees add in the mean of the skies they learnt from.
+        Sum of the intercepts and of the mean of the trees over their training skies.
     start : (n,) float64 array
-        What the log evidence gives, before any tree.
-    columns : (n, n_evidence) float64 array
-        What the trees add for each column that they learn from.
+        Contribution of the log evidence before the trees.
+    columns : (n, n_inputs) float64 array
+        Contributions of the input columns in the trees.
     cut : (n,) float64 array
-        What the calibration takes off the surest skies; 0 for others.
+        Change by the limit of the calibration; 0 for log-odds within it.
     """
 
     baseline: float
@@ -49,57 +56,67 @@ class Contributions:
 
     @property
     def total(self) -> Array:
-        """Their sums, (n,): the calibrated log-odds."""
+        """Calibrated log-odds, (n,): the sum of all terms."""
         return np.asarray(self.baseline + self.start + self.columns.sum(axis=1) + self.cut)
 
 
 def contributions(model: LensModel, rows: ArrayLike) -> Contributions:
-    """Part the calibrated log-odds by the columns.
+    """Return the contributions of the columns to the calibrated log-odds.
 
     Parameters
     ----------
     model : LensModel
-        What gave them.
+        Trained model.
     rows : (n, n_features) float64 array
         Feature rows, in the order of ``FEATURES``.
 
     Returns
     -------
     Contributions
-        Their total is ``model.log_odds(rows)``.
+        The total is ``model.log_odds(rows)``.
 
     Notes
     -----
-    Shapley values along the trees (Lundberg et al. 2020, as LightGBM has them), averaged over the members and scaled by
-    the calibration.
+    The contributions in the trees are their Shapley values, computed by LightGBM (TreeSHAP), averaged over the members
+    and scaled by the slope of the calibration.
+
+    References
+    ----------
+    Lundberg, S. M., et al. (2020), Nature Machine Intelligence 2, 56, doi:10.1038/s42256-019-0138-9
     """
     values = select_features(rows)
     slope, intercept = model.calibration.slope, model.calibration.intercept
     start = model.start(values[:, LOG_EVIDENCE])
-    parts = slope * _mean_parts(model.members, values)
-    in_mean = float(parts[0, -1]) if len(parts) else 0.0
-    baseline = intercept + slope * model.start.intercept + in_mean
+    terms = slope * _mean_shapley_values(model.members, values)
+    mean_of_trees = float(terms[0, -1]) if len(terms) else 0.0
+    baseline = intercept + slope * model.start.intercept + mean_of_trees
     uncut = start + mean_log_odds(model.members, values)
     cut = model.calibration(uncut) - (intercept + slope * uncut)
-    return Contributions(baseline, slope * (start - model.start.intercept), parts[:, :-1], cut)
+    return Contributions(baseline, slope * (start - model.start.intercept), terms[:, :-1], cut)
 
 
 def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a sky: ``image, baseline, start``, the columns, ``cut, cnn_stage``; a row sums to its log-odds.
+    """Return a table of the terms of the log-odds, which sum to the log-odds in each row.
 
     Parameters
     ----------
     names : (n,) sequence of str
-        Of the skies.
+        Names of the skies.
     parts : Contributions
-        Of the trees' log-odds.
+        Terms of the log-odds of the trees.
     verdicts : pandas.DataFrame
-        Their ``probability`` and ``decided_by``: what the CNN stage changed is the rest.
+        ``probability`` and ``decided_by`` of the skies; the difference to the trees is the change by the CNN stage.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each sky: ``image, baseline, start``, the input columns, ``cut, cnn_stage``.
     """
     table = pd.DataFrame(parts.columns, columns=list(INPUT_NAMES))
     table[CUT] = parts.cut
-    looked_at = (verdicts["decided_by"] == DECIDES).to_numpy()
-    table[AGAIN] = np.where(looked_at, logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total, 0.0)
+    by_cnn = (verdicts["decided_by"] == DECIDES).to_numpy()
+    change = logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total
+    table[CNN_STAGE] = np.where(by_cnn, change, 0.0)
     table.insert(0, START, parts.start)
     table.insert(0, BASELINE, parts.baseline)
     table.insert(0, "image", list(names))
@@ -112,24 +129,24 @@ def write_explained(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n", float_format=f"%.{DIGITS}f")
 
 
-def in_words(row: "pd.Series[float]", *, n: int = 3) -> str:
-    """Say which `n` of the contributions in a row of the table are largest, and what they add."""
+def largest_contributions(row: "pd.Series[float]", *, n: int = 3) -> str:
+    """Return the `n` largest contributions in a row of the table as text."""
     parts = row.drop(["image", BASELINE, CUT]).astype(np.float64)
-    parts = parts[parts.abs() >= LEAST]
+    parts = parts[parts.abs() >= MIN_PRINTED]
     largest = parts.reindex(parts.abs().sort_values(ascending=False, kind="stable").index)[:n]
     if largest.empty:
-        return "nothing speaks for a lens or against one"
+        return "no contribution"
     return "; ".join(f"{meaning(str(name))} {value:+.2f}" for name, value in largest.items()).replace(" -", " −")
 
 
 def meaning(name: str) -> str:
-    """Return what a contribution comes from."""
+    """Return the description of a column of contributions."""
     described = {feature.name: feature.description for feature in FEATURES}
-    return (described | {START: "log evidence, before any tree", AGAIN: "the CNN stage"})[name]
+    return (described | {START: "log evidence, before any tree", CNN_STAGE: "the CNN stage"})[name]
 
 
-def _mean_parts(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
-    """Return what each column adds in the trees, and in the last one what the mean sky has, (n, n_evidence + 1)."""
+def _mean_shapley_values(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:
+    """Return the Shapley values of the columns and, in the last one, the mean of the trees: (n, n_inputs + 1)."""
     total = np.zeros((len(values), len(FEATURE_INDICES) + 1))
     if len(values) == 0:
         return total

@@ -1,4 +1,4 @@
-"""How the verdict depends on a column, the others being what they are."""
+"""Partial dependence of the log-odds on a column."""
 
 from dataclasses import dataclass
 
@@ -12,34 +12,35 @@ from classify.model import LensModel
 Array = NDArray[np.float64]
 
 N_PANELS = 6
-"""Columns that are shown."""
+"""Number of columns in the figure."""
 N_POINTS = 24
-"""Of the values a column is set to: so many at equal steps, and so many with equal shares of the skies between them."""
+"""Number of values at equal steps, and again at equal fractions of the skies."""
 N_SKIES = 300
-"""Skies that are averaged over, at most: drawn at random where there are more."""
+"""Maximum number of skies in the average; more are drawn at random."""
 SEED = 1
+"""Seed of this draw."""
 SPREAD = 10.0, 90.0
-"""Per cent of the skies between which the band lies."""
+"""Percentiles of the skies that bound the band."""
 EDGES = 0.01, 0.99
-"""Quantiles of a column between which it is varied: beyond, hardly any sky has taught the model anything."""
+"""Quantiles of a column that bound its values; few training skies lie beyond them."""
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """How the log-odds of skies change when one of their columns is set to a value, from where its median puts them.
+    """Change of the log-odds of skies with the value of a column, relative to its median.
 
     Attributes
     ----------
     name : str
-        Of the column.
+        Name of the column.
     grid : (n_points,) float64 array
-        The values it is set to.
+        Values of the column.
     change : (n_points,) float64 array
-        Of the calibrated log-odds, in the mean of the skies.
+        Mean change of the calibrated log-odds.
     low, high : (n_points,) float64 arrays
-        Between these, the change of eight in ten skies.
+        Percentiles `SPREAD` of the change.
     values : (n,) float64 array
-        What the column is in those skies, sorted, without those that lack it.
+        Finite values of the column in those skies, sorted.
     """
 
     name: str
@@ -51,52 +52,60 @@ class Dependence:
 
     @property
     def reach(self) -> float:
-        """By how much the mean log-odds move from their lowest to their highest."""
+        """Difference of the largest and the smallest mean change."""
         return float(np.ptp(self.change)) if self.change.size else 0.0
 
 
 def partial_dependence(model: LensModel, rows: ArrayLike, name: str) -> Dependence:
-    """Set a column to one value after the other in all skies, and see what the whole calibrated model makes of it.
+    """Return the partial dependence of the calibrated log-odds on a column.
 
     Parameters
     ----------
     model : LensModel
-        Trees, start and calibration are all asked: the log evidence acts through all of them.
+        Trained model; its start, trees and calibration all contribute.
     rows : (n, n_features) float64 array
         Feature rows to average over, in the order of ``FEATURES``.
     name : str
-        The column.
+        Name of the column.
+
+    Returns
+    -------
+    Dependence
 
     Notes
     -----
-    Averaged over the skies are their calibrated log-odds, each sky keeping its other columns (Friedman 2001). What they
-    are at the column's median is taken off.
+    The mean of the calibrated log-odds of the skies, with the column set to a value and the other columns unchanged
+    (Friedman 2001, eq. 53), minus the same at the median of the column.
+
+    References
+    ----------
+    Friedman, J. H. (2001), Annals of Statistics 29, 1189, doi:10.1214/aos/1013203451
     """
-    own, place = np.asarray(rows, dtype=np.float64), FEATURE_NAMES.index(name)
-    values = np.sort(own[np.isfinite(own[:, place]), place])
+    own, index = np.asarray(rows, dtype=np.float64), FEATURE_NAMES.index(name)
+    values = np.sort(own[np.isfinite(own[:, index]), index])
     if not values.size:
         return Dependence(name, values, values, values, values, values)
     grid = _grid(values)
-    log_odds = _log_odds_with(model, own, place, np.array([*grid, np.median(values)]))
+    log_odds = _log_odds_with(model, own, index, np.array([*grid, np.median(values)]))
     change = log_odds[:-1] - log_odds[-1]
     low, high = np.percentile(change, SPREAD, axis=1)
     return Dependence(name, grid, change.mean(axis=1), low, high, values)
 
 
 def _grid(values: Array) -> Array:
-    shares = np.quantile(values, np.linspace(*EDGES, N_POINTS))
-    return np.union1d(shares, np.linspace(shares[0], shares[-1], N_POINTS))
+    quantiles = np.quantile(values, np.linspace(*EDGES, N_POINTS))
+    return np.union1d(quantiles, np.linspace(quantiles[0], quantiles[-1], N_POINTS))
 
 
-def _log_odds_with(model: LensModel, rows: Array, place: int, settings: Array) -> Array:
-    """Return the log-odds, (n_settings, n), of rows whose column at `place` is set to each of the values."""
+def _log_odds_with(model: LensModel, rows: Array, index: int, settings: Array) -> Array:
+    """Return the log-odds, (n_settings, n), of rows with the column `index` set to each of the values."""
     varied = np.repeat(rows[None], settings.size, axis=0)
-    varied[:, :, place] = settings[:, None]
+    varied[:, :, index] = settings[:, None]
     return model.log_odds(varied.reshape(-1, rows.shape[1])).reshape(settings.size, len(rows))
 
 
 def top_features(parts: Contributions, n: int = N_PANELS) -> list[str]:
-    """Return the columns that contribute most in the mean; the start counts to the log evidence."""
+    """Return the columns with the largest mean absolute contributions; the start belongs to the log evidence."""
     columns = parts.columns.copy()
     columns[:, LOG_EVIDENCE] += parts.start
     mean = np.abs(columns).mean(axis=0)
@@ -104,6 +113,6 @@ def top_features(parts: Contributions, n: int = N_PANELS) -> list[str]:
 
 
 def some_skies(rows: ArrayLike, *, n: int = N_SKIES) -> Array:
-    """Return at most `n` of the rows, drawn at random, in their order."""
+    """Return a random subset of at most `n` rows, in their order."""
     values = np.asarray(rows, dtype=np.float64)
     return values[np.sort(np.random.default_rng(SEED).permutation(len(values))[:n])]

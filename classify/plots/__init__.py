@@ -1,1 +1,1 @@
-"""Every figure of this package."""
+"""Figures of this package."""

@@ -1,4 +1,4 @@
-"""What a run tells of where its verdicts come from: contributions sky by sky, importance, partial dependence."""
+"""Explanation of the verdicts of a run: contributions sky by sky, importance, and partial dependence."""
 
 from pathlib import Path
 
@@ -14,34 +14,40 @@ from classify.plots.importance import importance
 from classify.plots.samples import save_figure
 
 TABLE = "validation-contributions.csv"
-IMPORTANCE, BEESWARM, DEPENDENCE = "importance.png", "contributions.png", "partial-dependence.png"
+"""Table of the contributions to the log-odds of the validation skies."""
+IMPORTANCE = "importance.png"
+"""Figure of the mean absolute contributions of the columns."""
+BEESWARM = "contributions.png"
+"""Figure of the contributions sky by sky."""
+DEPENDENCE = "partial-dependence.png"
+"""Figure of the partial dependence on the most important columns."""
 OF_VALIDATION = (TABLE, IMPORTANCE, BEESWARM)
-"""Those that tell of the validation skies."""
+"""Files that need validation skies."""
 
 
 def explain_run(
     run: Path, model: LensModel, validation: pd.DataFrame, training: pd.DataFrame, *, verdicts: pd.DataFrame
 ) -> None:
-    """Write the table and the pictures; without validation skies, the dependence alone.
+    """Write the table and the figures; without validation skies, the partial dependence alone.
 
     Parameters
     ----------
     run : Path
         Folder of the run.
     model : LensModel
-        Its model.
+        Model of the run.
     validation : pandas.DataFrame
-        Feature rows whose verdicts are parted by what they come from; there may be none.
+        Feature rows of the validation skies; may be empty.
     training : pandas.DataFrame
-        Feature rows that the model learnt from: over these, partial dependence is averaged.
+        Feature rows that the model is trained on; partial dependence is averaged over them.
     verdicts : pandas.DataFrame
-        On the validation skies: ``probability, decided_by``.
+        ``probability, decided_by`` of the validation skies.
     """
     if len(validation):
         _explain_skies(run, model, validation, verdicts)
     rows = some_skies(training[list(FEATURE_NAMES)])
-    told = top_features(contributions(model, rows))
-    dependences = [partial_dependence(model, rows, name) for name in told]
+    top = top_features(contributions(model, rows))
+    dependences = [partial_dependence(model, rows, name) for name in top]
     save_figure(run / DEPENDENCE, draw_dependence(dependences, n_skies=len(rows)))
 
 

@@ -1,59 +1,62 @@
-"""A picture of which columns the trees look at."""
+"""Figure of the importance of the columns for the trees."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from classify.explain.contributions import INPUT_NAMES, Contributions, meaning
-from classify.plots.performance import LINE
-from classify.plots.samples import INK, blank_figure
+from classify.plots.performance import LINE, plain
+from classify.plots.samples import INK, titled_figure
 
-N_BARS, N_DARK = 15, 3
+N_BARS = 15
+"""Maximum number of columns."""
+N_DARK = 3
+"""Number of bars in the dark colour."""
 PALER = "#7fa6c9"
-WIDTH, BAR, HEAD, FOOT, WORDS, RIGHT = 8.6, 0.235, 0.82, 0.56, 4.25, 0.5
-"""Of the page, inches: bars are `BAR` apart, their words `WORDS` wide."""
+"""Colour of the other bars."""
+NO_TREES = " no contribution: no tree lowered the loss"
+"""Text of a figure without columns."""
 
 
 def importance(parts: Contributions) -> Figure:
-    """Draw the mean absolute contribution of the columns that contribute most.
+    """Return a figure of the mean absolute contributions of the most important columns.
 
     Parameters
     ----------
     parts : Contributions
-        Of a number of skies.
+        Contributions for a number of skies.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Horizontal bars, each named by what its column means; above them, what the log evidence gives by itself.
+        Horizontal bars with the descriptions of the columns; the subtitle has the contribution of the log evidence
+        before any tree.
     """
-    mean = np.abs(parts.columns).mean(axis=0)
-    largest = np.argsort(-mean, kind="stable")[:N_BARS]
-    largest = largest[mean[largest] > 0]
-    height = HEAD + BAR * max(largest.size, 1) + FOOT
-    figure = blank_figure(WIDTH, height)
-    axes = figure.add_axes((
-        WORDS / WIDTH, FOOT / height, 1 - (WORDS + RIGHT) / WIDTH, 1 - (HEAD + FOOT) / height,
-    ))  # fmt: skip
-    _draw_bars(axes, [meaning(INPUT_NAMES[i]) for i in largest], mean[largest])
-    left = 0.12 / WIDTH
-    figure.text(left, 1 - 0.27 / height, "What the trees add", fontsize=11, color=INK, weight="bold", va="center")
-    told = f"to the log evidence, which alone moves the log-odds by {np.abs(parts.start).mean():.2f} in the mean"
-    figure.text(left, 1 - 0.53 / height, f"{told} ({len(parts.start)} skies)", fontsize=9, color="0.35", va="center")
+    columns = largest_columns(parts, N_BARS)
+    start, n = np.abs(parts.start).mean(), len(parts.start)
+    subtitle = f"The log evidence alone has a mean absolute contribution of {start:.2f} ({n} skies)"
+    height = 1.3 + 0.235 * max(columns.size, 1)
+    figure, body = titled_figure(8.6, height, "Contributions of the trees", subtitle)
+    names = [meaning(INPUT_NAMES[i]) for i in columns]
+    _draw_bars(body.subplots(), names, np.abs(parts.columns[:, columns]).mean(axis=0))
     return figure
 
 
-def _draw_bars(axes: Axes, names: list[str], values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-    places = range(len(names))
-    axes.barh(places, values, height=0.68, color=[LINE if k < N_DARK else PALER for k in places])
-    for place, value in zip(places, values):
-        axes.text(value, place, f" {value:.3f}", va="center", fontsize=8, color=INK)
+def largest_columns(parts: Contributions, n: int) -> NDArray[np.int64]:
+    """Return the indices of at most `n` columns with the largest mean absolute contributions, those of 0 left out."""
+    mean = np.abs(parts.columns).mean(axis=0)
+    return np.array([i for i in np.argsort(-mean, kind="stable")[:n] if mean[i] > 0], dtype=np.int64)
+
+
+def _draw_bars(axes: Axes, names: list[str], values: NDArray[np.float64]) -> None:
+    bars = axes.barh(range(len(names)), values, height=0.68, color=[LINE] * N_DARK + [PALER] * (N_BARS - N_DARK))
+    axes.bar_label(bars, fmt="%.3f", padding=3, fontsize=8, color=INK)
     if not names:
-        axes.text(0, 0, " nothing: no tree made it better", va="center", fontsize=9, color=INK)
+        axes.text(0, 0, NO_TREES, va="center", fontsize=9, color=INK)
         axes.set_xticks([0])
     axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), xlim=(0, 1.12 * float(np.max(values, initial=1e-3))))
-    axes.set_yticks(places, names)
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("mean absolute contribution to the log-odds")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(labelsize=8, colors=INK, left=False)
-    axes.xaxis.label.set(fontsize=9, color=INK)
+    plain(axes).spines["left"].set_visible(False)
+    axes.tick_params(left=False)

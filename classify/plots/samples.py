@@ -1,23 +1,33 @@
-"""Pictures of verdicts: skies with what was said of them, and what is true."""
+"""Figure of skies with their verdicts and labels, and the blank figures that all modules here draw on."""
 
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.plots.heatmap import draw_sky
 
-RIGHT, WRONG, UNKNOWN = "#1a7f37", "#c62828", "#555555"
+RIGHT = "#1a7f37"
+"""Colour of a correct verdict."""
+WRONG = "#c62828"
+"""Colour of a wrong verdict."""
+UNKNOWN = "#555555"
+"""Colour of a verdict on a sky without a label."""
+INK = "#222222"
+"""Colour of text."""
+FAINT = "0.35"
+"""Colour of secondary text."""
 TRUE_LENS: dict[str, Any] = {
     "marker": "o",
     "markersize": 15,
@@ -25,35 +35,39 @@ TRUE_LENS: dict[str, Any] = {
     "markeredgecolor": "#37e6ff",
     "markeredgewidth": 1.4,
 }
+"""Marker of the true lens."""
 FOUND_LENS: dict[str, Any] = {
     "marker": "x",
     "markersize": 7,
     "markeredgecolor": "#ff5ad0",
     "markeredgewidth": 1.6,
 }
-INK = "#222222"
+"""Marker of the best-fit position."""
 
 DPI = 200
-PANEL, GAP, TITLE, MARGIN, HEAD, FOOT = 1.9, 0.067, 0.215, 0.1, 0.34, 0.3
-"""Of the sample grid, inches: side of a sky, space between two, room for its title, the page's borders."""
+"""Resolution of a saved figure, pixels per inch."""
+PAD = 0.08
+"""Padding of axes and titles, inches."""
+PANEL = 2.0
+"""Width of a sky in the figure, inches."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sky with its verdict and, where known, the truth.
+    """A sky with its verdict and, if known, the truth.
 
     Attributes
     ----------
     sky : Sky
-        The picture.
+        Image of the sky.
     called : int
-        1 for a lens, 0 for none.
+        Predicted label: 1 for a lens, 0 for none.
     probability : float
-        Of a lens.
+        Predicted probability of a lens.
     label : float
-        1, 0, or nan where unknown.
+        True label: 1, 0, or nan for unknown.
     found, lens : (row, column), pixels
-        The found and the true centre; nan where unknown.
+        Best-fit and true position of the lens; nan for unknown.
     """
 
     sky: Sky
@@ -65,99 +79,98 @@ class Sample:
 
     @property
     def color(self) -> str:
-        """Green when called rightly, red when wrongly, grey when nobody knows."""
+        """Colour of the verdict: green if correct, red if wrong, grey without a label."""
         if np.isnan(self.label):
             return UNKNOWN
         return RIGHT if self.called == self.label else WRONG
 
     @property
     def title(self) -> str:
-        """The verdict, how sure it is, and the truth."""
-        sure = self.probability if self.called else 1 - self.probability
+        """Predicted label, its probability, and the true label."""
+        probability = self.probability if self.called else 1 - self.probability
         label = "?" if np.isnan(self.label) else f"{self.label:.0f}"
-        return f"pred: {self.called}, {100 * sure:.1f} % (label: {label})"
+        return f"pred: {self.called}, {100 * probability:.1f} % (label: {label})"
 
 
 def samples(judged: pd.DataFrame, root: Path, *, rng: np.random.Generator, n: int = 16) -> list[Sample]:
-    """Draw skies at random, half of them with a lens where there are enough, and read their pictures.
+    """Return a random sample of skies, half of them with a lens if there are enough.
 
     Parameters
     ----------
     judged : pandas.DataFrame
-        Verdicts beside the truth.
+        Verdicts with the truth, one row a sky.
     root : Path
-        Folder that their names start from.
+        Folder of the data set, to which the names of the skies are relative.
     rng : numpy.random.Generator
-        Draws them.
+        Source of the sample.
     n : int
-        How many; fewer when there are fewer.
+        Maximum number of skies.
 
     Raises
     ------
     SkyError
-        If a picture cannot be read.
+        If an image cannot be read.
     """
     order = rng.permutation(len(judged))
     lensed = judged["label"].to_numpy(dtype=np.float64)[order] == 1
-    place_in_kind = np.where(lensed, np.cumsum(lensed), np.cumsum(~lensed))
-    chosen = order[np.argsort(place_in_kind, kind="stable")][:n]
+    rank_in_class = np.where(lensed, np.cumsum(lensed), np.cumsum(~lensed))
+    chosen = order[np.argsort(rank_in_class, kind="stable")][:n]
     return [_sample(judged.iloc[i], root) for i in rng.permutation(chosen)]
 
 
 def sample_grid(chosen: Sequence[Sample], *, columns: int = 4) -> Figure:
-    """Draw skies in a grid, each under its verdict: green when right, red when wrong.
+    """Return a figure of skies in a grid, each under its verdict: green if correct, red if wrong.
 
     Parameters
     ----------
     chosen : sequence of Sample
-        Row by row.
+        Skies, row by row.
     columns : int
-        Skies in a row.
+        Number of skies in a row.
 
     Returns
     -------
     matplotlib.figure.Figure
-        1600 pixels wide for four columns, when saved by `save_figure`.
+        Figure of 400 pixels a column, if saved by `save_figure`.
     """
     n_rows = -(-len(chosen) // columns)
-    width = 2 * MARGIN + columns * PANEL + (columns - 1) * GAP
-    height = HEAD + n_rows * (TITLE + PANEL) + FOOT
-    figure = blank_figure(width, height)
-    axes = figure.subplots(n_rows, columns, squeeze=False)
-    figure.subplots_adjust(
-        left=MARGIN / width,
-        right=1 - MARGIN / width,
-        bottom=FOOT / height,
-        top=1 - (HEAD + TITLE) / height,
-        wspace=GAP / PANEL,
-        hspace=TITLE / PANEL,
-    )
-    for panel in axes.flat:
+    figure = blank_figure(PANEL * columns, 1.06 * PANEL * n_rows + 0.75, layout="constrained")
+    panels = figure.subplots(n_rows, columns, squeeze=False)
+    for panel in panels.flat:
         panel.set_axis_off()
-    for panel, sample in zip(axes.flat, chosen):
+    for panel, sample in zip(panels.flat, chosen):
         _draw_sample(panel, sample)
-    at = MARGIN / width, 1 - 0.6 * HEAD / height
-    figure.text(*at, _headline(chosen), fontsize=10.5, color=INK, weight="bold", va="center")
-    _sample_legend(figure)
+    figure.suptitle(_headline(chosen), x=PAD / (PANEL * columns), ha="left", fontsize=10.5, color=INK, weight="bold")
+    _draw_legend(figure)
     return figure
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG that appears whole or not at all."""
+    """Write a figure as PNG; the file appears complete or not at all."""
     with written_whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI)
 
 
-def blank_figure(width: float, height: float) -> Figure:
-    """Return a white figure of that many inches, of no window or global state."""
-    figure = Figure(figsize=(width, height), facecolor="white")
+def blank_figure(width: float, height: float, *, layout: Literal["constrained"] | None = None) -> Figure:
+    """Return an empty white figure of this size in inches, with a canvas of its own; `layout` as for `Figure`."""
+    engine = None if layout is None else ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD)
+    figure = Figure(figsize=(width, height), facecolor="white", layout=engine)
     FigureCanvasAgg(figure)
     return figure
 
 
-def wrapped(words: str, width: int = 48) -> str:
-    """Break words into lines of at most so many letters."""
-    return "\n".join(textwrap.wrap(words, width))
+def titled_figure(width: float, height: float, title: str, subtitle: str) -> tuple[Figure, SubFigure]:
+    """Return a figure of this size in inches, with two title lines, and its body, on which to draw."""
+    figure = blank_figure(width, height, layout="constrained")
+    figure.suptitle(title, x=PAD / width, ha="left", fontsize=11, color=INK, weight="bold")
+    body: SubFigure = figure.add_subfigure(figure.add_gridspec()[0])
+    body.suptitle(subtitle, x=PAD / width, ha="left", fontsize=9, color=FAINT)
+    return figure, body
+
+
+def wrapped(text: str, width: int = 48) -> str:
+    """Return a text broken into lines of at most `width` letters."""
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def _sample(row: Any, root: Path) -> Sample:
@@ -185,26 +198,21 @@ def _draw_sample(axes: Axes, sample: Sample) -> None:
 
 
 def _headline(chosen: Sequence[Sample]) -> str:
-    known = [sample for sample in chosen if not np.isnan(sample.label)]
-    right = sum(sample.called == sample.label for sample in known)
-    return f"Validation skies, drawn at random: {right} of {len(known)} called rightly"
+    labelled = [sample for sample in chosen if not np.isnan(sample.label)]
+    n_correct = sum(sample.called == sample.label for sample in labelled)
+    return f"Random validation skies: {n_correct} of {len(labelled)} verdicts correct"
 
 
-def _sample_legend(figure: Figure) -> None:
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="none",
-            label="true lens",
-            **{**TRUE_LENS, "markersize": 9, "markeredgecolor": "#12a5bd"},
-        ),
-        Line2D([], [], linestyle="none", label="centre found", **FOUND_LENS),
-        Line2D([], [], linestyle="none", marker="s", color=RIGHT, label="called rightly"),
-        Line2D([], [], linestyle="none", marker="s", color=WRONG, label="called wrongly"),
-        Line2D([], [], linestyle="none", label="per cent: how sure the call is"),
-    ]
+def _draw_legend(figure: Figure) -> None:
+    markers: dict[str, dict[str, Any]] = {
+        "true lens": {**TRUE_LENS, "markersize": 9, "markeredgecolor": "#12a5bd"},
+        "best-fit position": FOUND_LENS,
+        "correct": {"marker": "s", "color": RIGHT},
+        "wrong": {"marker": "s", "color": WRONG},
+        "%: probability of the predicted label": {},
+    }
     figure.legend(
-        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5,
+        handles=[Line2D([], [], linestyle="none", label=label, **style) for label, style in markers.items()],
+        loc="outside lower center", ncols=len(markers), frameon=False, fontsize=8.5,
         handletextpad=0.3, columnspacing=2.2, borderaxespad=0.2, labelcolor=INK,
     )  # fmt: skip

@@ -1,138 +1,133 @@
-"""A picture of a search: how the trials went, which settings decide, and where in each the good values lie."""
+"""Figure of a search by Optuna: history of the trials, importance of the settings, and a slice for each setting."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from classify.plots.performance import LINE, PALE, SECOND, plain
-from classify.plots.samples import INK, blank_figure
+from classify.plots.performance import SECOND, plain
+from classify.plots.samples import blank_figure
 from classify.tune.space import Span
-from classify.tune.study import Trial
-
-Array = NDArray[np.float64]
+from classify.tune.study import PLOTS, Trial, as_optuna_study
 
 COLUMNS = 3
-"""Slices in a row."""
-WIDTH, ROW, HEAD, FOOT = 11.0, 2.55, 0.36, 0.8
-"""Of the page, inches."""
-START: dict[str, Any] = {"marker": "D", "color": SECOND, "markersize": 6, "linestyle": "none"}
-BEST: dict[str, Any] = {"marker": "*", "color": LINE, "markersize": 13, "markeredgecolor": "white", "linestyle": "none"}
-BEYOND: dict[str, Any] = {"marker": "^", "color": "0.75", "markersize": 4.5, "linestyle": "none"}
-DOT: dict[str, Any] = {
-    "marker": "o",
-    "color": PALE,
-    "markeredgecolor": LINE,
-    "markeredgewidth": 0.5,
-    "linestyle": "none",
-}
-REACH = 1.5
-"""The losses are shown up to this many times the distance of the middle one from the lowest; worse ones at the rim."""
+"""Number of slices in a row."""
+WIDTH = 11.0
+"""Width of the page, inches."""
+ROW = 3.2
+"""Height of a row, inches."""
+HISTORY_WIDTH = 6.4
+"""Width of the history, inches; the importances have the rest of the row."""
+DPI = 200
+"""Resolution of the panels, dots per inch."""
+MIN_TRIALS = 12
+"""Minimum number of trials for importances, which compare the best tenth of the trials with the others."""
+LOSS_RANGE = 1.5
+"""Losses are shown up to this multiple of the distance between the lowest and the median loss."""
+MARGIN = 0.06
+"""Margin below and above that range, fraction of it."""
+LOSS = "out-of-fold log loss"
 
 
-def draw_search(
-    section: str, trials: tuple[Trial, ...], importances: Mapping[str, float], spans: Mapping[str, Span]
-) -> Figure:
-    """Draw a search.
+def draw_search(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Figure:
+    """Return a page with the figures of Optuna for a search.
+
+    Optuna draws each figure by itself in the global state of pyplot, so they are rendered one by one, in a context
+    that restores this state, and put together as images.
 
     Parameters
     ----------
     section : str
-        Of the configuration, that was searched.
+        Section of the configuration.
     trials : tuple of Trial
-        The first with the settings that the search started from.
-    importances : mapping
-        By setting; may be empty.
+        Trials of the search; the first has the initial settings.
     spans : mapping of str to Span
-        What was searched, by the name of the setting.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The losses of the trials with the lowest so far; the importance of the settings; a slice for each setting.
+        Bounds of the settings, by name.
     """
-    n_rows = 1 + -(-len(spans) // COLUMNS)
-    height = ROW * n_rows + FOOT
-    figure = blank_figure(WIDTH, height)
-    sides: dict[str, Any] = {"left": 0.075, "right": 0.985, "bottom": FOOT / height, "top": 1 - HEAD / height}
-    grid = figure.add_gridspec(n_rows, COLUMNS, **sides, wspace=0.24, hspace=0.5)
-    upper = figure.add_gridspec(n_rows, 2, **sides, width_ratios=(2.1, 1), wspace=0.29, hspace=0.5)
-    losses = np.array([trial.loss for trial in trials])
-    top = _top(losses)
-    history(losses, top, axes=figure.add_subplot(upper[0, 0]))
-    importance_bars(importances, axes=figure.add_subplot(upper[0, 1]))
-    for k, (name, span) in enumerate(spans.items()):
-        values = np.array([trial.settings[name] for trial in trials], dtype=np.float64)
-        axes = figure.add_subplot(grid[1 + k // COLUMNS, k % COLUMNS])
-        slice_of(f"[{section}] {name}", values, losses, top, is_log=span.is_log, axes=axes)
-        axes.set_ylabel("" if k % COLUMNS else "log loss, out of fold")
-    _legend(figure)
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna's plots are experimental, and warn where a setting is constant
+        rows = [[_rendered(each) for each in row] for row in panels(section, trials, spans)]
+    height = ROW * len(rows)
+    page = blank_figure(WIDTH, height)
+    for k, row in enumerate(rows):
+        left = 0.0
+        for image in row:
+            width = image.shape[1] / DPI / WIDTH
+            page.add_axes((left, 1 - (k + 1) / len(rows), width, 1 / len(rows))).imshow(image, aspect="auto")
+            left += width
+    for axes in page.axes:
+        axes.set_axis_off()
+    return page
+
+
+def panels(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Iterator[list[Figure]]:
+    """Yield the figures of each row of the page."""
+    study = as_optuna_study(trials, spans)
+    limits = _limits(np.array([trial.loss for trial in trials]))
+    if len(trials) >= MIN_TRIALS:
+        yield [_history(study, limits, HISTORY_WIDTH), _importances(study)]
+    else:
+        yield [_history(study, limits, WIDTH)]
+    names = list(spans)
+    for first in range(0, len(names), COLUMNS):
+        yield [_slices(study, section, names[first : first + COLUMNS], limits)]
+
+
+def _history(study: Any, limits: tuple[float, float], width: float) -> Figure:
+    axes = PLOTS.plot_optimization_history(study, target_name=LOSS)
+    axes.lines[0].set_label("lowest so far")
+    axes.axhline(study.trials[0].value, color=SECOND, linestyle="--", label="initial settings")
+    axes.set(title="Trials", xlabel="trial", ylim=limits)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper right", fontsize=8)
+    return _sized(axes.figure, width)
+
+
+def _importances(study: Any) -> Figure:
+    axes = PLOTS.plot_param_importances(study, target_name=LOSS)
+    axes.set(xlabel="importance, fraction of the sum", ylabel="")
+    axes.set_title("", loc="left")
+    axes.set_title("Importance of the settings")
+    axes.get_legend().remove()
+    return _sized(axes.figure, WIDTH - HISTORY_WIDTH)
+
+
+def _slices(study: Any, section: str, names: list[str], limits: tuple[float, float]) -> Figure:
+    found = np.atleast_1d(PLOTS.plot_slice(study, params=names, target_name=LOSS))
+    for axes in found:
+        axes.set(xlabel=f"[{section}] {axes.get_xlabel()}", ylim=limits, title="")
+        if axes.get_xscale() == "log":
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    found[0].figure.suptitle("")
+    return _sized(found[0].figure, WIDTH * len(names) / COLUMNS)
+
+
+def _sized(figure: Figure, width: float) -> Figure:
+    for axes in figure.axes:
+        plain(axes)
+    figure.set_layout_engine("constrained")
+    figure.set_dpi(DPI)
+    figure.set_size_inches(width, ROW)
     return figure
 
 
-def history(losses: Array, top: float, *, axes: Axes) -> Axes:
-    """Draw the losses of the trials, (n,), in their order, with the lowest so far, and return the axes."""
-    places = np.arange(losses.size)
-    beyond = losses > top
-    axes.plot(places[~beyond], losses[~beyond], **DOT, markersize=4)
-    axes.plot(places, np.minimum.accumulate(losses), color=LINE, linewidth=1.6, drawstyle="steps-post", label="lowest")
-    axes.axhline(losses[0], color=SECOND, linewidth=1.0, linestyle="--", label="start")
-    axes.plot(places[beyond], np.full(beyond.sum(), top), **BEYOND, clip_on=False)
-    axes.set(title="Trials", xlabel="trial", ylabel="log loss, out of fold")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1.0, 0.97), framealpha=1.0, edgecolor="none")
-    return plain(axes)
+def _rendered(figure: Figure) -> NDArray[np.uint8]:
+    figure.canvas.draw()
+    image = np.array(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    plt.close(figure)
+    return image
 
 
-def importance_bars(importances: Mapping[str, float], *, axes: Axes) -> Axes:
-    """Draw how much each setting decides which trials do well, and return the axes."""
-    names = sorted(importances, key=lambda name: importances[name])
-    axes.barh(names, [importances[name] for name in names], color=LINE, height=0.62)
-    axes.set(title="Which settings decide", xlabel="share of the importance")
-    if not names:
-        axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "too few trials to tell", ha="center", va="center", transform=axes.transAxes, fontsize=9)
-    return plain(axes)
-
-
-def slice_of(name: str, values: Array, losses: Array, top: float, *, is_log: bool, axes: Axes) -> Axes:
-    """Draw the losses of the trials, (n,), over the values of one setting, (n,), and return the axes."""
-    beyond = losses > top
-    order = np.arange(losses.size)
-    axes.scatter(values[~beyond], losses[~beyond], c=order[~beyond], cmap="Blues", vmin=-losses.size / 2, s=20,
-                 edgecolors=LINE, linewidths=0.4)  # fmt: skip
-    axes.plot(values[beyond], np.full(beyond.sum(), top), **BEYOND, clip_on=False)
-    axes.plot(values[0], losses[0], **START)
-    best = int(losses.argmin())
-    axes.plot(values[best], losses[best], **BEST)
-    axes.set_title(name)
-    if is_log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    return plain(axes)
-
-
-def _legend(figure: Figure) -> None:
-    handles = [
-        Line2D([], [], **START, label="start"),
-        Line2D([], [], **BEST, label="lowest"),
-        Line2D([], [], **DOT, markersize=5, label="a trial: the darker, the later"),
-        Line2D([], [], **BEYOND, label="worse than is shown"),
-    ]
-    figure.legend(
-        handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=8.5,
-        handletextpad=0.3, columnspacing=2.2, borderaxespad=0.3, labelcolor=INK,
-    )  # fmt: skip
-
-
-def _top(losses: Array) -> float:
-    """Return up to where losses are shown: without the worst, whose scale would hide the others."""
+def _limits(losses: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the range of losses shown; a few bad trials would hide the differences of the others."""
     low = float(losses.min())
-    return max(low + REACH * (float(np.median(losses)) - low), float(losses[0]), low * 1.001)
+    top = max(low + LOSS_RANGE * (float(np.median(losses)) - low), float(losses[0]), low * 1.001)
+    return low - MARGIN * (top - low), top + MARGIN * (top - low)

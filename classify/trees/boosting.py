@@ -1,7 +1,7 @@
-"""Boosting: members that each leave out another part of the training rows, advanced together.
+"""Cross-validated gradient boosting: each member is trained without one fold of the training skies.
 
-Every training row is judged by the members that have not learnt from it. These out-of-fold log-odds tell when
-to stop and calibrate the probability: the validation split decides nothing and is only reported on.
+The out-of-fold log-odds, from the members trained without a sky, determine when training stops and calibrate the
+probability. The validation split is reported and has no influence.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from classify.columns import LOG_EVIDENCE
 from classify.config import TrainConfig
-from classify.metrics import accuracy, auc, log_loss
+from classify.metrics import accuracy, auc, log_loss, log_losses
 from classify.trees.calibration import Calibration
 from darkmatter_features.errors import TableError
 
@@ -25,18 +25,18 @@ Index = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """Where training stands after some rounds.
+    """State of the training after a number of rounds.
 
     Attributes
     ----------
     round : int
-        Trees of each member so far.
+        Trees of each member.
     training_loss : float
-        Log loss on the rows a member learns from, averaged over the members.
+        Log loss of the skies a member is trained on, mean of the members.
     held_out_loss : float
-        Log loss of the out-of-fold log-odds of the training rows; it decides when to stop.
+        Log loss of the out-of-fold log-odds of the training skies; training stops by it.
     validation_accuracy, validation_auc, validation_log_loss : float
-        Of the averaged, calibrated members; nan without labelled validation rows.
+        Metrics of the averaged, calibrated members; nan without labelled validation skies.
     """
 
     round: int
@@ -54,19 +54,19 @@ class Boosted:
     Attributes
     ----------
     start : Calibration
-        From the log evidence to the log-odds that the trees start from.
+        From the log evidence to the initial log-odds of the trees.
     members : tuple of lightgbm.Booster
-        Cut at the best round; none if no tree made it better.
+        Members with the trees up to the best round; empty if no tree lowers the out-of-fold loss.
     calibration : Calibration
-        Fitted to the out-of-fold log-odds at that round.
+        Calibration of the out-of-fold log-odds at the best round.
     best_round : int
-        Where the out-of-fold loss was lowest.
+        Round with the lowest out-of-fold loss.
     history : tuple of HistoryLine
-        One for each block of rounds.
+        One line for each block of rounds.
     chosen : (n_chosen,) int array
-        The rows that were learnt from, sorted: all, or the subset that was asked for.
+        Indices of the skies used for training, sorted: all, or the subset of the settings.
     held_out : (n_chosen,) float64 array
-        Out-of-fold log-odds of those rows at the best round, not calibrated.
+        Uncalibrated out-of-fold log-odds of those skies at the best round.
     """
 
     start: Calibration
@@ -87,78 +87,87 @@ def boost(
     config: TrainConfig | None = None,
     report: Callable[[HistoryLine], None] | None = None,
 ) -> Boosted:
-    """Train the members on labelled rows.
-
-    They start from the log-odds that the log evidence alone gives, and learn what is to be added.
+    """Train the members on labelled skies, starting from the log-odds of the log evidence.
 
     Parameters
     ----------
-    rows : (n, n_evidence) float64 array
-        Of the training split.
+    rows : (n, n_inputs) float64 array
+        Input columns of the training skies.
     labels : (n,) array
-        1 for a sky with a lens, 0 for one without.
-    validation_rows : (m, n_evidence) float64 array
-        Reported on and nothing else; there may be none.
+        1 for a sky with a lens, 0 for a sky without.
+    validation_rows : (m, n_inputs) float64 array
+        Input columns of the validation skies, for the history alone; may be empty.
     validation_labels : (m,) array
-        As `labels`.
+        Labels of the validation skies.
     config : TrainConfig, optional
-        The settings.
+        Settings; the defaults if None.
     report : callable, optional
-        Called with each line of the history as it is made.
+        Function called with each line of the history.
+
+    Returns
+    -------
+    Boosted
 
     Raises
     ------
     TableError
-        If there are fewer rows of a kind than parts of the cross-validation.
+        If a label has fewer skies than there are folds.
     """
     config = config or TrainConfig()
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=np.int64)
-    chosen = _some_rows(y, config)
-    race = EnsembleTrainer(
+    chosen = _draw_subset(y, config)
+    trainer = EnsembleTrainer(
         x[chosen], y[chosen], np.asarray(validation_rows, dtype=np.float64), validation_labels, config
     )
-    tell = report or (lambda line: None)
-    tell(race.history[0])
-    while race.goes_on:
-        tell(race.advance())
-    return race.result(chosen)
+    report = report or (lambda line: None)
+    report(trainer.history[0])
+    while not trainer.is_finished:
+        report(trainer.advance())
+    return trainer.result(chosen)
 
 
 def folds(labels: ArrayLike, n_folds: int, *, rng: np.random.Generator) -> Index:
-    """Return the part of each row, ``(n,)``: random, and with an even share of each label in every part."""
+    """Return a random fold of each sky, ``(n,)``, with equal fractions of each label in all folds.
+
+    Notes
+    -----
+    The folds have the sizes of scikit-learn's ``StratifiedKFold``. Their draw stays here, because
+    ``StratifiedKFold(shuffle=True)`` assigns other skies to them, which would change every trained model.
+    """
     y = np.asarray(labels)
-    part = np.empty(y.size, dtype=np.int64)
+    fold = np.empty(y.size, dtype=np.int64)
     start = 0
     for label in np.unique(y):
         members = rng.permutation(np.flatnonzero(y == label))
-        part[members] = (start + np.arange(members.size)) % n_folds
+        fold[members] = (start + np.arange(members.size)) % n_folds
         start += members.size
-    return part
+    return fold
 
 
-def _some_rows(labels: Index, config: TrainConfig) -> Index:
-    kinds = [np.flatnonzero(labels == label) for label in (0, 1)]
+def _draw_subset(labels: Index, config: TrainConfig) -> Index:
+    """Return the sorted indices of ``config.subset`` per cent of the skies of each label."""
+    by_label = [np.flatnonzero(labels == label) for label in (0, 1)]
     rng = np.random.default_rng([config.seed, 0])
-    kept = [rng.permutation(kind)[: round(config.subset / 100 * kind.size)] for kind in kinds]
-    _check_enough([len(kind) for kind in kept], [len(kind) for kind in kinds], config)
+    kept = [rng.permutation(skies)[: round(config.subset / 100 * skies.size)] for skies in by_label]
+    _check_enough([len(skies) for skies in kept], [len(skies) for skies in by_label], config)
     return np.sort(np.concatenate(kept))
 
 
 def _check_enough(kept: list[int], known: list[int], config: TrainConfig) -> None:
-    """Refuse a training of which a part would lack a kind of sky; numbers are of skies without a lens and with one."""
+    """Raise an error if a fold would lack a label; both lists have the numbers of skies without and with a lens."""
     if min(kept) >= config.n_folds:
         return
-    is_part = config.subset < 100
-    share = f", {config.subset:g} per cent of {known[1]} and {known[0]}" if is_part else ""
+    is_subset = config.subset < 100
+    source = f", {config.subset:g} per cent of {known[1]} and {known[0]}" if is_subset else ""
     raise TableError(
-        f"Too few labelled training skies: {kept[1]} with a lens and {kept[0]} without{share}; cross-validation in "
-        f"{config.n_folds} parts wants {config.n_folds} of each: {'raise subset, ' if is_part else ''}lower n_folds or "
+        f"Too few labelled training skies: {kept[1]} with a lens and {kept[0]} without{source}; {config.n_folds}-fold "
+        f"cross-validation needs {config.n_folds} of each: {'raise subset, ' if is_subset else ''}lower n_folds or "
         "label more skies"
     )
 
 
 class _Member:
-    """One booster, and its log-odds for every row, kept up to date as it grows."""
+    """A booster and its current log-odds of all skies."""
 
     def __init__(
         self,
@@ -172,8 +181,8 @@ class _Member:
         self.held_out = held_out
         self._values = np.concatenate([rows, others])
         own = ~held_out
-        learnt = lightgbm.Dataset(rows[own], labels[own], init_score=start[: len(rows)][own], params=params)
-        self._booster = lightgbm.Booster(params, learnt)
+        data = lightgbm.Dataset(rows[own], labels[own], init_score=start[: len(rows)][own], params=params)
+        self._booster = lightgbm.Booster(params, data)
         self.log_odds = start.copy()
 
     @property
@@ -184,7 +193,7 @@ class _Member:
         start = self.n_trees
         for _ in range(n_rounds):
             self._booster.update()
-        grown = self.n_trees - start  # fewer than asked for once no leaf can be parted
+        grown = self.n_trees - start  # fewer than n_rounds when no leaf can be split any more
         if grown:
             self.log_odds += self._booster.predict(
                 self._values, raw_score=True, start_iteration=start, num_iteration=grown, num_threads=1
@@ -196,7 +205,7 @@ class _Member:
 
 @dataclass
 class EnsembleTrainer:
-    """Members that advance together, block by block, until the out-of-fold loss gets no better."""
+    """Trainer of all members in blocks of rounds, until the out-of-fold loss does not fall any more."""
 
     rows: Array
     labels: Index
@@ -208,26 +217,27 @@ class EnsembleTrainer:
         self.start = Calibration.fit(self.rows[:, LOG_EVIDENCE], self.labels)
         self._started = self.start(np.concatenate([self.rows, self.validation_rows])[:, LOG_EVIDENCE])
         self.members = [
-            self._member(repeat, part) for repeat in range(self.config.n_repeats) for part in range(self.config.n_folds)
+            self._member(repeat, fold) for repeat in range(self.config.n_repeats) for fold in range(self.config.n_folds)
         ]
         line, calibration, held_out = self._line(0)
         self.history = [line]
         self.best = line, calibration, held_out, [0] * len(self.members)
 
-    def _member(self, repeat: int, part: int) -> _Member:
+    def _member(self, repeat: int, fold: int) -> _Member:
         config = self.config
-        parts = folds(self.labels, config.n_folds, rng=np.random.default_rng([config.seed, 1, repeat]))
-        seed = (config.seed + repeat * config.n_folds + part) % 2**31
+        fold_of_sky = folds(self.labels, config.n_folds, rng=np.random.default_rng([config.seed, 1, repeat]))
+        seed = (config.seed + repeat * config.n_folds + fold) % 2**31
         parameters = config.lightgbm_parameters(seed)
-        return _Member(self.rows, self.labels, parts == part, self.validation_rows, self._started, parameters)
+        return _Member(self.rows, self.labels, fold_of_sky == fold, self.validation_rows, self._started, parameters)
 
     @property
-    def goes_on(self) -> bool:
+    def is_finished(self) -> bool:
+        """Whether all rounds are done, or the last `patience` rounds did not lower the out-of-fold loss."""
         done = self.history[-1].round
-        return done < self.config.max_rounds and done - self.best[0].round < self.config.patience
+        return done >= self.config.max_rounds or done - self.best[0].round >= self.config.patience
 
     def advance(self) -> HistoryLine:
-        """Grow every member by a block of rounds, and look where that leads."""
+        """Add a block of rounds to every member and return the new line of the history."""
         done = self.history[-1].round
         n_rounds = min(self.config.block, self.config.max_rounds - done)
         for member in self.members:
@@ -244,12 +254,12 @@ class EnsembleTrainer:
         calibration = Calibration.fit(held_out, self.labels)
         mean = np.mean([member.log_odds[n:] for member in self.members], axis=0)
         probability = expit(calibration(mean))
-        figures = (figure(self.validation_labels, probability) for figure in (accuracy, auc, log_loss))
-        line = HistoryLine(n_rounds, self._training_loss(), log_loss(self.labels, expit(held_out)), *figures)
-        return line, calibration, held_out
+        metrics = (metric(self.validation_labels, probability) for metric in (accuracy, auc, log_loss))
+        loss = float(log_losses(self.labels, held_out).mean())
+        return HistoryLine(n_rounds, self._training_loss(), loss, *metrics), calibration, held_out
 
     def _out_of_fold(self) -> Array:
-        """Return for each row the mean log-odds of the members that left it out; one a repeat."""
+        """Return the out-of-fold log-odds of each sky, ``(n,)``, mean of the repeats."""
         total = np.zeros(self.labels.size)
         for member in self.members:
             total[member.held_out] += member.log_odds[: total.size][member.held_out]
@@ -258,13 +268,13 @@ class EnsembleTrainer:
     def _training_loss(self) -> float:
         n = self.labels.size
         losses = [
-            log_loss(self.labels[~member.held_out], expit(member.log_odds[:n][~member.held_out]))
+            log_losses(self.labels[~member.held_out], member.log_odds[:n][~member.held_out]).mean()
             for member in self.members
         ]
         return float(np.mean(losses))
 
     def result(self, chosen: Index) -> Boosted:
-        """Return the members as they were at the best round; `chosen` tells which rows they are of."""
+        """Return the members at the best round, with the indices of their skies."""
         line, calibration, held_out, n_trees = self.best
         members = tuple(member.cut(n) for member, n in zip(self.members, n_trees) if line.round)
         return Boosted(self.start, members, calibration, line.round, tuple(self.history), chosen, held_out)

@@ -1,4 +1,4 @@
-"""Calibration of probabilities."""
+"""Calibration of log-odds."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,16 +10,15 @@ from scipy.special import expit, log_expit, logit
 
 Array = NDArray[np.float64]
 
-
 LIMIT = 8.0
-"""Log-odds are cut there, at 1 in 3,000: a training set of a thousand skies knows nothing of what is surer."""
+"""Maximum absolute log-odds, 1 in 3,000: a training set of a thousand skies does not constrain larger ones."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """From log-odds to calibrated ones: ``intercept + slope * log_odds`` (Platt 1999), for log-odds cut at +-8.
+    """Platt's calibration of log-odds, ``intercept + slope * clip(log_odds, -LIMIT, LIMIT)``.
 
-    Without the cut, the surest skies, of which no number of them says more, would set the slope for the doubtful ones.
+    Without the limit, a few skies with extreme log-odds would determine the slope of the uncertain ones.
     """
 
     slope: float = 1.0
@@ -27,22 +26,31 @@ class Calibration:
 
     @classmethod
     def fit(cls, log_odds: ArrayLike, labels: ArrayLike) -> Self:
-        """Fit by maximum likelihood.
+        """Return the calibration with the maximum likelihood.
 
         Parameters
         ----------
         log_odds : (n,) array
-            Of rows that the members which judged them have not learnt from.
+            Out-of-fold log-odds.
         labels : (n,) array
-            1 for a sky with a lens, 0 for one without.
+            1 for a sky with a lens, 0 for a sky without.
+
+        Returns
+        -------
+        Calibration
+            Its slope is not negative: log-odds worse than random are replaced by a constant.
 
         Notes
         -----
-        The targets are Platt's ``(n_lens + 1)/(n_lens + 2)`` and ``1/(n_other + 2)`` in place of 1 and 0, so
-        that the fit stays finite when the labels can be told apart without a mistake. Nor is the slope
-        ever below 0: log-odds that are worse than chance are left out, not turned round.
+        The targets are ``(n_lens + 1) / (n_lens + 2)`` and ``1 / (n_other + 2)`` instead of 1 and 0 (Platt 1999,
+        sect. 2.2), which keeps the fit finite when the labels are perfectly separated.
+
+        References
+        ----------
+        Platt, J. (1999), Probabilistic outputs for support vector machines and comparisons to regularized likelihood
+        methods, in Advances in Large Margin Classifiers, MIT Press.
         """
-        x, y = _cut(np.asarray(log_odds, dtype=np.float64)), np.asarray(labels) == 1
+        x, y = _clipped(np.asarray(log_odds, dtype=np.float64)), np.asarray(labels) == 1
         target = np.where(y, (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2))
         design = np.stack([x, np.ones_like(x)], axis=1)
 
@@ -63,8 +71,8 @@ class Calibration:
 
     def __call__(self, log_odds: Array) -> Array:
         """Return the calibrated log-odds."""
-        return self.intercept + self.slope * _cut(log_odds)
+        return self.intercept + self.slope * _clipped(log_odds)
 
 
-def _cut(log_odds: Array) -> Array:
+def _clipped(log_odds: Array) -> Array:
     return np.clip(log_odds, -LIMIT, LIMIT)

@@ -1,1 +1,1 @@
-"""The search for better settings."""
+"""Search for settings with a lower loss."""

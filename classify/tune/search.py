@@ -1,4 +1,4 @@
-"""Searching for settings that do better, by cross-validation on the training split alone."""
+"""Search for settings with a lower loss, by cross-validation on the training split."""
 
 import hashlib
 import json
@@ -17,20 +17,24 @@ from classify.tune.study import Study, Trial, open_study
 from darkmatter_features.errors import ConfigError, ModelError, TableError
 from darkmatter_features.io.table import written_whole
 
-STORAGE, TUNED = "tune.sqlite3", "tuned.toml"
+STORAGE = "tune.sqlite3"
+"""Default file of the trials."""
+TUNED = "tuned.toml"
+"""File of the best settings."""
 Progress = Callable[[int, int, str], None]
+"""Function called with the number of trials done, their total, and a note."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """The best settings and those of the start, compared on parts of the training skies drawn anew.
+    """Comparison of the best and the initial settings on new folds of the training skies.
 
     Attributes
     ----------
     start, best : float
-        Log loss.
+        Log loss of the initial and the best settings.
     gain, error : float
-        By how much the best is lower, and the standard error of that, from the differences sky by sky.
+        Mean decrease of the log loss of a sky, and its standard error.
     """
 
     start: float
@@ -41,34 +45,31 @@ class Check:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found.
+    """Result of a search.
 
     Attributes
     ----------
     section : str
-        Of the configuration, that was searched.
+        Section of the configuration.
     trials : tuple of Trial
-        All there are, the first with the settings that the search started from.
+        All trials; the first has the initial settings.
     n_new : int
-        How many of them are of this call.
-    importances : dict
-        By setting, how much it decides which trials do well; empty with few trials.
+        Number of trials of this call.
     config : Config
-        The settings with the lowest loss.
+        Settings with the lowest loss.
     check : Check or None
-        None when the search was interrupted, or found nothing better.
+        Comparison on new folds; None if the search was interrupted or found no lower loss.
     is_interrupted : bool
-        Whether it was stopped by the user.
+        Whether the user stopped the search.
     files : tuple of Path
-        Where the settings are, and where a picture of the search belongs.
+        File of the settings, and file for the figure.
     spans : mapping of str to Span
-        Bounds of the search, by the name of the setting.
+        Bounds of the settings, by name.
     """
 
     section: str
     trials: tuple[Trial, ...]
     n_new: int
-    importances: dict[str, float]
     config: Config
     check: Check | None
     is_interrupted: bool
@@ -77,12 +78,12 @@ class Tuned:
 
     @property
     def best(self) -> Trial:
-        """The trial with the lowest loss."""
+        """Trial with the lowest loss."""
         return best_of(self.trials)
 
 
 def best_of(trials: tuple[Trial, ...]) -> Trial:
-    """Return the trial with the lowest loss; of equals, the earliest."""
+    """Return the trial with the lowest loss, the earliest of equal ones."""
     return min(trials, key=lambda trial: trial.loss)
 
 
@@ -103,23 +104,23 @@ def tune(
     Parameters
     ----------
     folder : str or Path
-        Folder of features, or of a run that was trained on them; `tuned.toml` goes there.
+        Folder of features, or of a run trained on them; `tuned.toml` is written there.
     section : str
-        Of the configuration, that is searched; one of `SPACES`.
+        Section of the configuration, one of `SPACES`.
     config : Config, optional
-        Settings to start from; the defaults when not given. ``[measure]`` is that of the features, whatever it says.
+        Initial settings; the defaults when not given. Its ``[measure]`` is replaced by that of the features.
     n_trials : int
-        How many there shall be in the end, those of earlier calls counted.
+        Total number of trials, earlier calls included.
     timeout : float, optional
-        Seconds after which no trial is begun any more.
+        Time after which no trial begins, seconds.
     seed : int
-        Of the draws.
+        Seed of the sampler.
     storage : str or Path, optional
         SQLite file of the trials; `tune.sqlite3` in the folder when not given.
     n_jobs : int
-        Worker processes that map skies again, where that is needed; -1 for one a core.
+        Number of processes for the maps of ``[measure]``; -1 for one per core.
     progress : callable, optional
-        Called with the number of trials done and in all, and a note on the best.
+        Function called with the number of trials done, their total, and a note on the best.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def tune(
     TableError
         If the features are missing or unfit.
     KeyboardInterrupt
-        If it comes before any trial is done; later, the best so far is returned.
+        If it comes before a trial is complete; later, the best so far is returned.
     """
     _check_numbers(n_trials, timeout)
     folder, space = Path(folder), SPACES[section]
@@ -150,23 +151,21 @@ def tune(
         found = search.config_of(best_of(trials))
         check = None if is_interrupted or found == start else _check(score, start, found)
         files = folder / TUNED, folder / f"tuning-{section}.png"
-        tuned = Tuned(
-            section, trials, len(trials) - n_before, study.importances(), found, check, is_interrupted, files, spans
-        )
+        tuned = Tuned(section, trials, len(trials) - n_before, found, check, is_interrupted, files, spans)
     with written_whole(files[0]) as temporary:
         temporary.write_text(found.to_toml(), encoding="utf-8")
     return tuned
 
 
 def features_of(folder: Path) -> Path:
-    """Return the features that a folder holds or, if it is a run, was trained on.
+    """Return the folder of the features of a folder: itself, or the features of a run.
 
     Raises
     ------
     TableError
-        If it is neither.
+        If the folder holds neither features nor a run.
     ModelError
-        If it is a run whose record is damaged.
+        If the record of the run is damaged.
     """
     if (folder / "features.parquet").is_file():
         return folder
@@ -188,14 +187,14 @@ class _Search:
     section: str
 
     def run(self, n_trials: int, timeout: float | None, progress: Progress) -> bool:
-        """Try until there are so many trials or time is up; return whether the user stopped it before."""
+        """Run trials up to their number or the timeout; return whether the user interrupted them."""
         begun = time.monotonic()
         progress(len(self.study.trials), n_trials, "")
         try:
             while len(self.study.trials) < n_trials and (timeout is None or time.monotonic() - begun < timeout):
                 self._try_one()
                 trials = self.study.trials
-                progress(len(trials), n_trials, f"log loss {best_of(trials).loss:.5f}, at first {trials[0].loss:.5f}")
+                progress(len(trials), n_trials, f"log loss {best_of(trials).loss:.5f}, initial {trials[0].loss:.5f}")
         except KeyboardInterrupt:
             if not self.study.trials:
                 raise
@@ -203,8 +202,8 @@ class _Search:
         return False
 
     def _try_one(self) -> None:
-        with self.study.ask() as (settings, told):
-            told.losses = self.score(self._with(settings))
+        with self.study.next_trial() as (settings, result):
+            result.losses = self.score(self._with(settings))
 
     def config_of(self, trial: Trial) -> Config:
         return self._with(trial.settings)
@@ -216,7 +215,7 @@ class _Search:
 
 
 def _check(score: Scorer, start: Config, best: Config) -> Check:
-    """Compare on parts drawn anew: on those of the search, the best of many is partly luck."""
+    """Compare on new folds: on the folds of the search, the lowest of many losses is partly noise."""
     seed = (start.train.seed + 1) % 2**31
     losses = [score(replace(each, train=replace(each.train, seed=seed))) for each in (start, best)]
     gain = losses[0] - losses[1]
@@ -233,6 +232,6 @@ def _check_numbers(n_trials: int, timeout: float | None) -> None:
 
 
 def _digest(table: FeatureTable) -> str:
-    """Return 16 hexadecimal digits that change whenever the labelled training rows do."""
+    """Return 16 hexadecimal digits that identify the labelled training rows."""
     rows, labels = labelled(table.split("training"))
     return hashlib.sha256(rows.tobytes() + labels.tobytes()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""What can be searched: for each section of the configuration, which settings, between which bounds, how judged.
+"""Search spaces: for each section of the configuration, the settings, their bounds and their loss.
 
-A further section joins by one entry in `SPACES`.
+A further section needs one entry in `SPACES`.
 """
 
 import tempfile
@@ -12,56 +12,56 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_expit
 
 from classify.columns import select_features
 from classify.config import TrainConfig
 from classify.config_file import Config
 from classify.feature_table import FeatureTable, labelled
+from classify.metrics import log_losses
 from classify.trees.boosting import boost
 from darkmatter_features.errors import ConfigError, TableError
 from darkmatter_features.features.rebuild import TrainingSkies
 
 Array = NDArray[np.float64]
 Scorer = Callable[[Config], Array]
-"""From settings to the log loss of each training sky, judged by members that have not learnt from it."""
+"""Function from settings to the out-of-fold log loss of each training sky."""
 
 DIGITS = 3
-"""Of the values that are tried: more would not be told apart."""
+"""Significant digits of the tried values."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Bounds between which a setting is searched, evenly or evenly in its logarithm."""
+    """Bounds of a setting, sampled uniformly or log-uniformly."""
 
     low: float
     high: float
     is_log: bool = False
 
     def around(self, name: str, value: float) -> "Span":
-        """Return the span, widened where the value that the search starts from lies outside.
+        """Return the span, widened to include the initial value.
 
         Raises
         ------
         ConfigError
-            If a logarithm is asked of a value that has none.
+            If the span is logarithmic and the value is not positive.
         """
         if self.is_log and value <= 0:
-            raise ConfigError(f"{name} = {value!r} cannot be searched from; start from a value above 0")
+            raise ConfigError(f"{name} = {value!r} cannot start a logarithmic search; start from a value above 0")
         return replace(self, low=min(self.low, value), high=max(self.high, value))
 
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched of one section of the configuration.
+    """Search space of one section of the configuration.
 
     Attributes
     ----------
     spans : mapping of str to Span
-        By the name of the setting.
+        Bounds of the settings, by name.
     scorer : callable
-        Called with the folder of the features and the number of jobs; a context that gives a `Scorer`. The scorer parts
-        the training skies by the seed in ``[train]``, and never looks at the validation split.
+        Function of the folder of the features and the number of jobs; returns a context with a `Scorer`. The folds
+        follow the seed in ``[train]``; the validation split is not used.
     """
 
     spans: Mapping[str, Span]
@@ -69,20 +69,20 @@ class Space:
 
 
 def rounded(value: Any) -> Any:
-    """Return a value as it is tried: whole numbers as they are, others to `DIGITS` digits."""
+    """Return a value as it is tried: whole numbers unchanged, others to `DIGITS` digits."""
     return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
 
 
 @contextmanager
 def boosting_scorer(features: Path, n_jobs: int) -> Iterator[Scorer]:
-    """Judge settings of ``[train]`` by the out-of-fold log-odds of the trees."""
+    """Score settings of ``[train]`` by the out-of-fold log-odds of the trees."""
     rows, labels = _training_rows(features)
     yield lambda config: _held_out_losses(rows, labels, config.train)
 
 
 @contextmanager
 def maps_scorer(features: Path, n_jobs: int) -> Iterator[Scorer]:
-    """Judge settings of ``[measure]`` that the maps are made with: the skies are mapped again from their catalogues."""
+    """Score settings of ``[measure]`` for the maps, which are made again from the catalogues."""
     table = FeatureTable.read(features).split("training")
     known = table["label"].notna().to_numpy()
     labels = table["label"][known].to_numpy(dtype=np.int64)
@@ -105,18 +105,17 @@ SPACES: dict[str, Space] = {
     ),
     "measure": Space({"smallest_scale": Span(14.0, 56.0, is_log=True), "grid_spacing": Span(5.0, 20.0)}, maps_scorer),
 }
-"""By section of the configuration."""
+"""Search spaces by section of the configuration."""
 
 
 def _training_rows(features: Path) -> tuple[Array, NDArray[np.int64]]:
     rows, labels = labelled(FeatureTable.read(features).split("training"))
     if not len(labels):
-        raise TableError(f"{features}: no labelled training skies to search with; give their labels and measure again")
+        raise TableError(f"{features}: no labelled training skies; add labels and run `darkmatter features` again")
     return rows, labels
 
 
 def _held_out_losses(rows: Array, labels: NDArray[np.int64], config: TrainConfig) -> Array:
-    """Return the log loss of each training sky that was chosen, (n_chosen,)."""
+    """Return the out-of-fold log loss of each training sky in use, (n_chosen,)."""
     boosted = boost(rows, labels, rows[:0], labels[:0], config=config)
-    signs = np.where(labels[boosted.chosen] == 1, 1.0, -1.0)
-    return np.asarray(-log_expit(signs * boosted.held_out), dtype=np.float64)
+    return log_losses(labels[boosted.chosen], boosted.held_out)

@@ -1,7 +1,7 @@
-"""The trials of a search, kept by Optuna in an SQLite file as numbers and JSON, so that a search can go on.
+"""Trials of a search, stored by Optuna in an SQLite file as numbers and JSON.
 
-Each trial is drawn by a sampler whose seed is made of the search's and of how many trials are done: a search that was
-stopped and goes on finds what it would have found at one go.
+The sampler of each trial is seeded with the seed of the search and the number of complete trials: a stopped search
+that is continued finds the same trials as an uninterrupted one.
 """
 
 import sqlite3
@@ -28,22 +28,23 @@ except ModuleNotFoundError as error:
         "Optuna, which draws the trials, is missing; install it: pip install 'darkmatter[tune]'"
     ) from None
 
-COMPLETE, FAIL, WAITING = (getattr(optuna.trial.TrialState, name) for name in ("COMPLETE", "FAIL", "WAITING"))
-
-FEW = 12
-"""Trials below which nothing is said of importance: the best tenth of them, which it rests on, is hardly one."""
+PLOTS = optuna.visualization.matplotlib
+"""Plots of Optuna, by Matplotlib."""
+COMPLETE = optuna.trial.TrialState.COMPLETE
+FAIL = optuna.trial.TrialState.FAIL
+WAITING = optuna.trial.TrialState.WAITING
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried.
+    """A complete trial.
 
     Attributes
     ----------
     settings : dict
-        Their values by name.
+        Values by name.
     loss : float
-        Mean log loss of the training skies, each judged by members that have not learnt from it.
+        Mean out-of-fold log loss of the training skies.
     error : float
         Standard error of that mean.
     """
@@ -53,36 +54,43 @@ class Trial:
     error: float
 
 
+@dataclass
+class TrialResult:
+    """Result of a trial, filled in by the caller of `Study.next_trial`."""
+
+    losses: NDArray[np.float64] | None = None
+
+
 class Study:
-    """A search's trials.
+    """Trials of a search.
 
     Parameters
     ----------
     study : optuna.Study
-        Where they are kept.
+        Storage of the trials.
     spans : mapping of str to Span
-        What is searched, by the name of the setting.
+        Bounds of the settings, by name.
     start : mapping
-        The settings that the search starts from; they are the first trial.
+        Initial settings, used by the first trial.
     seed : int
-        Of the draws.
+        Seed of the sampler.
     """
 
     def __init__(self, study: Any, spans: Mapping[str, Span], start: Mapping[str, Any], seed: int) -> None:
         self._study, self._start, self._seed = study, dict(start), seed
-        self._distributions = {name: _distribution(span, start[name]) for name, span in spans.items()}
+        self._distributions = _distributions(spans, start)
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """Those that came to an end, in the order in which they did."""
+        """Complete trials in the order of their ends."""
         return tuple(
             Trial(done.user_attrs["settings"], done.value, done.user_attrs["error"])
             for done in self._in_state(COMPLETE)
         )
 
     @contextmanager
-    def ask(self) -> Iterator[tuple[dict[str, Any], "TrialResult"]]:
-        """Give settings to try, and what is to be told their losses; without that, the trial does not count."""
+    def next_trial(self) -> Iterator[tuple[dict[str, Any], TrialResult]]:
+        """Give the settings of a new trial and the result to fill in; without losses the trial does not count."""
         n_done = len(self._in_state(COMPLETE))
         if n_done == 0 and not self._in_state(WAITING):
             self._study.enqueue_trial(self._start)
@@ -91,23 +99,16 @@ class Study:
         drawn = self._study.ask(self._distributions)
         is_start = drawn.params == self._start
         settings = self._start if is_start else {name: rounded(value) for name, value in drawn.params.items()}
-        told = TrialResult()
+        result = TrialResult()
         try:
-            yield settings, told
+            yield settings, result
         finally:
-            self._keep(drawn, settings, told.losses)
-
-    def importances(self) -> dict[str, float]:
-        """Return by setting how much it decides which trials do well, the sum being 1; empty with too few trials."""
-        if len(self._in_state(COMPLETE)) < FEW:
-            return {}
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator))
+            self._store(drawn, settings, result.losses)
 
     def _in_state(self, state: Any) -> list[Any]:
         return list(self._study.get_trials(deepcopy=False, states=(state,)))
 
-    def _keep(self, drawn: Any, settings: dict[str, Any], losses: NDArray[np.float64] | None) -> None:
+    def _store(self, drawn: Any, settings: dict[str, Any], losses: NDArray[np.float64] | None) -> None:
         if losses is None:
             self._study.tell(drawn, state=FAIL)
             return
@@ -116,39 +117,47 @@ class Study:
         self._study.tell(drawn, float(losses.mean()))
 
 
-class TrialResult:
-    """Takes the losses of a trial."""
-
-    losses: NDArray[np.float64] | None = None
+def as_optuna_study(trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Any:
+    """Return complete trials as an `optuna.Study` in memory, for its plots."""
+    distributions = _distributions(spans, trials[0].settings)
+    with _quiet():
+        study = optuna.create_study()
+    study.add_trials(
+        [
+            optuna.trial.create_trial(params=trial.settings, distributions=distributions, value=trial.loss)
+            for trial in trials
+        ]
+    )
+    return study
 
 
 @contextmanager
 def open_study(
     path: Path, name: str, spans: Mapping[str, Span], start: Mapping[str, Any], *, seed: int, made_of: Mapping[str, Any]
 ) -> Iterator[Study]:
-    """Open the trials in a file, or begin them.
+    """Open the trials in a file, or create the file.
 
     Parameters
     ----------
     path : Path
         SQLite file.
     name : str
-        Of the search: a file may hold several.
+        Name of the search; a file may hold several.
     spans, start, seed
-        As those of `Study`; `start` has the types of the settings.
+        As in `Study`; `start` has the types of the settings.
     made_of : mapping
-        What the search is about, of JSON's types: trials of something else are not gone on with.
+        Features and settings of the search, of JSON types; they must agree with those in the file.
 
     Raises
     ------
     ConfigError
-        If the file is something else, or holds trials of another search of that name.
+        If the file holds no trials, or trials of another search of that name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _quiet():
         try:
             storage = optuna.storages.RDBStorage(
-                "sqlite://",  # the connection is made here, so that every path will do
+                "sqlite://",  # the connection is made here, so that any path is possible
                 engine_kwargs={"creator": lambda: _connection(path), "poolclass": NullPool},
             )
             study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
@@ -163,7 +172,7 @@ def open_study(
 
 
 def _connection(path: Path) -> sqlite3.Connection:
-    """Connect without waiting for the disk: what a killed process wrote stays, and a trial costs 0.2 s less."""
+    """Connect without waiting for the disk: the writes of a killed process stay, and a trial takes 0.2 s less."""
     connection = sqlite3.connect(path, timeout=30)
     connection.execute("pragma synchronous = off")
     return connection
@@ -183,11 +192,14 @@ def _check_same(path: Path, name: str, study: Any, made_of: dict[str, Any]) -> N
         )
 
 
+def _distributions(spans: Mapping[str, Span], start: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _distribution(span, start[name]) for name, span in spans.items()}
+
+
 def _distribution(span: Span, start: float) -> Any:
-    kinds = optuna.distributions
     if isinstance(start, int):
-        return kinds.IntDistribution(int(span.low), int(span.high), log=span.is_log)
-    return kinds.FloatDistribution(span.low, span.high, log=span.is_log)
+        return optuna.distributions.IntDistribution(int(span.low), int(span.high), log=span.is_log)
+    return optuna.distributions.FloatDistribution(span.low, span.high, log=span.is_log)
 
 
 def _first_line(error: Exception) -> str:
@@ -196,7 +208,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna from telling each trial; what it told before, it tells again after."""
+    """Suppress the log of Optuna for each trial."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

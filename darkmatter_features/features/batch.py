@@ -1,4 +1,4 @@
-"""Every sky of a data set to its tables: in parallel, resumable, and the same at any number of workers."""
+"""The tables of a data set: made in parallel, resumable, and the same at any number of workers."""
 
 import csv
 import hashlib
@@ -17,14 +17,13 @@ from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DatasetError, TableError, failure_reason
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
-from darkmatter_features.features.extract import Progress, chunks, report, row_of_catalog
+from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, GalaxyCatalog, measure
 from darkmatter_features.io.dataset import Dataset, Split
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table, write_table, written_whole
-from darkmatter_features.lens.fit import LabelledSkies
-from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.workers import parallel
 
 _NO_GALAXIES = GalaxyCatalog("", (0, 0), *(np.empty(0),) * 9, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8))
@@ -33,7 +32,15 @@ _Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Extraction:
-    """What became of a data set: how many skies have a row, and (sky, reason) of each that has none."""
+    """Outcome of the extraction of a data set.
+
+    Attributes
+    ----------
+    n_skies : int
+        Skies with a feature row.
+    failures : tuple of (str, str)
+        Name and reason of each sky without one.
+    """
 
     n_skies: int
     failures: tuple[tuple[str, str], ...]
@@ -47,26 +54,31 @@ def extract_dataset(
     n_jobs: int = -1,
     dask: str | None = None,
     progress: Progress | None = None,
+    fit_progress: Progress | None = None,
+    map_progress: Progress | None = None,
     debug: bool = False,
 ) -> Extraction:
-    """Measure every sky of a data set, fit the template, and write the tables.
+    """Measure every sky of a data set, fit the templates, and write the tables.
 
     Parameters
     ----------
     data : str or Path
-        Folder of a data set, in any layout that :meth:`Dataset.open` knows.
+        Folder of a data set, in any layout of :meth:`Dataset.open`.
     out : str or Path
-        Folder for ``catalogs.parquet`` (a row a galaxy), ``features.parquet`` (a row a sky), ``template.json`` and
-        ``failures.csv``. What a killed run had measured is taken up; tables made from the same pictures with the same
-        settings are left as they are.
+        Folder for ``catalogs.parquet`` (a row a galaxy), ``features.parquet`` (a row a sky), ``template.json``,
+        ``template-folds/`` and ``failures.csv``. An extraction that was killed is resumed; tables made from the same
+        images with the same settings are kept.
     config : MeasureConfig, optional
         Settings; the defaults when not given.
     n_jobs : int
-        Worker processes; -1 for one a core.
+        Worker processes; -1 for one per core.
     dask : str, optional
-        Address of a Dask scheduler whose workers, which must see the same files, do it instead.
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
-        Called with (skies done, skies in all).
+        Called with (skies done, skies in all) while skies are measured.
+    fit_progress, map_progress : callables, optional
+        Called with (steps done, steps in all) while templates are fitted; with (parts done, parts in all) while skies
+        are mapped.
     debug : bool
         Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
@@ -81,7 +93,8 @@ def extract_dataset(
     if (done := _already_there(out, key)) is not None:
         return done
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
-    parts = _measured_parts(dataset.root, files, out / ".parts", config, workers, progress, debug)
+    measuring = partial(workers, first_here=needs_compiling())
+    parts = _measured_parts(dataset.root, files, out / ".parts", config, measuring, progress, debug)
     failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
     _write_failures(out / "failures.csv", failures)
     if len(failures) == len(files):
@@ -89,28 +102,42 @@ def extract_dataset(
         raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
     galaxies = _of_training(dataset, catalogs)
-    templates = Templates.fit(_template_skies(dataset, galaxies), galaxies, out / ".parts", workers)
-    template = templates.full
-    rows = map_parts(parts, templates, config, workers)
+    skies = _template_skies(dataset, galaxies)
+    templates = Templates.fit(skies, galaxies, parts, out / ".parts", workers, fit_progress)
+    rows = map_parts(parts, templates, config, workers, map_progress)
+    _write_tables(out, dataset, catalogs, rows, templates, config, key)
+    shutil.rmtree(out / ".parts")
+    return Extraction(len(rows), failures)
+
+
+def _write_tables(
+    out: Path,
+    dataset: Dataset,
+    catalogs: pd.DataFrame,
+    rows: dict[str, _Mapped],
+    templates: Templates,
+    config: MeasureConfig,
+    key: str,
+) -> None:
+    """Write the tables and templates, the features last: they state what the others must be."""
     provenance = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
         "version": __version__,
     }
     write_table(out / "catalogs.parquet", catalogs, kind="catalogs", metadata=provenance)
-    template.write(out / "template.json")
+    templates.write(out)
     provenance |= {
         "dataset": str(dataset.root.resolve()),
-        "template_fingerprint": template.fingerprint(),
+        "template_fingerprint": templates.files[0][1],
+        "fold_fingerprints": [fingerprint for _, fingerprint in templates.files[1:]],
         "key": key,
     }
     write_table(out / "features.parquet", _feature_table(dataset, rows), kind="features", metadata=provenance)
-    shutil.rmtree(out / ".parts")
-    return Extraction(len(rows), failures)
 
 
 def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
-    """Return a name for what these pictures give with these settings: it changes when a picture does."""
+    """Return a key of these images and settings: it changes when an image does."""
     stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     columns = [*CATALOG_COLUMNS, *(feature.name for feature in FEATURES)]
     text = json.dumps([__version__, config.fingerprint(), columns, stats])
@@ -118,7 +145,7 @@ def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
 
 
 def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
-    """Return a name for all that the tables of a data set hold: its place, pictures, labels and lens positions."""
+    """Return a key of the data set behind the tables: its path, images, labels and lens positions."""
     known = [
         (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())
         for split in dataset.splits
@@ -128,16 +155,17 @@ def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig)
 
 
 def _already_there(out: Path, key: str) -> Extraction | None:
-    """Return what an earlier run came to, if all its files are there and it was of the same data and settings."""
+    """Return the outcome of an earlier extraction of the same data and settings, if all its files are there."""
     try:
         table, metadata = read_table(out / "features.parquet", kind="features")
         read_catalogs(out / "catalogs.parquet")
-        template = LensTemplate.read(out / "template.json")
+        templates = Templates.read(out)
         with (out / "failures.csv").open(newline="", encoding="utf-8") as lines:
             failures = tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))
     except (TableError, OSError, KeyError):
         return None
-    is_same = (metadata.get("key"), metadata.get("template_fingerprint")) == (key, template.fingerprint())
+    found = [metadata.get("template_fingerprint"), *metadata.get("fold_fingerprints", ())]
+    is_same = metadata.get("key") == key and found == [fingerprint for _, fingerprint in templates.files]
     return Extraction(len(table), failures) if is_same else None
 
 
@@ -150,7 +178,7 @@ def _measured_parts(
     progress: Progress | None,
     debug: bool,
 ) -> list[Path]:
-    """Measure chunk by chunk into tables of their own, but for those that an earlier run left."""
+    """Measure the skies in chunks, each into a table of its own; those of an earlier run are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = [(chunk, folder / f"{_key(root, chunk, config)}.parquet") for chunk in chunks(files)]
     missing = [(chunk, part) for chunk, part in parts if not part.exists()]
@@ -176,7 +204,7 @@ def _measure_part(root: Path, files: Sequence[Path], part: Path, config: Measure
 
 
 def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
-    """Return catalogues below each other, each galaxy with its sky's name and shape; of none, every column."""
+    """Return one table of all catalogues, each galaxy with the name and shape of its sky."""
     number = [len(catalog) for catalog in catalogs.values()]
     n_rows, n_columns = np.array([catalog.shape for catalog in catalogs.values()], dtype=np.int32).reshape(-1, 2).T
     measured = [_NO_GALAXIES.columns(), *(catalog.columns() for catalog in catalogs.values())]
@@ -189,17 +217,17 @@ def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
 
 
 def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:
-    """Return the galaxies of the training split, or of the validation split where there is no other."""
+    """Return the galaxies of the training split, or of the first split where there is none."""
     split = dataset.training or dataset.splits[0]
     return catalogs[catalogs["sky"].isin([dataset.relative(file) for file in split.files])]
 
 
 def _template_skies(dataset: Dataset, galaxies: pd.DataFrame) -> LabelledSkies:
-    """Return the skies that a template is fitted to, of their galaxies."""
+    """Return the skies that the templates are fitted to."""
     split = dataset.training or dataset.splits[0]
-    places = {dataset.relative(file): k for k, file in enumerate(split.files)}
+    index_of = {dataset.relative(file): k for k, file in enumerate(split.files)}
     measured = list(catalogs_of(galaxies))
-    index = np.array([places[catalog.name] for catalog in measured], dtype=np.int64)
+    index = np.array([index_of[catalog.name] for catalog in measured], dtype=np.int64)
     labels = np.full(len(split), np.nan) if split.labels is None else split.labels.astype(np.float64)
     lenses = [split.lens_position(k, catalog.shape) for k, catalog in zip(index, measured, strict=True)]
     rows, columns = np.array(lenses, dtype=np.float64).reshape(-1, 2).T
@@ -207,12 +235,18 @@ def _template_skies(dataset: Dataset, galaxies: pd.DataFrame) -> LabelledSkies:
 
 
 def map_parts(
-    parts: Sequence[Path], templates: Templates, config: MeasureConfig, workers: Workers
+    parts: Sequence[Path],
+    templates: Templates,
+    config: MeasureConfig,
+    workers: Workers,
+    progress: Progress | None = None,
 ) -> dict[str, _Mapped]:
-    """Return the picture's shape and the feature row of every sky, by name."""
+    """Return the image's shape and the feature row of every sky, by name; report parts done and in all."""
     rows: dict[str, _Mapped] = {}
-    for mapped in workers(_map_part, [(part, templates, config) for part in parts]):
+    report(progress, 0, len(parts))
+    for done, mapped in enumerate(workers(_map_part, [(part, templates, config) for part in parts]), start=1):
         rows |= mapped
+        report(progress, done, len(parts))
     return rows
 
 

@@ -1,58 +1,108 @@
-"""From a picture to its feature row."""
+"""From an image to its feature row, and the rows of many images."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import failure_reason
+from darkmatter_features.errors import DarkmatterError, failure_reason
 from darkmatter_features.features.statistics import feature_row
+from darkmatter_features.galaxies.kernels.footprints import split_segments
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.evidence import Evidence, lens_evidence
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
+from darkmatter_features.numerics.jit import is_cached
 from darkmatter_features.workers import parallel
 
+Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-# Skies a task: enough to hide the cost of handing one out, few enough to show progress and to lose little when killed.
 CHUNK = 32
+"""Skies of a task: enough to amortise its hand-over, few enough to show progress and to lose little when killed."""
+
+
+@dataclass(frozen=True)
+class MeasuredSky:
+    """All that was derived from one image.
+
+    Attributes
+    ----------
+    sky : Sky
+        The image.
+    galaxies : PreparedCatalog
+        Its galaxies.
+    evidence : Evidence
+        Their evidence for a lens.
+    values : (len(FEATURES),) float64 array
+        The feature row.
+    coordinates : (float, float), degrees
+        RA and Dec of the best-fit position; nan without a WCS.
+    """
+
+    sky: Sky
+    galaxies: PreparedCatalog
+    evidence: Evidence
+    values: Array
+    coordinates: tuple[float, float]
+
+
+class Selector(Protocol):
+    """Derives, in the worker, what is to be kept of the measured skies of a chunk beside their rows."""
+
+    def __call__(self, skies: Sequence[MeasuredSky]) -> Sequence[Any]:
+        """Return an object, or None, for each sky."""
 
 
 @dataclass(frozen=True)
 class SkyRow:
-    """What became of one sky.
+    """Result for one image.
 
     Attributes
     ----------
     path : Path
-        The picture.
+        The image.
     values : (len(FEATURES),) float64 array or None
         Its feature row; None if it failed.
     shape : (int, int) or None
-        Rows and columns of the picture.
+        Rows and columns of the image.
     ra, dec : float, degrees
-        The peak on the sky; nan without a WCS.
+        Best-fit position of a lens on the sky; nan without a WCS.
     error : str or None
-        Why it failed.
+        Reason of the failure.
+    kept : object or None
+        What a :class:`Selector` returned for the sky.
     """
 
     path: Path
-    values: NDArray[np.float64] | None
+    values: Array | None
     shape: tuple[int, int] | None = None
     ra: float = np.nan
     dec: float = np.nan
     error: str | None = None
+    kept: Any = None
 
 
 def extract_sky(
-    sky: Sky, *, template: LensTemplate | None = None, config: MeasureConfig | None = None
-) -> NDArray[np.float64]:
-    """Return the feature row (len(FEATURES),) of a sky: measure, map, summarise.
+    sky: Sky, *, template: LensTemplate | CompiledTemplate | None = None, config: MeasureConfig | None = None
+) -> Array:
+    """Return the feature row (len(FEATURES),) of a sky.
+
+    Parameters
+    ----------
+    sky : Sky
+        The image.
+    template : LensTemplate or CompiledTemplate, optional
+        Model of the galaxies and of a lens; the default with the sky's own mean ellipticity when not given.
+    config : MeasureConfig, optional
+        Settings; the defaults when not given.
 
     Raises
     ------
@@ -63,11 +113,18 @@ def extract_sky(
 
 
 def row_of_catalog(
-    catalog: GalaxyCatalog, *, template: LensTemplate | None = None, config: MeasureConfig | None = None
-) -> NDArray[np.float64]:
-    """Return the feature row (len(FEATURES),) of a catalogue: map, weigh, summarise."""
-    maps, evidence = shear_maps(catalog, template, config), lens_evidence(catalog, template)
-    return feature_row(catalog, maps, evidence, template)
+    galaxies: GalaxyCatalog | PreparedCatalog,
+    *,
+    template: LensTemplate | CompiledTemplate | None = None,
+    config: MeasureConfig | None = None,
+) -> Array:
+    """Return the feature row (len(FEATURES),) of a catalogue."""
+    return _row_and_evidence(prepare(galaxies, template), config)[0]
+
+
+def _row_and_evidence(galaxies: PreparedCatalog, config: MeasureConfig | None) -> tuple[Array, Evidence]:
+    evidence = lens_evidence(galaxies)
+    return feature_row(galaxies, shear_maps(galaxies, config=config), evidence), evidence
 
 
 def extract_rows(
@@ -75,20 +132,25 @@ def extract_rows(
     *,
     template: LensTemplate | None = None,
     config: MeasureConfig | None = None,
+    select: Selector | None = None,
     n_jobs: int = -1,
     progress: Progress | None = None,
     debug: bool = False,
 ) -> list[SkyRow]:
-    """Return a :class:`SkyRow` for each picture, in their order; a bad one costs its own row only.
+    """Return a :class:`SkyRow` for each image, in their order; a bad one costs only its own row.
 
     Parameters
     ----------
     paths : sequence of Path
-        Pictures.
-    template, config : optional
-        What to map and measure with.
+        Images.
+    template : LensTemplate, optional
+        Model of the galaxies and of a lens; the default with each sky's own mean ellipticity when not given.
+    config : MeasureConfig, optional
+        Settings; the defaults when not given.
+    select : Selector, optional
+        Derives what is kept of each sky beside its row.
     n_jobs : int
-        Worker processes; -1 for one a core.
+        Worker processes; -1 for one per core.
     progress : callable, optional
         Called with (skies done, skies in all).
     debug : bool
@@ -96,26 +158,62 @@ def extract_rows(
     """
     rows: list[SkyRow] = []
     report(progress, 0, len(paths))
-    tasks = [(chunk, template, config, debug) for chunk in chunks(paths)]
-    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
+    parts = list(chunks(paths))
+    compiled = _compiled(template, paths if len(parts) > 1 else [])
+    tasks = [(chunk, compiled, config, select, debug) for chunk in parts]
+    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1, first_here=needs_compiling()):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows
 
 
+def needs_compiling() -> bool:
+    """Return whether the slowest kernel has no machine code on disk yet: one process should compile it for all."""
+    return not is_cached(split_segments)
+
+
+def _compiled(template: LensTemplate | None, paths: Sequence[Path]) -> CompiledTemplate | None:
+    """Return the template for all workers, with the mean counts for images of the first one's shape."""
+    if template is None:
+        return None
+    compiled = CompiledTemplate(template)
+    for path in paths[:1]:
+        try:
+            compiled.mean_counts(read_sky(path).shape)
+        except DarkmatterError:
+            break  # its own row will state the reason
+    return compiled
+
+
 def _rows_of_chunk(
-    paths: Sequence[Path], template: LensTemplate | None, config: MeasureConfig | None, debug: bool
+    paths: Sequence[Path],
+    template: CompiledTemplate | None,
+    config: MeasureConfig | None,
+    select: Selector | None,
+    debug: bool,
 ) -> list[SkyRow]:
-    return [_row_of_file(path, template, config, debug) for path in paths]
+    results = [_measured(path, template, config, debug) for path in paths]
+    skies = [found for found in results if isinstance(found, MeasuredSky)]
+    kept = iter([None] * len(skies) if select is None else select(skies))
+    return [
+        SkyRow(path, found.values, found.sky.shape, *found.coordinates, kept=next(kept))
+        if isinstance(found, MeasuredSky)
+        else SkyRow(path, None, error=found)
+        for path, found in zip(paths, results, strict=True)
+    ]
 
 
-def _row_of_file(path: Path, template: LensTemplate | None, config: MeasureConfig | None, debug: bool) -> SkyRow:
+def _measured(
+    path: Path, template: CompiledTemplate | None, config: MeasureConfig | None, debug: bool
+) -> MeasuredSky | str:
+    """Return what was derived from an image, or the reason of its failure."""
     try:
         sky = read_sky(path)
-        values = extract_sky(sky, template=template, config=config)
-        return SkyRow(path, values, sky.shape, *_sky_coordinates(sky, *values[:2]))
+        galaxies = PreparedCatalog(measure(sky, config), template)
+        values, evidence = _row_and_evidence(galaxies, config)
+        return MeasuredSky(sky, galaxies, evidence, values, _sky_coordinates(sky, *values[:2]))
     except Exception as error:
-        return SkyRow(path, None, error=failure_reason(error, debug=debug))
+        return failure_reason(error, debug=debug)
 
 
 def _sky_coordinates(sky: Sky, row: float, column: float) -> tuple[float, float]:
@@ -127,11 +225,11 @@ def _sky_coordinates(sky: Sky, row: float, column: float) -> tuple[float, float]
 
 
 def chunks(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
-    """Cut a sequence of files into the tasks of workers."""
+    """Divide a sequence of files into the tasks of workers."""
     return (files[start : start + CHUNK] for start in range(0, len(files), CHUNK))
 
 
-def report(progress: Progress | None, n_done: int, n_skies: int) -> None:
-    """Tell how many skies are done, if anybody wants to know."""
+def report(progress: Progress | None, n_done: int, n_total: int) -> None:
+    """Report progress, if there is a callback."""
     if progress is not None:
-        progress(n_done, n_skies)
+        progress(n_done, n_total)

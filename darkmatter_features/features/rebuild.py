@@ -1,4 +1,4 @@
-"""Mapping measured skies again: with other settings of the maps, from the catalogues, without the pictures."""
+"""Feature rows rebuilt from measured catalogues, with other settings of the maps: without the images."""
 
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,7 @@ from darkmatter_features.features.batch import map_parts
 from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
 from darkmatter_features.features.extract import CHUNK
 from darkmatter_features.io.table import read_table, write_table
-from darkmatter_features.lens.fit import LabelledSkies
-from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.workers import parallel
 
 
@@ -23,34 +22,32 @@ class TrainingSkies:
     Parameters
     ----------
     folder : str or Path
-        What `darkmatter features` wrote.
+        Folder that `darkmatter features` wrote.
     scratch : str or Path
-        Folder for the templates of the parts and for tables; it must stay while skies are mapped.
+        Folder for tables; it must stay while skies are mapped.
     n_jobs : int
-        Worker processes; -1 for one a core.
+        Worker processes; -1 for one per core.
 
     Notes
     -----
-    Each sky is mapped with the template that does not know it, as when the features were made: with the settings
-    of that time, the rows are those of `features.parquet`.
+    Each sky is mapped with the template of its fold, as when the features were made: with the settings of that time,
+    the rows are those of ``features.parquet``.
     """
 
     def __init__(self, folder: str | Path, scratch: str | Path, *, n_jobs: int = -1) -> None:
         table, galaxies = _training_tables(Path(folder))
         self._names = table.index.tolist()
-        full = LensTemplate.read(Path(folder) / "template.json")
         self._workers = partial(parallel, n_jobs=n_jobs)
-        skies = _labelled(table, galaxies)
-        self._templates = Templates.fit(skies, galaxies, Path(scratch), self._workers, full=full)
+        self._templates = Templates.read(folder)
         self._parts = _write_parts(galaxies, Path(scratch))
 
     def rows(self, config: MeasureConfig) -> NDArray[np.float64]:
-        """Return their feature rows (n, len(FEATURES)), in the order of the features' table.
+        """Return their feature rows (n, len(FEATURES)), in the order of the feature table.
 
         Parameters
         ----------
         config : MeasureConfig
-            Of which `grid_spacing` and `smallest_scale` count; the other settings are of the measuring, which is done.
+            Settings `grid_spacing` and `smallest_scale`; the others are those of the measurement, which stays.
         """
         mapped = map_parts(self._parts, self._templates, config, self._workers)
         return np.array([mapped[name][1] for name in self._names])
@@ -62,9 +59,13 @@ def training_skies(folder: str | Path) -> LabelledSkies:
     Parameters
     ----------
     folder : str or Path
-        What `darkmatter features` wrote.
+        Folder that `darkmatter features` wrote.
     """
-    return _labelled(*_training_tables(Path(folder)))
+    table, galaxies = _training_tables(Path(folder))
+    catalogs = list(catalogs_of(galaxies))
+    known = table.loc[[catalog.name for catalog in catalogs]]
+    labels = known["label"].to_numpy(dtype=np.float64, na_value=np.nan)
+    return LabelledSkies(catalogs, labels, known["lens_row"].to_numpy(), known["lens_column"].to_numpy())
 
 
 def _training_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -75,15 +76,8 @@ def _training_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, galaxies[galaxies["sky"].isin(table.index)]
 
 
-def _labelled(table: pd.DataFrame, galaxies: pd.DataFrame) -> LabelledSkies:
-    catalogs = list(catalogs_of(galaxies))
-    known = table.loc[[catalog.name for catalog in catalogs]]
-    labels = known["label"].to_numpy(dtype=np.float64, na_value=np.nan)
-    return LabelledSkies(catalogs, labels, known["lens_row"].to_numpy(), known["lens_column"].to_numpy())
-
-
 def _write_parts(galaxies: pd.DataFrame, scratch: Path) -> list[Path]:
-    """Cut a table of catalogues into the tasks of workers."""
+    """Divide a table of galaxies into the tasks of workers."""
     names = galaxies["sky"].unique()
     paths = [scratch / f"part-{start}.parquet" for start in range(0, len(names), CHUNK)]
     for k, path in enumerate(paths):

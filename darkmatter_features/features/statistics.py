@@ -1,4 +1,4 @@
-"""From maps to a feature row: the statistics that a classifier learns from, each with a name and a meaning."""
+"""The feature row of a sky: the statistics that a classifier learns from, each with a name and a description."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,22 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate, fraction_within
 from darkmatter_features.lens.evidence import Evidence
-from darkmatter_features.lens.likelihood import share_within
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import N_SCALES, ShearMaps
 
-# Radii about the best-fit position, pixels, at which the profile is cut into annuli.
+Array = NDArray[np.float64]
+
 ANNULI = (0.0, 30.0, 60.0, 90.0, 130.0, 180.0, 250.0, 350.0)
-# Galaxies within this radius of the best-fit position are looked at for magnification, pixels.
-NEAR = 90.0
-# A second peak lies at least this many scales from the first.
-APART = 2.0
+"""Radii of the annuli about the best-fit position, pixels."""
+
+SIZE_RADIUS = 90.0
+"""Radius about the best-fit position within which sizes are averaged, pixels: magnification enlarges galaxies there."""
+
+MIN_SEPARATION = 2.0
+"""Minimum distance of a second peak from the first, in Gaussian scales."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A column of the feature table: the classifier learns from those of role "input"."""
+    """A column of the feature table.
+
+    Attributes
+    ----------
+    name : str
+        Name of the column.
+    description : str
+        Quantity and unit.
+    role : "input" or "position"
+        Inputs are what the classifier learns from; positions locate the lens.
+    """
 
     name: str
     description: str
@@ -32,15 +47,15 @@ class Feature:
 
 def _features() -> tuple[Feature, ...]:
     scales = range(1, N_SCALES + 1)
-    annuli = [f"{inner:g} to {outer:g} px" for inner, outer in pairwise(ANNULI)]
+    annuli = [f"{inner:g} to {outer:g} px from the best-fit position" for inner, outer in pairwise(ANNULI)]
     return (
         Feature("row", "row of the best-fit position of a lens, pixels", "position"),
         Feature("column", "column of the best-fit position of a lens, pixels", "position"),
         Feature("evidence", "log evidence for a lens, from shapes and counts"),
         Feature("evidence_shear", "log evidence for a lens, from shapes alone"),
         Feature("evidence_counts", "log evidence for a lens, from counts alone"),
-        Feature("amplitude", "strength of the best-fit lens, over that of the mean one"),
-        Feature("position_error", "how far a lens may be from its best-fit position, rms, pixels"),
+        Feature("amplitude", "amplitude of the best-fit lens, in units of the mean lens"),
+        Feature("position_error", "error of the best-fit position, rms, pixels"),
         Feature("border", "distance of the best-fit position from the border, pixels"),
         Feature("peak_snr", "S/N of the highest peak of all scales"),
         Feature("peak_scale", "Gaussian scale of the highest peak, pixels"),
@@ -50,13 +65,10 @@ def _features() -> tuple[Feature, ...]:
         *(Feature(f"snr_second_{k}", f"highest S/N at scale {k}, away from the first peak") for k in scales),
         *(Feature(f"cross_max_{k}", f"largest absolute S/N of cross shear at scale {k}") for k in scales),
         *(Feature(f"gamma_t_{k}", f"mean tangential shear at the peak of scale {k}") for k in scales),
-        *(Feature(f"profile_{k}", f"S/N of gamma_t, {a} from the best-fit position") for k, a in enumerate(annuli, 1)),
-        *(
-            Feature(f"counts_{k}", f"galaxies over even, {a} from the best-fit position")
-            for k, a in enumerate(annuli, 1)
-        ),
-        Feature("near_size", f"mean log size within {NEAR:g} px of the best-fit position, over that of the sky"),
-        Feature("n_galaxies", "galaxies measured"),
+        *(Feature(f"profile_{k}", f"S/N of gamma_t, {annulus}") for k, annulus in enumerate(annuli, 1)),
+        *(Feature(f"counts_{k}", f"galaxies over a uniform field, {annulus}") for k, annulus in enumerate(annuli, 1)),
+        Feature("near_size", f"mean log size within {SIZE_RADIUS:g} px of the best-fit position, less that of the sky"),
+        Feature("n_galaxies", "number of galaxies"),
         Feature("mean_e1", "mean e1 of the sky"),
         Feature("mean_e2", "mean e2 of the sky"),
         Feature("sigma_e", "scatter of ellipticity per component"),
@@ -65,99 +77,106 @@ def _features() -> tuple[Feature, ...]:
 
 
 FEATURES = _features()
+"""Columns of the feature table, in their order."""
 
 
 def feature_row(
-    catalog: GalaxyCatalog, maps: ShearMaps, evidence: Evidence, template: LensTemplate | None = None
-) -> NDArray[np.float64]:
-    """Return the features of a sky, in the order of :data:`FEATURES`.
+    galaxies: GalaxyCatalog | PreparedCatalog,
+    maps: ShearMaps,
+    evidence: Evidence,
+    template: LensTemplate | CompiledTemplate | None = None,
+) -> Array:
+    """Return the features of a sky.
 
     Parameters
     ----------
-    catalog : GalaxyCatalog
+    galaxies : GalaxyCatalog or PreparedCatalog
         Galaxies of the sky.
     maps : ShearMaps
         Their maps.
     evidence : Evidence
         Their evidence for a lens.
-    template : LensTemplate, optional
-        The one that both were made with; that of the sky itself when not given.
+    template : LensTemplate or CompiledTemplate, optional
+        Template of both, for a catalogue that is not prepared; the default with the sky's own mean ellipticity when not
+        given.
 
     Returns
     -------
     (len(FEATURES),) float64 array
-        nan where a statistic has no value (no galaxy in an annulus, no second peak).
+        In the order of :data:`FEATURES`; nan where a statistic has no value (an empty annulus, no second peak).
     """
-    template = template or LensTemplate.of_sky(catalog)
-    return np.concatenate(
-        [
-            _of_evidence(evidence),
-            _of_peak(maps, evidence),
-            _by_scale(maps),
-            _about(catalog, evidence, template),
-            _of_sky(catalog),
-        ]
-    )
+    prepared = prepare(galaxies, template)
+    return np.concatenate([
+        _evidence_features(evidence),
+        _peak_features(maps, evidence),
+        _scale_features(maps),
+        _profile_features(prepared, evidence),
+        _sky_features(prepared.catalog),
+    ])  # fmt: skip
 
 
-def _of_evidence(evidence: Evidence) -> NDArray[np.float64]:
+def _evidence_features(evidence: Evidence) -> Array:
     row, column = evidence.row, evidence.column
     border = min(row, column, evidence.shape[0] - 1 - row, evidence.shape[1] - 1 - column)
-    odds = (evidence.log_bayes_factor, evidence.log_bayes_factor_shear, evidence.log_bayes_factor_counts)
-    return np.array([row, column, *odds, evidence.amplitude, evidence.position_error, border])
+    both, shear, counts = (
+        evidence.log_bayes_factor,
+        evidence.log_bayes_factor_shear,
+        evidence.log_bayes_factor_counts,
+    )
+    return np.array([row, column, both, shear, counts, evidence.amplitude, evidence.position_error, border])
 
 
-def _of_peak(maps: ShearMaps, evidence: Evidence) -> NDArray[np.float64]:
+def _peak_features(maps: ShearMaps, evidence: Evidence) -> Array:
     peak, scale = maps.peak, maps.best_scale
     cross = maps.snr_cross[scale].flat[maps.snr[scale].argmax()]
     return np.array([peak.snr, peak.scale, cross, np.hypot(peak.row - evidence.row, peak.column - evidence.column)])
 
 
-def _by_scale(maps: ShearMaps) -> NDArray[np.float64]:
-    places = maps.snr.reshape(N_SCALES, -1).argmax(axis=1)
+def _scale_features(maps: ShearMaps) -> Array:
+    peaks = maps.snr.reshape(N_SCALES, -1).argmax(axis=1)
     scales = range(N_SCALES)
-    highest = [maps.snr[k].flat[places[k]] for k in scales]
-    second = [_second_peak(maps, k, int(places[k])) for k in scales]
+    highest = [maps.snr[k].flat[peaks[k]] for k in scales]
+    second = [_second_peak(maps, k, int(peaks[k])) for k in scales]
     cross = np.abs(maps.snr_cross).max(axis=(1, 2))
-    gamma_t = [maps.gamma_t[k].flat[places[k]] for k in scales]
+    gamma_t = [maps.gamma_t[k].flat[peaks[k]] for k in scales]
     return np.concatenate([highest, second, cross, gamma_t])
 
 
-def _second_peak(maps: ShearMaps, scale: int, place: int) -> float:
-    """Return the highest S/N at least APART scales from `place`; nan if the picture is too small to hold one."""
-    row, column = maps.rows[place // maps.columns.size], maps.columns[place % maps.columns.size]
+def _second_peak(maps: ShearMaps, scale: int, peak: int) -> float:
+    """Return the highest S/N at least MIN_SEPARATION from a peak (a flat index); nan if the image is too small."""
+    row, column = maps.rows[peak // maps.columns.size], maps.columns[peak % maps.columns.size]
     square = (maps.rows[:, None] - row) ** 2 + (maps.columns - column) ** 2
-    away = square >= (APART * maps.scales[scale]) ** 2
+    away = square >= (MIN_SEPARATION * maps.scales[scale]) ** 2
     return float(maps.snr[scale][away].max()) if away.any() else np.nan
 
 
-def _about(catalog: GalaxyCatalog, evidence: Evidence, template: LensTemplate) -> NDArray[np.float64]:
+def _profile_features(prepared: PreparedCatalog, evidence: Evidence) -> Array:
     """Return the S/N of gamma_t and the counts in annuli about the best-fit position, and the sizes near it."""
+    catalog = prepared.catalog
     dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
     radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
-    mean_e1, mean_e2, weight = template.unlensed(catalog)
-    gamma_t = -(catalog.e1 - mean_e1) * np.cos(2 * angle) - (catalog.e2 - mean_e2) * np.sin(2 * angle)
+    gamma_t = -prepared.e1 * np.cos(2 * angle) - prepared.e2 * np.sin(2 * angle)
     annulus = np.searchsorted(np.array(ANNULI), radius, side="right") - 1
     n_annuli = len(ANNULI) - 1
-    in_reach = annulus < n_annuli
-    number = np.bincount(annulus[in_reach], minlength=n_annuli)
-    shear = np.bincount(annulus[in_reach], (weight * gamma_t)[in_reach], minlength=n_annuli)
-    variance = np.bincount(annulus[in_reach], weight[in_reach], minlength=n_annuli)
+    inside = annulus < n_annuli
+    number = np.bincount(annulus[inside], minlength=n_annuli)
+    shear = np.bincount(annulus[inside], (prepared.weight * gamma_t)[inside], minlength=n_annuli)
+    variance = np.bincount(annulus[inside], prepared.weight[inside], minlength=n_annuli)
     log_size = np.log(catalog.size)
-    near = radius < NEAR
+    near = radius < SIZE_RADIUS
     magnified = log_size[near].mean() - log_size.mean() if near.any() else np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         counts = number / (len(catalog) * _annulus_area(evidence))
         return np.concatenate([shear / np.sqrt(variance), counts, [magnified]])
 
 
-def _annulus_area(evidence: Evidence) -> NDArray[np.float64]:
-    """Return the part of the picture that each annulus about the best-fit position covers."""
-    within = share_within(evidence.shape, evidence.row, np.array([evidence.column]), np.array(ANNULI[1:]))
+def _annulus_area(evidence: Evidence) -> Array:
+    """Return the fraction of the image in each annulus about the best-fit position."""
+    within = fraction_within(evidence.shape, evidence.row, np.array([evidence.column]), np.array(ANNULI[1:]))
     return np.diff(within[0], prepend=0.0)
 
 
-def _of_sky(catalog: GalaxyCatalog) -> NDArray[np.float64]:
+def _sky_features(catalog: GalaxyCatalog) -> Array:
     sigma_e = np.sqrt(0.5 * (catalog.e1.var() + catalog.e2.var()))
-    blended = catalog.is_partial.mean()
-    return np.array([len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, blended], dtype=np.float64)
+    partial = catalog.is_partial.mean()
+    return np.array([len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, partial], dtype=np.float64)

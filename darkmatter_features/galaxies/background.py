@@ -1,4 +1,4 @@
-"""The background of pictures that have one: its level and its noise, by photutils."""
+"""Level and noise of a background that is not flat, by photutils."""
 
 from typing import Any
 
@@ -6,23 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def off_background(image: NDArray[Any], mask: NDArray[np.bool_] | None, box: int) -> NDArray[np.float64]:
-    """Return a band with its smooth background taken off.
+def subtract_background(image: NDArray[Any], mask: NDArray[np.bool_] | None, box: int) -> NDArray[np.float64]:
+    """Return a band less its smooth background.
 
     Parameters
     ----------
     image : (n_rows, n_columns) array, counts
         One band.
     mask : (n_rows, n_columns) bool array or None
-        True where it holds no measurement; 0 is returned there.
+        True where a pixel has no measurement; the result is 0 there.
     box : int, pixels
-        Side of the boxes whose medians make the background.
+        Side of the boxes whose medians give the background.
+
+    Returns
+    -------
+    (n_rows, n_columns) float64 array, counts
+        Light above the background.
 
     Notes
     -----
-    A plane comes off first: the mesh of boxes, which ends half a box from the border, cannot follow a slope to there.
+    A plane is subtracted first: the mesh of boxes ends half a box from the border, and its interpolation cannot follow
+    a slope from there to the border.
     """
-    level = image - _plane(_background(image, mask, box).background_mesh, image.shape)
+    level = image - _fit_plane(_background(image, mask, box).background_mesh, image.shape)
     level -= _background(level, mask, box).background
     return np.asarray(level if mask is None else np.where(mask, 0.0, level))
 
@@ -34,8 +40,8 @@ def _background(image: NDArray[Any], mask: NDArray[np.bool_] | None, box: int) -
     return Background2D(image, boxes, mask=mask, bkg_estimator=MedianBackground(), exclude_percentile=50.0)
 
 
-def _plane(mesh: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the plane of the given shape that fits a mesh of equal boxes over it best (least squares)."""
+def _fit_plane(mesh: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the least-squares plane of a mesh of equal boxes, evaluated at every pixel of an image of this shape."""
     y, x = np.indices(mesh.shape)
     terms = np.column_stack([np.ones(mesh.size), y.ravel(), x.ravel()])
     (level, slope_y, slope_x), *_ = np.linalg.lstsq(terms, mesh.ravel(), rcond=None)
@@ -44,7 +50,10 @@ def _plane(mesh: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.floa
 
 
 def noise_level(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> float:
-    """Return the standard deviation of what is no galaxy: clipped, from the median absolute deviation."""
+    """Return the standard deviation of the background, counts.
+
+    It is estimated from the median absolute deviation, after pixels beyond three standard deviations are clipped.
+    """
     from astropy.stats import SigmaClip
     from photutils.background import MADStdBackgroundRMS
 

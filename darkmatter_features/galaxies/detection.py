@@ -1,4 +1,4 @@
-"""Where a picture is lit: each pixel's light to search, and the threshold that tells galaxies from the background."""
+"""The foreground of an image, and the thresholds that separate galaxies from the background."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,40 +8,45 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.background import noise_level, off_background
-from darkmatter_features.galaxies.kernels.pixels import count_equal, count_values, foreground_pixels
+from darkmatter_features.galaxies.background import noise_level, subtract_background
+from darkmatter_features.galaxies.kernels.pixels import BLOCK_PIXELS, count_equal, count_values, foreground_pixels
+from darkmatter_features.galaxies.kernels.records import FlatBackground, Foreground, ImageBlocks
 from darkmatter_features.io.sky import Sky
 
-# A background counts as noiseless when this part of a sample of its pixels has one and the same value.
-FLAT_FRACTION = 0.4
-# Rounding to integers: the standard deviation of a number spread evenly over one count.
-QUANTISATION = 12**-0.5
-# The bright level of a picture is this percentile of the pixels above its background.
+MIN_FLAT_FRACTION = 0.4
+"""Minimum fraction of a sample's pixels that have one and the same value where a background is noiseless."""
+
+QUANTISATION_NOISE = 12**-0.5
+"""Standard deviation of the error of rounding to integers, counts: that of a uniform distribution of width 1."""
+
+RELATIVE_NOISE = 1e-3
+"""Noise assumed for a noiseless image of real numbers, as a fraction of its bright level."""
+
 BRIGHT_PERCENTILE = 99.0
-# Width (standard deviation, pixels) of the smoothing under which noisy pictures are searched.
+"""Percentile of the pixels above the background that is the bright level of an image."""
+
 DETECTION_SIGMA = 1.2
-# Pixels whose bands are compared at once with a dark background: of any type, they are whole numbers of 64 bits.
-BLOCK = 8
+"""Standard deviation of the Gaussian that smooths noisy images before detection, pixels."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """Where to look for galaxies, and what lies under their light.
+    """Foreground of an image, its thresholds and its background.
 
     Attributes
     ----------
     image : ((n_rows + 2) * (n_columns + 2),) array, counts
-        What is searched, flat, with a margin of one pixel all around, 0 there.
+        Image in which galaxies are detected, flat, with a margin of one pixel of value 0 on all sides.
     foreground : (m,) int32 array
-        The places in `image` that may be above the thresholds, ascending.
+        Flat indices into `image` of the pixels that may exceed the thresholds, ascending.
     threshold : float, counts
-        What some pixel of a galaxy's piece must exceed.
+        Threshold that some pixel of each segment exceeds.
     dilation_threshold : float or None, counts
-        Pixels above it that touch a piece belong to it; None where noise hides them.
+        Pixels above it that touch a segment belong to it; None where noise exceeds it.
     bands : (n_rows, n_columns, n_bands) array, counts
         Light to measure.
     background : (n_bands,) float64 array, counts
-        Its background.
+        Background of `bands`.
     noise : float, counts
         Standard deviation of the background in a band.
     """
@@ -56,28 +61,46 @@ class Detection:
 
 
 def detect(sky: Sky, config: MeasureConfig) -> Detection:
-    """Find the lit pixels of a sky, over a flat background or over a noisy one."""
+    """Find the foreground of a sky, on a flat background or on a noisy one.
+
+    Parameters
+    ----------
+    sky : Sky
+        The image.
+    config : MeasureConfig
+        Settings.
+
+    Returns
+    -------
+    Detection
+        Foreground, thresholds and background.
+
+    Raises
+    ------
+    SkyError
+        If the background is noisy and too many pixels are masked to estimate it.
+    """
     sample = _sample(sky)
-    levels = _commonest(sample[::4, ::4])
+    levels = _mode(sample[::4, ::4])
     fraction = _fraction_at(levels, sample)
-    if fraction <= 0.5:  # else nothing is commoner
-        levels = _commonest(sample)
+    if fraction <= 0.5:  # another level may be more frequent
+        levels = _mode(sample)
         fraction = _fraction_at(levels, sample)
-    return _detect_on_flat(sky, levels, config) if fraction >= FLAT_FRACTION else _detect_in_noise(sky, config)
+    return _detect_on_flat(sky, levels, config) if fraction >= MIN_FLAT_FRACTION else _detect_in_noise(sky, config)
 
 
 def _sample(sky: Sky) -> NDArray[Any]:
-    """Return one measured pixel of 16, in rows and columns, (.., .., n_bands)."""
+    """Return one of 16 measured pixels, in rows and columns, (.., .., n_bands)."""
     return np.asarray(sky.pixels[::4, ::4] if sky.mask is None else sky.pixels[~sky.mask][np.newaxis, ::16])
 
 
 def _fraction_at(levels: NDArray[Any], sample: NDArray[Any]) -> float:
-    """Return the part of a sample's pixels that are at the `levels` in every band."""
+    """Return the fraction of a sample's pixels that equal `levels` in every band."""
     return float(count_equal(sample, levels) / (sample.shape[0] * sample.shape[1]))
 
 
-def _commonest(sample: NDArray[Any]) -> NDArray[Any]:
-    """Return the value that is commonest in each band, (n_bands,); the lowest of several."""
+def _mode(sample: NDArray[Any]) -> NDArray[Any]:
+    """Return the most frequent value in each band, (n_bands,); the lowest of several."""
     if sample.dtype.kind == "u":
         return np.asarray(_counts(sample).argmax(axis=1), dtype=sample.dtype)
     bands = (np.unique(band, return_counts=True) for band in np.moveaxis(sample, 2, 0))
@@ -85,16 +108,16 @@ def _commonest(sample: NDArray[Any]) -> NDArray[Any]:
 
 
 def _counts(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return how often each whole number occurs in each band of `values` (.., .., n_bands), (n_bands, n_values)."""
+    """Return the frequency (n_bands, n_values) of each integer in each band of `values` (.., .., n_bands)."""
     counts = np.zeros((values.shape[2], np.iinfo(values.dtype).max + 1), dtype=np.int64)
     count_values(values, counts)
     return counts
 
 
 def _detect_on_flat(sky: Sky, levels: NDArray[Any], config: MeasureConfig) -> Detection:
-    """Threshold at a fraction of the bright level, in the brightest band: dimming the whole picture changes nothing."""
-    image, foreground, light = brightest_band(sky, levels)
-    bright = bright_level(light) if light.size else 0.0
+    """Set thresholds at fractions of the bright level in the brightest band: footprints do not depend on exposure."""
+    image, foreground, flux = brightest_band(sky, levels)
+    bright = bright_level(flux) if flux.size else 0.0
     return Detection(
         image,
         foreground,
@@ -102,90 +125,97 @@ def _detect_on_flat(sky: Sky, levels: NDArray[Any], config: MeasureConfig) -> De
         dilation_threshold=config.dilation_fraction * bright,
         bands=sky.pixels,
         background=levels.astype(np.float64),
-        noise=QUANTISATION if image.dtype.kind == "u" else 1e-3 * bright,
+        noise=QUANTISATION_NOISE if image.dtype.kind == "u" else RELATIVE_NOISE * bright,
     )
 
 
-def brightest_band(sky: Sky, levels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[Any]]:
-    """Return the largest band over its background, as an image with margins, and its places and values above 0.
+def brightest_band(sky: Sky, levels: NDArray[Any]) -> Foreground:
+    """Return the largest band above its background, as an image with margins, and the pixels above 0.
 
     Parameters
     ----------
     sky : Sky
-        The picture.
+        The image.
     levels : (n_bands,) array, counts
-        Its background, of the type of its pixels.
+        Background, of the type of the pixels.
 
     Returns
     -------
-    image : ((n_rows + 2) * (n_columns + 2),) array, counts
-        Of the type of the pixels; 0 where they are not above the background, or masked.
-    foreground : (m,) int32 array
-        Where it is above 0, ascending.
-    light : (m,) array, counts
-        Its values there.
+    Foreground
+        `image` has the type of the pixels, and is 0 where they are not above the background or masked. `indices` and
+        `flux` have one entry for each pixel above 0.
     """
     n_rows, n_columns = sky.shape
     pixels = np.ascontiguousarray(sky.pixels).reshape(n_rows * n_columns, -1)
-    words = pixels[: len(pixels) // BLOCK * BLOCK].reshape(-1).view(np.uint64).reshape(len(pixels) // BLOCK, -1)
-    dark = tuple(np.tile(levels, BLOCK).view(np.uint64))
-    image = np.zeros((n_rows + 2) * (n_columns + 2), dtype=pixels.dtype)
-    foreground, light = np.empty(len(pixels), dtype=np.int32), np.empty(len(pixels), dtype=pixels.dtype)
-    n = foreground_pixels(pixels, words, dark, _signed(levels), n_columns, image, foreground, light)
-    for places in (foreground, light):
-        places.resize(n, refcheck=False)
-    return _unmasked(sky, image, foreground, light)
+    foreground = Foreground(
+        image=np.zeros((n_rows + 2) * (n_columns + 2), dtype=pixels.dtype),
+        indices=np.empty(len(pixels), dtype=np.int32),
+        flux=np.empty(len(pixels), dtype=pixels.dtype),
+    )
+    n = foreground_pixels(_blocks(pixels, n_columns), _flat_background(levels), foreground)
+    for array in (foreground.indices, foreground.flux):
+        array.resize(n, refcheck=False)
+    return _unmasked(sky, foreground)
 
 
-def _signed(levels: NDArray[Any]) -> tuple[Any, ...]:
-    """Return background levels as numbers that others can be taken from without wrapping around."""
-    return tuple(levels.astype(np.int64) if levels.dtype.kind == "u" else levels)
+def _blocks(pixels: NDArray[Any], n_columns: int) -> ImageBlocks:
+    """Return pixels (n, n_bands) with their memory in blocks."""
+    n_blocks = len(pixels) // BLOCK_PIXELS
+    words = pixels[: n_blocks * BLOCK_PIXELS].reshape(-1).view(np.uint64).reshape(n_blocks, -1)
+    return ImageBlocks(pixels, words, n_columns)
 
 
-def _unmasked(
-    sky: Sky, image: NDArray[Any], foreground: NDArray[np.int32], light: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[Any]]:
-    """Put 0 where a pixel is masked."""
+def _flat_background(levels: NDArray[Any]) -> FlatBackground:
+    """Return background levels, unsigned ones as signed integers: differences would overflow."""
+    signed = levels.astype(np.int64) if levels.dtype.kind == "u" else levels
+    return FlatBackground(tuple(signed), tuple(np.tile(levels, BLOCK_PIXELS).view(np.uint64)))
+
+
+def _unmasked(sky: Sky, foreground: Foreground) -> Foreground:
+    """Set masked pixels to 0 in the image, and return the others."""
     if sky.mask is None:
-        return image, foreground, light
+        return foreground
     is_masked = np.pad(sky.mask, 1).ravel()
-    image[is_masked] = 0
-    return image, foreground[~is_masked[foreground]], light[~is_masked[foreground]]
+    foreground.image[is_masked] = 0
+    is_kept = ~is_masked[foreground.indices]
+    return Foreground(foreground.image, foreground.indices[is_kept], foreground.flux[is_kept])
 
 
-def bright_level(light: NDArray[Any]) -> float:
-    """Return the BRIGHT_PERCENTILE of lit pixels; whole numbers are counted, which is quicker than sorting them."""
-    if light.dtype.kind != "u":
-        return float(np.percentile(light, BRIGHT_PERCENTILE))
-    place = (light.size - 1) * (BRIGHT_PERCENTILE / 100)
-    ranks = np.array([place, min(place + 1, light.size - 1)], dtype=np.int64)
-    below, above = np.searchsorted(_counts(light.reshape(1, -1, 1))[0].cumsum(), ranks, side="right").tolist()
-    return float(np.interp(place, ranks, (below, above)))
+def bright_level(flux: NDArray[Any]) -> float:
+    """Return the BRIGHT_PERCENTILE of pixels (m,), counts. Integers are counted, which is faster than sorting."""
+    if flux.dtype.kind != "u":
+        return float(np.percentile(flux, BRIGHT_PERCENTILE))
+    rank = (flux.size - 1) * (BRIGHT_PERCENTILE / 100)
+    ranks = np.array([rank, min(rank + 1, flux.size - 1)], dtype=np.int64)
+    below, above = np.searchsorted(_counts(flux.reshape(1, -1, 1))[0].cumsum(), ranks, side="right").tolist()
+    return float(np.interp(rank, ranks, (below, above)))
 
 
 def _detect_in_noise(sky: Sky, config: MeasureConfig) -> Detection:
-    """Take the background off each band, and search the smoothed sum over bands."""
+    """Subtract the background from each band, and set a threshold in the smoothed sum of the bands."""
     from scipy.ndimage import gaussian_filter
 
     n_bands = sky.pixels.shape[2]
     bands = np.empty((*sky.shape, n_bands), dtype=np.float32)
     _check_measured(sky, config.background_box)
     for band in range(n_bands):
-        bands[..., band] = off_background(sky.pixels[..., band], sky.mask, config.background_box)
-    noise = max(noise_level(bands[..., band], sky.mask) for band in range(n_bands))
+        bands[..., band] = subtract_background(sky.pixels[..., band], sky.mask, config.background_box)
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
     threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
     image = np.pad(smoothed, 1).ravel()
-    foreground = np.flatnonzero(image > np.float64(threshold)).astype(
-        np.int32
-    )  # in double precision, as in the kernels
     return Detection(
-        image, foreground, threshold, dilation_threshold=None, bands=bands, background=np.zeros(n_bands), noise=noise
+        image,
+        foreground=np.flatnonzero(image > np.float64(threshold)).astype(np.int32),  # double precision, as in kernels
+        threshold=threshold,
+        dilation_threshold=None,
+        bands=bands,
+        background=np.zeros(n_bands),
+        noise=max(noise_level(bands[..., band], sky.mask) for band in range(n_bands)),
     )
 
 
 def _check_measured(sky: Sky, box: int) -> None:
-    """Refuse a noisy picture none of whose boxes is at least half measured: it has no background to be told."""
+    """Raise an error if no box of a noisy image has measurements in at least half of its pixels."""
     if sky.mask is None:
         return
     n_rows, n_columns = (min(box, side) for side in sky.shape)
@@ -193,6 +223,6 @@ def _check_measured(sky: Sky, box: int) -> None:
     n_masked = np.add.reduceat(np.add.reduceat(sky.mask.astype(np.int64), starts[0], axis=0), starts[1], axis=1)
     if n_masked.min() > 0.5 * n_rows * n_columns:
         raise SkyError(
-            f"{sky.name}: {sky.mask.mean():.0%} of its pixels are masked, and no box of {box} px is half measured; "
-            "look at how it was made"
+            f"{sky.name}: {sky.mask.mean():.0%} of the pixels are masked, and in every box of {box} px more than half; "
+            "check how the image was made"
         )

@@ -1,4 +1,4 @@
-"""From a picture to the footprints of its galaxies."""
+"""From an image to the footprints of its galaxies."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,40 +9,52 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.detection import Detection, detect
-from darkmatter_features.galaxies.kernels.colors import MAX_COLORS, N_BANDS, REACH
+from darkmatter_features.galaxies.kernels.colors import MAX_COLORS, N_BANDS, NOISE_RADIUS
 from darkmatter_features.galaxies.kernels.footprints import gather_pixels, segment_residuals, split_segments
+from darkmatter_features.galaxies.kernels.records import (
+    ColorSettings,
+    FlatImage,
+    Footprints,
+    SaddleSettings,
+    SegmentIndices,
+    SegmentPixels,
+    SplitSettings,
+)
 from darkmatter_features.galaxies.kernels.segments import connected_segments, dilate_segments
 from darkmatter_features.io.sky import Sky
 
-# Smaller pictures hold no field to map.
-MIN_SIDE = 32
-# A saddle of noise alone is shallower than this many standard deviations of a band's noise.
+MIN_IMAGE_SIDE = 32
+"""Minimum number of rows and of columns of an image, pixels: smaller ones have too few galaxies for a shear map."""
+
 NOISE_DEPTH = 3.0
-# How far, in pixels, the rim of a galaxy reaches beyond its threshold: light that a blur has spread.
+"""Minimum height of a peak above a saddle, standard deviations of the noise: saddles of noise alone are shallower."""
+
 DILATION_RADIUS = 3
+"""Number of steps by which segments are dilated, pixels: the PSF spreads light so far beyond the threshold."""
 
 
 @dataclass(frozen=True)
 class Segments:
-    """The galaxies of a sky as footprints: which pixels each has, and how much of their light.
+    """Galaxies of a sky as footprints: their pixels, and their flux in each.
 
     Attributes
     ----------
     sky : Sky
-        The picture.
+        The image.
     starts : (n + 1,) int64 array
-        Galaxy k owns entries ``starts[k]:starts[k + 1]`` of `pixels` and `flux`.
+        Galaxy k has entries ``starts[k]:starts[k + 1]`` of `pixels` and `flux`.
     pixels : (m,) int64 array
-        Flat indices into the picture; a pixel that galaxies share is listed for each of them.
+        Flat indices into the image. A pixel with light of several galaxies is listed for each of them.
     flux : (m,) float64 array, counts
-        The galaxy's own light in that pixel, summed over bands, background taken off; where another hides it, the light
-        of its opposite side.
+        Flux of the galaxy alone in that pixel, summed over bands, background subtracted. Where another galaxy covers
+        it, the flux of the opposite pixel.
     blended : (n,) bool array
-        True where a galaxy shares its connected piece with others.
+        True where a galaxy shares its segment with others.
     threshold : float, counts
-        What a pixel must exceed, or touch one that does and exceed the fainter limit of rims (noiseless backgrounds).
+        Threshold that some pixel of each segment exceeds. On a noiseless background, dilated segments also have
+        fainter pixels.
     noise : float, counts
-        Standard deviation of a pixel's light summed over bands.
+        Standard deviation of the noise of a pixel's flux summed over bands.
     """
 
     sky: Sky
@@ -62,7 +74,7 @@ class Segments:
 
     @property
     def labels(self) -> NDArray[np.int32]:
-        """Label image (n_rows, n_columns): k + 1 where galaxy k gives most of the light, 0 on the background."""
+        """Label image (n_rows, n_columns): k + 1 where galaxy k has the largest flux, 0 on the background."""
         owner = np.repeat(np.arange(1, len(self) + 1, dtype=np.int32), np.diff(self.starts))
         labels = np.zeros(self.sky.shape, dtype=np.int32)
         order = np.argsort(self.flux, kind="stable")
@@ -73,93 +85,115 @@ class Segments:
 def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
     """Find the galaxies of a sky.
 
-    Pixels above a threshold that fits the picture are gathered into connected pieces; a piece that holds several
-    galaxies is split by their colours or, where colours cannot tell, at saddles of the brightness.
+    Pixels above a threshold adapted to the image form connected segments. A segment of several galaxies is split by
+    their colours or, where the noise is too high for colours, at saddles of the brightness.
 
     Parameters
     ----------
     sky : Sky
-        The picture.
+        The image.
     config : MeasureConfig, optional
-        Settings; the defaults when not given.
+        Settings. Default: all defaults.
 
     Returns
     -------
     Segments
-        Footprints of the galaxies, in the order of their pieces' first pixels; possibly none.
+        Footprints of the galaxies, in the order of the first pixels of their segments; possibly none.
 
     Raises
     ------
     SkyError
-        If the picture has fewer than 32 rows or columns.
+        If the image has fewer than 32 rows or columns.
     """
     config = config or MeasureConfig()
-    if min(sky.shape) < MIN_SIDE:
+    if min(sky.shape) < MIN_IMAGE_SIDE:
         rows, columns = sky.shape
         raise SkyError(
-            f"{sky.name}: {columns} x {rows} pixels are too few; give a picture of at least {MIN_SIDE} x {MIN_SIDE}"
+            f"{sky.name}: {columns} x {rows} pixels are too few; "
+            f"give an image of at least {MIN_IMAGE_SIDE} x {MIN_IMAGE_SIDE}"
         )
     detection = detect(sky, config)
-    places, starts = _segments(detection, sky.shape[1], config)
-    return _split(sky, detection, places, starts, config)
+    return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
 
 
-def _segments(
-    detection: Detection, n_columns: int, config: MeasureConfig
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the places of the pieces' pixels in the image, those of one beside each other, and where each starts."""
-    image, foreground, width = detection.image, detection.foreground, n_columns + 2
-    number: Any = np.int64 if image.dtype.kind == "u" else np.float64  # whole numbers are compared quicker as such
-    places = np.empty_like(foreground)
-    starts = np.empty(foreground.size // config.n_pixels + 2, dtype=np.int64)
-    n_segments = connected_segments(
-        image, width, foreground, number(detection.threshold), config.n_pixels, places, starts
-    )
-    starts = starts[: n_segments + 1]
+def _find_segments(detection: Detection, n_columns: int, config: MeasureConfig) -> SegmentIndices:
+    """Return the flat indices of each segment's pixels in the image with margins."""
+    image, capacity = FlatImage(detection.image, n_columns + 2), detection.foreground.size
+    number: Any = np.int64 if image.values.dtype.kind == "u" else np.float64  # integers are compared faster as such
+    segments = _empty_segments(capacity, capacity // config.n_pixels + 1)
+    threshold = number(detection.threshold)
+    n_segments = connected_segments(image, detection.foreground, threshold, config.n_pixels, segments)
+    segments = segments._replace(starts=segments.starts[: n_segments + 1])
     if detection.dilation_threshold is not None:
-        dilated, dilated_starts = np.empty_like(places), np.empty_like(starts)
-        dilate_segments(
-            image, width, number(detection.dilation_threshold), DILATION_RADIUS, places, starts, dilated, dilated_starts
-        )
-        places, starts = dilated, dilated_starts
-    return places[: starts[-1]], starts
+        dilated = _empty_segments(capacity, n_segments)
+        dilate_segments(image, number(detection.dilation_threshold), DILATION_RADIUS, segments, dilated)
+        segments = dilated
+    return segments._replace(indices=segments.indices[: segments.starts[-1]])
 
 
-def _split(
-    sky: Sky, detection: Detection, places: NDArray[np.int32], segment_starts: NDArray[np.int64], config: MeasureConfig
-) -> Segments:
-    rows, columns = np.empty((2, places.size), dtype=np.int32)
-    values, totals = np.empty((places.size, detection.bands.shape[2])), np.empty(places.size)
-    gather_pixels(detection.bands, detection.background, places, rows, columns, values, totals)
-    residuals = np.empty(segment_starts.size - 1)
-    segment_residuals(values, totals, segment_starts, residuals)
-    noise = max(float(np.median(residuals)), detection.noise) if residuals.size else detection.noise
-    by_color = config.split_colors and _colors_tell(values, totals, noise, config)
-    capacity = MAX_COLORS * places.size  # each galaxy of a piece may reach, behind others, into all of it
-    # In one block, half of what a sky takes: glibc gives memory back beyond twice the largest block that was freed, and
-    # fetches every page of it anew for the next sky. No page fault a sky of 512 px then, of 3 us, instead of 480.
-    room = np.empty((2, capacity), dtype=np.int64)
-    pixels, flux = room[0], room[1].view(np.float64)
-    starts = np.empty(capacity // config.n_pixels + 2, dtype=np.int64)
-    blended = np.empty(starts.size, dtype=np.bool_)
-    n_galaxies = split_segments(
-        values, totals, rows, columns, segment_starts, residuals, sky.shape[1], by_color, noise, config.color_separation,
-        config.split_contrast, NOISE_DEPTH * detection.noise, config.n_pixels, pixels, flux, starts, blended,
-    )  # fmt: skip
-    end = starts[n_galaxies]
+def _empty_segments(capacity: int, n_segments: int) -> SegmentIndices:
+    return SegmentIndices(np.empty(capacity, dtype=np.int32), np.empty(n_segments + 1, dtype=np.int64))
+
+
+def _split(sky: Sky, detection: Detection, segments: SegmentIndices, config: MeasureConfig) -> Segments:
+    """Split segments into galaxies, and return their footprints."""
+    pixels = _gather(detection, segments)
+    residuals = np.empty(segments.starts.size - 1)
+    segment_residuals(pixels, residuals)
+    settings = _split_settings(detection, pixels, residuals, config)
+    footprints = _empty_footprints(pixels.totals.size, config)
+    n_galaxies = split_segments(pixels, residuals, sky.shape[1], settings, footprints)
+    end = footprints.starts[n_galaxies]
     return Segments(
         sky=sky,
-        starts=starts[: n_galaxies + 1].copy(),
-        pixels=pixels[:end].copy(),
-        flux=flux[:end].copy(),
-        blended=blended[:n_galaxies].copy(),
+        starts=footprints.starts[: n_galaxies + 1].copy(),
+        pixels=footprints.pixels[:end].copy(),
+        flux=footprints.flux[:end].copy(),
+        blended=footprints.blended[:n_galaxies].copy(),
         threshold=detection.threshold,
-        noise=detection.noise * values.shape[1] ** 0.5,
+        noise=detection.noise * pixels.values.shape[1] ** 0.5,
     )
 
 
-def _colors_tell(values: NDArray[np.float64], totals: NDArray[np.float64], noise: float, config: MeasureConfig) -> bool:
-    """Tell whether a typical lit pixel knows its colour well enough for colours to be told apart."""
-    if values.shape[1] != N_BANDS or not totals.size:
+def _gather(detection: Detection, segments: SegmentIndices) -> SegmentPixels:
+    """Return the positions and the light of the segments' pixels."""
+    n = segments.indices.size
+    rows, columns = np.empty((2, n), dtype=np.int32)
+    pixels = SegmentPixels(np.empty((n, detection.bands.shape[2])), np.empty(n), rows, columns, segments.starts)
+    gather_pixels(detection.bands, detection.background, segments.indices, pixels)
+    return pixels
+
+
+def _split_settings(
+    detection: Detection, pixels: SegmentPixels, residuals: NDArray[np.float64], config: MeasureConfig
+) -> SplitSettings:
+    """Return settings for the noise of the image, which is at least the median deviation of segments from a colour."""
+    noise = max(float(np.median(residuals)), detection.noise) if residuals.size else detection.noise
+    color = ColorSettings(noise, config.color_separation)
+    saddle = SaddleSettings(config.split_contrast, NOISE_DEPTH * detection.noise, config.n_pixels)
+    return SplitSettings(config.split_colors and _are_colors_known(pixels, color), color, saddle)
+
+
+def _are_colors_known(pixels: SegmentPixels, settings: ColorSettings) -> bool:
+    """Return whether the colour of a typical pixel is known to within the separation of two galaxies' colours."""
+    if pixels.values.shape[1] != N_BANDS or not pixels.totals.size:
         return False
-    return bool(REACH * noise <= config.color_separation * np.median(totals[::8]))
+    return bool(NOISE_RADIUS * settings.noise <= settings.separation * np.median(pixels.totals[::8]))
+
+
+def _empty_footprints(n_pixels: int, config: MeasureConfig) -> Footprints:
+    """Return room for the footprints of all galaxies: each of a segment may cover, behind others, all its pixels.
+
+    Pixels and flux share one block, half of the memory that a sky takes. glibc returns memory to the system beyond
+    twice the largest block that was freed, and each page is then allocated anew for the next sky: 480 page faults of
+    3 us for a sky of 512 px, instead of none.
+    """
+    capacity = MAX_COLORS * n_pixels
+    room = np.empty((2, capacity), dtype=np.int64)
+    n_starts = capacity // config.n_pixels + 2
+    return Footprints(
+        pixels=room[0],
+        flux=room[1].view(np.float64),
+        starts=np.empty(n_starts, dtype=np.int64),
+        blended=np.empty(n_starts, dtype=np.bool_),
+    )

@@ -14,31 +14,31 @@ from darkmatter_features.io.sky import Sky
 
 Array = NDArray[np.float64]
 
-# Least half-axis of a galaxy once the blur is taken off, pixels (standard deviation of its light).
-THINNEST = 0.3
+MIN_HALF_AXIS = 0.3
+"""Minimum half-axis of a galaxy after the correction for the PSF, pixels (standard deviation of its light)."""
 
 
 class Flag(IntFlag):
-    """What may be wrong with a galaxy's measurement."""
+    """Reasons why the measurement of a galaxy may be wrong."""
 
     EDGE = 1
-    """The footprint touches the border of the picture: part of the galaxy is missing."""
+    """The footprint touches the border of the image: part of the galaxy is missing."""
     BLENDED = 2
-    """The galaxy was split from others."""
+    """The galaxy shares its segment with others."""
     MASKED = 4
     """The footprint touches pixels without a measurement."""
 
 
 @dataclass(frozen=True)
 class GalaxyCatalog:
-    """The galaxies of a sky, one element a galaxy in each array.
+    """Galaxies of a sky; each array has one element for each galaxy.
 
     Attributes
     ----------
     name : str
-        The sky's name.
+        Name of the sky.
     shape : (int, int)
-        Rows and columns of the picture.
+        Rows and columns of the image.
     x, y : (n,) float64 arrays, pixels
         Flux-weighted centroid: column and row.
     e1, e2 : (n,) float64 arrays
@@ -46,20 +46,24 @@ class GalaxyCatalog:
     theta : (n,) float64 array, radians
         Orientation of the major axis, in (-pi/2, pi/2], from +x towards +y.
     size : (n,) float64 array, pixels
-        ``det(Q)**(1/4)``: the geometric mean of the rms half-axes.
-    fill factor : (n,) float64 array
-        ``(sum f)^2 / sum(f^2)``, the area that the light f fills, over ``4 pi det(Q)^(1/2)``, that of an ellipse of
-        even light with the same moments, the blur left on: 1 for such an ellipse and for a Gaussian, 9/8 at most, but
-        for the grain of the pixels. But for the blur a lens does not change it; it tells what sort of galaxy it is,
-        seen from where.
+        ``det(Q)**(1/4)``: the geometric mean of the rms half-axes, corrected for the PSF.
+    fill_factor : (n,) float64 array
+        Area that the light fills, relative to that of a uniform ellipse with the same moments, before the correction
+        for the PSF. It is 1 for a uniform ellipse and for a Gaussian, and at most 9/8 except for pixelisation. Lensing
+        leaves it unchanged except through the PSF, so it separates galaxies by morphology and inclination.
     flux : (n,) float64 array, counts
-        Light summed over the footprint and the bands.
+        Flux of the footprint, summed over bands.
     snr : (n,) float64 array
-        Flux over its standard deviation (of the background's noise or, without any, of rounding to integers).
+        Flux over its standard deviation. The noise is that of the background; on a noiseless background, that of
+        rounding to integers.
     n_pixels : (n,) int32 array
-        Pixels of the footprint.
+        Number of pixels in the footprint.
     flags : (n,) uint8 array
         Sum of :class:`Flag` values.
+
+    Notes
+    -----
+    For light f with second moments Q, ``fill_factor = (sum f)^2 / sum(f^2) / (4 pi sqrt(det Q))``.
     """
 
     name: str
@@ -85,7 +89,7 @@ class GalaxyCatalog:
 
     @property
     def is_partial(self) -> NDArray[np.bool_]:
-        """Which galaxies are not measured whole and alone: split from others, or cut by the border, (n,)."""
+        """True where a galaxy is blended or cut by the border of the image, (n,)."""
         return np.asarray((self.flags & (Flag.BLENDED | Flag.EDGE)) != 0)
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
@@ -94,18 +98,35 @@ class GalaxyCatalog:
 
 
 CATALOG_COLUMNS = tuple(field.name for field in fields(GalaxyCatalog) if field.name not in ("name", "shape"))
-"""The names of a catalogue's arrays, in their order."""
+"""Names of the arrays of a catalogue, in the order of its fields."""
 
 
 def ellipticity(
     q_xx: NDArray[np.float64], q_yy: NDArray[np.float64], q_xy: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (e1, e2) of second moments.
+    """Return the ellipticity of an ellipse with the given second moments.
+
+    Parameters
+    ----------
+    q_xx, q_yy, q_xy : (n,) float64 arrays, pixels squared
+        Second central moments.
+
+    Returns
+    -------
+    e1, e2 : (n,) float64 arrays
+        Components of the ellipticity.
 
     Notes
     -----
-    ``e = (q_xx - q_yy + 2i q_xy) / (q_xx + q_yy + 2 sqrt(q_xx q_yy - q_xy^2))`` (Seitz & Schneider 1997; Bartelmann &
-    Schneider 2001, eq. 4.10), which is (a - b) / (a + b) for an ellipse.
+    Eq. 4.10 of [2]_, with modulus (a - b) / (a + b) for half-axes a and b; its mean over random orientations is the
+    reduced shear [1]_::
+
+        e1 + i e2 = (q_xx - q_yy + 2i q_xy) / (q_xx + q_yy + 2 sqrt(q_xx q_yy - q_xy^2))
+
+    References
+    ----------
+    .. [1] Seitz & Schneider (1997), arXiv:astro-ph/9601079
+    .. [2] Bartelmann & Schneider (2001), doi:10.1016/S0370-1573(00)00082-X
 
     Examples
     --------
@@ -119,31 +140,38 @@ def ellipticity(
 
 
 def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> GalaxyCatalog:
-    """Measure the ellipse of every galaxy.
+    """Measure the position, ellipticity, size and flux of every galaxy.
 
     Parameters
     ----------
     segments : Segments
         Footprints of n galaxies.
     config : MeasureConfig, optional
-        Settings; the defaults when not given.
+        Settings. Default: all defaults.
 
     Returns
     -------
     GalaxyCatalog
-        With n elements a column. Footprints without extent (all light in one pixel) have zero ellipticity.
+        Catalogue of n galaxies. The ellipticity is 0 where all light is in one pixel.
 
     Notes
     -----
-    Second moments add under convolution: those of the picture's blur come off (Bartelmann & Schneider 2001, section
-    4.6.1, for a round one), and what is left of an axis is at least 0.3 px.
+    Second moments add under convolution, so those of a round PSF of standard deviation sigma are subtracted [1]_::
+
+        Q_ij(galaxy) = Q_ij(image) - sigma^2 delta_ij
+
+    Each half-axis is then at least 0.3 px.
+
+    References
+    ----------
+    .. [1] Bartelmann & Schneider (2001), Sect. 4.6.1, doi:10.1016/S0370-1573(00)00082-X
     """
     config = config or MeasureConfig()
     moments, extents = np.empty((len(segments), 7)), np.empty((len(segments), 4), dtype=np.int64)
     footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments, extents)
     flux, x, y, q_xx, q_yy, q_xy, filled = np.ascontiguousarray(moments.T)
-    even = 4.0 * np.pi * np.sqrt(np.maximum(q_xx * q_yy - q_xy**2, THINNEST**4))
-    q_xx, q_yy, q_xy = _sharpened(q_xx, q_yy, q_xy, config.psf_sigma)
+    uniform = 4.0 * np.pi * np.sqrt(np.maximum(q_xx * q_yy - q_xy**2, MIN_HALF_AXIS**4))
+    q_xx, q_yy, q_xy = _without_psf(q_xx, q_yy, q_xy, config.psf_sigma)
     e1, e2 = ellipticity(q_xx, q_yy, q_xy)
     n_pixels = np.diff(segments.starts).astype(np.int32)
     return GalaxyCatalog(
@@ -155,7 +183,7 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
         e2=e2,
         theta=0.5 * np.arctan2(e2, e1),
         size=np.maximum(q_xx * q_yy - q_xy**2, 0.0) ** 0.25,
-        fill_factor=filled / even,
+        fill_factor=filled / uniform,
         flux=flux,
         snr=flux / (segments.noise * np.sqrt(n_pixels)),
         n_pixels=n_pixels,
@@ -163,10 +191,10 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
     )
 
 
-def _sharpened(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:
-    """Return second moments less that of a round blur, each axis at least THINNEST."""
+def _without_psf(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:
+    """Return second moments less those of a round PSF, each half-axis at least MIN_HALF_AXIS."""
     mean, half = 0.5 * (q_xx + q_yy), np.hypot(0.5 * (q_xx - q_yy), q_xy)
-    major, minor = (np.maximum(mean + sign * half - psf_sigma**2, THINNEST**2) for sign in (1.0, -1.0))
+    major, minor = (np.maximum(mean + sign * half - psf_sigma**2, MIN_HALF_AXIS**2) for sign in (1.0, -1.0))
     stretch = 0.5 * (major - minor) / np.maximum(half, np.finfo(np.float64).tiny)
     middle, plus, cross = 0.5 * (major + minor), 0.5 * (q_xx - q_yy) * stretch, q_xy * stretch
     return middle + plus, middle - plus, cross
@@ -177,13 +205,13 @@ def _flags(segments: Segments, extents: NDArray[np.int64]) -> NDArray[np.uint8]:
     at_edge = (extents == (0, n_rows - 1, 0, n_columns - 1)).any(axis=1)
     flags = np.where(segments.blended, Flag.BLENDED, 0) | np.where(at_edge, Flag.EDGE, 0)
     if segments.sky.mask is not None and len(segments):
-        masked = _grown(segments.sky.mask).flat[segments.pixels]
+        masked = _dilated(segments.sky.mask).flat[segments.pixels]
         flags |= np.where(np.logical_or.reduceat(masked, segments.starts[:-1]), Flag.MASKED, 0)
     return flags.astype(np.uint8)
 
 
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask grown by one pixel: galaxies are not found on masked pixels, but may touch them."""
+def _dilated(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask dilated by one pixel: no galaxy has masked pixels, but its footprint may touch them."""
     from scipy.ndimage import binary_dilation
 
     return np.asarray(binary_dilation(mask, np.ones((3, 3))))
@@ -192,17 +220,29 @@ def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
     """Find and measure the galaxies of a sky: :func:`segment`, then :func:`measure_shapes`.
 
+    Parameters
+    ----------
+    sky : Sky
+        The image.
+    config : MeasureConfig, optional
+        Settings. Default: all defaults.
+
+    Returns
+    -------
+    GalaxyCatalog
+        Catalogue of the galaxies.
+
     Raises
     ------
     SkyError
-        If the picture is too small, or fewer than `config.min_galaxies` galaxies are found.
+        If the image is too small, or fewer than `config.min_galaxies` galaxies are found.
     """
     config = config or MeasureConfig()
     segments = segment(sky, config)
     if len(segments) < config.min_galaxies:
         raise SkyError(
-            f"{sky.name}: {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels found above "
-            f"{segments.threshold:.3g} counts, {config.min_galaxies} needed; is this a sky? "
-            f"if so, lower the threshold, n_pixels or min_galaxies"
+            f"{sky.name}: found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
+            f"{segments.threshold:.3g} counts, min_galaxies={config.min_galaxies} needed; "
+            "check that this is a sky, or lower the threshold, n_pixels or min_galaxies"
         )
     return measure_shapes(segments, config)

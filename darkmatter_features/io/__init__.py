@@ -1,1 +1,1 @@
-"""Files that are read and written: images, data sets, labels, tables, shape catalogues."""
+"""Input and output: images, data sets, labels, tables, shape catalogues."""

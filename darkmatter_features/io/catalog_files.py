@@ -1,6 +1,6 @@
-"""Columns out of tables made elsewhere: CSV, ECSV, FITS and Parquet, told apart by content, not by ending.
+"""Read columns of tables made elsewhere: CSV, ECSV, FITS and Parquet, distinguished by content, not by suffix.
 
-Nothing in them can run code: no format here holds pickled objects, and none is asked to.
+No content of a file can run code: none of these formats stores pickled objects.
 """
 
 import gzip
@@ -16,35 +16,35 @@ from numpy.typing import NDArray
 from darkmatter_features.errors import TableError
 
 Columns = dict[str, NDArray[np.float64]]
-"""Columns by what they hold."""
+"""Columns by their quantity, such as `e1`."""
 
 Chooser = Callable[[Sequence[str]], dict[str, str]]
-"""Given the names of a table's columns, gives {what it holds: its name} of those to read."""
+"""Function of the column names of a table that returns {quantity: column name} for the columns to read."""
 
 _SHOWN = 12
-"""Columns that a message lists; survey catalogues have hundreds."""
+"""Maximum number of names in a message; survey catalogues have hundreds of columns."""
 
 
 def read_columns(path: Path, choose: Chooser) -> Columns:
-    """Read the columns of a table that somebody else wrote.
+    """Read columns of a table made by another program.
 
     Parameters
     ----------
     path : Path
-        CSV (commas, semicolons, tabs or spaces between; lines that start with ``#`` are remarks, of which the last
-        one may hold the names), ECSV, FITS (the longest of its tables) or Parquet; CSV, ECSV and FITS also gzipped.
+        CSV (separated by commas, semicolons, tabs or spaces; lines that start with ``#`` are comments, the last of
+        which may contain the column names), ECSV, FITS (longest table) or Parquet. All but Parquet may be gzipped.
     choose : callable
-        Given the names of the table's columns, gives {key: name} of those to read.
+        Function of the column names that returns {key: column name} for the columns to read.
 
     Returns
     -------
     dict of (n,) float64 arrays
-        By key; nan where the table holds no value.
+        Columns by key; nan where the table has no value.
 
     Raises
     ------
     TableError
-        Where the file is missing, no such table, damaged, or a chosen column does not hold one number a row.
+        If the file is missing, damaged or in another format, or a chosen column has not one number per row.
     """
     try:
         with _opened(path) as file:
@@ -54,16 +54,16 @@ def read_columns(path: Path, choose: Chooser) -> Columns:
     except TableError:
         raise
     except FileNotFoundError:
-        raise TableError(f"{path} does not exist; look at the spelling and the folder") from None
+        raise TableError(f"{path} does not exist; check the path") from None
     except IsADirectoryError:
-        raise TableError(f"{path} is a folder, a table of galaxies is wanted; name a file in it") from None
-    except Exception as error:  # what decoders raise given damaged bytes: ArrowInvalid, OSError, KeyError, EOFError ...
+        raise TableError(f"{path} is a folder; give a table of galaxies in it") from None
+    except Exception as error:  # readers raise many types for damaged bytes: ArrowInvalid, KeyError, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TableError(f"{path} cannot be read as a table: {reason}; give CSV, ECSV, FITS or Parquet") from None
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names for a message: the first dozen and how many there are."""
+    """Return names for a message: the first dozen, and their number."""
     names = list(names)
     rest = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + rest
@@ -79,7 +79,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _reader(head: bytes) -> Callable[[Path, IO[bytes], Chooser], Columns]:
-    """Choose by the first bytes who reads the table."""
+    """Return the reader for the first bytes of a table."""
     if head.startswith(b"PAR1"):
         return _from_parquet
     if head.startswith(b"SIMPLE  ="):
@@ -100,18 +100,18 @@ def _from_fits(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
     from astropy.io import fits
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy's remarks on headers that it mends
-        with fits.open(file) as parts:
-            tables = [part for part in parts if isinstance(part, (fits.BinTableHDU, fits.TableHDU))]
+        warnings.simplefilter("ignore")  # astropy's warnings about headers that it corrects
+        with fits.open(file) as hdus:
+            tables = [hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))]
             if not tables:
-                raise TableError(f"{path} holds no table, only pictures; give a catalogue, or use `darkmatter predict`")
-            table = max(tables, key=lambda part: part.header["NAXIS2"])
+                raise TableError(f"{path} contains images but no table; give a catalogue, or use `darkmatter predict`")
+            table = max(tables, key=lambda hdu: hdu.header["NAXIS2"])
             chosen = choose(table.columns.names)
-            return {key: _of_fits(path, name, table) for key, name in chosen.items()}
+            return {key: _fits_column(path, name, table) for key, name in chosen.items()}
 
 
-def _of_fits(path: Path, name: str, table: Any) -> NDArray[np.float64]:
-    """Return a column with nan where it holds TNULL."""
+def _fits_column(path: Path, name: str, table: Any) -> NDArray[np.float64]:
+    """Return a column with nan where its value is TNULL."""
     values = np.asarray(table.data[name])
     numbers = _numbers(path, name, values)
     null = table.columns[name].null
@@ -122,7 +122,7 @@ def _from_ecsv(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
     from astropy.table import Table
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # units that astropy does not know
+        warnings.simplefilter("ignore")  # about units unknown to astropy
         table = Table.read(file.read().decode("utf-8"), format="ascii.ecsv")
     return {key: _numbers(path, name, table[name]) for key, name in choose(table.colnames).items()}
 
@@ -134,34 +134,34 @@ def _from_csv(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
     chosen, n_names = choose(names), len(names)
     options: dict[str, Any] = {"header": None, "names": range(n_names + 1), "index_col": False, "low_memory": False}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on rows too long, which are refused below
+        warnings.simplefilter("ignore")  # about rows that are too long, which are rejected below
         frame: pd.DataFrame = pd.read_csv(file, sep=separator, comment="#", skipinitialspace=True, **options)
-    beyond = frame[n_names].notna().to_numpy()
-    if beyond.any():
+    excess = frame[n_names].notna().to_numpy()
+    if excess.any():
         raise TableError(
-            f"{path}: row {beyond.argmax() + 1} has more values than the {n_names} columns that are named; mend it"
+            f"{path}: row {excess.argmax() + 1} has more values than the {n_names} named columns; correct it"
         )
     return {key: _numbers(path, name, frame[names.index(name)]) for key, name in chosen.items()}
 
 
 def _header(path: Path, file: IO[bytes]) -> tuple[str, Sequence[str]]:
-    """Read past the header; return the separator as pandas wants it and the columns' names."""
-    remark, line = "", ""
+    """Read past the header; return the separator for pandas and the column names."""
+    comment, line = "", ""
     while True:
         start = file.tell()
         line = file.readline().decode("utf-8-sig").rstrip("\r\n")
         if line.startswith("#"):
-            remark = line.lstrip("# ")
+            comment = line.lstrip("# ")
         elif line.strip():
             break
         elif file.tell() == start:
-            raise TableError(f"{path} holds no row; give a table with a line of names and a line for each galaxy")
+            raise TableError(f"{path} has no row; give a table with a line of column names and a line for each galaxy")
     if not _is_data(line):
         return _split(line)
     file.seek(start)
-    if not remark or len(_split(remark)[1]) != len(_split(line)[1]):
-        raise TableError(f"{path} does not name its columns: it starts with {line[:40]!r}; put a line of names first")
-    return _split(line)[0], _split(remark)[1]
+    if not comment or len(_split(comment)[1]) != len(_split(line)[1]):
+        raise TableError(f"{path} has no column names: it starts with {line[:40]!r}; add a first line of names")
+    return _split(line)[0], _split(comment)[1]
 
 
 def _split(line: str) -> tuple[str, Sequence[str]]:
@@ -171,7 +171,7 @@ def _split(line: str) -> tuple[str, Sequence[str]]:
 
 
 def _is_data(line: str) -> bool:
-    """Whether a line holds a number, as no line of names does."""
+    """Return whether a line contains a number; lines of column names contain none."""
     return any(_is_number(word) for word in _split(line)[1])
 
 
@@ -184,12 +184,14 @@ def _is_number(word: str) -> bool:
 
 
 def _numbers(path: Path, name: str, values: Any) -> NDArray[np.float64]:
-    """Return a column as native float64, nan where masked or missing."""
+    """Return a column as native float64, nan where a value is masked or missing."""
     try:
         numbers = np.ma.filled(values.astype(np.float64), np.nan)
     except (ValueError, TypeError):
         example = next((repr(value) for value in values if not _is_number(str(value))), "no number")
-        raise TableError(f"{path}: column {name} holds {example[:40]}, numbers are wanted; name another") from None
+        raise TableError(f"{path}: column {name} contains {example[:40]}, not numbers; give another column") from None
     if numbers.ndim != 1:
-        raise TableError(f"{path}: column {name} holds {numbers.shape[1]} values a row, one is wanted; name another")
+        raise TableError(
+            f"{path}: column {name} has {numbers.shape[1]} values per row; give a column of single numbers"
+        )
     return np.array(numbers, dtype=np.float64)

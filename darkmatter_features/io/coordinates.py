@@ -1,32 +1,41 @@
-"""Where on the sky a place in a shape catalogue is."""
+"""Celestial coordinates of a position in a shape catalogue."""
 
 import numpy as np
 
 from darkmatter_features.io.catalogs import ShapeCatalog
 
 N_NEAREST = 50
-"""Galaxies about a place that tell how RA and Dec run there: over so few, distortions of a camera are even."""
+"""Number of galaxies nearest to a position to which RA and Dec are fitted.
+
+Over the area of so few, the distortion of a camera is linear.
+"""
 
 MAX_RESIDUAL = 0.05
-"""Of their spread, root mean square: RA and Dec that fit x and y no better are those of something else."""
+"""Maximum rms residual of the fit, relative to the rms spread of the directions.
+
+If it is larger, RA and Dec do not belong to x and y.
+"""
 
 
 def sky_position(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, float] | None:
-    """Return RA and Dec of a place.
+    """Return RA and Dec of a position.
 
     Parameters
     ----------
     catalog : ShapeCatalog
         Galaxies of one field.
-    x, y : float, the catalogue's unit
-        The place.
+    x, y : float, unit of the catalogue
+        Position.
 
     Returns
     -------
     (float, float) or None, degrees
-        By the catalogue's projection, where x and y were made out of RA and Dec. Where the table has all four, by a fit
-        to the 50 nearest galaxies: their directions, as unit vectors, are linear in x and y. None where it lacks RA and
-        Dec, or these do not go with x and y.
+        RA and Dec; None where the catalogue lacks them, or they do not belong to x and y.
+
+    Notes
+    -----
+    Where x and y were computed from RA and Dec, the projection of the catalogue is inverted. Where the table has all
+    four, the directions of the 50 nearest galaxies, as unit vectors, are fitted by a linear function of x and y.
     """
     if catalog.wcs is not None:
         ra, dec = catalog.wcs.wcs_pix2world([[x, y]], 0)[0]
@@ -34,12 +43,13 @@ def sky_position(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, floa
     if catalog.ra is None or catalog.dec is None:
         return None
     usable = np.isfinite(catalog.ra) & (np.abs(catalog.dec) <= 90.0)
-    far = np.where(usable, np.hypot(catalog.x - x, catalog.y - y), np.inf)
-    nearest = np.argsort(far, kind="stable")[: min(N_NEAREST, int(usable.sum()))]
+    distance = np.where(usable, np.hypot(catalog.x - x, catalog.y - y), np.inf)
+    nearest = np.argsort(distance, kind="stable")[: min(N_NEAREST, int(usable.sum()))]
     return _fitted(catalog, nearest, x, y)
 
 
 def _fitted(catalog: ShapeCatalog, nearest: np.ndarray, x: float, y: float) -> tuple[float, float] | None:
+    """Return RA and Dec of a position by a linear fit to the galaxies `nearest`; None where it fails."""
     if catalog.ra is None or catalog.dec is None or nearest.size < 4:
         return None
     ra, dec = np.deg2rad(catalog.ra[nearest]), np.deg2rad(catalog.dec[nearest])

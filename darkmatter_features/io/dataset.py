@@ -1,4 +1,4 @@
-"""Data sets of skies on disk: this module alone knows the names of their folders, files and columns."""
+"""Data sets of skies on disk. Only this module contains the names of their folders, files and columns."""
 
 import os
 from collections.abc import Sequence
@@ -14,13 +14,15 @@ from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
 from darkmatter_features.io.labels import read_labels, read_lenses, read_records, stem_of, write_records
 
 SPLITS = ("training", "validation")
+"""Names of the splits."""
 
 TRUTH_COLUMNS = ("x", "y", "e1", "e2")
+"""Columns of the true galaxies of a simulated image: position in pixels, ellipticity."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Names of folders, the training split's first, and of the label files beside them."""
+    """Names of the image folders, training first, and of the label files beside them."""
 
     number: int
     folders: tuple[str, str]
@@ -32,22 +34,23 @@ LAYOUTS = (
     _Layout(2, ("train", "test"), "{}.csv"),
     _Layout(3, ("train_images", "test_images"), "{}.csv"),
 )
+"""Known layouts of a data set."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The skies that a model learns from, or those it is judged by.
+    """Skies with which a model is trained, or with which it is evaluated.
 
     Attributes
     ----------
     name : str
         "training" or "validation".
     files : (n,) tuple of Path
-        The pictures, sorted by file name.
+        Images, sorted by file name.
     labels : (n,) int8 array or None, read-only
-        1 where the sky has a lens, 0 where not; None where nobody says.
-    lens_rows, lens_columns : (n,) float64 arrays, pixels of a 512 px picture, read-only
-        Where the lens is, as in the files; nan where there is none or its place is unknown.
+        1 where the sky has a lens, 0 where not; None if unknown.
+    lens_rows, lens_columns : (n,) float64 arrays, pixels of the 512 px frame, read-only
+        Positions of the lenses, as in the files; nan where there is none or its position is unknown.
     """
 
     name: str
@@ -65,19 +68,19 @@ class Split:
         return len(self.files)
 
     def lens_position(self, index: int, shape: tuple[int, int]) -> tuple[float, float]:
-        """Scale a lens position from the 512 px frame to a picture's own pixels.
+        """Return a lens position in the pixels of an image: row = (row_512 + 0.5) n_rows / 512 - 0.5.
 
         Parameters
         ----------
         index : int
-            Place of the sky in the split.
-        shape : (n_rows, n_columns)
-            Of the picture, in pixels.
+            Index of the sky in the split.
+        shape : (int, int), pixels
+            Rows and columns of the image.
 
         Returns
         -------
         row, column : float, pixels
-            Zero-based, centres of pixels at integers; nan where unknown.
+            Position, zero-based, with centres of pixels at integers; nan where unknown.
         """
         position = np.array([self.lens_rows[index], self.lens_columns[index]])
         row, column = (position + 0.5) * shape / LENS_FRAME - 0.5
@@ -86,16 +89,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set of skies; `Dataset.open` finds out its layout.
+    """Data set of skies; :meth:`Dataset.open` determines its layout.
 
     Attributes
     ----------
     root : Path
-        Its folder.
+        Folder of the data set.
     layout : int
-        1, 2 or 3.
+        1, 2 or 3, see :data:`LAYOUTS`.
     training, validation : Split or None
-        None where the data set has no such pictures.
+        Splits; None where the data set has no images.
     """
 
     root: Path
@@ -105,62 +108,62 @@ class Dataset:
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The splits that are there, training first."""
+        """Splits with images, training first."""
         return tuple(split for split in (self.training, self.validation) if split is not None)
 
     def relative(self, file: Path) -> str:
-        """Name a picture from the data set's folder on, with forward slashes."""
+        """Return the path of an image relative to the folder of the data set, with forward slashes."""
         return file.relative_to(self.root).as_posix()
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """Find a data set's pictures, labels and lens positions.
+        """Find the images of a data set, and read its labels and lens positions.
 
         Parameters
         ----------
         path : str or Path
-            Folder with `training` and `validation`, `train` and `test`, or `train_images` and `test_images`;
-            one of the two is enough.
+            Folder with subfolders `training` and `validation`, `train` and `test`, or `train_images` and
+            `test_images`. One of the two may be missing.
 
         Returns
         -------
         Dataset
-            Its files are listed, none of its pictures is read.
+            Data set with its files listed. No image is read.
 
         Raises
         ------
         DatasetError
-            Where there is no such folder, no picture in it, or labels or lenses that do not fit the pictures.
+            If there is no such folder or no image in it, or labels or lenses are inconsistent with the images.
 
         Notes
         -----
-        A label or lens file names skies by their file names, with or without ending, or by their places in
-        the sorted order, from 0. Integers that could be both are places in layout 1, and names elsewhere.
+        Ids in a label or lens file are file names of images, with or without suffix, or indices of the sorted images,
+        from 0. Integers that are both are indices in layout 1, and names in the others.
         """
         root = Path(path)
-        layout, pictures = _find_images(root)
+        layout, images = _find_images(root)
         splits = (
             _open_split(root, layout, name, folder, files) if files is not None else None
-            for name, folder, files in zip(SPLITS, layout.folders, pictures, strict=True)
+            for name, folder, files in zip(SPLITS, layout.folders, images, strict=True)
         )
         return cls(root, layout.number, *splits)
 
 
 def _find_images(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
-    """Find the first layout that has pictures, and list them; None where a split has no folder."""
+    """Return the first layout that has images, and lists of these; None where a split has no folder."""
     if not root.is_dir():
-        raise DatasetError(f"{root} is no folder; look at the spelling, or simulate a data set there")
+        raise DatasetError(f"{root} is not a folder; check the path, or simulate a data set there")
     for layout in LAYOUTS:
-        pictures = tuple(list_images(root / folder) for folder in layout.folders)
-        if any(pictures):
-            return layout, pictures
+        images = tuple(list_images(root / folder) for folder in layout.folders)
+        if any(images):
+            return layout, images
     folders = ", ".join(f"{folder}/" for layout in LAYOUTS for folder in layout.folders)
-    found = f"{root} holds no data set: there are no pictures in {folders}"
-    raise DatasetError(f"{found}; give the folder that holds one of them, or simulate a data set there")
+    found = f"{root} is not a data set: there are no images in {folders}"
+    raise DatasetError(f"{found}; give the folder that contains one of them, or simulate a data set there")
 
 
 def list_images(folder: Path) -> list[Path] | None:
-    """Return the pictures of a folder, sorted; None where there is no such folder."""
+    """Return the images of a folder, sorted; None if there is no such folder."""
     if not folder.is_dir():
         return None
     with os.scandir(folder) as entries:
@@ -169,16 +172,16 @@ def list_images(folder: Path) -> list[Path] | None:
 
 
 def _open_split(root: Path, layout: _Layout, name: str, folder: str, files: list[Path]) -> Split | None:
-    """Read the label file and the lens file beside a folder of pictures; None where there is nothing."""
+    """Return the images of a folder with the labels and lenses beside it; None if there is no image."""
     stem, names = folder.removesuffix("_images"), [file.name for file in files]
-    by_place = layout.number == 1
-    labels = read_labels(root / layout.labels.format(stem), names, by_place=by_place)
-    rows, columns = read_lenses(root / f"{stem}-lenses.csv", names, labels, by_place=by_place)
+    by_index = layout.number == 1
+    labels = read_labels(root / layout.labels.format(stem), names, by_index=by_index)
+    rows, columns = read_lenses(root / f"{stem}-lenses.csv", names, labels, by_index=by_index)
     return Split(name, tuple(files), labels, rows, columns) if files else None
 
 
 def image_path(root: str | Path, split: str, index: int, *, suffix: str = ".png") -> Path:
-    """Where a written data set keeps a picture.
+    """Return the path of an image in a written data set.
 
     Examples
     --------
@@ -186,64 +189,73 @@ def image_path(root: str | Path, split: str, index: int, *, suffix: str = ".png"
     'data/training/training-00007.png'
     """
     if not 0 <= index < 100_000:
-        raise DatasetError(f"no file name for picture {index}: a split has at most 100000, so that they sort by number")
+        raise DatasetError(
+            f"no file name for image {index}: a split has at most 100000 images, so that names sort by number"
+        )
     return Path(root) / split / f"{split}-{index:05d}{suffix}"
 
 
-def truth_path(root: str | Path, picture: str | Path) -> Path:
-    """Where a simulated data set keeps the true galaxies of a picture: a CSV file of the same stem."""
-    return Path(root) / "truth" / f"{stem_of(Path(picture).name)}.csv"
+def truth_path(root: str | Path, image: str | Path) -> Path:
+    """Return the path of the true galaxies of a simulated image, a CSV file of the same stem."""
+    return Path(root) / "truth" / f"{stem_of(Path(image).name)}.csv"
 
 
 def write_galaxy_truth(
-    root: str | Path, picture: str | Path, x: ArrayLike, y: ArrayLike, e1: ArrayLike, e2: ArrayLike
+    root: str | Path, image: str | Path, x: ArrayLike, y: ArrayLike, e1: ArrayLike, e2: ArrayLike
 ) -> None:
-    """Write the true galaxies of a simulated picture.
+    """Write the true galaxies of a simulated image to `truth/`, columns x, y, e1, e2.
 
     Parameters
     ----------
     root : str or Path
         Folder of the data set.
-    picture : str or Path
-        The picture; its stem names the file.
+    image : str or Path
+        Image whose stem is that of the file.
     x, y : (n,) array-like, pixels
         Centres of the galaxies: column and row, zero-based.
     e1, e2 : (n,) array-like
-        Ellipticities after lensing.
+        Ellipticities ``(a - b) / (a + b) exp(2i phi)`` after lensing.
     """
     columns = (np.asarray(values, dtype=np.float64) for values in (x, y, e1, e2))
     rows = ([f"{x:.4f}", f"{y:.4f}", f"{e1:.5f}", f"{e2:.5f}"] for x, y, e1, e2 in zip(*columns, strict=True))
-    write_records(truth_path(root, picture), TRUTH_COLUMNS, rows)
+    write_records(truth_path(root, image), TRUTH_COLUMNS, rows)
 
 
-def read_galaxy_truth(root: str | Path, picture: str | Path) -> dict[str, NDArray[np.float64]]:
-    """Read what `write_galaxy_truth` wrote.
+def read_galaxy_truth(root: str | Path, image: str | Path) -> dict[str, NDArray[np.float64]]:
+    """Read the true galaxies of a simulated image.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the data set.
+    image : str or Path
+        Image whose stem is that of the file.
 
     Returns
     -------
     dict of (n,) float64 arrays
-        `x` and `y` in pixels, `e1` and `e2` without unit.
+        Columns `x` and `y` in pixels, `e1` and `e2` dimensionless.
 
     Raises
     ------
     DatasetError
-        Where there is no such file, or it holds something else.
+        If there is no such file, or it has other columns.
     """
-    path = truth_path(root, picture)
+    path = truth_path(root, image)
     (_, header), *records = read_records(path)
     try:
         if tuple(header) != TRUTH_COLUMNS:
             raise ValueError
         values = np.array([fields for _, fields in records], dtype=np.float64).reshape(-1, len(header))
     except ValueError:
-        raise DatasetError(f"{path} is no table of numbers x,y,e1,e2; simulate the data set again") from None
+        raise DatasetError(f"{path} is not a table of numbers x,y,e1,e2; simulate the data set again") from None
     return dict(zip(TRUTH_COLUMNS, values.T, strict=True))
 
 
 def write_labels(
     root: str | Path, split: str, labels: ArrayLike, lens_rows: ArrayLike, lens_columns: ArrayLike
 ) -> None:
-    """Write the labels of a split, and where the lenses of its lensed skies are.
+    """Write the labels of a split, and the lens positions of its lensed skies.
 
     Parameters
     ----------
@@ -252,23 +264,19 @@ def write_labels(
     split : str
         "training" or "validation".
     labels : (n,) array-like of int
-        1 where the sky has a lens, 0 where not, in the sorted order of the pictures.
-    lens_rows, lens_columns : (n,) array-like, pixels of a 512 px picture
-        Where the lens is; not looked at where the label is 0.
+        1 where the sky has a lens, 0 where not, in the sorted order of the images; column n-lenses.
+    lens_rows, lens_columns : (n,) array-like, pixels of the 512 px frame
+        Positions of the lenses, ignored where the label is 0; columns row and column.
     """
     labels = np.asarray(labels, dtype=np.int8)
     lenses = zip(np.asarray(lens_rows)[labels == 1], np.asarray(lens_columns)[labels == 1], strict=True)
-    positions = ([place, f"{row:.3f}", f"{column:.3f}"] for place, (row, column) in zip(np.flatnonzero(labels), lenses))
+    positions = ([index, f"{row:.3f}", f"{column:.3f}"] for index, (row, column) in zip(np.flatnonzero(labels), lenses))
     write_records(Path(root) / f"{split}-labels.csv", ("sky-id", "n-lenses"), enumerate(labels))
     write_records(Path(root) / f"{split}-lenses.csv", ("sky-id", "row", "column"), positions)
 
 
 def write_sky_truth(
-    root: str | Path,
-    files: Sequence[str | Path],
-    lens_rows: ArrayLike,
-    lens_columns: ArrayLike,
-    strengths: ArrayLike,
+    root: str | Path, files: Sequence[str | Path], lens_rows: ArrayLike, lens_columns: ArrayLike, amplitudes: ArrayLike
 ) -> None:
     """Write the true lens of every simulated sky to `truth/skies.csv`.
 
@@ -277,18 +285,14 @@ def write_sky_truth(
     root : str or Path
         Folder of the data set.
     files : (n,) sequence of str or Path
-        The pictures, inside `root`.
-    lens_rows, lens_columns : (n,) array-like, pixels of a 512 px picture
-        Where the lens is; nan where there is none.
-    strengths : (n,) array-like
-        How strong the lens is, in the simulator's own measure; nan where there is none.
+        Images inside `root`; column file.
+    lens_rows, lens_columns : (n,) array-like, pixels of the 512 px frame
+        Positions of the lenses, columns row and column; nan where there is none.
+    amplitudes : (n,) array-like
+        Amplitudes of the lenses in the unit of the simulator, column strength; nan where there is none.
     """
     names = [Path(file).relative_to(root).as_posix() for file in files]
-    lenses = zip(np.asarray(lens_rows), np.asarray(lens_columns), np.asarray(strengths), strict=True)
-    rows = ([name, *map(_number, lens)] for name, lens in zip(names, lenses, strict=True))
+    lenses = zip(np.asarray(lens_rows), np.asarray(lens_columns), np.asarray(amplitudes), strict=True)
+    texts = (["" if np.isnan(value) else f"{value:.4f}" for value in lens] for lens in lenses)
+    rows = ([name, *text] for name, text in zip(names, texts, strict=True))
     write_records(Path(root) / "truth" / "skies.csv", ("file", "row", "column", "strength"), rows)
-
-
-def _number(value: float) -> str:
-    """Write a number to four places, and nothing where it is unknown."""
-    return "" if np.isnan(value) else f"{value:.4f}"

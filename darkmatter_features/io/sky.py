@@ -1,4 +1,4 @@
-"""Pictures of the sky."""
+"""Images of the sky."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,18 @@ from darkmatter_features.io.decode import COPY_AGAIN, UnreadableError, decode
 
 @dataclass(frozen=True)
 class Sky:
-    """A picture of the sky.
+    """Image of the sky.
 
     Attributes
     ----------
     name : str
-        The file's name, for messages and tables.
+        File name, for messages and tables.
     pixels : (n_rows, n_columns, n_bands) uint8, uint16 or float32 array, read-only
-        1 band for grey pictures, 3 for colour; an alpha channel is laid over black.
+        Pixel values; 1 band for grey images, 3 for colour images.
     mask : (n_rows, n_columns) bool array or None
-        True where a pixel holds no measurement (NaN in a FITS picture); None where all do.
+        True where a pixel has no measurement (NaN in a FITS image); None if all pixels have one.
     wcs : astropy.wcs.WCS or None
-        From pixels to RA and Dec, where the file has one.
+        Transformation from pixels to RA and Dec; None if the file has none.
     """
 
     name: str
@@ -39,33 +39,33 @@ class Sky:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the picture."""
+        """Rows and columns of the image."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
 def read_sky(path: str | Path) -> Sky:
-    """Read a picture of the sky.
+    """Read an image of the sky.
 
     Parameters
     ----------
     path : str or Path
-        A PNG, JPEG, TIFF (its first page) or FITS picture (its first image of two axes, or of three planes,
-        which are then colour bands). Its first bytes tell which; the ending does not matter.
+        PNG, JPEG, TIFF (first page) or FITS file (first image of two axes, or of three planes that are colour bands).
+        The first bytes determine the format; the suffix has no effect.
 
     Returns
     -------
     Sky
-        Pictures of 8 and 16 bit keep their type; FITS and all else become float32. Pixels that are not finite
-        are masked and hold 0.
+        Image with pixels as uint8 or uint16 if the file has 8 or 16 bits, as float32 otherwise and for FITS. Pixels
+        that are not finite are masked and have the value 0.
 
     Raises
     ------
     SkyError
-        Where the file is missing, damaged, cut short, too large, of another kind, or nowhere finite.
+        If the file is missing, damaged, truncated, too large, in another format, or has no finite pixel.
 
     Notes
     -----
-    An alpha channel is laid over black. The transparency of single palette colours in a PNG is not looked at.
+    Colours are multiplied by the alpha channel. The transparency of single palette colours in a PNG is ignored.
 
     Examples
     --------
@@ -79,42 +79,42 @@ def read_sky(path: str | Path) -> Sky:
         pixels, mask = _measured(_with_bands(values))
     except UnreadableError as error:
         raise SkyError(f"{path} {error}") from None
-    except Exception as error:  # what decoders raise given damaged bytes: struct.error, KeyError, ...
+    except Exception as error:  # decoders raise many types for damaged bytes: struct.error, KeyError, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SkyError(f"{path} cannot be decoded: {reason}; {COPY_AGAIN}") from None
     return Sky(path.name, pixels, mask, wcs)
 
 
 def _with_bands(values: NDArray[Any]) -> NDArray[Any]:
-    """Bring pixels to rows, columns and 1 or 3 bands in native byte order."""
+    """Return pixels as rows, columns and 1 or 3 bands in native byte order."""
     values = values.reshape(*values.shape[:2], -1)
     if values.dtype == bool:
         values = values * np.uint8(255)
     if values.dtype not in (np.uint8, np.uint16):
-        with np.errstate(over="ignore"):  # beyond float32 is infinite, and so masked
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are masked
             values = values.astype(np.float32)
     if values.shape[2] in (2, 4):
-        values = _over_black(values)
+        values = _times_alpha(values)
     if values.shape[2] not in (1, 3):
-        raise UnreadableError(f"has {values.shape[2]} bands; grey pictures have 1, colour pictures 3")
+        raise UnreadableError(f"has {values.shape[2]} bands; give a grey image (1 band) or a colour image (3 bands)")
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
 
 
-def _over_black(values: NDArray[Any]) -> NDArray[Any]:
-    """Weigh the colours with the alpha channel, the last one."""
+def _times_alpha(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the colours times the alpha channel, the last band, as a fraction."""
     colours, alpha = values[:, :, :-1], values[:, :, -1:]
     if values.dtype.kind == "f":
         return np.asarray(colours * alpha)
     opaque = np.iinfo(values.dtype).max
-    weighed = (colours.astype(np.uint32) * alpha + opaque // 2) // opaque
-    return np.asarray(weighed, dtype=values.dtype)
+    product = (colours.astype(np.uint32) * alpha + opaque // 2) // opaque
+    return np.asarray(product, dtype=values.dtype)
 
 
 def _measured(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Put 0 where a pixel is not finite; the mask tells where that was."""
+    """Return pixels with 0 instead of those that are not finite, and the mask of these."""
     if values.dtype.kind != "f":
         return values, None
     mask = ~np.isfinite(values).all(axis=2)
     if mask.all():
-        raise UnreadableError("measures nothing: none of its pixels is finite; look at how it was made")
+        raise UnreadableError("has no finite pixel; check how it was made")
     return (np.where(mask[:, :, np.newaxis], np.float32(0), values), mask) if mask.any() else (values, None)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all; feature and catalogue tables as Parquet."""
+"""Files that are written atomically; feature and catalogue tables as Parquet."""
 
 import json
 import os
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _KEY = b"darkmatter"
-"""Where in the Parquet schema's metadata the kind of a table is told, and what it was made from."""
+"""Key of the Parquet schema's metadata under which a table's kind and its origin stand."""
 
 _AGAIN = "make it again with `darkmatter features`"
+"""Remedy for a damaged table."""
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    r"""Give a temporary name beside `path` to write to, and rename it to `path` when all went well.
+    r"""Yield a temporary path to write to, and rename it to `path` if the block succeeds.
 
     Parameters
     ----------
     path : str or Path
-        The file to write; its folder is made when missing, and what stood there stays until the end.
+        File to write. A missing folder is created; an existing file stays until the end of the block.
 
     Yields
     ------
     Path
-        The temporary name. It is removed when the block raises.
+        Temporary path in the same folder. It is removed if the block raises an error.
 
     Examples
     --------
@@ -52,22 +53,22 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_table(path: str | Path, frame: "pd.DataFrame", *, kind: str, metadata: Mapping[str, Any]) -> None:
-    """Write a table as Parquet, whole or not at all.
+    """Write a table as Parquet, atomically.
 
     Parameters
     ----------
     path : str or Path
-        The file; its folder is made when missing.
+        File to write. A missing folder is created.
     frame : DataFrame
-        The columns; the index is not kept.
+        Columns of the table. The index is not written.
     kind : str
-        What the rows are, such as "features"; the reader must ask for the same.
+        Content of the rows, such as "features". :func:`read_table` checks it.
     metadata : mapping
-        What the table was made from, of JSON's types.
+        Origin of the table, in types of JSON.
 
     Notes
     -----
-    The same frame, kind and metadata give the same bytes. Every page carries a check sum.
+    The same frame, kind and metadata give the same bytes. Every page has a checksum.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -82,50 +83,50 @@ def write_table(path: str | Path, frame: "pd.DataFrame", *, kind: str, metadata:
 def read_table(
     path: str | Path, *, kind: str, columns: Sequence[str] | None = None
 ) -> tuple["pd.DataFrame", dict[str, Any]]:
-    """Read a table that `write_table` wrote.
+    """Read a table written by :func:`write_table`.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        File to read.
     kind : str
-        What the rows must be.
+        Required content of the rows.
     columns : sequence of str, optional
-        Those to read, in this order; all where None.
+        Columns to read, in this order. Default: all.
 
     Returns
     -------
     frame : DataFrame
-        With the types it was written with.
+        Table with the types with which it was written.
     metadata : dict
-        What the table was made from.
+        Origin of the table.
 
     Raises
     ------
     TableError
-        Where the file is missing, damaged or no such table, or lacks a column.
+        If the file is missing or damaged, has another kind, or lacks a column.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not Path(path).is_file():
-        raise TableError(f"{path} is no file; look at the spelling, or make it with `darkmatter features`")
+        raise TableError(f"{path} is not a file; check the path, or make it with `darkmatter features`")
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata = _checked(path, file.schema_arrow, kind, columns)
             frame = file.read(columns=columns).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise TableError(f"{path} is damaged or no Parquet file: {reason}; {_AGAIN}") from None
+        raise TableError(f"{path} is damaged or not a Parquet file: {reason}; {_AGAIN}") from None
     return frame, metadata
 
 
 def _checked(path: str | Path, schema: Any, kind: str, columns: Sequence[str] | None) -> dict[str, Any]:
-    """Check a table's kind and columns, and give its metadata."""
+    """Check a table's kind and columns, and return its metadata."""
     note = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
     if note.get("kind") != kind:
-        found = f"holds {note['kind']}" if "kind" in note else "was not written by darkmatter"
-        raise TableError(f"{path} {found}, a table of {kind} is wanted; give that one")
+        found = f"contains {note['kind']}" if "kind" in note else "was not written by darkmatter"
+        raise TableError(f"{path} {found}; give a table of {kind}")
     missing = [name for name in columns or () if name not in schema.names]
     if missing:
         raise TableError(f"{path} lacks {len(missing)} columns: {', '.join(missing)}; {_AGAIN}")

@@ -1,50 +1,60 @@
-"""The evidence for a lens: the marginal likelihood over where it is and how strong, over that of none."""
+"""The evidence for a lens: the likelihood over that of no lens, marginalised over position and amplitude."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.kernels.evidence import log_mean_exp
-from darkmatter_features.lens.likelihood import LensRatios
+from darkmatter_features.lens.likelihood import likelihoods
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
 
-# Side of the cells whose centres are tried first, pixels; each that matters is cut into FINER x FINER.
 CELL = 16.0
-FINER = 4
-# Cells this far below the best, in log evidence, do not matter; of the others at most this many are cut.
-MATTERS, MAX_CUT = 8.0, 12
-# The position is the mean of the posterior within this distance of its mode, pixels.
-NEAR_MODE = 48.0
+"""Nominal side of the coarse cells, at whose centres a lens is tried first, pixels."""
+
+N_SUBCELLS = 4
+"""Each cell that contributes is cut into this many subcells along each side."""
+
+LOG_EVIDENCE_CUT = 8.0
+"""Cells this far below the best, in log evidence, are not cut."""
+
+MAX_CUT = 12
+"""Maximum number of cells that are cut."""
+
+MODE_RADIUS = 48.0
+"""The best-fit position is the mean of the posterior within this radius about its mode, pixels."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a catalogue says of a lens, each centre in the picture and each strength weighed by its prior.
+    """Evidence of a catalogue for a lens, averaged over positions in the image and over the prior of the amplitude.
 
     Attributes
     ----------
     shape : (int, int)
-        Rows and columns of the picture.
+        Rows and columns of the image.
     rows, columns : (n_rows,) and (n_columns,) float64 arrays, pixels
         Centres of the cells.
     log_shear, log_counts : (n_rows, n_columns) float64 arrays
-        Log likelihood ratio of shapes and of counts for a lens in each cell, over none.
+        Log likelihood ratio of the shapes, and of the counts, for a lens in each cell over none.
     log_evidence : (n_rows, n_columns) float64 array
-        Of both together.
+        Log likelihood ratio of both together.
     posterior : (n_rows, n_columns) float64 array
-        Probability of the cell, given that there is a lens; sums to 1.
+        Probability that the lens is in the cell, given that there is one; the sum is 1.
     log_bayes_factor, log_bayes_factor_shear, log_bayes_factor_counts : float
-        Logs of the evidence over the whole picture: of both, of shapes alone, of counts alone.
+        Log of the evidence over the whole image: of both, of the shapes alone, of the counts alone.
     amplitude : float
-        Posterior mean of the strength, in units of the template's profile.
+        Posterior mean of the amplitude, in units of the template's profile.
     row, column : float, pixels
-        Where the lens would be: the mean of the posterior about its mode.
+        Best-fit position: the mean of the posterior about its mode.
     position_error : float, pixels
-        Root mean square distance from there, over the whole posterior.
+        Root mean square distance from the best-fit position, over the whole posterior.
     """
 
     shape: tuple[int, int]
@@ -67,55 +77,157 @@ class Evidence:
             array.flags.writeable = False
 
 
-def lens_evidence(catalog: GalaxyCatalog, template: LensTemplate | None = None, *, cross: bool = False) -> Evidence:
-    """Weigh a lens against none.
+def lens_evidence(
+    galaxies: GalaxyCatalog | PreparedCatalog,
+    template: LensTemplate | CompiledTemplate | None = None,
+    *,
+    cross: bool = False,
+) -> Evidence:
+    r"""Return the evidence for a lens over none.
 
     Parameters
     ----------
-    catalog : GalaxyCatalog
+    galaxies : GalaxyCatalog or PreparedCatalog
         Galaxies of one sky.
-    template : LensTemplate, optional
-        What a lens does; the default, with the sky's own mean ellipticity, when not given.
+    template : LensTemplate or CompiledTemplate, optional
+        Template for a catalogue that is not prepared; the default with the sky's own mean ellipticity when not given.
     cross : bool
-        Weigh, as a null test, what shears across, by 45 degrees from tangentially: no lens does.
+        Rotate the shear by 45 degrees: a null test, since no lens shears so.
 
     Returns
     -------
     Evidence
-        On cells of 16 px, those that matter integrated over cells of 4 px.
+        On cells of 16 px; those that contribute are integrated over subcells of 4 px.
 
     Notes
     -----
-    For a lens at c of amplitude A with profile g(r), each ellipticity has the likelihood ratio
-    ``p0(e_s) |de_s/de|^2 / p0(e)`` with ``e_s = (e - g) / (1 - g* e)`` (Seitz & Schneider 1997), and the positions have
-    ``prod n(r_i)^A / <n^A>^N``, with <> the mean over the picture. The evidence is the mean of their product over
-    c and A.
+    For a lens at c of amplitude A with profile g(r), the likelihood ratio is
+
+    .. math:: L(c, A) = \prod_i \frac{p_0(e_{s,i})}{p_0(e_i)} \left|\frac{\partial e_s}{\partial e}\right|_i^2
+        \frac{n(r_i)^A}{\langle n^A \rangle}, \qquad e_s = \frac{e - g}{1 - g^* e},
+
+    with the inverse shear of [1]_ and the mean :math:`\langle\rangle` over the image. The evidence is the mean of L
+    over c and A.
+
+    References
+    ----------
+    .. [1] Seitz & Schneider 1997, A&A 318, 687, arXiv:astro-ph/9601079.
     """
-    template = template or LensTemplate.of_sky(catalog)
-    rows, columns = (_cells(side) for side in catalog.shape)
-    places = np.stack([axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij")])
-    ratios = LensRatios.of(catalog, template, cross=cross)
-    coarse = ratios.likelihoods(*places)
-    joint = _over_amplitudes(coarse, template)
-    cut = np.argsort(-joint, kind="stable")[:MAX_CUT]
-    cut = cut[joint[cut] > joint.max() - MATTERS]
-    fine_places = _finer(places[:, cut], catalog.shape, rows.size, columns.size)
-    fine = ratios.likelihoods(*fine_places)
-    return _summarised(catalog.shape, rows, columns, places, coarse, cut, fine_places, fine, template)
+    prepared = prepare(galaxies, template)
+    shape = prepared.catalog.shape
+    rows, columns = (_cells(side) for side in shape)
+    centres = np.stack([axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij")])
+    coarse = _Marginals.at(prepared, centres, cross=cross)
+    cut = np.argsort(-coarse.joint, kind="stable")[:MAX_CUT]
+    cut = cut[coarse.joint[cut] > coarse.joint.max() - LOG_EVIDENCE_CUT]
+    fine = _Marginals.at(prepared, _subcells(centres[:, cut], shape, rows.size, columns.size), cross=cross)
+    return _summary(shape, (rows, columns), coarse, fine, cut)
 
 
-def _over_amplitudes(likelihood: tuple[Array, Array], template: LensTemplate) -> Array:
-    """Return the log evidence (m,) of each place, of shapes and counts."""
-    log_shear, log_counts = likelihood
-    return _of_shear(log_shear + log_counts[:, None, :], template)
+@dataclass(frozen=True)
+class _Marginals:
+    """Log likelihood ratios at m positions, and their means over the prior of profile and amplitude."""
+
+    template: LensTemplate
+    positions: Array
+    log_shear: Array
+    log_counts: Array
+
+    @classmethod
+    def at(cls, prepared: PreparedCatalog, positions: Array, *, cross: bool) -> "_Marginals":
+        return cls(prepared.template, positions, *likelihoods(prepared, *positions, cross=cross))
+
+    @cached_property
+    def joint(self) -> Array:
+        """Log evidence (m,) of shapes and counts."""
+        joint = self.log_shear + self.log_counts[:, None, :]
+        return _log_mean_exp(joint.reshape(len(joint), -1), self.template.weights.ravel())
+
+    @cached_property
+    def of_shapes(self) -> Array:
+        """Log evidence (m,) of the shapes alone."""
+        return _log_mean_exp(self.log_shear.reshape(len(self.log_shear), -1), self.template.weights.ravel())
+
+    @cached_property
+    def of_counts(self) -> Array:
+        """Log evidence (m,) of the counts alone."""
+        return _log_mean_exp(self.log_counts, self.template.weights.sum(axis=0))
+
+    def amplitude_at(self, best: int) -> float:
+        """Return the posterior mean of the amplitude for a lens at one of the positions."""
+        log_amplitude = self.log_shear[best] + self.log_counts[best]
+        weight = np.exp(log_amplitude - log_amplitude.max()) * self.template.weights
+        return float((weight.sum(axis=0) * self.template.amplitudes).sum() / weight.sum())
 
 
-def _of_shear(log_shear: Array, template: LensTemplate) -> Array:
-    return _log_mean_exp(log_shear.reshape(len(log_shear), -1), template.weights.ravel())
+def _summary(
+    shape: tuple[int, int], axes: tuple[Array, Array], coarse: _Marginals, fine: _Marginals, cut: NDArray[np.int64]
+) -> Evidence:
+    """Replace the cells that were cut by the means over their subcells, and integrate over positions."""
+    grid = axes[0].size, axes[1].size
+    of_shapes = _replaced(coarse.of_shapes, fine.of_shapes, cut)
+    of_counts = _replaced(coarse.of_counts, fine.of_counts, cut)
+    joint = _replaced(coarse.joint, fine.joint, cut)
+    row, column, error = _position(coarse, fine, cut)
+    return Evidence(
+        shape=shape,
+        rows=axes[0],
+        columns=axes[1],
+        log_shear=of_shapes.reshape(grid),
+        log_counts=of_counts.reshape(grid),
+        log_evidence=joint.reshape(grid),
+        posterior=np.exp(joint - _log_sum_exp(joint)).reshape(grid),
+        log_bayes_factor=_log_mean(joint),
+        log_bayes_factor_shear=_log_mean(of_shapes),
+        log_bayes_factor_counts=_log_mean(of_counts),
+        amplitude=fine.amplitude_at(int(np.argmax(fine.joint))),
+        row=row,
+        column=column,
+        position_error=error,
+    )
 
 
-def _of_counts(log_counts: Array, template: LensTemplate) -> Array:
-    return _log_mean_exp(log_counts, template.weights.sum(axis=0))
+def _position(coarse: _Marginals, fine: _Marginals, cut: NDArray[np.int64]) -> tuple[float, float, float]:
+    """Return row and column of the best-fit position, and its error, from whole cells and subcells."""
+    is_whole = np.ones(coarse.joint.size, dtype=np.bool_)
+    is_whole[cut] = False
+    whole = np.flatnonzero(is_whole)
+    positions = np.concatenate([coarse.positions[:, whole], fine.positions], axis=1)
+    area = np.repeat([1.0, N_SUBCELLS**-2.0], [whole.size, fine.joint.size])
+    log_weight = np.concatenate([coarse.joint[whole], fine.joint]) + np.log(area)
+    weight = np.exp(log_weight - _log_sum_exp(log_weight))
+    row, column = _about_mode(positions, weight, area)
+    square = (positions[0] - row) ** 2 + (positions[1] - column) ** 2
+    return row, column, float(np.sqrt((weight * square).sum()))
+
+
+def _about_mode(positions: Array, weight: Array, area: Array) -> tuple[float, float]:
+    """Return the mean row and column within MODE_RADIUS of the position of the highest density."""
+    mode = positions[:, np.argmax(weight / area), None]
+    near = weight * (((positions - mode) ** 2).sum(axis=0) <= MODE_RADIUS**2)
+    row, column = (positions * near).sum(axis=1) / near.sum()
+    return float(row), float(column)
+
+
+def _replaced(coarse: Array, fine: Array, cut: NDArray[np.int64]) -> Array:
+    """Return the coarse values, those of the cut cells replaced by the log of the mean over their subcells."""
+    values = coarse.copy()
+    values[cut] = _log_mean_exp(fine.reshape(cut.size, -1), np.full(N_SUBCELLS**2, N_SUBCELLS**-2.0))
+    return values
+
+
+def _cells(side: int) -> Array:
+    n = max(round(side / CELL), 1)
+    return (np.arange(n) + 0.5) * side / n - 0.5
+
+
+def _subcells(centres: Array, shape: tuple[int, int], n_rows: int, n_columns: int) -> Array:
+    """Return the centres (2, m * N_SUBCELLS**2) of the subcells, cell by cell."""
+    offsets = (np.arange(N_SUBCELLS) + 0.5) / N_SUBCELLS - 0.5
+    down, across = (axis.ravel() for axis in np.meshgrid(offsets, offsets, indexing="ij"))
+    rows = centres[0][:, None] + down * shape[0] / n_rows
+    columns = centres[1][:, None] + across * shape[1] / n_columns
+    return np.stack([rows.ravel(), columns.ravel()])
 
 
 def _log_mean_exp(values: Array, weights: Array) -> Array:
@@ -129,81 +241,5 @@ def _log_sum_exp(values: Array) -> float:
     return float(largest + np.log(np.exp(values - largest).sum()))
 
 
-def _cells(side: int) -> Array:
-    n = max(round(side / CELL), 1)
-    return (np.arange(n) + 0.5) * side / n - 0.5
-
-
-def _finer(places: Array, shape: tuple[int, int], n_rows: int, n_columns: int) -> Array:
-    """Return the centres (2, m * FINER**2) of the smaller cells, those of one cell beside each other."""
-    offsets = (np.arange(FINER) + 0.5) / FINER - 0.5
-    down, across = (axis.ravel() for axis in np.meshgrid(offsets, offsets, indexing="ij"))
-    rows = places[0][:, None] + down * shape[0] / n_rows
-    columns = places[1][:, None] + across * shape[1] / n_columns
-    return np.stack([rows.ravel(), columns.ravel()])
-
-
-def _summarised(
-    shape: tuple[int, int],
-    rows: Array,
-    columns: Array,
-    places: Array,
-    coarse: tuple[Array, Array],
-    cut: NDArray[np.int64],
-    fine_places: Array,
-    fine: tuple[Array, Array],
-    template: LensTemplate,
-) -> Evidence:
-    """Put the cut cells in the place of the coarse ones, and sum."""
-    of_shear = _put_together(_of_shear(coarse[0], template), _of_shear(fine[0], template), cut)
-    of_counts = _put_together(_of_counts(coarse[1], template), _of_counts(fine[1], template), cut)
-    fine_joint = _over_amplitudes(fine, template)
-    joint = _put_together(_over_amplitudes(coarse, template), fine_joint, cut)
-    is_whole = np.ones(joint.size, dtype=np.bool_)
-    is_whole[cut] = False
-    whole = np.flatnonzero(is_whole)
-    every_place = np.concatenate([places[:, whole], fine_places], axis=1)
-    area = np.repeat([1.0, FINER**-2.0], [whole.size, fine_joint.size])
-    log_weight = np.concatenate([joint[whole], fine_joint]) + np.log(area)
-    weight = np.exp(log_weight - _log_sum_exp(log_weight))
-    row, column = _about_mode(every_place, weight, area)
-    square = (every_place[0] - row) ** 2 + (every_place[1] - column) ** 2
-    grid = (rows.size, columns.size)
-    best = int(np.argmax(fine_joint))
-    log_amplitude = fine[0][best] + fine[1][best]
-    of_amplitude = np.exp(log_amplitude - log_amplitude.max()) * template.weights
-    return Evidence(
-        shape=shape,
-        rows=rows,
-        columns=columns,
-        log_shear=of_shear.reshape(grid),
-        log_counts=of_counts.reshape(grid),
-        log_evidence=joint.reshape(grid),
-        posterior=np.exp(joint - _log_sum_exp(joint)).reshape(grid),
-        log_bayes_factor=_mean(joint),
-        log_bayes_factor_shear=_mean(of_shear),
-        log_bayes_factor_counts=_mean(of_counts),
-        amplitude=float((of_amplitude.sum(axis=0) * template.amplitudes).sum() / of_amplitude.sum()),
-        row=row,
-        column=column,
-        position_error=float(np.sqrt((weight * square).sum())),
-    )
-
-
-def _put_together(coarse: Array, fine: Array, cut: NDArray[np.int64]) -> Array:
-    """Return the coarse values with those of the cut cells replaced by the log of the mean over their parts."""
-    together = coarse.copy()
-    together[cut] = _log_mean_exp(fine.reshape(cut.size, -1), np.full(FINER**2, FINER**-2.0))
-    return together
-
-
-def _mean(log_values: Array) -> float:
+def _log_mean(log_values: Array) -> float:
     return float(_log_sum_exp(log_values) - np.log(log_values.size))
-
-
-def _about_mode(places: Array, weight: Array, area: Array) -> tuple[float, float]:
-    """Return the mean row and column of what lies near the densest place."""
-    mode = places[:, np.argmax(weight / area), None]
-    near = weight * (((places - mode) ** 2).sum(axis=0) <= NEAR_MODE**2)
-    row, column = (places * near).sum(axis=1) / near.sum()
-    return float(row), float(column)

@@ -1,4 +1,4 @@
-"""Sums over galaxies about every candidate centre."""
+"""Compiled sums over galaxies about every candidate centre."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ def shear_sums(
     column_weight: Any,
     sums: Any,
 ) -> None:
-    """Add up tangential and cross shear about the centres (rows, columns), in Gaussian windows of several scales.
+    """Fill `sums` with tangential and cross shear about the centres (rows, columns), in Gaussian windows of all scales.
 
-    `sums` (4, n_scales, n_rows, n_columns) gets sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), with v the
-    inverse variance `weight` of a galaxy and w its window. The window of the largest scale is the product of
-    `row_weight` (n, n_rows) and `column_weight` (n, n_columns); each scale is sqrt(2) times smaller than the one after
-    it, so that its window is the square of that one's: no exponential is left inside, and the sum(w^2 v) of a scale is
-    the sum(w v) of the one before it. The innermost loop runs over columns, which have no sums in common, so that it
-    vectorises without reordering any; the sums of a row, largest scale first, lie beside each other until complete.
+    `sums` (4, n_scales, n_rows, n_columns), zeros before, gets sum(w v gamma_t), sum(w v gamma_x), sum(w v) and
+    sum(w^2 v), with v the inverse variance `weight` of a galaxy and w its window. The window of the largest scale is
+    the product of `row_weight` (n, n_rows) and `column_weight` (n, n_columns). Each scale is sqrt(2) times smaller than
+    the one after it, so its window is the square of that one's: no exponential is left inside, and the sum(w^2 v) of a
+    scale is the sum(w v) of the one before it. The innermost loop runs over columns, which share no sums, so that it
+    vectorises without reordering any sum; the sums of a row, largest scale first, are contiguous until complete.
     """
     n_scales, n_columns = sums.shape[1], columns.size
     w, v_t, v_x = np.empty(n_columns), np.empty(n_columns), np.empty(n_columns)

@@ -1,4 +1,4 @@
-"""From a catalogue to maps of tangential shear about every candidate centre."""
+"""Maps of the tangential and cross shear of a catalogue about every candidate centre."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,32 +9,56 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.kernels import shear_sums
 from darkmatter_features.numerics.kernels.mesh import narrow_sums, near_shear
 from darkmatter_features.numerics.mesh import GAIN, Mesh, mesh_over
 
-# Each is sqrt(2) times the one before, so that one window is the square of the next and none needs an exponential.
 N_SCALES = 6
-# Of a window, in scales: it is 2e-11 there.
-WINDOW_REACH = 7.0
-# Windows narrower than so many mesh steps are summed galaxy by galaxy.
-NARROW = 2.5
-# Where a mesh is used, a galaxy of the mean weight from 4 scales on, where its window is this, is taken for nothing.
-FAINT = 3.4e-4
-# What a galaxy costs at a centre, ns on one core, directly and beside a mesh; and how many kernels that wants, one for
-# the shear at each scale and one for each window. On the default grid a mesh never pays for a sky of 512 px; it does
-# from some 12,600 galaxies on for one of 1024 px, and from 2,300 for one of 2048.
-PAIR_NS, NEAR_NS, N_KERNELS = 4.0, 6.0, 2 * N_SCALES + 1
+"""Gaussian scales. Each is sqrt(2) times the one before, so that one window is the square of the next."""
+
+WINDOW_RADIUS = 7.0
+"""Radius beyond which a window is neglected, in scales: it is 2e-11 there."""
+
+MIN_MESH_SCALE = 2.5
+"""Windows narrower than this many mesh steps are summed galaxy by galaxy."""
+
+NEGLIGIBLE_WINDOW = 3.4e-4
+"""Value of a window at 4 scales: with a mesh, a sum of weights below that of one mean galaxy there counts as empty."""
+
+PAIR_NS = 4.0
+"""Time of a galaxy at a centre in the direct sums, ns on one core."""
+
+NEAR_NS = 6.0
+"""Time of a galaxy at a centre near it beside a mesh, ns on one core.
+
+On the default grid a mesh never pays for a sky of 512 px; it does from some 12,600 galaxies on for one of 1024 px, and
+from 2,300 for one of 2048 px.
+"""
+
+N_KERNELS = 2 * N_SCALES + 1
+"""Kernels on a mesh: one for the shear at each scale, and one for each window."""
 
 Array = NDArray[np.float64]
-# x, y, e1, e2 less their means, and inverse variance.
 Galaxies = tuple[Array, Array, Array, Array, Array]
+"""x, y, e1 and e2 less their unlensed means, and inverse variance, (n,) each."""
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A maximum of a map: where (pixels, refined below the grid), how high, and the Gaussian scale (pixels, or nan)."""
+    """A maximum of a map.
+
+    Attributes
+    ----------
+    row, column : float, pixels
+        Position, interpolated between the centres of the grid.
+    snr : float
+        Signal to noise at the centre of the grid.
+    scale : float, pixels
+        Gaussian scale of the map; nan if it has none.
+    """
 
     row: float
     column: float
@@ -43,7 +67,7 @@ class Peak:
 
     @classmethod
     def of(cls, snr: Array, rows: Array, columns: Array, *, scale: float = np.nan) -> Self:
-        """Return the highest peak of a map (n_rows, n_columns), refined by a parabola along each axis."""
+        """Return the highest peak of a map (n_rows, n_columns), interpolated by a parabola along each axis."""
         i, j = (int(k) for k in np.unravel_index(snr.argmax(), snr.shape))
         row = rows[i] + _vertex(snr[:, j], i) * (rows[1] - rows[0])
         column = columns[j] + _vertex(snr[i, :], j) * (columns[1] - columns[0])
@@ -57,15 +81,15 @@ class ShearMaps:
     Attributes
     ----------
     shape : (int, int)
-        Rows and columns of the picture.
+        Rows and columns of the image.
     rows, columns : (n_rows,) and (n_columns,) float64 arrays, pixels
         The grid of candidate centres.
     scales : (n_scales,) float64 array, pixels
         Standard deviations of the windows, ascending.
     gamma_t, gamma_x : (n_scales, n_rows, n_columns) float64 arrays
-        Weighted mean tangential and cross shear; nan where no galaxy is in reach.
+        Weighted mean tangential and cross shear; nan where no galaxy is within the window.
     snr, snr_cross : (n_scales, n_rows, n_columns) float64 arrays
-        The same over their standard deviations.
+        These means over their standard deviations.
     """
 
     shape: tuple[int, int]
@@ -105,7 +129,7 @@ class ShearMaps:
 
 
 def _vertex(values: NDArray[np.float64], i: int) -> float:
-    """Return how far, in steps, the vertex of the parabola through values[i-1:i+2] is from i; 0 at the ends."""
+    """Return the offset from i, in steps, of the vertex of the parabola through values[i-1:i+2]; 0 at the ends."""
     if i in (0, values.size - 1):
         return 0.0
     below, here, above = values[i - 1 : i + 2]
@@ -114,40 +138,46 @@ def _vertex(values: NDArray[np.float64], i: int) -> float:
 
 
 def shear_maps(
-    catalog: GalaxyCatalog, template: LensTemplate | None = None, config: MeasureConfig | None = None
+    galaxies: GalaxyCatalog | PreparedCatalog,
+    template: LensTemplate | CompiledTemplate | None = None,
+    config: MeasureConfig | None = None,
 ) -> ShearMaps:
-    """Map the tangential and cross shear of a catalogue.
+    """Return maps of the tangential and cross shear of a catalogue.
 
     Parameters
     ----------
-    catalog : GalaxyCatalog
+    galaxies : GalaxyCatalog or PreparedCatalog
         Galaxies of one sky.
-    template : LensTemplate, optional
-        Bias and scatter of unlensed ellipticities; those of the sky itself when not given.
+    template : LensTemplate or CompiledTemplate, optional
+        Bias and scatter of unlensed ellipticities, for a catalogue that is not prepared; those of the default template
+        with the sky's own mean ellipticity when not given.
     config : MeasureConfig, optional
-        Settings; the defaults when not given.
+        Settings `grid_spacing` and `smallest_scale`; the defaults when not given.
 
     Returns
     -------
     ShearMaps
-        On a grid that covers the picture from its first row and column to its last.
+        On a grid from the first row and column of the image to the last.
 
     Notes
     -----
-    With inverse variances v and a window w, ``gamma_t = sum(w v gamma_t_i) / sum(w v)`` and
-    ``snr = sum(w v gamma_t_i) / sqrt(sum(w^2 v))``: the matched filter of Schneider (1996) for a Gaussian profile.
+    With inverse variances v and a Gaussian window w about the centre, ``gamma_t = sum(w v gamma_t_i) / sum(w v)`` and
+    ``snr = sum(w v gamma_t_i) / sqrt(sum(w^2 v))``, the matched filter [1]_ for a Gaussian profile.
 
-    Fields of so many galaxies and centres that it is much cheaper are summed through Fourier transforms, see
-    :mod:`~darkmatter_features.numerics.mesh`: no S/N differs by more than 0.01 then, but where no galaxy is within 4
-    scales it is 0, and the shear unknown. 100,000 galaxies about 1,024 x 1,024 centres take some 2 s, and 610 MB.
+    Large fields are summed by Fourier transforms where that is much cheaper, see
+    :mod:`~darkmatter_features.numerics.mesh`. No S/N then differs by more than 0.01, except that it is 0, and the shear
+    nan, where no galaxy is within 4 scales. 100,000 galaxies about 1,024 x 1,024 centres take some 2 s, and 610 MB.
+
+    References
+    ----------
+    .. [1] Schneider 1996, MNRAS 283, 837, arXiv:astro-ph/9601039.
     """
-    template = template or LensTemplate.of_sky(catalog)
+    prepared = prepare(galaxies, template)
     config = config or MeasureConfig()
+    catalog = prepared.catalog
     rows, columns = centres(catalog.shape, config)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
-    mean_e1, mean_e2, weight = template.unlensed(catalog)
-    galaxies = catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight
-    sums = _sums(galaxies, columns, rows, scales)
+    sums = _sums((catalog.x, catalog.y, prepared.e1, prepared.e2, prepared.weight), columns, rows, scales)
     with np.errstate(invalid="ignore"):
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
     sigma = np.sqrt(np.maximum(sums[3], np.finfo(np.float64).tiny))
@@ -155,7 +185,7 @@ def shear_maps(
 
 
 def centres(shape: tuple[int, int], config: MeasureConfig) -> tuple[Array, Array]:
-    """Return rows and columns (pixels) of the candidate centres: from the picture's first to its last, evenly."""
+    """Return rows and columns (pixels) of the candidate centres, evenly spaced over the image."""
     rows, columns = (_grid(side, config.grid_spacing) for side in shape)
     return rows, columns
 
@@ -166,7 +196,7 @@ def _grid(side: int, spacing: float) -> NDArray[np.float64]:
 
 def _sums(galaxies: Galaxies, columns: Array, rows: Array, scales: Array) -> Array:
     """Return sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), (4, n_scales, n_rows, n_columns)."""
-    mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_REACH * scales[-1])
+    mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_RADIUS * scales[-1])
     n, n_centres = galaxies[0].size, rows.size * columns.size
     if mesh is None or GAIN * mesh.cost(n, n_kernels=N_KERNELS, near_ns=NEAR_NS) > PAIR_NS * n * n_centres:
         return _direct_sums(galaxies, columns, rows, scales)
@@ -181,25 +211,25 @@ def _direct_sums(galaxies: Galaxies, columns: Array, rows: Array, scales: Array)
 
 
 def _mesh_sums(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Array:
-    """Return the same: in wide windows by Fourier transforms, in narrow ones and at their centres galaxy by galaxy."""
+    """Return the same sums: in wide windows by Fourier transforms, in narrow ones and near galaxies directly."""
     sums = np.zeros((4, scales.size, mesh.rows.size, mesh.columns.size))
     windows = np.append(scales[0] / np.sqrt(2.0), scales)  # that of sum(w^2 v) of the smallest scale, and of sum(w v)
-    n_narrow = int((windows < NARROW * max(mesh.steps)).sum())
+    n_narrow = int((windows < MIN_MESH_SCALE * max(mesh.steps)).sum())
     if n_narrow:
         narrow = windows[:n_narrow]
-        narrow_sums(*galaxies, mesh.columns, mesh.rows, narrow, WINDOW_REACH * narrow[-1], sums)
+        narrow_sums(*galaxies, mesh.columns, mesh.rows, narrow, WINDOW_RADIUS * narrow[-1], sums)
     first = max(n_narrow - 1, 0)
     for s, shear in enumerate(_wide_shear(galaxies, mesh, scales[first:]), start=first):
         sums[:2, s] = shear
     for k, total in enumerate(_wide_weight(galaxies, mesh, windows[n_narrow:]), start=n_narrow):
         sums[2, k - 1 : k] = total
         sums[3, k : k + 1] = total
-    sums[:, sums[3] < FAINT**2 * galaxies[4].mean()] = 0.0
+    sums[:, sums[3] < NEGLIGIBLE_WINDOW**2 * galaxies[4].mean()] = 0.0
     return sums
 
 
 def _wide_shear(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield the sums of tangential and cross shear of each scale: at its centre each window is 1, so near is near."""
+    """Yield the sums of tangential and cross shear of each scale; the near part is common, for windows are 1 there."""
     x, y, e1, e2, weight = galaxies
     near = np.zeros((2, mesh.rows.size, mesh.columns.size))
     near_shear(*galaxies, mesh.columns, mesh.rows, mesh.width, mesh.reach, near)
@@ -210,7 +240,7 @@ def _wide_shear(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Iterator[tuple
 
 
 def _wide_weight(galaxies: Galaxies, mesh: Mesh, windows: Array) -> Iterator[Array]:
-    """Yield the sum of weights in each window."""
+    """Yield the sum of the weights in each window."""
     x, y, _, _, weight = galaxies
     total = mesh.transform(x, y, weight, np.zeros_like(weight))
     for window in windows:

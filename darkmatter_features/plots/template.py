@@ -12,8 +12,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from darkmatter_features.lens.density import N_ELLIPTICITIES
 from darkmatter_features.lens.kernels.evidence import MAX_SHEAR
-from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate
+from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.plots.page import (
     FAINT,
     INK,
@@ -146,7 +147,7 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
 
 def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     """Draw the density of galaxies about a lens relative to that without a lens, for each size bin."""
-    radius = STEP * np.arange(template.log_counts.shape[1])
+    radius = NODE_SPACING * np.arange(template.log_counts.shape[1])
     names = _ranges(template.size_edges, " px")
     end = max(MAX_RADIUS, radius[-1])
     for color, log_counts, name in zip(_colors(len(names)), template.log_counts, names, strict=True):

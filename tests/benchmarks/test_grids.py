@@ -1,21 +1,21 @@
-"""What the benchmarks lay out is the grid that they say, whatever the default comes to be."""
+"""The grids of the benchmarks are those of the default settings."""
 
 import bench_scaling
-import memory_probe
 import numpy as np
+from harness import memory_probe
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import centres, shear_maps
 
 
-def test_fields_have_as_many_centres_as_are_told(rng):
+def test_random_fields_have_the_requested_number_of_centres(rng):
     for n in (7, 20):
         maps = shear_maps(bench_scaling.galaxies(30, n, rng), LensTemplate.default())
         assert (maps.rows.size, maps.columns.size) == (n, n)
 
 
-def test_others_are_given_our_centres_and_fewest_pixels():
+def test_competitors_get_the_default_centres_and_minimum_pixels():
     assert MeasureConfig().n_pixels == memory_probe.N_PIXELS
-    ours, _ = centres((512, 512), MeasureConfig())
-    np.testing.assert_array_equal(memory_probe.grid(512), ours)
+    rows, _ = centres((512, 512), MeasureConfig())
+    np.testing.assert_array_equal(memory_probe.centres(512), rows)

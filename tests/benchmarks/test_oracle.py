@@ -1,12 +1,11 @@
-"""The oracle of the accuracy benchmark: its likelihood against plain sums, and its odds against chance."""
+"""The oracle: its likelihood against plain sums, and its Bayes factors against simulated catalogues."""
 
 import math
 from functools import cache
 
 import numpy as np
 import pytest
-from oracle import likelihood as limit
-from oracle import tables
+from oracle import likelihood, tables
 
 from darkmatter_features.simulation import lensing, seed, simulate_dataset
 from darkmatter_features.simulation.population import lensed
@@ -14,16 +13,16 @@ from darkmatter_features.simulation.population import lensed
 
 @pytest.fixture(scope="module")
 def model():
-    return tables.oracle_model(n_strengths=8)
+    return tables.oracle_model(n_amplitudes=8)
 
 
-def thin_catalogues(n, share, rng):
-    """Catalogues, every other one with a lens, of which a share of the galaxies is kept; and the labels."""
+def thin_catalogues(n, fraction, rng):
+    """Return catalogues, every other one with a lens, with a fraction of their galaxies, and the labels."""
     labels = np.arange(n) % 2
     skies = []
     for label in labels:
         sky = tables.smeared(tables.draw_catalogue(rng, lensed=bool(label)), rng)
-        keep = rng.random(len(sky["x"])) < share
+        keep = rng.random(len(sky["x"])) < fraction
         skies.append({name: sky[name][keep] for name in ("x", "y", "e1", "e2")})
     return skies, labels
 
@@ -41,9 +40,9 @@ def source_counts():
     return tables._source_counts(tables.N_SIZES)
 
 
-def naive_log_factor(model, strength, dx, dy, e):
-    """Log of one galaxy's factor, its shear from the drawn stretches, its density from the lens equation."""
-    lens, r, phi = tables.halo(strength), math.hypot(dx, dy), math.atan2(dy, dx)
+def naive_log_factor(model, amplitude, dx, dy, e):
+    """Return the log of the factor of one galaxy, its shear from the stretches, its density from the lens equation."""
+    lens, r, phi = tables.halo(amplitude), math.hypot(dx, dy), math.atan2(dy, dx)
     radii = np.array([r - 1e-4, r + 1e-4])
     beta = radii * (1 - lens.mean_convergence(radii))
     if beta[0] < 0:
@@ -61,53 +60,53 @@ def naive_log_factor(model, strength, dx, dy, e):
 
 
 def naive_log_likelihood(model, sky, x, y, a):
-    total = -model.change[a, y, x]
+    total = -model.added_galaxies[a, y, x]
     for gx, gy, e1, e2 in zip(sky["x"], sky["y"], sky["e1"], sky["e2"]):
         if math.hypot(gx - x, gy - y) < seed.REACH:
-            total += naive_log_factor(model, model.strengths[a], gx - x, gy - y, complex(e1, e2))
+            total += naive_log_factor(model, model.amplitudes[a], gx - x, gy - y, complex(e1, e2))
     return total
 
 
 def test_likelihood_matches_a_plain_sum(model, rng):
     sky = {name: rng.uniform(0, 511, 6) for name in "xy"} | {name: rng.uniform(-0.5, 0.5, 6) for name in ("e1", "e2")}
-    x, y = (place.ravel() for place in np.meshgrid([3, 140, 256, 400, 511], [0, 77, 300, 480]))
-    fast = limit.log_likelihoods(sky, model, x.astype(float), y.astype(float))
+    x, y = (axis.ravel() for axis in np.meshgrid([3, 140, 256, 400, 511], [0, 77, 300, 480]))
+    fast = likelihood.log_likelihoods(sky, model, x.astype(float), y.astype(float))
     slow = [[naive_log_likelihood(model, sky, px, py, a) for a in range(8)] for px, py in zip(x, y)]
-    # The tables' step, and a common g of all sizes of source far from the ring: less than 1 % of a factor each.
+    # The step of the tables, and a common g of all source sizes far from the ring, each change a factor by below 1 %.
     np.testing.assert_allclose(fast, slow, atol=0.03)
     assert np.isinf(fast).any()
     assert np.ptp(fast[np.isfinite(fast)]) > 1
 
 
-def test_log_odds_are_the_plain_mean_over_places_and_strengths(model, rng):
+def test_bayes_factor_is_the_plain_mean_over_positions_and_amplitudes(model, rng):
     sky = {name: rng.uniform(0, 511, 5) for name in "xy"} | {name: rng.uniform(-0.4, 0.4, 5) for name in ("e1", "e2")}
     middles = (np.arange(8) + 0.5) * 511 / 8
     total = sum(
         math.exp(value)
         for px in middles
         for py in middles
-        for value in limit.log_likelihoods(sky, model, np.array([px]), np.array([py]))[0]
+        for value in likelihood.log_likelihoods(sky, model, np.array([px]), np.array([py]))[0]
     )
-    found = limit.posterior(sky, model, grid=8, levels=0)
-    assert found.log_odds == pytest.approx(math.log(total / (8 * 8 * 8)), abs=1e-9)
+    found = likelihood.posterior(sky, model, grid=8, n_refinements=0)
+    assert found.log_bayes_factor == pytest.approx(math.log(total / (8 * 8 * 8)), abs=1e-9)
 
 
 def test_shear_and_counts_add_up_to_both(model, rng):
     sky = {name: rng.uniform(100, 411, 3) for name in "xy"} | {name: rng.uniform(-0.4, 0.4, 3) for name in ("e1", "e2")}
     x, y = rng.uniform(0, 511, (2, 40))
-    both, shear, counts = (limit.log_likelihoods(sky, model, x, y, use=use) for use in ("both", "shear", "counts"))
+    both, shear, counts = (likelihood.log_likelihoods(sky, model, x, y, use=use) for use in ("both", "shear", "counts"))
     np.testing.assert_allclose(both, shear + counts, atol=1e-9)
 
 
-def test_sheared_ellipticities_are_a_distribution(model):
+def test_density_of_sheared_ellipticities_integrates_to_one(model):
     axis = np.linspace(-1, 1, 401)
     e = axis[:, None] * 1j + axis
     for g in (0.3 + 0.2j, -0.7j):
-        each = [limit._unsheared(model.density, one, g) for one in e[np.abs(e) < 0.995]]
+        each = [likelihood._unsheared(model.density, one, g) for one in e[np.abs(e) < 0.995]]
         assert np.sum(each) * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=0.01)
 
 
-def test_unlensed_ellipticities_have_the_simulations_mean_and_scatter(model, rng):
+def test_unlensed_ellipticities_have_the_mean_and_scatter_of_the_simulation(model, rng):
     drawn = [tables.draw_catalogue(rng, lensed=False) for _ in range(40)]
     e1, e2 = (np.concatenate([sky[name] for sky in drawn]) for name in ("e1", "e2"))
     axis = (np.arange(len(model.density)) - tables.E_HALF) * tables.E_STEP
@@ -119,9 +118,9 @@ def test_unlensed_ellipticities_have_the_simulations_mean_and_scatter(model, rng
     assert variance == pytest.approx(e2.var(), rel=0.05)
 
 
-def test_galaxies_lie_about_a_lens_as_the_simulation_draws_them(model, rng):
+def test_number_density_about_a_lens_matches_the_simulation(model, rng):
     a, n_skies, edges = 5, 150, np.array([0, 25, 40, 60, 90, 130, 190, 243.0])
-    bank, lens = seed.make_bank(*seed._BANK), tables.halo(model.strengths[5])
+    bank, lens = seed.make_bank(*seed._BANK), tables.halo(model.amplitudes[5])
     skies = [lensed(seed.draw_galaxies(rng, bank), lens, 256.0, 256.0) for _ in range(n_skies)]
     drawn = [tables._as_catalogue(sky, bank) for sky in skies]
     found = np.histogram(np.concatenate([np.hypot(s["x"] - 256, s["y"] - 256) for s in drawn]), edges)[0]
@@ -130,21 +129,21 @@ def test_galaxies_lie_about_a_lens_as_the_simulation_draws_them(model, rng):
     expected = n_skies * np.histogram(radii, edges, weights=fine)[0]
     assert found[0] == 0
     np.testing.assert_array_less(np.abs(found - expected), 4 * np.sqrt(expected) + 1)
-    total = n_skies * (seed.DENSITY * seed.SIDE**2 + model.change[a, 256, 256])
+    total = n_skies * (seed.DENSITY * seed.SIDE**2 + model.added_galaxies[a, 256, 256])
     assert sum(len(s["x"]) for s in drawn) == pytest.approx(total, abs=4 * np.sqrt(total))
 
 
-def test_counts_alone_multiply_chance_by_one_on_average(model, rng):
+def test_mean_bayes_factor_of_counts_without_a_lens_is_one(model, rng):
     skies = [tables.draw_catalogue(rng, lensed=False) for _ in range(80)]
-    factors = np.exp([p.log_odds for p in limit.posteriors(skies, model, use="counts", grid=16)])
+    factors = np.exp([p.log_bayes_factor for p in likelihood.posteriors(skies, model, use="counts", grid=16)])
     assert factors.mean() == pytest.approx(1.0, abs=4 * factors.std() / np.sqrt(len(skies)))
 
 
 def test_probability_is_reliable(model, rng):
-    """An eighth of the galaxies leaves room for doubt; where odds are o, lenses are to others as o."""
+    """With an eighth of the galaxies many skies are uncertain; the fraction of lenses equals the mean probability."""
     skies, labels = thin_catalogues(400, 0.125, rng)
-    found = limit.posteriors(skies, tables.thinned(model, 0.125), grid=16)
-    probability = 1 / (1 + np.exp(-np.array([p.log_odds for p in found])))
+    found = likelihood.posteriors(skies, tables.thinned(model, 0.125), grid=16)
+    probability = 1 / (1 + np.exp(-np.array([p.log_bayes_factor for p in found])))
     for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
         within = (probability >= low) & (probability < high)
         expected = probability[within].sum()
@@ -153,25 +152,25 @@ def test_probability_is_reliable(model, rng):
         assert labels[within].sum() == pytest.approx(expected, abs=3.5 * error)
 
 
-def test_halving_the_grid_changes_nothing(model, rng):
+def test_a_finer_grid_leaves_the_bayes_factor_unchanged(model, rng):
     skies, _ = thin_catalogues(12, 0.5, rng)
-    coarse, fine = ([p.log_odds for p in limit.posteriors(skies, model, grid=grid)] for grid in (32, 64))
+    coarse, fine = ([p.log_bayes_factor for p in likelihood.posteriors(skies, model, grid=grid)] for grid in (32, 64))
     np.testing.assert_allclose(coarse, fine, atol=0.3)
 
 
-def test_planted_lens_is_found_in_its_place(model, rng):
+def test_planted_lens_is_found_at_its_position(model, rng):
     skies = [tables.draw_catalogue(rng, lensed=True) for _ in range(9)]
-    found = limit.posteriors(skies, model)
+    found = likelihood.posteriors(skies, model)
     offsets = [np.hypot(p.column - s["lens_x"], p.row - s["lens_y"]) for p, s in zip(found, skies)]
     means = [np.hypot(p.mean_column - s["lens_x"], p.mean_row - s["lens_y"]) for p, s in zip(found, skies)]
-    assert min(p.log_odds for p in found) > 0
+    assert min(p.log_bayes_factor for p in found) > 0
     assert np.median(offsets) < 10
     assert np.median(means) < 10
 
 
-def test_limit_of_a_data_set_names_its_skies(tmp_path, model):
+def test_oracle_table_names_the_skies_of_a_data_set(tmp_path, model):
     simulate_dataset(tmp_path, n_training=0, n_validation=4, seed=3, n_jobs=1)
-    table = limit.oracle_of(tmp_path, "validation", model=model, grid=16)
+    table = likelihood.oracle_table(tmp_path, "validation", model=model, grid=16)
     assert table["sky"].tolist() == [f"validation/validation-0000{i}.png" for i in range(4)]
-    assert ((table["log_odds"] > 0) == (table["label"] == 1)).all()
+    assert ((table["log_bayes_factor"] > 0) == (table["label"] == 1)).all()
     assert (table["lens_row"].notna() == (table["label"] == 1)).all()

@@ -1,4 +1,4 @@
-"""Scoring a model on a data set of pictures."""
+"""Metrics of a model on a data set of images."""
 
 from pathlib import Path
 
@@ -36,10 +36,10 @@ def test_every_measured_sky_is_judged_beside_its_label(run, data):
     assert result.failures == ()
 
 
-def test_lens_positions_are_scaled_to_the_picture(run, data):
+def test_lens_positions_are_scaled_to_the_image(run, data):
     judged = evaluate(run, data, n_jobs=1).judged
     lensed = judged[judged["label"] == 1]
-    # row 256, column 128 of 512 in a picture of 128 px, pixel centres at integers
+    # row 256, column 128 of 512 in an image of 128 px, pixel centres at integers
     assert lensed["lens_row"].to_numpy() == pytest.approx((256 + 0.5) / 4 - 0.5)
     assert lensed["lens_column"].to_numpy() == pytest.approx((128 + 0.5) / 4 - 0.5)
     assert judged.loc[judged["label"] == 0, "lens_row"].isna().all()
@@ -47,7 +47,7 @@ def test_lens_positions_are_scaled_to_the_picture(run, data):
 
 def test_a_bad_sky_is_counted_and_costs_one_row(run, data):
     bad = data / "validation" / "validation-00001.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     result = evaluate(run, data, n_jobs=1)
     assert result.metrics["n"] == 3
     assert result.metrics["n_failed"] == 1
@@ -61,7 +61,7 @@ def test_the_same_skies_get_the_same_bounds(run, data):
     assert evaluate(run, data, n_jobs=1).metrics == evaluate(run, data, n_jobs=1).metrics
 
 
-def test_the_training_split_can_be_asked_for(run, data):
+def test_the_training_split_can_be_chosen(run, data):
     write_images(data, split="training", n=2)
     assert evaluate(run, data, split="training", n_jobs=1).metrics["n"] == 2
 
@@ -72,7 +72,7 @@ def test_progress_reaches_the_end(run, data):
     assert seen[-1] == (4, 4)
 
 
-def test_a_split_that_is_not_there_or_has_no_labels_is_refused(run, data):
+def test_a_missing_or_unlabelled_split_is_refused(run, data):
     with pytest.raises(DatasetError, match="training split"):
         evaluate(run, data, split="training")
     with pytest.raises(DatasetError, match="Unknown split 'test'"):
@@ -85,7 +85,7 @@ def test_a_split_that_is_not_there_or_has_no_labels_is_refused(run, data):
 
 def test_a_split_of_bad_skies_alone_is_refused(run, data):
     for path in (data / "validation").iterdir():
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     with pytest.raises(DatasetError, match="no sky of the validation split could be measured"):
         evaluate(run, data, n_jobs=1)
 

@@ -1,17 +1,17 @@
-"""The bundle: what is saved is what is loaded, and what does not fit is refused."""
+"""The bundle: a saved model is loaded unchanged, and other or damaged bundles are refused."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
+from scipy.special import logit
 
+from classify.bundle import write_json
 from classify.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
 from classify.config import TrainConfig
-from classify.model import LensModel, write_json
+from classify.model import LensModel
 from classify.trees.boosting import boost
-from classify.trees.calibration import Calibration
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError
 from darkmatter_features.io.sky import read_sky
@@ -37,53 +37,7 @@ def saved(model: LensModel, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def naive_loss(slope: float, intercept: float, log_odds: np.ndarray, labels: np.ndarray) -> float:
-    lenses, others = sum(labels == 1), sum(labels == 0)
-    total = 0.0
-    for x, y in zip(log_odds, labels):
-        target = (lenses + 1) / (lenses + 2) if y == 1 else 1 / (others + 2)
-        p = 1 / (1 + np.exp(-(intercept + slope * x)))
-        total -= target * np.log(p) + (1 - target) * np.log(1 - p)
-    return total
-
-
-def test_calibration_is_where_a_fine_grid_finds_the_least_loss():
-    rng = np.random.default_rng(2)
-    log_odds = rng.normal(0, 2, 150)
-    labels = (rng.uniform(size=150) < expit(0.6 * log_odds - 0.5)).astype(int)
-    found = Calibration.fit(log_odds, labels)
-    grid = [(a, b) for a in np.arange(0.2, 1.2, 0.02) for b in np.arange(-1.2, 0.6, 0.02)]
-    slope, intercept = min(grid, key=lambda ab: naive_loss(*ab, log_odds, labels))
-    assert found.slope == pytest.approx(slope, abs=0.011)
-    assert found.intercept == pytest.approx(intercept, abs=0.011)
-    assert naive_loss(found.slope, found.intercept, log_odds, labels) <= naive_loss(slope, intercept, log_odds, labels)
-
-
-def test_calibration_mends_log_odds_that_are_twice_too_sure():
-    rng = np.random.default_rng(3)
-    true = rng.normal(0, 2, 20000)
-    labels = rng.uniform(size=true.size) < expit(true)
-    found = Calibration.fit(2 * true, labels)
-    assert found.slope == pytest.approx(0.5, abs=0.02)  # 20,000 labels know it to about 0.008
-    assert found.intercept == pytest.approx(0.0, abs=0.06)
-
-
-def test_calibration_of_labels_without_a_mistake_stays_finite():
-    found = Calibration.fit([-3.0, -2.0, 2.0, 3.0], [0, 0, 1, 1])
-    assert 0 < found.slope < 10
-
-
-def test_calibration_leaves_out_log_odds_worse_than_chance():
-    found = Calibration.fit([-1.0, -1.0, 1.0, 1.0, 1.0], [1, 1, 0, 0, 0])
-    assert found.slope == 0
-    assert expit(found.intercept) == pytest.approx((2 * 3 / 4 + 3 * 1 / 5) / 5)
-
-
-def test_calibrated_log_odds_are_linear():
-    assert Calibration(2.0, -1.0)(np.array([0.0, 3.0])).tolist() == [-1.0, 5.0]
-
-
-def test_saved_model_says_the_same_when_loaded(model, saved):
+def test_a_loaded_model_gives_the_verdicts_of_the_saved_one(model, saved):
     assert np.array_equal(LensModel.load(saved).log_odds(ROWS), model.log_odds(ROWS))
 
 
@@ -98,14 +52,14 @@ def test_saving_twice_gives_the_same_bytes(model, tmp_path):
     assert set(contents[0]) == {"model.json", "template.json", "member-0.txt", "member-1.txt"}
 
 
-def test_saving_replaces_an_earlier_bundle_whole(model, saved):
+def test_saving_replaces_all_of_an_earlier_bundle(model, saved):
     (saved / "model" / "member-7.txt").write_text("of an earlier model")
     model.save(saved)
     assert not (saved / "model" / "member-7.txt").exists()
     assert [path.name for path in saved.iterdir()] == ["model"]
 
 
-def test_a_verdict_calls_a_lens_from_one_half_and_repeats_the_peak(model):
+def test_a_verdict_has_the_label_at_one_half_and_the_position_of_the_peak(model):
     verdicts = model.verdicts([f"sky {i}" for i in range(len(ROWS))], ROWS)
     assert {verdict.label for verdict in verdicts} == {0, 1}
     for verdict, row, p in zip(verdicts, ROWS, model.probability(ROWS)):
@@ -119,7 +73,7 @@ def test_no_skies_get_no_verdicts(model):
     assert model.verdicts([], np.empty((0, len(FEATURE_NAMES)))) == []
 
 
-def test_positions_are_not_learnt_from(model):
+def test_positions_are_no_inputs(model):
     moved = ROWS.copy()
     moved[:, [FEATURE_NAMES.index("row"), FEATURE_NAMES.index("column")]] += 1000.0
     assert len(FEATURE_INDICES) == len(FEATURE_NAMES) - 2
@@ -145,7 +99,7 @@ def edit(run: Path, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"version": "0.0.1"}, "trained with darkmatter 0.0.1"),
         ({"features": ["peak_snr"]}, "other features"),
@@ -158,9 +112,9 @@ def edit(run: Path, **changes: object) -> None:
         ({"members": None}, "damaged"),
     ],
 )
-def test_a_bundle_that_does_not_fit_is_refused_in_one_line(saved, changes, said):
+def test_a_wrong_bundle_is_refused_in_one_line(saved, changes, expected):
     edit(saved, **changes)
-    with pytest.raises(ModelError, match=said) as refused:
+    with pytest.raises(ModelError, match=expected) as refused:
         LensModel.load(saved)
     assert "\n" not in str(refused.value)
     assert "again" in str(refused.value)
@@ -184,7 +138,7 @@ def test_a_missing_member_is_refused(saved):
         LensModel.load(saved)
 
 
-def test_a_bundle_without_its_template_names_one_remedy_that_helps(saved):
+def test_a_bundle_without_its_template_is_refused_with_one_remedy(saved):
     (saved / "model" / "template.json").unlink()
     with pytest.raises(ModelError, match=r"template\.json: no template to be read") as refused:
         LensModel.load(saved)
@@ -192,7 +146,7 @@ def test_a_bundle_without_its_template_names_one_remedy_that_helps(saved):
     assert "features`" not in str(refused.value)
 
 
-def test_a_description_that_lacks_a_part_is_told_with_its_name(saved):
+def test_a_description_without_a_key_is_refused_with_its_name(saved):
     (saved / "model" / "model.json").write_text("{}")
     with pytest.raises(ModelError, match=r"is damaged \(model\.json has no 'version'\); run `darkmatter train` again"):
         LensModel.load(saved)
@@ -208,13 +162,3 @@ def test_a_description_that_is_none_is_refused(saved, text):
 def test_numbers_that_are_not_finite_become_null(tmp_path):
     write_json(tmp_path / "x.json", {"auc": float("nan"), "n": 3})
     assert json.loads((tmp_path / "x.json").read_text()) == {"auc": None, "n": 3}
-
-
-def test_the_surest_skies_do_not_set_the_slope_for_the_doubtful():
-    rng = np.random.default_rng(4)
-    doubtful = rng.normal(0, 2, 2000)
-    labels = rng.uniform(size=2000) < expit(doubtful)
-    sure = np.repeat([-60.0, 60.0], 1000)
-    found = Calibration.fit(np.concatenate([doubtful, sure]), np.concatenate([labels, sure > 0]))
-    assert found.slope == pytest.approx(1.0, abs=0.15)
-    assert found(np.array([8.0, 60.0])).tolist() == [found(np.array([8.0]))[0]] * 2

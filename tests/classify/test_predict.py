@@ -1,4 +1,4 @@
-"""Judging pictures by name, folder and pattern."""
+"""Verdicts on images."""
 
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from PIL import Image
 
 from classify.config import TrainConfig
 from classify.model import LensModel
-from classify.predict import COLUMNS, find_skies, predict, write_csv
+from classify.predict import predict
 from classify.train import train
-from darkmatter_features.errors import ModelError, SkyError
+from classify.verdict_table import COLUMNS
+from darkmatter_features.errors import ModelError
 from darkmatter_features.io.sky import read_sky
 from tests.support.synthetic import draw_sky, write_features
 
@@ -30,24 +31,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def skies(tmp_path: Path) -> Path:
     for i in range(3):
         draw_sky(tmp_path / "skies" / f"{i}.png", np.random.default_rng(i))
-    (tmp_path / "skies" / "notes.txt").write_text("no picture")
+    (tmp_path / "skies" / "notes.txt").write_text("no image")
     return tmp_path / "skies"
-
-
-def test_a_folder_stands_for_its_pictures_in_order(skies):
-    assert [path.name for path in find_skies([skies])] == ["0.png", "1.png", "2.png"]
-
-
-def test_a_pattern_stands_for_what_it_matches_and_nothing_comes_twice(skies):
-    found = find_skies([skies / "2.png", str(skies / "[12].*"), skies])
-    assert [path.name for path in found] == ["2.png", "1.png", "0.png"]
-
-
-@pytest.mark.parametrize("place", ["empty", "*.png"])
-def test_places_without_a_picture_are_refused(tmp_path, place):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(SkyError, match="no pictures"):
-        find_skies([tmp_path / place])
 
 
 def test_every_sky_gets_the_verdict_of_the_model(run, skies):
@@ -63,7 +48,7 @@ def test_every_sky_gets_the_verdict_of_the_model(run, skies):
 
 
 def test_a_bad_sky_costs_one_row(run, skies, tmp_path):
-    (skies / "1.png").write_bytes(b"no picture")
+    (skies / "1.png").write_bytes(b"no image")
     result = predict(run, [skies, tmp_path / "missing.png"], tmp_path / "out.csv", n_jobs=1)
     assert [name for name, _ in result.failures] == [str(skies / "1.png"), str(tmp_path / "missing.png")]
     table = pd.read_csv(tmp_path / "out.csv")
@@ -72,15 +57,15 @@ def test_a_bad_sky_costs_one_row(run, skies, tmp_path):
     assert table["label"].isna().tolist() == [False, True, False, True]
 
 
-def test_the_table_on_disk_is_the_one_returned(run, skies, tmp_path):
-    told = predict(run, [skies], tmp_path / "deep" / "out.csv", n_jobs=1).table
+def test_the_written_table_is_the_returned_one(run, skies, tmp_path):
+    returned = predict(run, [skies], tmp_path / "deep" / "out.csv", n_jobs=1).table
     table = pd.read_csv(tmp_path / "deep" / "out.csv")
-    assert table["probability"].to_numpy() == pytest.approx(told["probability"].to_numpy(), abs=1e-6)
-    assert table["snr"].to_numpy() == pytest.approx(told["snr"].to_numpy(), abs=1e-4)
+    assert table["probability"].to_numpy() == pytest.approx(returned["probability"].to_numpy(), abs=1e-6)
+    assert table["snr"].to_numpy() == pytest.approx(returned["snr"].to_numpy(), abs=1e-4)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.csv"]
 
 
-def test_a_wcs_turns_the_centre_into_ra_and_dec(run, skies, tmp_path):
+def test_a_wcs_gives_ra_and_dec_of_the_position(run, skies, tmp_path):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [64.5, 64.5]
     wcs.wcs.cdelt = [-5e-5, 5e-5]
@@ -103,8 +88,3 @@ def test_progress_reaches_the_end(run, skies):
 def test_a_run_without_a_model_is_refused(tmp_path, skies):
     with pytest.raises(ModelError, match="No model"):
         predict(tmp_path, [skies])
-
-
-def test_unknown_numbers_are_empty_in_csv(tmp_path):
-    write_csv(tmp_path / "t.csv", pd.DataFrame({"image": ["a", "b"], "row": [1.0, np.nan], "n": [1, 2]}))
-    assert (tmp_path / "t.csv").read_text() == "image,row,n\na,1.00,1\nb,,2\n"

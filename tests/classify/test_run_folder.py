@@ -1,4 +1,4 @@
-"""A run changes as a whole: a training that is stopped leaves the earlier one as it was."""
+"""A run is replaced as a whole: a stopped training leaves the earlier run unchanged."""
 
 import hashlib
 import os
@@ -34,15 +34,15 @@ def other(tmp_path: Path) -> Path:
     return write_features(tmp_path / "other", tmp_path, n_training=60, n_validation=10, seed=8)
 
 
-def stopped(*given, **told):
+def stopped(*args, **kwargs):
     raise KeyboardInterrupt
 
 
-PLACES = ("boost", "score_judged", "write_json", "write_csv", "explain_run", "save_figure")
+PLACES = ("boost", "score_judged", "write_json", "write_verdicts", "explain_run", "save_figure")
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_training_that_is_stopped_leaves_the_earlier_run_as_it_was(features, other, tmp_path, monkeypatch, place):
+def test_a_stopped_training_leaves_the_earlier_run_unchanged(features, other, tmp_path, monkeypatch, place):
     train(features, tmp_path / "run", config=QUICK)
     before = digests(tmp_path / "run")
     monkeypatch.setattr(f"classify.train.{place}", stopped)
@@ -53,14 +53,14 @@ def test_a_training_that_is_stopped_leaves_the_earlier_run_as_it_was(features, o
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_first_training_that_is_stopped_leaves_nothing(features, tmp_path, monkeypatch, place):
+def test_a_stopped_first_training_leaves_nothing(features, tmp_path, monkeypatch, place):
     monkeypatch.setattr(f"classify.train.{place}", stopped)
     with pytest.raises(KeyboardInterrupt):
         train(features, tmp_path / "run", config=QUICK)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_training_that_is_refused_leaves_the_earlier_run_as_it_was(features, tmp_path):
+def test_a_refused_training_leaves_the_earlier_run_unchanged(features, tmp_path):
     train(features, tmp_path / "run", config=QUICK)
     before = digests(tmp_path / "run")
     with pytest.raises(TableError, match="Too few"):
@@ -68,18 +68,18 @@ def test_a_training_that_is_refused_leaves_the_earlier_run_as_it_was(features, t
     assert digests(tmp_path / "run") == before
 
 
-def test_what_a_killed_training_left_is_not_mixed_with_the_next_one(features, other, tmp_path):
-    train(features, tmp_path / "whole", config=QUICK)
+def test_files_of_a_killed_training_are_not_mixed_with_the_next_one(features, other, tmp_path):
+    train(features, tmp_path / "undisturbed", config=QUICK)
     train(other, tmp_path / "run", config=QUICK)
     for folder in (UNFINISHED, REPLACED):
         (tmp_path / "run" / folder / "model").mkdir(parents=True)
         (tmp_path / "run" / folder / "model" / "member-9.txt").write_text("of the killed one")
         (tmp_path / "run" / folder / "validation-samples.png").write_text("of the killed one")
     train(features, tmp_path / "run", config=QUICK)
-    assert digests(tmp_path / "run") == digests(tmp_path / "whole")
+    assert digests(tmp_path / "run") == digests(tmp_path / "undisturbed")
 
 
-def test_what_is_no_part_of_a_run_stays_in_its_folder(features, tmp_path):
+def test_other_files_stay_in_the_folder_of_a_run(features, tmp_path):
     for name in ("notes.txt", "heatmaps/wrong-1.png", "tune.sqlite3"):
         (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "run" / name).write_text("of the user")
@@ -88,7 +88,7 @@ def test_what_is_no_part_of_a_run_stays_in_its_folder(features, tmp_path):
         assert (tmp_path / "run" / name).read_text() == "of the user"
 
 
-def test_a_run_without_validation_skies_keeps_nothing_that_told_of_them(features, tmp_path):
+def test_a_run_without_validation_skies_keeps_no_file_about_them(features, tmp_path):
     train(features, tmp_path / "run", config=QUICK)
     alone = write_features(tmp_path / "alone", tmp_path, n_training=60, n_validation=0)
     train(alone, tmp_path / "run", config=QUICK)
@@ -96,8 +96,8 @@ def test_a_run_without_validation_skies_keeps_nothing_that_told_of_them(features
     assert digests(tmp_path / "run") == digests(tmp_path / "fresh")
 
 
-def test_a_model_never_stands_beside_the_figures_of_another(features, other, tmp_path, monkeypatch):
-    """At every renaming of the end: there is no model, or its predictions are the ones on disk."""
+def test_a_model_is_never_beside_the_metrics_of_another(features, other, tmp_path, monkeypatch):
+    """After every renaming, there is no model, or its predictions are those on disk."""
     train(features, tmp_path / "run", config=QUICK)
     rename, n_seen = Path.rename, []
 
@@ -115,17 +115,17 @@ def test_a_model_never_stands_beside_the_figures_of_another(features, other, tmp
 
 
 def is_consistent(run: Path, tables: list[Path]) -> bool | None:
-    told = pd.read_csv(run / "validation-predictions.csv")["probability"].to_numpy()
+    written = pd.read_csv(run / "validation-predictions.csv")["probability"].to_numpy()
     model = LensModel.load(run)
     for table in tables:
         frame = pd.read_parquet(table / "features.parquet")
         rows = frame.loc[frame["split"] == "validation", list(FEATURE_NAMES)]
-        if model.probability(rows) == pytest.approx(told, abs=1e-6):
+        if model.probability(rows) == pytest.approx(written, abs=1e-6):
             return True
     return None
 
 
-def test_the_part_to_be_gone_on_with_stays_and_is_taken_up(tmp_path):
+def test_the_resumable_folder_of_a_stopped_training_stays(tmp_path):
     def go(resume):
         return changed_whole(tmp_path / "run", may_lack=(), resumable="cnn", resume=resume)
 

@@ -1,4 +1,4 @@
-"""A whole data set to its tables."""
+"""The tables of a data set."""
 
 import shutil
 from dataclasses import replace
@@ -22,10 +22,11 @@ from darkmatter_features.simulation import simulate_dataset
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import write_images
 
-TABLES = ("catalogs.parquet", "features.parquet", "template.json", "failures.csv")
+FOLDS = [f"template-folds/{name}" for name in ("index.json", *(f"fold-{k}.json" for k in range(1, 5)))]
+TABLES = ("catalogs.parquet", "features.parquet", "template.json", "failures.csv", *FOLDS)
 
 
-def test_catalogues_go_to_a_table_and_back_whatever_the_order(rng):
+def test_catalogues_survive_a_table_in_any_order(rng):
     shapes = {"a": (30, 50), "b": (70, 20), "c": (10, 10)}
     number = dict(zip(shapes, (3, 5, 1)))
     skies = {
@@ -77,8 +78,8 @@ def test_row_of_the_table_is_the_row_of_the_sky(data, tmp_path):
         np.testing.assert_array_equal(table.loc[k, [f.name for f in FEATURES]].to_numpy(dtype=float), values)
 
 
-def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, monkeypatch):
-    """Each fitted to all but a part; those of the validation split are mapped by the one fitted to all."""
+def test_training_skies_are_mapped_with_templates_fitted_to_other_folds(tmp_path, monkeypatch):
+    """Skies of the validation split are mapped with the template fitted to all training skies."""
     known, used = [], {}
 
     def fit(skies):
@@ -86,10 +87,10 @@ def test_training_skies_are_mapped_by_templates_that_do_not_know_them(tmp_path, 
         return LensTemplate.default(mean_e1=0.01 * len(known))
 
     def row(catalog, *, template, config):
-        used[catalog.name] = known[round(template.mean_e1[0] / 0.01) - 1]
+        used[catalog.name] = known[round(template.template.mean_e1[0] / 0.01) - 1]
         return np.zeros(len(FEATURES))
 
-    monkeypatch.setattr(cross_fitting, "fit_template", fit)
+    monkeypatch.setattr(cross_fitting, "fit_known", fit)
     monkeypatch.setattr(batch, "row_of_catalog", row)
     simulate_dataset(tmp_path / "data", n_training=6, n_validation=1, n_jobs=1)
     extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
@@ -127,7 +128,7 @@ def test_same_bytes_at_any_number_of_jobs(data, tmp_path, small_chunks):
     assert _bytes(tmp_path / "1") == _bytes(tmp_path / "2")
 
 
-def test_killed_run_goes_on_where_it_was(data, tmp_path, small_chunks, monkeypatch):
+def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch):
     measured = []
 
     def until_killed(path):
@@ -136,25 +137,25 @@ def test_killed_run_goes_on_where_it_was(data, tmp_path, small_chunks, monkeypat
             raise KeyboardInterrupt
         return read_sky(path)
 
-    extract_dataset(data, tmp_path / "whole", n_jobs=1)
+    extract_dataset(data, tmp_path / "complete", n_jobs=1)
     monkeypatch.setattr(batch, "read_sky", until_killed)
     with pytest.raises(KeyboardInterrupt):
         extract_dataset(data, tmp_path / "killed", n_jobs=1)
     assert not (tmp_path / "killed" / "features.parquet").exists()
     before = len(measured)
     extract_dataset(data, tmp_path / "killed", n_jobs=1)
-    assert len(measured) - before == 9 - 4  # two chunks of two were whole
-    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+    assert len(measured) - before == 9 - 4  # two chunks of two were complete
+    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "complete")
 
 
-def test_what_a_killed_version_of_other_columns_left_is_not_taken_up(data, monkeypatch):
+def test_chunks_with_other_columns_are_not_resumed(data, monkeypatch):
     files = Dataset.open(data).splits[0].files
     key = batch._key(data, files, MeasureConfig())
     monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
     assert batch._key(data, files, MeasureConfig()) != key
 
 
-def test_finished_tables_are_left_alone_until_something_changes(data, tmp_path):
+def test_finished_tables_are_kept_until_something_changes(data, tmp_path):
     seen = []
     progress = lambda done, total: seen.append(done)  # noqa: E731
     first = extract_dataset(data, tmp_path, n_jobs=1, progress=progress)
@@ -165,7 +166,7 @@ def test_finished_tables_are_left_alone_until_something_changes(data, tmp_path):
     assert seen == [0, 9, 0, 9]
 
 
-def test_changed_labels_are_taken_up(data, tmp_path):
+def test_changed_labels_are_read_again(data, tmp_path):
     changed = tmp_path / "data"
     shutil.copytree(data, changed)
     extract_dataset(changed, tmp_path / "out", n_jobs=1)
@@ -190,9 +191,9 @@ def test_missing_table_is_made_again(data, tmp_path, name):
 def test_bad_skies_cost_their_own_rows_only(data, tmp_path):
     bad = tmp_path / "data"
     simulate_dataset(bad, n_training=5, n_validation=2, n_jobs=1)
-    (bad / "training" / "training-00001.png").write_text("no picture")
-    picture = bad / "training" / "training-00002.png"
-    picture.write_bytes(picture.read_bytes()[:2000])
+    (bad / "training" / "training-00001.png").write_text("no image")
+    image = bad / "training" / "training-00002.png"
+    image.write_bytes(image.read_bytes()[:2000])
     Image.new("RGB", (1, 1)).save(bad / "training" / "training-00003.png")
     Image.new("RGB", (512, 512)).save(bad / "validation" / "validation-00000.png")
     done = extract_dataset(bad, tmp_path / "out", n_jobs=1)
@@ -201,10 +202,10 @@ def test_bad_skies_cost_their_own_rows_only(data, tmp_path):
     assert failures["sky"].tolist() == [sky for sky, _ in done.failures]
     assert [sky.rsplit("-")[-1] for sky, _ in done.failures] == ["00001.png", "00002.png", "00003.png", "00000.png"]
     assert all("\n" not in reason for _, reason in done.failures)
-    assert extract_dataset(bad, tmp_path / "out", n_jobs=1) == done  # also when nothing is left to do
+    assert extract_dataset(bad, tmp_path / "out", n_jobs=1) == done  # also when all is done
 
 
-def test_error_that_nobody_foresaw_costs_one_row(data, tmp_path, monkeypatch):
+def test_unforeseen_error_costs_one_row(data, tmp_path, monkeypatch):
     def broken(path):
         if path.name.endswith("00004.png"):
             raise ZeroDivisionError("by zero")
@@ -217,16 +218,16 @@ def test_error_that_nobody_foresaw_costs_one_row(data, tmp_path, monkeypatch):
 
 def test_data_set_of_bad_skies_alone_is_refused(tmp_path):
     write_images(tmp_path / "data", n=2)
-    for picture in (tmp_path / "data").rglob("*.png"):
-        picture.write_text("no picture")
+    for image in (tmp_path / "data").rglob("*.png"):
+        image.write_text("no image")
     with pytest.raises(DatasetError, match=r"none of \d+ skies can be measured; the first: "):
         extract_dataset(tmp_path / "data", tmp_path / "out", n_jobs=1)
     assert len(pd.read_csv(tmp_path / "out" / "failures.csv")) == 2
 
 
-def test_rows_of_files_come_in_order_with_what_failed(data, tmp_path, small_chunks):
+def test_rows_keep_the_order_of_the_files_and_the_failures(data, tmp_path, small_chunks):
     text = tmp_path / "text.png"
-    text.write_text("no picture")
+    text.write_text("no image")
     files = [*Dataset.open(data).training.files[:2], text, Dataset.open(data).training.files[2]]
     rows = extract_rows(files, n_jobs=1)
     assert [row.path for row in rows] == files
@@ -236,11 +237,11 @@ def test_rows_of_files_come_in_order_with_what_failed(data, tmp_path, small_chun
     assert np.isnan(rows[0].ra)
 
 
-def test_wcs_gives_the_peak_its_place_on_the_sky(tmp_path):
+def test_wcs_gives_the_sky_coordinates_of_the_position(tmp_path):
     simulate_dataset(tmp_path / "survey", n_training=0, n_validation=1, preset="survey", n_jobs=1)
-    (picture,) = Dataset.open(tmp_path / "survey").validation.files
-    (row,) = extract_rows([picture], n_jobs=1)
-    world = read_sky(picture).wcs.pixel_to_world(row.values[1], row.values[0])
+    (image,) = Dataset.open(tmp_path / "survey").validation.files
+    (row,) = extract_rows([image], n_jobs=1)
+    world = read_sky(image).wcs.pixel_to_world(row.values[1], row.values[0])
     assert row.ra == pytest.approx(world.ra.deg, abs=1e-9)
     assert row.dec == pytest.approx(world.dec.deg, abs=1e-9)
 

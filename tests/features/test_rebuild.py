@@ -1,4 +1,4 @@
-"""Mapping skies again from their catalogues: the same settings give the same rows."""
+"""Feature rows rebuilt from catalogues: the same settings give the same rows."""
 
 import shutil
 
@@ -18,10 +18,10 @@ from tests.support.synthetic import write_images
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """Forty training skies, one of which cannot be read."""
-    root = tmp_path_factory.mktemp("remap")
+    root = tmp_path_factory.mktemp("rebuild")
     write_images(root / "data", split="training", n=40)
     write_images(root / "data", split="validation", n=2)
-    sorted((root / "data" / "training").iterdir())[7].write_bytes(b"no picture")
+    sorted((root / "data" / "training").iterdir())[7].write_bytes(b"no image")
     extract_dataset(root / "data", root / "features", config=MeasureConfig(grid_spacing=12), n_jobs=1)
     return root / "features"
 
@@ -31,13 +31,13 @@ def rows_of(folder) -> pd.DataFrame:
     return table.loc[table["split"] == "training", list(FEATURE_NAMES)]
 
 
-def test_with_the_settings_of_the_features_the_rows_are_theirs(measured, tmp_path):
+def test_same_settings_give_the_same_rows(measured, tmp_path):
     again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12))
     assert again.shape == (39, len(FEATURE_NAMES))
     np.testing.assert_array_equal(again, rows_of(measured).to_numpy())
 
 
-def test_catalogues_of_an_older_version_are_refused_by_what_they_lack(measured, tmp_path):
+def test_catalogues_of_an_older_version_are_refused_by_the_column_they_lack(measured, tmp_path):
     shutil.copy(measured / "features.parquet", tmp_path)
     galaxies, metadata = read_table(measured / "catalogs.parquet", kind="catalogs")
     older = galaxies.drop(columns="fill_factor")
@@ -50,7 +50,7 @@ def test_catalogues_of_an_older_version_are_refused_by_what_they_lack(measured, 
     assert len(training_skies(tmp_path).catalogs) == 39
 
 
-def test_training_skies_come_with_all_that_is_known_of_them(measured):
+def test_training_skies_have_labels_and_lens_positions(measured):
     skies, table = training_skies(measured), read_table(measured / "features.parquet", kind="features")[0]
     table = table[table["split"] == "training"]
     assert [catalog.name for catalog in skies.catalogs] == table["sky"].tolist()
@@ -59,7 +59,7 @@ def test_training_skies_come_with_all_that_is_known_of_them(measured):
     assert [len(catalog) for catalog in skies.catalogs] == table["n_galaxies"].tolist()
 
 
-def test_another_scale_changes_the_maps_and_leaves_the_evidence(measured, tmp_path):
+def test_another_scale_changes_the_maps_and_keeps_the_evidence(measured, tmp_path):
     again = TrainingSkies(measured, tmp_path, n_jobs=1).rows(MeasureConfig(grid_spacing=12, smallest_scale=20))
     changed = {
         name for name, old, new in zip(FEATURE_NAMES, rows_of(measured).to_numpy().T, again.T)

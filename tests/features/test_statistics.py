@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from darkmatter_features.features.statistics import ANNULI, APART, FEATURES, feature_row
+from darkmatter_features.features.statistics import ANNULI, FEATURES, MIN_SEPARATION, feature_row
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
@@ -24,7 +24,7 @@ def test_names_are_unique_and_described():
     assert [feature.name for feature in FEATURES if feature.role == "position"] == ["row", "column"]
 
 
-def test_row_tells_where_the_lens_is_and_how_surely(rng):
+def test_row_has_the_position_and_significance_of_the_lens(rng):
     row = _row(lensed_catalog(rng, centre=CENTRE, gamma=0.2))
     assert np.hypot(row["column"] - CENTRE[0], row["row"] - CENTRE[1]) < 10
     assert row["peak_snr"] == max(row[f"snr_max_{k}"] for k in range(1, 7))
@@ -42,7 +42,7 @@ def test_profile_about_the_peak_is_the_planted_one(rng):
         assert row[f"profile_{k}"] == pytest.approx(0.2 * np.sqrt(n) / 0.22, rel=0.1)
 
 
-def test_counts_are_one_in_an_even_field_and_low_in_a_hole(rng):
+def test_counts_are_one_in_a_uniform_field_and_low_in_a_hole(rng):
     catalog = lensed_catalog(rng, centre=CENTRE, gamma=0.3, n=8000)
     even = _row(catalog)
     # The annuli hold from 45 galaxies (15 % scatter) upwards.
@@ -53,7 +53,7 @@ def test_counts_are_one_in_an_even_field_and_low_in_a_hole(rng):
     assert hole["counts_3"] > 0.8
 
 
-def test_near_size_tells_magnification(rng):
+def test_near_size_measures_magnification(rng):
     catalog = lensed_catalog(rng, centre=CENTRE, gamma=0.3)
     near = np.hypot(catalog.x - CENTRE[0], catalog.y - CENTRE[1]) < 90
     magnified = catalog_of(catalog.x, catalog.y, catalog.e1, catalog.e2, size=np.where(near, 3.0, 2.0))
@@ -67,12 +67,12 @@ def test_second_peak_is_away_from_the_first(rng):
     row = _row(catalog)
     peak = maps.peak_of(2)
     distance = np.hypot(maps.rows[:, None] - peak.row, maps.columns - peak.column)
-    # The first peak is refined below the grid, by half a step at most.
-    beyond = maps.snr[2][distance >= APART * maps.scales[2] + 5]
+    # The first peak is interpolated between centres, by half a step at most.
+    beyond = maps.snr[2][distance >= MIN_SEPARATION * maps.scales[2] + 5]
     assert beyond.max() <= row["snr_second_3"] < row["snr_max_3"]
 
 
-def test_row_without_galaxies_near_the_peak_has_unknowns_not_errors():
+def test_row_without_galaxies_near_the_peak_has_nan():
     x, y = np.array([10.0, 500.0] * 6), np.linspace(0, 511, 12)
     row = _row(catalog_of(x, y, np.full(12, 0.1), np.zeros(12)))
     assert row["n_galaxies"] == 12

@@ -13,9 +13,9 @@ WIDE = (100, 128)
 
 
 def _apart(n=12):
-    """Discs that do not touch, of alternating colours."""
-    places = [(20 + 28 * (k % 4), 18 + 28 * (k // 4)) for k in range(n)]
-    return [(disc(SHAPE, x, y, size=3), (ORANGE, BLUE, PINK)[k % 3], 300) for k, (x, y) in enumerate(places)]
+    """Return discs that do not touch, of alternating colours."""
+    positions = [(20 + 28 * (k % 4), 18 + 28 * (k // 4)) for k in range(n)]
+    return [(disc(SHAPE, x, y, size=3), (ORANGE, BLUE, PINK)[k % 3], 300) for k, (x, y) in enumerate(positions)]
 
 
 def test_separate_galaxies_are_each_found_once():
@@ -25,16 +25,16 @@ def test_separate_galaxies_are_each_found_once():
     assert segments.labels.max() == 12
 
 
-def test_footprints_hold_the_light_of_the_picture():
+def test_footprints_have_the_flux_of_the_image():
     sky = sky_of(*_apart())
     segments = segment(sky)
-    light = np.bincount(segments.pixels, segments.flux, minlength=sky.pixels[..., 0].size)
+    flux = np.bincount(segments.pixels, segments.flux, minlength=sky.pixels[..., 0].size)
     foreground = segments.labels.ravel() > 0
-    np.testing.assert_allclose(light[foreground], sky.pixels.reshape(-1, 3).sum(axis=1)[foreground])
+    np.testing.assert_allclose(flux[foreground], sky.pixels.reshape(-1, 3).sum(axis=1)[foreground])
 
 
 def _crowd(*galaxies):
-    """The galaxies in the upper left of a sky whose others, apart from each other, show how pure its colours are."""
+    """Return a sky of overlapping galaxies and of four isolated ones, whose pure colours set the noise."""
     return sky_of(*galaxies, *[(disc(WIDE, x, 80, size=3), PINK, 300) for x in (20, 50, 80, 110)])
 
 
@@ -45,17 +45,17 @@ def _flux_image(segments, k):
     return image
 
 
-def test_overlapping_galaxies_of_two_colors_are_taken_apart():
+def test_overlapping_galaxies_of_two_colours_are_separated():
     behind, before = disc(WIDE, 60, 40, size=5, e1=0.3), disc(WIDE, 66, 44, size=4, e2=-0.3)
     segments = segment(_crowd((behind, ORANGE, 250), (before, BLUE, 250)))
     assert segments.blended.tolist() == [True, True, False, False, False, False]
     for alone in (behind, before):
         k = int(segments.labels[40, 52] if alone is behind else segments.labels[44, 68]) - 1
-        # A third of the one behind is hidden, and filled in from the other side.
+        # A third of the one behind is covered, and filled from the opposite side.
         assert abs(_flux_image(segments, k) - 250 * alone).sum() < 0.15 * 250 * alone.sum()
 
 
-def test_galaxy_cut_in_two_by_another_is_one():
+def test_galaxy_divided_by_another_remains_one():
     crossed = [(disc(WIDE, 60, 40, size=5, e1=0.5), ORANGE, 250), (disc(WIDE, 60, 40, size=5, e1=-0.5), BLUE, 250)]
     segments = segment(_crowd(*crossed))
     assert segments.blended.sum() == 2
@@ -63,12 +63,12 @@ def test_galaxy_cut_in_two_by_another_is_one():
     assert left.sum() == pytest.approx(right.sum(), rel=0.05)
 
 
-def test_three_galaxies_in_a_chain_are_told_apart():
-    places = ((40, ORANGE), (52, PINK), (64, BLUE))
-    assert segment(_crowd(*[(disc(WIDE, x, 40, size=3.5), color, 300) for x, color in places])).blended.sum() == 3
+def test_three_galaxies_in_a_chain_are_separated():
+    chain = ((40, ORANGE), (52, PINK), (64, BLUE))
+    assert segment(_crowd(*[(disc(WIDE, x, 40, size=3.5), color, 300) for x, color in chain])).blended.sum() == 3
 
 
-def test_texture_in_one_color_is_one_galaxy():
+def test_galaxy_with_texture_of_one_colour_is_not_split():
     image = disc(SHAPE, 60, 40, size=7) * (0.6 + 0.4 * np.cos(np.arange(SHAPE[1])) ** 2)
     assert len(segment(sky_of((image, PINK, 350)))) == 1
 
@@ -78,17 +78,17 @@ def test_grey_galaxies_are_split_at_the_saddle():
     grey = Sky("grey.png", np.rint(200 * image)[..., None].astype(np.uint8))
     segments = segment(grey, MeasureConfig(threshold_fraction=0.02))
     assert len(segments) == 2
-    whole = segment(grey, MeasureConfig(threshold_fraction=0.02, split_contrast=1.0))
-    assert len(whole) == 1
+    unsplit = segment(grey, MeasureConfig(threshold_fraction=0.02, split_contrast=1.0))
+    assert len(unsplit) == 1
 
 
-def test_dimming_the_picture_changes_no_footprint():
+def test_footprints_do_not_depend_on_exposure():
     sky = sky_of(*_apart())
     dim = Sky("dim.tif", (sky.pixels.astype(np.uint16) * 100))
     np.testing.assert_array_equal(segment(dim).pixels, segment(sky).pixels)
 
 
-def test_flat_pedestal_is_taken_off():
+def test_flat_pedestal_is_subtracted():
     sky = sky_of(*_apart())
     raised = Sky("raised.png", sky.pixels + np.array([9, 5, 7], dtype=np.uint8))
     np.testing.assert_allclose(segment(raised).flux, segment(sky).flux)
@@ -102,12 +102,12 @@ def test_galaxies_are_found_in_noise_over_a_gradient(rng):
     assert segments.noise == pytest.approx(5, rel=0.1)
 
 
-def test_pure_noise_holds_hardly_a_galaxy(rng):
+def test_pure_noise_has_few_galaxies(rng):
     noise = rng.normal(0, 5, (512, 512, 1)).astype(np.float32)
     assert len(segment(Sky("noise.fits", noise))) < 10
 
 
-def test_masked_pixels_hold_no_galaxy(rng):
+def test_masked_pixels_have_no_galaxy(rng):
     image = 300 * gaussian((128, 128), 60, 60, size=4) + rng.normal(0, 3, (128, 128))
     mask = np.zeros((128, 128), dtype=bool)
     mask[40:80, 40:80] = True
@@ -115,8 +115,8 @@ def test_masked_pixels_hold_no_galaxy(rng):
     assert len(segment(Sky("masked.fits", pixels, mask=mask))) == 0
 
 
-def test_noise_beside_many_masked_pixels_is_noise(rng):
-    """Masked pixels, which hold 0, are no flat background, be they the greater part."""
+def test_masked_pixels_do_not_count_as_a_flat_background(rng):
+    """Half of the pixels are masked and hold 0."""
     image = sum(250 * gaussian((256, 256), 150 + 40 * i, 30 + 40 * j, size=2.5) for i in range(3) for j in range(6))
     mask = np.zeros(image.shape, dtype=bool)
     mask[:, :128] = True
@@ -126,14 +126,14 @@ def test_noise_beside_many_masked_pixels_is_noise(rng):
     assert segments.noise == pytest.approx(5, rel=0.1)
 
 
-def test_noise_that_is_masked_nearly_everywhere_is_refused(rng):
+def test_noisy_image_with_few_measured_pixels_is_rejected(rng):
     mask = rng.random((128, 128)) < 0.7
     pixels = np.where(mask, 0, rng.normal(100, 5, mask.shape))[..., None].astype(np.float32)
-    with pytest.raises(SkyError, match=r"holes.fits: 70% of its pixels are masked"):
+    with pytest.raises(SkyError, match=r"holes.fits: 70% of the pixels are masked"):
         segment(Sky("holes.fits", pixels, mask=mask))
 
 
-def test_masked_pixels_above_a_flat_background_are_dark():
+def test_masked_pixels_on_a_flat_background_are_not_detected():
     pixels = np.full((96, 128, 1), -50.0, dtype=np.float32)
     mask = np.zeros((96, 128), dtype=bool)
     mask[40:60, 40:60] = True
@@ -142,7 +142,7 @@ def test_masked_pixels_above_a_flat_background_are_dark():
     assert len(segment(Sky("flat.fits", pixels, mask=mask))) == 1
 
 
-def test_masked_pixels_beside_a_galaxy_are_none_of_it():
+def test_footprint_has_no_masked_pixels():
     pixels = np.full((96, 128, 1), -50.0, dtype=np.float32)
     mask = np.zeros((96, 128), dtype=bool)
     mask[10:20, 20:30] = True
@@ -152,40 +152,40 @@ def test_masked_pixels_beside_a_galaxy_are_none_of_it():
 
 
 def test_flat_background_is_found_beneath_a_lattice_of_spots():
-    """Every 16th pixel of every 16th row is lit: looking at these alone would find no background."""
+    """Every 16th pixel of every 16th row is bright: a sample of these alone has no background."""
     sky = sky_of(*_apart())
     pixels = sky.pixels + np.array([9, 5, 7], dtype=np.uint8)
     pixels[::16, ::16] = 255
     assert len(segment(Sky("spots.png", pixels))) == 12
 
 
-def test_pixels_at_the_threshold_are_counted_as_the_kernel_does():
-    """0.29 x 100 is a little less than 29 in double precision, and 29 in single: the rims are above the threshold."""
+def test_threshold_is_compared_in_double_precision():
+    """0.29 x 100 is slightly less than 29 in double precision and 29 in single: borders of 29 exceed the threshold."""
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     for i, j in np.ndindex(8, 8):
         pixels[8 * i + 1 : 8 * i + 6, 8 * j + 1 : 8 * j + 6] = 29
         pixels[8 * i + 2 : 8 * i + 5, 8 * j + 2 : 8 * j + 5] = 100
-    segments = segment(Sky("rims.png", pixels), MeasureConfig(threshold_fraction=0.29))
+    segments = segment(Sky("borders.png", pixels), MeasureConfig(threshold_fraction=0.29))
     assert np.diff(segments.starts).tolist() == [25] * 64
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (512, 8, 1)])
-def test_tiny_picture_is_refused(shape):
-    with pytest.raises(SkyError, match=r"too few; give a picture of at least 32 x 32"):
+def test_tiny_image_is_rejected(shape):
+    with pytest.raises(SkyError, match=r"too few; give an image of at least 32 x 32"):
         segment(Sky("tiny.png", np.zeros(shape, dtype=np.uint8)))
 
 
-def test_black_sky_is_refused_with_the_remedy():
-    with pytest.raises(SkyError, match=r"black.png: 0 galaxies .* 10 needed; .*lower the threshold"):
+def test_black_sky_is_rejected():
+    with pytest.raises(SkyError, match=r"black.png: found 0 galaxies .* min_galaxies=10 needed; .*lower the threshold"):
         measure(Sky("black.png", np.zeros((64, 64, 3), dtype=np.uint8)))
 
 
-def test_one_big_blob_is_refused():
+def test_one_large_galaxy_is_rejected():
     blob = disc((256, 256), 128, 128, size=50)
-    with pytest.raises(SkyError, match=r"1 galaxies"):
+    with pytest.raises(SkyError, match=r"found 1 galaxies"):
         measure(sky_of((blob, PINK, 400), name="blob.png"))
 
 
-def test_white_picture_is_refused():
-    with pytest.raises(SkyError, match=r"0 galaxies"):
+def test_white_image_is_rejected():
+    with pytest.raises(SkyError, match=r"found 0 galaxies"):
         measure(Sky("white.png", np.full((64, 64, 3), 255, dtype=np.uint8)))

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import THINNEST, Flag, ellipticity, measure_shapes
+from darkmatter_features.galaxies.shapes import MIN_HALF_AXIS, Flag, ellipticity, measure_shapes
 from darkmatter_features.io.sky import Sky
 from tests.support.drawing import BLUE, ORANGE, disc, gaussian, sky_of
 
@@ -26,7 +26,7 @@ def test_ellipse_of_a_drawn_disc_is_measured(e1, e2):
 
 
 def test_shear_of_a_round_galaxy_is_its_ellipticity():
-    """What makes e the estimator: an isotropic set has mean e of g, here its simplest case, one circle."""
+    """The mean of e over random orientations is g; the simplest case is one circle."""
     for g in (0.1, 0.3):
         sheared = disc(SHAPE, 48, 48, size=7, e1=g)
         assert measure_shapes(segment(sky_of((sheared, BLUE, 400)))).e1[0] == pytest.approx(g, abs=0.01)
@@ -52,7 +52,7 @@ def test_flipping_the_sky_flips_e2():
 
 
 def _inclined(inclination, *, e1=0.0, size=9.0):
-    """A disc seen from the side, sheared, and the round bulge in its middle, sheared alike."""
+    """Return the image of an inclined disc and a round bulge at its centre, both sheared."""
     g = np.array([[1 + e1, 0.0], [0.0, 1 - e1]])
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] - 47.7
     u, v = np.einsum("ij,jkl->ikl", np.linalg.inv(g), np.stack([x, y])) * np.sqrt(1 - e1**2)
@@ -61,7 +61,7 @@ def _inclined(inclination, *, e1=0.0, size=9.0):
 
 
 @pytest.mark.parametrize("axis_ratio", [1.0, 0.5])
-def test_shear_leaves_compactness_alone(axis_ratio):
+def test_shear_does_not_change_the_fill_factor(axis_ratio):
     plain, *sheared = (
         measure_shapes(segment(sky_of((_inclined(axis_ratio, e1=e1), BLUE, 400)))).fill_factor[0]
         for e1 in (0.0, 0.2, -0.2)
@@ -69,37 +69,37 @@ def test_shear_leaves_compactness_alone(axis_ratio):
     np.testing.assert_allclose(sheared, plain, atol=0.01)
 
 
-def test_compactness_tells_where_the_light_is():
-    """1 for an even disc, 9/8 at most; with a hole of half the radius, area over moments is 3/4 / (5/4) = 0.6."""
-    even = disc(SHAPE, 47.3, 50.8, size=9, e1=0.3)
+def test_fill_factor_measures_how_uniform_the_light_is():
+    """It is 1 for a uniform disc, 9/8 at most; with a hole of half the radius, it is 3/4 / (5/4) = 0.6."""
+    uniform = disc(SHAPE, 47.3, 50.8, size=9, e1=0.3)
     hollow = disc(SHAPE, 47.3, 50.8, size=9) - disc(SHAPE, 47.3, 50.8, size=4.5)
     rounded = gaussian(SHAPE, 47, 50, size=6)
-    even, hollow, rounded = (
-        measure_shapes(segment(sky_of((image, ORANGE, 600)))).fill_factor[0] for image in (even, hollow, rounded)
+    uniform, hollow, rounded = (
+        measure_shapes(segment(sky_of((image, ORANGE, 600)))).fill_factor[0] for image in (uniform, hollow, rounded)
     )
-    assert even == pytest.approx(1.0, abs=0.03)
+    assert uniform == pytest.approx(1.0, abs=0.03)
     assert hollow == pytest.approx(0.6, abs=0.05)
     assert 1.0 < rounded < 9 / 8
 
 
 @pytest.mark.parametrize("size", [2.0, 4.0])
 @pytest.mark.parametrize(("e1", "e2"), [(0.3, 0.0), (-0.2, 0.35)])
-def test_blur_comes_off(size, e1, e2):
-    """Second moments add under a blur: those of the galaxy as it was come back, of the blurred picture they do not."""
+def test_measured_shape_is_corrected_for_the_psf(size, e1, e2):
+    """Second moments add under convolution: only with the correction are those of the galaxy measured."""
     blurred = gaussian_filter(disc(SHAPE, 47.3, 50.8, size=size, e1=e1, e2=e2), MeasureConfig().psf_sigma)
     segments = segment(sky_of((blurred, ORANGE, 400)))
-    sharpened, plain = measure_shapes(segments), measure_shapes(segments, SHARP)
-    assert sharpened.e1[0] + 1j * sharpened.e2[0] == pytest.approx(e1 + 1j * e2, abs=0.02)
-    assert sharpened.size[0] == pytest.approx(size, rel=0.02)
+    corrected, plain = measure_shapes(segments), measure_shapes(segments, SHARP)
+    assert corrected.e1[0] + 1j * corrected.e2[0] == pytest.approx(e1 + 1j * e2, abs=0.02)
+    assert corrected.size[0] == pytest.approx(size, rel=0.02)
     assert abs(plain.e1[0] + 1j * plain.e2[0]) < 0.97 * np.hypot(e1, e2)
     assert plain.size[0] > 1.02 * size
 
 
-def test_what_a_blur_leaves_has_an_extent():
-    """A point is no thinner than THINNEST, and round."""
+def test_point_source_has_the_minimum_size():
+    """It is round, with half-axes of MIN_HALF_AXIS."""
     point = gaussian_filter(disc(SHAPE, 47.0, 50.0, size=0.5), 0.8) * 3
     catalog = measure_shapes(segment(sky_of((point, ORANGE, 400))), MeasureConfig(psf_sigma=2.0))
-    assert catalog.size[0] == pytest.approx(THINNEST)
+    assert catalog.size[0] == pytest.approx(MIN_HALF_AXIS)
     assert np.hypot(catalog.e1[0], catalog.e2[0]) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -124,7 +124,7 @@ def test_moments_agree_with_photutils(rng):
 
 
 def test_blended_galaxies_keep_their_shapes():
-    """A disc and one that it half hides measure as each does alone: what unmixing and completing are for."""
+    """A disc, and another that it half covers, have the ellipticities that each has alone."""
     one = (disc(SHAPE, 44, 34, size=6, e1=0.4), ORANGE, 300)
     other = (disc(SHAPE, 53, 42, size=5, e2=-0.4), BLUE, 300)
     crowd = [(disc(SHAPE, x, 80, size=3), ORANGE, 300) for x in (15, 45, 75)]
@@ -136,13 +136,13 @@ def test_blended_galaxies_keep_their_shapes():
         assert together.e2[k] == pytest.approx(alone.e2[0], abs=0.03)
 
 
-def test_galaxy_at_the_border_is_flagged():
+def test_only_a_galaxy_at_the_border_is_flagged():
     sky = sky_of((disc(SHAPE, 1, 40, size=4), ORANGE, 300), (disc(SHAPE, 50, 40, size=4), ORANGE, 300))
     assert measure_shapes(segment(sky)).flags.tolist() == [Flag.EDGE, 0]
 
 
 @pytest.mark.parametrize("edge", ["top", "bottom", "left", "right"])
-def test_each_border_is_one(edge):
+def test_galaxy_at_any_border_is_flagged(edge):
     x, y = {"top": (50, 1), "bottom": (50, 94), "left": (1, 50), "right": (94, 50)}[edge]
     assert measure_shapes(segment(sky_of((disc(SHAPE, x, y, size=4), ORANGE, 300)))).flags.tolist() == [Flag.EDGE]
 
@@ -168,7 +168,7 @@ def test_line_of_pixels_has_a_finite_shape():
     assert catalog.size[0] > 0
 
 
-def test_catalogs_cannot_be_changed():
+def test_catalogue_arrays_are_read_only():
     catalog = measure_shapes(segment(sky_of((disc(SHAPE, 50, 40, size=4), ORANGE, 300))))
     with pytest.raises(ValueError, match="read-only"):
         catalog.e1[0] = 0.0

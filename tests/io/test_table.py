@@ -33,30 +33,30 @@ def features(tmp_path, frame):
     return path
 
 
-def test_a_table_comes_back_with_its_types_and_metadata(features, frame):
+def test_written_table_is_read_with_its_types_and_metadata(features, frame):
     read, metadata = read_table(features, kind="features")
     assert_frame_equal(read, frame)
     assert metadata == {"version": "1.0", "config": {"n_pixels": 5}}
 
 
-def test_an_empty_table_comes_back(tmp_path, frame):
+def test_empty_table_is_read(tmp_path, frame):
     write_table(tmp_path / "none.parquet", frame.iloc[:0], kind="features", metadata={})
     assert_frame_equal(read_table(tmp_path / "none.parquet", kind="features")[0], frame.iloc[:0])
 
 
-def test_chosen_columns_come_in_the_order_asked_for(features, frame):
+def test_chosen_columns_are_in_the_given_order(features, frame):
     read, _ = read_table(features, kind="features", columns=("flags", "split"))
     assert_frame_equal(read, frame[["flags", "split"]])
 
 
-def test_same_content_gives_same_bytes(tmp_path, frame):
+def test_same_content_gives_the_same_bytes(tmp_path, frame):
     write_table(tmp_path / "a.parquet", frame, kind="features", metadata={"b": 1, "a": 2})
     shuffled = frame.set_index(pd.Index([5, 7, 9]))
     write_table(tmp_path / "b.parquet", shuffled, kind="features", metadata={"a": 2, "b": 1})
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-def test_a_writing_that_fails_leaves_the_old_table_and_no_other_file(features, frame):
+def test_failed_write_keeps_the_old_table_and_leaves_no_other_file(features, frame):
     before = features.read_bytes()
     with pytest.raises(pa.ArrowException):
         write_table(features, pd.DataFrame({"x": [1, "a", object()]}), kind="features", metadata={})
@@ -66,7 +66,7 @@ def test_a_writing_that_fails_leaves_the_old_table_and_no_other_file(features, f
     assert os.listdir(features.parent) == ["features.parquet"]
 
 
-def test_a_file_appears_only_when_its_block_ends(tmp_path):
+def test_file_appears_at_the_end_of_its_block(tmp_path):
     target = tmp_path / "new" / "verdicts.csv"
     with written_whole(target) as temporary:
         temporary.write_text("half")
@@ -75,7 +75,7 @@ def test_a_file_appears_only_when_its_block_ends(tmp_path):
     assert os.listdir(target.parent) == ["verdicts.csv"]
 
 
-def test_an_interrupted_file_leaves_the_old_one(tmp_path):
+def test_interrupted_write_keeps_the_old_file(tmp_path):
     target = tmp_path / "verdicts.csv"
     target.write_text("old")
 
@@ -90,62 +90,62 @@ def test_an_interrupted_file_leaves_the_old_one(tmp_path):
     assert os.listdir(tmp_path) == ["verdicts.csv"]
 
 
-def test_loading_the_module_loads_neither_pandas_nor_pyarrow():
+def test_import_loads_neither_pandas_nor_pyarrow():
     script = "import sys, darkmatter_features.io.table; print({'pandas', 'pyarrow'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert loaded.stdout == "set()\n"
 
 
-# Tables that are refused, each in one line that names the file and the remedy
+# Rejected tables: each error is one line with the file and the remedy
 
 
-def assert_refused(path, found, remedy, *, kind="features", columns=None):
-    with pytest.raises(TableError) as refusal:
+def assert_rejected(path, found, remedy, *, kind="features", columns=None):
+    with pytest.raises(TableError) as error:
         read_table(path, kind=kind, columns=columns)
-    message = str(refusal.value)
+    message = str(error.value)
     assert message.startswith(f"{path} ")
     assert "\n" not in message
     assert found in message
     assert remedy in message
 
 
-def test_missing_table_is_refused(tmp_path):
-    assert_refused(tmp_path / "features.parquet", "is no file", "darkmatter features")
+def test_missing_table_is_rejected(tmp_path):
+    assert_rejected(tmp_path / "features.parquet", "is not a file", "darkmatter features")
 
 
-def test_folder_is_no_table(tmp_path):
-    assert_refused(tmp_path, "is no file", "darkmatter features")
+def test_folder_is_rejected(tmp_path):
+    assert_rejected(tmp_path, "is not a file", "darkmatter features")
 
 
 @pytest.mark.parametrize("content", [b"", b"split,label\n", b"PAR1" + bytes(100)])
-def test_file_that_is_no_parquet_is_refused(tmp_path, content):
+def test_file_in_another_format_is_rejected(tmp_path, content):
     (tmp_path / "features.parquet").write_bytes(content)
-    assert_refused(tmp_path / "features.parquet", "no Parquet file", "make it again")
+    assert_rejected(tmp_path / "features.parquet", "not a Parquet file", "make it again")
 
 
-def test_table_cut_short_is_refused(features):
+def test_table_cut_short_is_rejected(features):
     features.write_bytes(features.read_bytes()[:-100])
-    assert_refused(features, "damaged", "make it again")
+    assert_rejected(features, "damaged", "make it again")
 
 
-def test_flipped_bit_in_a_column_is_noticed(tmp_path, rng):
+def test_flipped_bit_in_a_column_is_detected(tmp_path, rng):
     frame = pd.DataFrame({"x": rng.normal(size=5000)})
     write_table(tmp_path / "x.parquet", frame, kind="features", metadata={})
     content = bytearray((tmp_path / "x.parquet").read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "x.parquet").write_bytes(content)
-    assert_refused(tmp_path / "x.parquet", "damaged", "make it again")
+    assert_rejected(tmp_path / "x.parquet", "damaged", "make it again")
 
 
-def test_table_of_another_kind_is_refused(features):
-    assert_refused(features, "holds features, a table of catalogs is wanted", "give that one", kind="catalogs")
+def test_table_of_another_kind_is_rejected(features):
+    assert_rejected(features, "contains features", "give a table of catalogs", kind="catalogs")
 
 
-def test_table_of_somebody_else_is_refused(tmp_path, frame):
+def test_table_of_another_program_is_rejected(tmp_path, frame):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
-    assert_refused(tmp_path / "x.parquet", "not written by darkmatter", "features is wanted")
+    assert_rejected(tmp_path / "x.parquet", "not written by darkmatter", "give a table of features")
 
 
 def test_missing_columns_are_named(features):
     columns = ["split", "m_ap", "theta_e"]
-    assert_refused(features, "lacks 2 columns: m_ap, theta_e", "make it again", columns=columns)
+    assert_rejected(features, "lacks 2 columns: m_ap, theta_e", "make it again", columns=columns)

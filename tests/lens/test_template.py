@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.lens.fit import LabelledSkies, fit_template
-from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate, log_density_of
+from darkmatter_features.lens.density import N_ELLIPTICITIES, log_density_of
+from darkmatter_features.lens.fit import fit_template
+from darkmatter_features.lens.lensed_galaxies import LabelledSkies
+from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from tests.support.drawing import catalog_of, lensed_catalog
 
 
@@ -16,15 +18,15 @@ def fitted(rng):
     return fit_template(LabelledSkies(catalogs, np.zeros(20), np.full(20, np.nan), np.full(20, np.nan)))
 
 
-def test_default_says_so_and_is_isothermal():
+def test_default_is_isothermal_and_named_so():
     default = LensTemplate.default()
     assert default.source == "default shapes; default profile"
-    radius = STEP * np.arange(default.shear_profile.shape[1])
+    radius = NODE_SPACING * np.arange(default.shear_profile.shape[1])
     far = (radius > 150) & (radius < 250)
     np.testing.assert_allclose(default.shear_profile[0][far] * radius[far], 17.0, rtol=0.02)
 
 
-def test_density_of_ellipticities_is_one_in_sum_and_even_about_its_mean(rng):
+def test_density_of_ellipticities_is_normalised_and_has_their_mean(rng):
     log_p0 = log_density_of(rng.normal(0.1, 0.2, 5000), rng.normal(0.05, 0.2, 5000), smoothing=0.06)
     spacing = 2 / (N_ELLIPTICITIES - 1)
     assert np.exp(log_p0).sum() * spacing**2 == pytest.approx(1)
@@ -33,7 +35,7 @@ def test_density_of_ellipticities_is_one_in_sum_and_even_about_its_mean(rng):
     assert (np.exp(log_p0).sum(axis=0) * spacing**2 * nodes).sum() == pytest.approx(0.05, abs=0.01)
 
 
-def test_sky_of_its_own_gives_its_mean(rng):
+def test_template_of_a_sky_has_its_mean_ellipticity(rng):
     template = LensTemplate.of_sky(lensed_catalog(rng, bias=0.07))
     assert template.mean_e1[0] == pytest.approx(0.07, abs=0.02)
 
@@ -43,7 +45,7 @@ def test_template_survives_its_file(fitted, tmp_path):
     assert LensTemplate.read(tmp_path / "template.json") == fitted
 
 
-def test_fingerprint_tells_templates_apart(fitted):
+def test_fingerprint_identifies_the_values(fitted):
     assert fitted.fingerprint() == LensTemplate.from_dict(fitted.to_dict()).fingerprint()
     assert fitted.fingerprint() != LensTemplate.default().fingerprint()
 
@@ -63,18 +65,18 @@ def test_template_with_bins_missing_is_refused(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "reason"),
     [
-        ("shear", [[0.1]], "shear must have rows of two nodes or more, got the shape (1, 1)"),
-        ("shear", 0.1, "shear must have rows of two nodes or more, got the shape ()"),
+        ("shear_profile", [[0.1]], "shear_profile must have rows of two nodes or more, got the shape (1, 1)"),
+        ("shear_profile", 0.1, "shear_profile must have rows of two nodes or more, got the shape ()"),
         ("log_counts", [[]], "log_counts must have rows of two nodes or more, got the shape (1, 0)"),
-        ("amplitude_exponent", [[1.0, 1.0]], "growth must have the shape"),
+        ("amplitude_exponent", [[1.0, 1.0]], "amplitude_exponent must have the shape"),
         ("fill_factor_edges", [1.1, 0.9], "fill_factor_edges must ascend, got [1.1 0.9]"),
         ("amplitudes", [], "amplitudes must be positive"),
     ],
 )
-def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name, value, said):
-    """Of three bins of fill_factor, so that their edges are in an order."""
+def test_template_of_impossible_shapes_is_refused(tmp_path, name, value, reason):
+    """With three bins of fill factor, so that their edges have an order."""
     default = LensTemplate.default()
     values = {key: np.repeat(getattr(default, key), 3, axis=0) for key in ("log_p0", "mean_e1", "mean_e2", "sigma_e")}
     values = replace(default, fill_factor_edges=np.arange(2.0), response=np.ones(6), **values).to_dict()
@@ -82,19 +84,19 @@ def test_template_that_no_place_could_be_looked_up_in_is_refused(tmp_path, name,
     (tmp_path / "template.json").write_text(json.dumps(values | changed))
     with pytest.raises(TableError) as refused:
         LensTemplate.read(tmp_path / "template.json")
-    assert f"no template to be read ({said}" in str(refused.value)
+    assert f"no template of this version ({reason}" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["fill_factor_edges", "amplitude_exponent"])
-def test_template_of_an_earlier_version_is_refused_by_what_it_lacks(fitted, tmp_path, name):
+def test_template_of_an_earlier_version_is_refused_by_the_field_it_lacks(fitted, tmp_path, name):
     values = fitted.to_dict()
     del values[name]
     (tmp_path / "template.json").write_text(json.dumps(values))
     with pytest.raises(TableError) as refused:
         LensTemplate.read(tmp_path / "template.json")
     remedy = "run `darkmatter features` again"
-    lack = f"it has no '{name}', as this version wants"
-    assert str(refused.value) == f"{tmp_path / 'template.json'}: no template to be read ({lack}); {remedy}"
+    lack = f"it has no '{name}', which this version needs"
+    assert str(refused.value) == f"{tmp_path / 'template.json'}: no template of this version ({lack}); {remedy}"
 
 
 def test_missing_template_is_refused(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 import treecorr
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps import shear
 from darkmatter_features.maps.shear import N_SCALES, shear_maps
@@ -39,8 +40,8 @@ def test_peak_finds_the_lens(rng):
     assert np.hypot(peak.column - CENTRE[0], peak.row - CENTRE[1]) < 10
 
 
-def test_peak_is_refined_below_the_grid():
-    """Of a map that is a parabola along each axis, the vertex: 5 and -3 px from the highest centre."""
+def test_peak_is_interpolated_between_centres():
+    """The vertex of a map that is a parabola along each axis, 5 and -3 px from the highest centre."""
     maps = shear_maps(catalog_of([5.0], [5.0], [0.1], [0.0], shape=(161, 321)), config=MeasureConfig(grid_spacing=16))
     snr = 9 - ((maps.rows[:, None] - 85) / 40) ** 2 - ((maps.columns - 141) / 50) ** 2
     peak = replace(maps, snr=np.stack([0.5 * snr, snr]), scales=maps.scales[:2]).peak
@@ -50,36 +51,36 @@ def test_peak_is_refined_below_the_grid():
 
 
 def test_snr_has_unit_scatter_without_a_lens(rng):
-    """Over many skies, tangential and cross S/N at a place are standard normal."""
-    at_place = []
+    """Over many skies, tangential and cross S/N at one centre are standard normal."""
+    at_centre = []
     for _ in range(200):
         e = rng.normal(0, 0.22, (2, 150))
         maps = shear_maps(catalog_of(*rng.uniform(0, 511, (2, 150)), *e), LensTemplate.default())
-        at_place.append([maps.snr[3, 20, 30], maps.snr_cross[3, 20, 30]])
-    # The standard deviation of 400 normals is known to 3.5 %.
-    assert np.std(at_place) == pytest.approx(1.0, abs=0.12)
+        at_centre.append([maps.snr[3, 20, 30], maps.snr_cross[3, 20, 30]])
+    # 400 normals measure a standard deviation to 3.5 %.
+    assert np.std(at_centre) == pytest.approx(1.0, abs=0.12)
 
 
 def test_maps_equal_treecorr(rng):
     """TreeCorr's brute-force tangential shear of the same galaxies, weighted by the same window, about each centre."""
     catalog = lensed_catalog(rng, n=300, centre=CENTRE, gamma=0.15)
     catalog = catalog_of(catalog.x, catalog.y, catalog.e1, catalog.e2, fill_factor=rng.uniform(1, 3, 300))
-    kinds = {"mean_e1": [0.05, 0.1] * 2, "mean_e2": [-0.01, 0.02] * 2, "sigma_e": [0.2, 0.3] * 2, "response": [1.0] * 4}
+    bins = {"mean_e1": [0.05, 0.1] * 2, "mean_e2": [-0.01, 0.02] * 2, "sigma_e": [0.2, 0.3] * 2, "response": [1.0] * 4}
     template = replace(
         LensTemplate.default(),
         fill_factor_edges=np.array([2.0]),
         log_p0=np.repeat(LensTemplate.default().log_p0, 2, axis=0),
-        **{name: np.array(values) for name, values in kinds.items()},
+        **{name: np.array(values) for name, values in bins.items()},
     )
     maps = shear_maps(catalog, template, MeasureConfig(grid_spacing=100))
-    mean_e1, mean_e2, weight = template.unlensed(catalog)
+    prepared = PreparedCatalog(catalog, template)
     for i, row in enumerate(maps.rows):
         for j, column in enumerate(maps.columns):
             square = (catalog.x - column) ** 2 + (catalog.y - row) ** 2
             for s in (0, N_SCALES - 1):
                 window = np.exp(-square / (2 * maps.scales[s] ** 2))
                 galaxies = treecorr.Catalog(
-                    x=catalog.x, y=catalog.y, g1=catalog.e1 - mean_e1, g2=catalog.e2 - mean_e2, w=window * weight
+                    x=catalog.x, y=catalog.y, g1=prepared.e1, g2=prepared.e2, w=window * prepared.weight
                 )
                 tangential = treecorr.NGCorrelation(min_sep=1e-3, max_sep=2000, nbins=1, brute=True, verbose=0)
                 tangential.process(treecorr.Catalog(x=[column], y=[row]), galaxies)
@@ -87,7 +88,7 @@ def test_maps_equal_treecorr(rng):
                 assert maps.gamma_x[s, i, j] == pytest.approx(tangential.xi_im[0], abs=1e-6)
 
 
-def test_flipping_the_sky_turns_the_sign_of_gamma_x(rng):
+def test_flipping_the_sky_changes_the_sign_of_gamma_x(rng):
     catalog = lensed_catalog(rng, n=400)
     flipped = catalog_of(511 - catalog.x, catalog.y, catalog.e1, -catalog.e2)
     before, after = (shear_maps(c, LensTemplate.default()) for c in (catalog, flipped))
@@ -95,7 +96,7 @@ def test_flipping_the_sky_turns_the_sign_of_gamma_x(rng):
     np.testing.assert_allclose(after.snr_cross, -before.snr_cross[:, :, ::-1], atol=1e-9)
 
 
-def test_turning_the_sky_turns_the_map(rng):
+def test_rotating_the_sky_rotates_the_map(rng):
     catalog = lensed_catalog(rng, n=400)
     turned = catalog_of(catalog.y, 511 - catalog.x, -catalog.e1, -catalog.e2)
     before, after = (shear_maps(c, LensTemplate.default()) for c in (catalog, turned))
@@ -103,14 +104,14 @@ def test_turning_the_sky_turns_the_map(rng):
     np.testing.assert_allclose(after.snr_cross, np.rot90(before.snr_cross, axes=(1, 2)), atol=1e-9)
 
 
-def test_turning_all_galaxies_by_45_degrees_moves_the_signal_to_the_cross_map(rng):
+def test_rotating_all_galaxies_by_45_degrees_moves_the_signal_to_the_cross_map(rng):
     catalog = lensed_catalog(rng, n=400)
     turned = catalog_of(catalog.x, catalog.y, -catalog.e2, catalog.e1)
     before, after = (shear_maps(c, LensTemplate.default()) for c in (catalog, turned))
     np.testing.assert_allclose(after.snr_cross, before.snr, atol=1e-9)
 
 
-def test_bias_of_the_template_comes_off(rng):
+def test_bias_of_the_template_is_subtracted(rng):
     """A constant ellipticity adds spurious shear near the border, where it does not average out."""
     state = rng.bit_generator.state
     clean = shear_maps(lensed_catalog(rng, n=500), LensTemplate.default())
@@ -121,13 +122,13 @@ def test_bias_of_the_template_comes_off(rng):
     assert np.abs(shear_maps(biased, LensTemplate.default()).snr - clean.snr).max() > 1
 
 
-def test_grid_covers_the_picture():
+def test_grid_covers_the_image():
     maps = shear_maps(catalog_of([5.0], [5.0], [0.1], [0.0], shape=(300, 701)))
     assert (maps.rows[0], maps.rows[-1], maps.columns[0], maps.columns[-1]) == (0, 299, 0, 700)
     assert np.diff(maps.columns).max() == pytest.approx(MeasureConfig().grid_spacing, rel=0.05)
 
 
-def test_far_from_all_galaxies_the_map_is_unknown_not_wrong():
+def test_far_from_all_galaxies_the_map_is_nan():
     maps = shear_maps(
         catalog_of([5.0], [5.0], [0.1], [0.0], shape=(4000, 4000)), config=MeasureConfig(grid_spacing=500)
     )
@@ -135,7 +136,7 @@ def test_far_from_all_galaxies_the_map_is_unknown_not_wrong():
     assert np.isnan(maps.gamma_t[0, -1, -1])
 
 
-def test_maps_of_no_galaxies_are_unknown():
+def test_maps_without_galaxies_are_nan():
     maps = shear_maps(catalog_of(*np.empty((4, 0))), LensTemplate.default())
     assert np.isnan(maps.gamma_t).all()
     assert np.isnan(maps.gamma_x).all()
@@ -147,12 +148,12 @@ def test_maps_of_no_galaxies_are_unknown():
 
 
 def _both_ways(catalog, config, monkeypatch):
-    """The maps summed galaxy by galaxy, and on a mesh."""
-    told = []
+    """Return the maps summed galaxy by galaxy, and on a mesh."""
+    maps = []
     for gain in (np.inf, 0.0):
         monkeypatch.setattr(shear, "GAIN", gain)
-        told.append(shear_maps(catalog, LensTemplate.default(), config))
-    return told
+        maps.append(shear_maps(catalog, LensTemplate.default(), config))
+    return maps
 
 
 @pytest.mark.parametrize(
@@ -166,24 +167,24 @@ def _both_ways(catalog, config, monkeypatch):
     ],
     ids=["1024 px", "2048 px", "narrow windows", "coarse grid", "fine grid"],
 )
-def test_maps_of_large_fields_are_those_summed_galaxy_by_galaxy(rng, monkeypatch, side, n, settings):
-    """To 0.01 in S/N, as told, wherever a galaxy is within four scales; with a lens at a border and a hole."""
+def test_mesh_sums_equal_direct_sums_in_large_fields(rng, monkeypatch, side, n, settings):
+    """To 0.01 in S/N wherever a galaxy is within four scales; with a lens at a border and a hole."""
     x, y = rng.uniform(-0.5, side - 0.5, (2, n))
     kept = np.hypot(x - 0.6 * side, y - 0.3 * side) > 0.15 * side
     e = rng.normal(0, 0.2, n) + 1j * rng.normal(0, 0.2, n) - 0.15 * np.exp(2j * np.arctan2(y - 0.5 * side, x - 20))
     catalog = catalog_of(x[kept], y[kept], e.real[kept], e.imag[kept], shape=(side, side))
     direct, meshed = _both_ways(catalog, MeasureConfig(**settings), monkeypatch)
-    told = meshed.snr != 0
-    assert told.mean() > 0.5
+    known = meshed.snr != 0
+    assert known.mean() > 0.5
     for name in ("snr", "snr_cross"):
-        np.testing.assert_allclose(getattr(meshed, name)[told], getattr(direct, name)[told], atol=0.01)
+        np.testing.assert_allclose(getattr(meshed, name)[known], getattr(direct, name)[known], atol=0.01)
     nearest = np.min(np.hypot(x[kept] - direct.columns[:, None], y[kept] - direct.rows[:, None, None]), axis=-1)
-    assert told[nearest < 3.99 * direct.scales[:, None, None]].all()
-    np.testing.assert_allclose(meshed.gamma_t[told], direct.gamma_t[told], atol=2e-3)
+    assert known[nearest < 3.99 * direct.scales[:, None, None]].all()
+    np.testing.assert_allclose(meshed.gamma_t[known], direct.gamma_t[known], atol=2e-3)
 
 
-def test_a_mesh_is_taken_for_large_fields_alone(rng, monkeypatch):
-    """Those of a sky of 512 px are summed galaxy by galaxy however many galaxies it has."""
+def test_a_mesh_is_used_for_large_fields_only(rng, monkeypatch):
+    """A sky of 512 px is summed galaxy by galaxy, however many galaxies it has."""
     meshed = []
     monkeypatch.setattr(shear, "_mesh_sums", lambda galaxies, mesh, scales: meshed.append(galaxies[0].size) or None)
     monkeypatch.setattr(shear, "_direct_sums", lambda *_: None)

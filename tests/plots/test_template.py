@@ -7,7 +7,8 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate
+from darkmatter_features.lens.density import N_ELLIPTICITIES
+from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.plots.template import draw_profile, draw_shape_bins, draw_template
 from tests.plots.figures import assert_readable, contents
 
@@ -46,7 +47,7 @@ def test_profile_and_its_measurements_are_drawn(fitted):
     axes = panel(draw_template(fitted), "profile")
     (line,) = (each for each in axes.lines if each.get_label() == "profile in use")
     n = fitted.shear_profile.shape[1]
-    np.testing.assert_array_equal(line.get_xdata()[:n], STEP * np.arange(n))
+    np.testing.assert_array_equal(line.get_xdata()[:n], NODE_SPACING * np.arange(n))
     np.testing.assert_array_equal(line.get_ydata(), [*fitted.shear_profile[0], 0, 0])
     (measured,) = axes.containers
     np.testing.assert_array_equal(measured.lines[0].get_xydata(), np.transpose([fitted.bin_radii, fitted.bin_shear]))

@@ -7,39 +7,48 @@ from scipy.interpolate import BSpline, RegularGridInterpolator
 
 
 def brightest_band(pixels, background):
-    """The largest band over its background, or 0, in a margin of 0."""
+    """Return the largest band above its background, or 0, in a margin of 0."""
     return np.pad(np.maximum(pixels.astype(float) - background, 0).max(axis=2), 1)
 
 
-def connected_segments(detection, threshold, n_pixels):
-    """Pieces as sorted lists of flat indices, in the order of their first pixel."""
-    foreground = {(int(i), int(j)) for i, j in np.argwhere(detection > threshold)}
+def connected_segments(image, threshold, n_pixels):
+    """Return segments as sorted lists of (row, column), in the order of their first pixels."""
+    foreground = {(int(i), int(j)) for i, j in np.argwhere(image > threshold)}
     segments = []
     while foreground:
         start = min(foreground)
         foreground.remove(start)
-        segment_pixels, frontier = [start], [start]
+        segment, frontier = [start], [start]
         while frontier:
-            i, j = frontier.pop()
-            neighbours = {(i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)} & foreground
+            neighbours = _neighbours(frontier.pop()) & foreground
             foreground -= neighbours
-            segment_pixels += neighbours
+            segment += neighbours
             frontier += neighbours
-        if len(segment_pixels) >= n_pixels:
-            segments.append(sorted(i * detection.shape[1] + j for i, j in segment_pixels))
+        if len(segment) >= n_pixels:
+            segments.append(sorted(segment))
     return segments
 
 
-def dilate_segments(detection, threshold, n_rings, labels):
-    """The labels after each piece has taken in, `n_rings` times, the pixels above a threshold that touch it."""
-    labels = labels.copy()
+def dilate_segments(image, threshold, n_rings, segments):
+    """Return segments after `n_rings` steps to pixels above a threshold, each list in the order of addition.
+
+    A pixel goes to the segment of the neighbour that was listed first. The list starts with the given segments; each
+    step appends the new pixels in the order of these neighbours, those of one neighbour sorted by row and column.
+    """
+    listed = {pixel: k for k, segment in enumerate(segments) for pixel in segment}
+    free = {(int(i), int(j)) for i, j in np.argwhere(image > threshold)} - listed.keys()
     for _ in range(n_rings):
-        before = labels.copy()
-        for i, j in np.argwhere((before == 0) & (detection > threshold)):
-            around = before[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
-            if (around > 0).any():
-                labels[i, j] = around[around > 0].min()
-    return labels
+        order = {pixel: rank for rank, pixel in enumerate(listed)}
+        reached = {pixel: _neighbours(pixel) & order.keys() for pixel in free}
+        first = {pixel: min(near, key=order.get) for pixel, near in reached.items() if near}
+        listed |= {pixel: listed[first[pixel]] for pixel in sorted(first, key=lambda p: (order[first[p]], p))}
+        free -= first.keys()
+    return [[pixel for pixel, owner in listed.items() if owner == k] for k in range(len(segments))]
+
+
+def _neighbours(pixel):
+    """Return the eight neighbours of a pixel, and the pixel."""
+    return {(pixel[0] + di, pixel[1] + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)}
 
 
 def footprint_moments(starts, pixels, flux, n_columns):
@@ -53,8 +62,8 @@ def footprint_moments(starts, pixels, flux, n_columns):
 
 
 def footprint_extents(starts, pixels, n_columns):
-    places = [divmod(pixels[start:stop], n_columns) for start, stop in pairwise(starts)]
-    return np.array([(y.min(), y.max(), x.min(), x.max()) for y, x in places])
+    positions = [divmod(pixels[start:stop], n_columns) for start, stop in pairwise(starts)]
+    return np.array([(y.min(), y.max(), x.min(), x.max()) for y, x in positions])
 
 
 def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
@@ -73,8 +82,9 @@ def shear_sums(x, y, e1, e2, weight, columns, rows, scales):
 
 def matched_filter(catalog, template, step, rows, columns):
     """S/N of tangential and cross shear about every centre, of the mean profile, zero a step beyond its last node."""
-    mean_e1, mean_e2, v = template.unlensed(catalog)
-    e1, e2 = catalog.e1 - mean_e1, catalog.e2 - mean_e2
+    shape_bin = template.shape_bins(catalog)
+    e1, e2 = catalog.e1 - template.mean_e1[shape_bin], catalog.e2 - template.mean_e2[shape_bin]
+    v = template.sigma_e[shape_bin] ** -2.0
     mean = sum(weight.sum() * shear for weight, shear in zip(template.weights, template.shear_profile, strict=True))
     profile = np.append(mean, 0.0)
     snr = np.zeros((2, len(rows), len(columns)))
@@ -94,33 +104,33 @@ def color_residual(values):
     return np.sqrt(np.mean((values - values.sum(axis=1, keepdims=True) * color) ** 2))
 
 
-def find_colors(values, rows, columns, noise, separation, *, reach, core, n_shifts, max_colors):
-    """Colours that recur over a compact patch: the commonest first. Returns them, and the patch of every pixel."""
+def find_colors(values, rows, columns, noise, separation, *, noise_radius, min_core_pixels, n_shifts, max_colors):
+    """Return the colours that recur in a compact patch, the most frequent first, and the patch of every pixel."""
     totals = values.sum(axis=1)
 
     def near(color):
-        return np.abs(values - totals[:, None] * color).max(axis=1) <= reach * noise
+        return np.abs(values - totals[:, None] * color).max(axis=1) <= noise_radius * noise
 
     def mean_color(members):
         return values[members].sum(axis=0) / values[members].sum()
 
     candidates, is_covered = [], np.zeros(totals.size, dtype=bool)
     for p in range(totals.size):
-        if is_covered[p] or reach * noise > separation * totals[p]:
+        if is_covered[p] or noise_radius * noise > separation * totals[p]:
             continue
         color = values[p] / totals[p]
         for _ in range(n_shifts):
             n = near(color).sum()
             color = mean_color(near(color)) if n else color
         is_covered |= near(color)
-        if n >= core:
+        if n >= min_core_pixels:
             candidates.append((n, color))
     candidates.sort(key=lambda candidate: -candidate[0])
     colors, patch = [], np.zeros(totals.size, dtype=int)
     for _, color in candidates:
         is_apart = all(np.abs(color - other).max() >= separation for other in colors)
         members = near(color) & (patch == 0)
-        if len(colors) == max_colors or not is_apart or members.sum() < core:
+        if len(colors) == max_colors or not is_apart or members.sum() < min_core_pixels:
             continue
         color = mean_color(members)
         members = near(color) & (patch == 0)
@@ -128,7 +138,7 @@ def find_colors(values, rows, columns, noise, separation, *, reach, core, n_shif
             (members & (abs(rows - i) <= 1) & (abs(columns - j) <= 1)).sum()
             for i, j in zip(rows[members], columns[members], strict=True)
         ]
-        if max(around, default=0) >= core:
+        if max(around, default=0) >= min_core_pixels:
             colors.append(color)
             patch[members] = len(colors)
     return np.array(colors), patch
@@ -139,8 +149,8 @@ def two_fluxes(value, a, b):
     return *deblended, ((value - np.column_stack([a, b]) @ deblended) ** 2).sum()
 
 
-def deblend_flux(values, rows, columns, colors, patch, reach, radius):
-    """Each mixed pixel to the galaxy, or the pair, that is nearest and explains its colour best."""
+def deblend_flux(values, rows, columns, colors, patch, scale, radius):
+    """Return each galaxy's flux: mixed pixels go to the galaxy, or the pair, of least distance plus misfit."""
     deblended = np.zeros((len(values), len(colors)))
     for p, value in enumerate(values):
         if patch[p] > 0:
@@ -155,20 +165,20 @@ def deblend_flux(values, rows, columns, colors, patch, reach, radius):
         choices = []
         for a in range(len(colors)):
             flux = value @ colors[a] / (colors[a] @ colors[a])
-            cost = 2 * distance[a] + ((value - flux * colors[a]) ** 2).sum() / reach**2
+            cost = 2 * distance[a] + ((value - flux * colors[a]) ** 2).sum() / scale**2
             choices.append((cost, {a: value.sum()}))
             for b in range(a + 1, len(colors)):
                 flux_a, flux_b, squares = two_fluxes(value, colors[a], colors[b])
                 if flux_a > 0 and flux_b > 0:
-                    choices.append((distance[a] + distance[b] + squares / reach**2, {a: flux_a, b: flux_b}))
+                    choices.append((distance[a] + distance[b] + squares / scale**2, {a: flux_a, b: flux_b}))
         cost, best = min(choices, key=lambda choice: choice[0])
         for k, flux in best.items() if np.isfinite(cost) else ():
             deblended[p, k] = flux
     return deblended
 
 
-def fill_by_symmetry(rows, columns, noise, visible, hidden_cost):
-    """Mirrored in the centre, downhill from the centroid by half pixels, that makes what is seen most symmetric."""
+def fill_by_symmetry(rows, columns, noise, visible, occlusion_cost):
+    """Return the flux with covered pixels filled from opposite, about the centre of least asymmetry, in half pixels."""
     at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
 
     def opposite(p, centre):
@@ -178,8 +188,8 @@ def fill_by_symmetry(rows, columns, noise, visible, hidden_cost):
         cost = 0.0
         for p in np.flatnonzero(visible > noise):
             q = opposite(p, centre)
-            is_hidden = q is not None and visible[q] <= noise
-            cost += hidden_cost * visible[p] if is_hidden else abs(visible[p] - (0.0 if q is None else visible[q]))
+            is_covered = q is not None and visible[q] <= noise
+            cost += occlusion_cost * visible[p] if is_covered else abs(visible[p] - (0.0 if q is None else visible[q]))
         return cost
 
     here = tuple(int(np.rint(2 * np.average(at_axis, weights=visible))) for at_axis in (rows, columns))
@@ -194,9 +204,9 @@ def fill_by_symmetry(rows, columns, noise, visible, hidden_cost):
 
 
 def split_saddles(brightness, rows, columns, contrast, depth, n_pixels):
-    """Basins of the peaks: pixels from the brightest down; the lower of two basins that meet must hold its own."""
+    """Return the basins of the peaks. Pixels are taken by falling brightness; shallow or small basins are merged."""
     at = {(int(i), int(j)): p for p, (i, j) in enumerate(zip(rows, columns, strict=True))}
-    basins = []  # of sets of pixels, with their peak
+    basins = []  # each a set of pixels and its peak
     for p in np.argsort(-brightness, kind="stable"):
         around = {at.get((rows[p] + di, columns[p] + dj)) for di in (-1, 0, 1) for dj in (-1, 0, 1)}
         meeting = [basin for basin in basins if basin["pixels"] & around]

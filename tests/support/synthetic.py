@@ -1,4 +1,4 @@
-"""Small feature tables, pictures and data sets made up for the tests of the deciding layer."""
+"""Small synthetic feature tables, images and data sets for the tests of the classification."""
 
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from darkmatter_features.io.table import write_table
 from darkmatter_features.lens.template import LensTemplate
 
 SIDE = 128
+"""Rows and columns of an image, pixels."""
 
 
 def feature_rows(labels: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Return features of which peak_snr alone knows the label: 4 +- 1 with a lens, 2 +- 1 without."""
+    """Return features of which only peak_snr depends on the label: 4 +- 1 with a lens, 2 +- 1 without."""
     frame = pd.DataFrame({feature.name: rng.normal(size=labels.size) for feature in FEATURES})
     frame["peak_snr"] = rng.normal(2.0 + 2.0 * labels, 1.0)
     frame["row"], frame["column"] = rng.uniform(0, SIDE, (2, labels.size))
@@ -25,10 +26,10 @@ def feature_rows(labels: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def split_rows(split: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return rows of a feature table, every other one with a lens that is found 5 px from where it is."""
+    """Return rows of a feature table; every other one has a lens, 5 px from its best-fit position."""
     labels = np.arange(n) % 2
     values = feature_rows(labels, rng)
-    told = pd.DataFrame(
+    columns = pd.DataFrame(
         {
             "split": split,
             "sky": [image_path("", split, i).as_posix() for i in range(n)],
@@ -37,7 +38,7 @@ def split_rows(split: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
             "lens_column": np.where(labels == 1, values["column"] - 4.0, np.nan),
         }
     )
-    return pd.concat([told, values], axis=1)
+    return pd.concat([columns, values], axis=1)
 
 
 def write_features(
@@ -49,7 +50,7 @@ def write_features(
     seed: int = 3,
     **metadata: object,
 ) -> Path:
-    """Write a features folder, and return it; `metadata` overrides what the table says of itself."""
+    """Write a features folder, and return it; `metadata` overrides that of the table."""
     rng = np.random.default_rng(seed)
     frame = pd.concat(
         [split_rows("training", n_training, rng), split_rows("validation", n_validation, rng)],
@@ -63,19 +64,19 @@ def write_frame(folder: Path, dataset: Path, frame: pd.DataFrame, **metadata: ob
     folder.mkdir(parents=True, exist_ok=True)
     template, config = LensTemplate.default(), MeasureConfig()
     template.write(folder / "template.json")
-    told = {
+    default = {
         "dataset": str(dataset),
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
         "template_fingerprint": template.fingerprint(),
         "version": __version__,
     }
-    write_table(folder / "features.parquet", frame, kind="features", metadata={**told, **metadata})
+    write_table(folder / "features.parquet", frame, kind="features", metadata={**default, **metadata})
     return folder
 
 
 def draw_sky(path: Path, rng: np.random.Generator, *, n_galaxies: int = 40) -> Path:
-    """Write a picture of elliptical galaxies with hard edges on black, and return its path."""
+    """Write an image of uniform elliptical galaxies on a black background, and return its path."""
     y, x = np.mgrid[:SIDE, :SIDE]
     pixels = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
     for _ in range(n_galaxies):
@@ -89,7 +90,7 @@ def draw_sky(path: Path, rng: np.random.Generator, *, n_galaxies: int = 40) -> P
 
 
 def write_images(root: Path, *, split: str = "validation", n: int = 4, seed: int = 5) -> Path:
-    """Write pictures and labels of one split (every other sky with a lens, at row 256, column 128 of 512)."""
+    """Write images and labels of one split; every other sky has a lens, at row 256, column 128 of 512."""
     rng = np.random.default_rng(seed)
     for i in range(n):
         draw_sky(image_path(root, split, i), rng)

@@ -1,32 +1,41 @@
-"""Which colours a connected piece holds.
+"""Colours of the galaxies in a segment. A colour is the flux of each band as a fraction of their sum.
 
-A galaxy drawn in one colour keeps that colour wherever it is seen; where two meet, the blur of the picture mixes their
-light. So colours that recur over a compact patch are galaxies.
+A galaxy of one colour has it in every pixel that no other galaxy reaches. Where two meet, the PSF mixes their light.
+A colour that recurs in a compact patch of pixels is therefore that of a galaxy.
 """
 
 from typing import Any
 
 import numpy as np
 
+from darkmatter_features.galaxies.kernels.records import Booleans, ColorSettings, Floats, Integers, Light, PixelGrid
 from darkmatter_features.numerics.jit import compiled
 
-# Colours are told apart in so many bands: a constant, so that loops over them unroll.
 N_BANDS = 3
+"""Bands of an image whose galaxies are split by colour. A constant lets the compiler unroll loops over bands."""
+
 MAX_COLORS = 8
-# Three standard deviations of the noise: a pixel this close to a colour has that colour.
-REACH = 3.0
-# A piece is searched for at most this many recurring colours...
+"""Maximum number of galaxies into which a segment is split by colour."""
+
+NOISE_RADIUS = 3.0
+"""Maximum difference, in each band, between a pixel and a colour that it has, standard deviations of the noise."""
+
 MAX_CANDIDATES = 48
-# ...each found from a seed by moving this often to the mean of what is in reach.
+"""Maximum number of recurring colours that are considered in a segment."""
+
 N_SHIFTS = 3
-# A patch is a galaxy only if some 3 x 3 square holds this many of its pixels: the blurred seam between two
-# galaxies, two pixels wide, holds at most six of one mixed colour.
-CORE = 7
+"""Maximum number of steps of a candidate colour to the mean colour of the pixels that have it (mean shift)."""
+
+MIN_CORE_PIXELS = 7
+"""Minimum number of pixels of a galaxy's colour in some 3 x 3 square.
+
+The seam between two galaxies, two pixels wide for the PSF of the default settings, has at most six of one mixed colour.
+"""
 
 
 @compiled
-def color_residual(values: Any, totals: Any) -> Any:
-    """Return the rms deviation, in counts, of `values` (m, n_bands) from one colour times each pixel's total."""
+def color_residual(values: Floats, totals: Floats) -> Any:
+    """Return the rms deviation, in counts, of `values` (m, n_bands) from the mean colour times each pixel's total."""
     m, n_bands = values.shape
     fractions = np.zeros(n_bands)
     for p in range(m):
@@ -41,149 +50,129 @@ def color_residual(values: Any, totals: Any) -> Any:
 
 
 @compiled
-def _mark(values: Any, totals: Any, patch: Any, noise: Any, color: Any, members: Any) -> Any:
-    """Mark as `members` the free pixels (patch 0) within reach of `color`; tell whether that changes any mark."""
+def _mark(light: Light, patch: Integers, noise: float, color: Floats, members: Booleans) -> Any:
+    """Set `members` to the free pixels (patch 0) that have `color`; return whether any flag changes."""
     changed = False
-    for p in range(totals.size):
+    for p in range(light.totals.size):
         is_near = patch[p] == 0
         for band in range(N_BANDS):
-            is_near &= abs(values[p, band] - totals[p] * color[band]) <= REACH * noise
+            is_near &= abs(light.values[p, band] - light.totals[p] * color[band]) <= NOISE_RADIUS * noise
         changed |= members[p] != is_near
         members[p] = is_near
     return changed
 
 
 @compiled
-def _mean_color(values: Any, members: Any, color: Any) -> Any:
-    """Replace `color` by the mean colour of the `members`, if there are any; return how many there are."""
+def _mean_color(values: Floats, members: Booleans, color: Floats) -> Any:
+    """Set `color` to the mean colour of the `members`, if there are any; return their number."""
     n = 0
-    light = np.zeros(N_BANDS)
+    flux = np.zeros(N_BANDS)
     for p in range(members.size):
         n += members[p]
         for band in range(N_BANDS):
-            light[band] += members[p] * values[p, band]
+            flux[band] += members[p] * values[p, band]
     if n > 0:
-        color[:] = light / light.sum()
+        color[:] = flux / flux.sum()
     return n
 
 
 @compiled
-def _core_color(values: Any, totals: Any, grid: Any, row: Any, column: Any, noise: Any, color: Any) -> Any:
-    """Fill `color` with the mean of those in the 3 x 3 square around a pixel that are within reach of its colour.
+def _core_color(light: Light, grid: PixelGrid, p: Any, noise: float, color: Floats) -> Any:
+    """Set `color` to the mean of the pixels in the 3 x 3 square around pixel `p` that have its colour.
 
-    Return how many they are.
+    Return the number of these pixels.
     """
-    p = grid[row, column] - 1
-    own = values[p] / totals[p]
+    own = light.values[p] / light.totals[p]
     n, total = 0, 0.0
     color[:] = 0.0
-    for i in range(row - 1, row + 2):
-        for j in range(column - 1, column + 2):
-            q = grid[i, j] - 1
+    for i in range(grid.rows[p] - 1, grid.rows[p] + 2):
+        for j in range(grid.columns[p] - 1, grid.columns[p] + 2):
+            q = grid.cells[i, j] - 1
             is_near = q >= 0
             for band in range(N_BANDS):
-                is_near = is_near and abs(values[q, band] - totals[q] * own[band]) <= REACH * noise
+                is_near = is_near and abs(light.values[q, band] - light.totals[q] * own[band]) <= NOISE_RADIUS * noise
             if is_near:
                 n += 1
-                total += totals[q]
+                total += light.totals[q]
                 for band in range(N_BANDS):
-                    color[band] += values[q, band]
+                    color[band] += light.values[q, band]
     color /= total
     return n
 
 
 @compiled
 def _candidate_colors(
-    values: Any,
-    totals: Any,
-    grid: Any,
-    rows: Any,
-    columns: Any,
-    patch: Any,
-    noise: Any,
-    separation: Any,
-    candidates: Any,
-    n_members: Any,
+    light: Light, grid: PixelGrid, settings: ColorSettings, patch: Integers, candidates: Floats, n_members: Integers
 ) -> Any:
-    """Fill `candidates` with the colours that recur among the pixels, `n_members` with how often; return how many.
+    """Fill `candidates` with colours that recur, and `n_members` with their pixel counts; return their number.
 
-    Each pixel bright enough to know its colour, and amid others that share it, is the seed of one, unless it is within
-    reach of an earlier one's.
+    A pixel starts a candidate if its colour is known to within the separation, enough of its neighbours have the same
+    colour, and no earlier candidate covers it.
     """
-    m = totals.size
+    m, noise = light.totals.size, settings.noise
     members, covered = np.zeros(m, dtype=np.bool_), np.zeros(m, dtype=np.bool_)
     n = 0
     for p in range(m):
-        if covered[p] or patch[p] < 0 or REACH * noise > separation * totals[p] or n == MAX_CANDIDATES:
+        is_faint = NOISE_RADIUS * noise > settings.separation * light.totals[p]
+        if covered[p] or patch[p] < 0 or is_faint or n == MAX_CANDIDATES:
             continue
         color = candidates[n]
-        if _core_color(values, totals, grid, rows[p], columns[p], noise, color) < CORE:
+        if _core_color(light, grid, p, noise, color) < MIN_CORE_PIXELS:
             continue
-        _mark(values, totals, patch, noise, color, members)
+        _mark(light, patch, noise, color, members)
         for _ in range(N_SHIFTS):
-            n_members[n] = _mean_color(values, members, color)
-            if not _mark(values, totals, patch, noise, color, members):
-                break  # their mean stays what it is
+            n_members[n] = _mean_color(light.values, members, color)
+            if not _mark(light, patch, noise, color, members):
+                break  # the mean has converged
         covered |= members
         covered[p] = True
-        if n_members[n] >= CORE:
+        if n_members[n] >= MIN_CORE_PIXELS:
             n += 1
     return n
 
 
 @compiled
-def _has_core(members: Any, grid: Any, rows: Any, columns: Any) -> Any:
-    """Tell whether some 3 x 3 square about one of the `members` holds CORE of them."""
-    for p in range(rows.size):
+def _has_core(members: Booleans, grid: PixelGrid) -> Any:
+    """Return whether some 3 x 3 square around one of the `members` contains MIN_CORE_PIXELS of them."""
+    for p in range(members.size):
         if members[p]:
             n = 0
-            for i in range(rows[p] - 1, rows[p] + 2):
-                for j in range(columns[p] - 1, columns[p] + 2):
-                    n += grid[i, j] > 0 and members[grid[i, j] - 1]
-            if n >= CORE:
+            for i in range(grid.rows[p] - 1, grid.rows[p] + 2):
+                for j in range(grid.columns[p] - 1, grid.columns[p] + 2):
+                    n += grid.cells[i, j] > 0 and members[grid.cells[i, j] - 1]
+            if n >= MIN_CORE_PIXELS:
                 return True
     return False
 
 
 @compiled
-def find_colors(
-    values: Any,
-    totals: Any,
-    grid: Any,
-    rows: Any,
-    columns: Any,
-    noise: Any,
-    separation: Any,
-    colors: Any,
-    patch: Any,
-) -> Any:
-    """Fill `colors` with those of the galaxies in a piece, `patch` (m,) with k + 1 where colour k is pure; count them.
+def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: Floats, patch: Integers) -> Any:
+    """Fill `colors` (MAX_COLORS, N_BANDS) with those of the galaxies in a segment; return their number.
 
-    The commonest colour is taken first, then the commonest of the rest, if it is apart from those before it and holds a
-    compact core. `grid` holds p + 1 at the local (rows, columns) of pixel p, with a margin of one pixel all around.
+    Fill `patch` (m,) with k + 1 where a pixel has colour k alone. Candidates are taken in the order of their pixel
+    counts, largest first; each is kept if its difference from those before it is at least the separation and its patch
+    has a compact core. `patch` comes with 0 at free pixels and -1 at pixels too faint to have a known colour.
     """
     candidates = np.empty((MAX_CANDIDATES + 1, N_BANDS))
     n_members = np.zeros(MAX_CANDIDATES + 1, dtype=np.int64)
-    n_candidates = _candidate_colors(
-        values, totals, grid, rows, columns, patch, noise, separation, candidates, n_members
-    )
-    members = np.zeros(totals.size, dtype=np.bool_)
+    n_candidates = _candidate_colors(light, grid, settings, patch, candidates, n_members)
+    members = np.zeros(light.totals.size, dtype=np.bool_)
     n_colors = 0
     for candidate in np.argsort(-n_members[:n_candidates], kind="mergesort"):
         color = candidates[candidate]
         apart = n_colors < MAX_COLORS
         for k in range(n_colors):
-            apart = apart and np.abs(colors[k] - color).max() >= separation
+            apart = apart and np.abs(colors[k] - color).max() >= settings.separation
         if not apart:
             continue
-        _mark(values, totals, patch, noise, color, members)
-        if _mean_color(values, members, color) < CORE:
+        _mark(light, patch, settings.noise, color, members)
+        if _mean_color(light.values, members, color) < MIN_CORE_PIXELS:
             continue
-        _mark(values, totals, patch, noise, color, members)
-        if _has_core(members, grid, rows, columns):
+        _mark(light, patch, settings.noise, color, members)
+        if _has_core(members, grid):
             colors[n_colors] = color
             n_colors += 1
-            for p in range(totals.size):
+            for p in range(members.size):
                 if members[p]:
                     patch[p] = n_colors
     return n_colors

@@ -1,25 +1,45 @@
-"""From connected pieces to the footprints of galaxies: lists of pixels, each with the flux that is the galaxy's own."""
+"""From segments to footprints of galaxies: lists of pixels, each with the flux of the galaxy in it."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.kernels.colors import CORE, MAX_COLORS, N_BANDS, REACH, color_residual, find_colors
+from darkmatter_features.galaxies.kernels.colors import (
+    MAX_COLORS,
+    MIN_CORE_PIXELS,
+    N_BANDS,
+    NOISE_RADIUS,
+    color_residual,
+    find_colors,
+)
 from darkmatter_features.galaxies.kernels.deblending import deblend_flux
+from darkmatter_features.galaxies.kernels.records import (
+    ColorSettings,
+    Floats,
+    Footprints,
+    Integers,
+    Light,
+    PixelGrid,
+    SaddleSettings,
+    SegmentPixels,
+    SplitSettings,
+)
 from darkmatter_features.galaxies.kernels.symmetry import fill_by_symmetry
 from darkmatter_features.galaxies.kernels.watershed import smooth, split_saddles
 from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def gather_pixels(bands: Any, background: Any, places: Any, rows: Any, columns: Any, values: Any, totals: Any) -> None:
-    """Fill in where the pixels at `places` are, their bands (m, n_bands) over the `background`, and the sum of these.
+def gather_pixels(bands: NDArray[Any], background: Floats, indices: NDArray[np.int32], pixels: SegmentPixels) -> None:
+    """Fill `pixels` with the positions, the bands above the `background` and their sums at the flat `indices`.
 
-    Places are those in a flat image with a margin of one pixel all around; values are at least zero.
+    Indices are those of an image with a margin of one pixel on all sides. Negative values are set to 0.
     """
     width = bands.shape[1] + 2
-    for p in range(places.size):
-        i, j = divmod(places[p], width)
+    values, totals, rows, columns = pixels.values, pixels.totals, pixels.rows, pixels.columns
+    for p in range(indices.size):
+        i, j = divmod(indices[p], width)
         rows[p], columns[p] = i - 1, j - 1
         totals[p] = 0.0
         for band in range(bands.shape[2]):
@@ -28,53 +48,51 @@ def gather_pixels(bands: Any, background: Any, places: Any, rows: Any, columns: 
 
 
 @compiled
-def segment_residuals(values: Any, totals: Any, starts: Any, residuals: Any) -> None:
-    """Fill `residuals` with each piece's rms deviation from a single colour, in counts."""
+def segment_residuals(pixels: SegmentPixels, residuals: Floats) -> None:
+    """Fill `residuals` (n_segments,) with each segment's rms deviation from its mean colour, in counts."""
     for k in range(residuals.size):
-        own = slice(starts[k], starts[k + 1])
-        residuals[k] = color_residual(values[own], totals[own])
+        own = slice(pixels.starts[k], pixels.starts[k + 1])
+        residuals[k] = color_residual(pixels.values[own], pixels.totals[own])
 
 
 @compiled
-def _local_grid(rows: Any, columns: Any) -> Any:
-    """Turn rows and columns into those of a grid that is one pixel larger all around; return it, 0 or p + 1."""
+def _pixel_grid(rows: Integers, columns: Integers) -> Any:
+    """Return the grid of a segment. The input is overwritten with the positions on the grid."""
     rows -= rows.min() - 1
     columns -= columns.min() - 1
-    grid = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
+    cells = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
     for p in range(rows.size):
-        grid[rows[p], columns[p]] = p + 1
-    return grid
+        cells[rows[p], columns[p]] = p + 1
+    return PixelGrid(rows, columns, cells)
 
 
 @compiled
-def _split_colors(values: Any, totals: Any, rows: Any, columns: Any, noise: Any, separation: Any) -> Any:
-    """Return the shares (m, n_galaxies) of a piece's light, split by colour."""
-    grid = _local_grid(rows, columns)
+def _split_by_color(light: Light, grid: PixelGrid, settings: ColorSettings) -> Any:
+    """Return the flux (m, n_galaxies) of each galaxy in a segment, split by colour."""
+    m = light.totals.size
     colors = np.empty((MAX_COLORS, N_BANDS))
-    patch = np.zeros(totals.size, dtype=np.int64)
-    for p in range(totals.size):
-        if REACH * noise > separation * totals[p]:
-            patch[p] = -1  # too faint to know its colour
-    n_colors = find_colors(values, totals, grid, rows, columns, noise, separation, colors, patch)
+    patch = np.zeros(m, dtype=np.int64)
+    for p in range(m):
+        if NOISE_RADIUS * settings.noise > settings.separation * light.totals[p]:
+            patch[p] = -1  # too faint to have a known colour
+    n_colors = find_colors(light, grid, settings, colors, patch)
     if n_colors < 2:
-        return totals.reshape(-1, 1)
-    deblended = np.zeros((totals.size, n_colors))
-    deblend_flux(values, totals, grid.shape, rows, columns, noise, colors[:n_colors], patch, deblended)
-    whole = np.empty(totals.size)
+        return light.totals.reshape(-1, 1)
+    deblended, filled = np.zeros((m, n_colors)), np.empty(m)
+    deblend_flux(light, grid, settings.noise, colors[:n_colors], patch, deblended)
     for k in range(n_colors):
-        fill_by_symmetry(grid, rows, columns, noise, deblended[:, k].copy(), whole)
-        deblended[:, k] = whole
+        fill_by_symmetry(grid, settings.noise, deblended[:, k].copy(), filled)
+        deblended[:, k] = filled
     return deblended
 
 
 @compiled
-def _split_brightness(totals: Any, rows: Any, columns: Any, contrast: Any, depth: Any, n_pixels: Any) -> Any:
-    """Return the shares (m, n_galaxies) of a piece's light, split at saddles of its brightness."""
-    grid = _local_grid(rows, columns)
+def _split_by_brightness(totals: Floats, grid: PixelGrid, settings: SaddleSettings) -> Any:
+    """Return the flux (m, n_galaxies) of each galaxy in a segment, split at saddles of its brightness."""
     smoothed = np.empty(totals.size)
     patch = np.empty(totals.size, dtype=np.int64)
-    smooth(totals, grid, rows, columns, smoothed)
-    n_patches = split_saddles(smoothed, grid, rows, columns, contrast, depth, n_pixels, patch)
+    smooth(totals, grid, smoothed)
+    n_patches = split_saddles(smoothed, grid, settings, patch)
     deblended = np.zeros((totals.size, n_patches))
     for p in range(totals.size):
         deblended[p, patch[p] - 1] = totals[p]
@@ -83,52 +101,37 @@ def _split_brightness(totals: Any, rows: Any, columns: Any, contrast: Any, depth
 
 @compiled
 def split_segments(
-    values: Any,
-    totals: Any,
-    rows: Any,
-    columns: Any,
-    segment_starts: Any,
-    residuals: Any,
-    n_columns: Any,
-    by_color: Any,
-    noise: Any,
-    separation: Any,
-    contrast: Any,
-    depth: Any,
-    n_pixels: Any,
-    pixels: Any,
-    flux: Any,
-    starts: Any,
-    blended: Any,
+    pixels: SegmentPixels, residuals: Floats, n_columns: int, settings: SplitSettings, footprints: Footprints
 ) -> Any:
-    """Split every piece into galaxies of at least `n_pixels` pixels; fill their footprints and return how many.
+    """Split every segment into galaxies, fill their `footprints`, and return the number of galaxies.
 
-    With `by_color`, pieces are split by colour alone, else at saddles of the brightness. Galaxy k owns the flat indices
-    ``pixels[starts[k]:starts[k + 1]]`` and, in them, ``flux``; `blended` tells whether it shares its piece with others.
-    `rows` and `columns` are overwritten.
+    A segment counts as one galaxy without a search where the sum of its squared `residuals` is below that of a core of
+    another colour. `pixels.rows` and `pixels.columns` are overwritten.
     """
+    rows, columns, noise = pixels.rows, pixels.columns, settings.color.noise
     n_galaxies, end = 0, 0
-    starts[0] = 0
+    footprints.starts[0] = 0
     for k in range(residuals.size):
-        own = slice(segment_starts[k], segment_starts[k + 1])
-        light, segment_pixels = totals[own], rows[own] * n_columns + columns[own]
-        if by_color and residuals[k] * np.sqrt(segment_pixels.size) <= REACH * noise * np.sqrt(CORE):
-            deblended = light.reshape(-1, 1)
-        elif by_color:
-            deblended = _split_colors(values[own], light, rows[own], columns[own], noise, separation)
+        own = slice(pixels.starts[k], pixels.starts[k + 1])
+        light, indices = Light(pixels.values[own], pixels.totals[own]), rows[own] * n_columns + columns[own]
+        is_uniform = residuals[k] * np.sqrt(indices.size) <= NOISE_RADIUS * noise * np.sqrt(MIN_CORE_PIXELS)
+        if settings.by_color and is_uniform:
+            deblended = light.totals.reshape(-1, 1)
+        elif settings.by_color:
+            deblended = _split_by_color(light, _pixel_grid(rows[own], columns[own]), settings.color)
         else:
-            deblended = _split_brightness(light, rows[own], columns[own], contrast, depth, n_pixels)
+            deblended = _split_by_brightness(light.totals, _pixel_grid(rows[own], columns[own]), settings.saddle)
         for galaxy in range(deblended.shape[1]):
             start = end
-            for p in range(segment_pixels.size):
+            for p in range(indices.size):
                 if deblended[p, galaxy] > noise:
-                    pixels[end] = segment_pixels[p]
-                    flux[end] = deblended[p, galaxy]
+                    footprints.pixels[end] = indices[p]
+                    footprints.flux[end] = deblended[p, galaxy]
                     end += 1
-            if end - start < n_pixels:
+            if end - start < settings.saddle.n_pixels:
                 end = start
                 continue
-            blended[n_galaxies] = deblended.shape[1] > 1
+            footprints.blended[n_galaxies] = deblended.shape[1] > 1
             n_galaxies += 1
-            starts[n_galaxies] = end
+            footprints.starts[n_galaxies] = end
     return n_galaxies

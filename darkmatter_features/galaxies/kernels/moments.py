@@ -1,19 +1,24 @@
 """Flux-weighted moments of footprints."""
 
-from typing import Any
-
 import numpy as np
 
+from darkmatter_features.galaxies.kernels.records import Floats, Integers
 from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def footprint_moments(starts: Any, pixels: Any, flux: Any, n_columns: Any, moments: Any, extents: Any) -> None:
-    """Fill each row of `moments` (n, 7): total flux, mean x, mean y, the central Q_xx, Q_yy, Q_xy, and the filled area.
+def footprint_moments(
+    starts: Integers, pixels: Integers, flux: Floats, n_columns: int, moments: Floats, extents: Integers
+) -> None:
+    """Fill each row of `moments` (n, 7) with total flux, mean x, mean y, Q_xx, Q_yy, Q_xy and filled area of a galaxy.
 
-    Bartelmann & Schneider (2001), eq. 4.2, with the flux itself as the weight. Two passes, so that nothing cancels. The
-    area that the flux f fills is (sum f)^2 / sum(f^2). `extents` (n, 4) gets the first and last row, and the first and
-    last column.
+    With the flux f itself as the weight, x_mean = sum(f x) / sum(f) and Q_xy = sum(f dx dy) / sum(f), where dx and dy
+    are offsets from the mean (Eq. 4.2 of the reference). The filled area is sum(f)^2 / sum(f^2). Two passes avoid
+    cancellation. `extents` (n, 4) gets the first and last row, and the first and last column.
+
+    References
+    ----------
+    Bartelmann & Schneider (2001), doi:10.1016/S0370-1573(00)00082-X
     """
     for k in range(starts.size - 1):
         first, n = starts[k], starts[k + 1] - starts[k]

@@ -1,36 +1,38 @@
-"""Connected pieces of the pixels above a threshold.
+"""Segments: connected sets of pixels above a threshold.
 
-Images are flat, and have a margin of one dark pixel all around, so that every pixel has eight neighbours; `width` is
-the length of a row with its margins. A pixel that was listed is put to 0 there, which no threshold is below.
+Pixels are given by their flat indices into a :class:`FlatImage`. A pixel that has been listed is set to 0 there, which
+no threshold is below.
 """
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from darkmatter_features.galaxies.kernels.records import FlatImage, SegmentIndices
 from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
 def connected_segments(
-    image: Any, width: Any, foreground: Any, threshold: Any, n_pixels: Any, places: Any, starts: Any
+    image: FlatImage, foreground: NDArray[np.int32], threshold: Any, n_pixels: int, segments: SegmentIndices
 ) -> Any:
-    """Find the 8-connected pieces of at least `n_pixels` pixels above `threshold`; return how many.
+    """Find the 8-connected segments of at least `n_pixels` pixels above `threshold`; return their number.
 
-    Piece k owns the places ``places[starts[k]:starts[k + 1]]``. `foreground` lists, in ascending order, the places where
-    pixels may be above the threshold; pieces are in the order of their first pixel. Those of pieces too small to keep
-    are put to 0 as well.
+    Fill `segments` in the order of each segment's first pixel. `foreground` lists, in ascending order, all indices at
+    which a pixel may exceed the threshold. Pixels of segments that are too small are set to 0 as well.
     """
+    indices, starts = segments
     n_segments, end = 0, 0
     starts[0] = 0
     for first in foreground:
-        if image[first] > threshold:
+        if image.values[first] > threshold:
             start, head = end, end
-            image[first] = 0
-            places[end] = first
+            image.values[first] = 0
+            indices[end] = first
             end += 1
             while head < end:
-                end = _list_neighbours(image, width, threshold, places[head], places, end)
+                end = _list_neighbours(image, threshold, indices[head], indices, end)
                 head += 1
             if end - start >= n_pixels:
                 n_segments += 1
@@ -41,28 +43,33 @@ def connected_segments(
 
 
 @compiled
-def _list_neighbours(image: Any, width: Any, threshold: Any, place: Any, places: Any, end: Any) -> Any:
-    """List the pixels above `threshold` beside `place` from ``places[end]`` on; return where the list then ends."""
+def _list_neighbours(image: FlatImage, threshold: Any, index: Any, indices: NDArray[np.int32], end: int) -> Any:
+    """List the neighbours of `index` above `threshold`, row by row, from ``indices[end]`` on; return the new end."""
     for row in range(-1, 2):
-        middle = place + row * width
+        middle = index + row * image.width
         for neighbour in range(middle - 1, middle + 2):
-            if image[np.uintp(neighbour)] > threshold:
-                image[np.uintp(neighbour)] = 0
-                places[end] = neighbour
+            if image.values[np.uintp(neighbour)] > threshold:
+                image.values[np.uintp(neighbour)] = 0
+                indices[end] = neighbour
                 end += 1
     return end
 
 
 @compiled
 def dilate_segments(
-    image: Any, width: Any, threshold: Any, n_rings: Any, places: Any, starts: Any, dilated: Any, dilated_starts: Any
+    image: FlatImage, threshold: Any, n_rings: int, segments: SegmentIndices, dilated: SegmentIndices
 ) -> None:
-    """Let every piece take in the pixels above a lower `threshold` within `n_rings` steps of it, nearest piece first.
+    """Add to every segment the pixels above a lower `threshold` that it reaches in `n_rings` steps; fill `dilated`.
 
-    `image`, `places` and `starts` are as :func:`connected_segments` left them; there must be room for more places behind
-    them. Piece k then owns ``dilated[dilated_starts[k]:dilated_starts[k + 1]]``, its own pixels first.
+    The search is breadth first: a pixel goes to a segment from which it is the fewest steps away. Among several such
+    segments, that whose neighbouring pixel was listed first has it. The list starts with the pixels of all segments
+    in their order, and continues with each listed pixel's neighbours row by row.
+
+    `image` and `segments` are as :func:`connected_segments` left them, with room for the added pixels behind the last
+    index. Each segment's own pixels come first in `dilated`.
     """
-    owners = np.empty(places.size, dtype=np.int32)
+    indices, starts = segments
+    owners = np.empty(indices.size, dtype=np.int32)
     for k in range(starts.size - 1):
         owners[starts[k] : starts[k + 1]] = k
     first, end = 0, starts[-1]
@@ -70,14 +77,20 @@ def dilate_segments(
         last = end
         for p in range(first, last):
             start = end
-            end = _list_neighbours(image, width, threshold, places[p], places, end)
+            end = _list_neighbours(image, threshold, indices[p], indices, end)
             owners[start:end] = owners[p]
         first = last
-    dilated_starts[:] = 0
-    for p in range(end):
-        dilated_starts[owners[p] + 1] += 1
-    dilated_starts[:] = np.cumsum(dilated_starts)
-    at = dilated_starts[:-1].copy()
-    for p in range(end):
-        dilated[at[owners[p]]] = places[p]
-        at[owners[p]] += 1
+    _sort_by_owner(indices[:end], owners[:end], dilated)
+
+
+@compiled
+def _sort_by_owner(indices: NDArray[np.int32], owners: NDArray[np.int32], dilated: SegmentIndices) -> None:
+    """Fill `dilated` with the indices of each owner in turn, in the order in which they are listed."""
+    dilated.starts[:] = 0
+    for p in range(indices.size):
+        dilated.starts[owners[p] + 1] += 1
+    dilated.starts[:] = np.cumsum(dilated.starts)
+    ends = dilated.starts[:-1].copy()
+    for p in range(indices.size):
+        dilated.indices[ends[owners[p]]] = indices[p]
+        ends[owners[p]] += 1

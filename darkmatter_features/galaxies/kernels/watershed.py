@@ -1,20 +1,21 @@
-"""Splitting a connected piece where its brightness has a saddle."""
+"""Split a segment where its brightness has a saddle."""
 
 from typing import Any
 
 import numpy as np
 
+from darkmatter_features.galaxies.kernels.records import Floats, Integers, PixelGrid, SaddleSettings
 from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def smooth(brightness: Any, grid: Any, rows: Any, columns: Any, smoothed: Any) -> None:
-    """Fill `smoothed` (m,) with the mean brightness of the piece's pixels in the 3 x 3 square around each."""
-    for p in range(rows.size):
+def smooth(brightness: Floats, grid: PixelGrid, smoothed: Floats) -> None:
+    """Fill `smoothed` (m,) with the mean brightness of the segment's pixels in the 3 x 3 square around each."""
+    for p in range(brightness.size):
         total, n = 0.0, 0
-        for i in range(rows[p] - 1, rows[p] + 2):
-            for j in range(columns[p] - 1, columns[p] + 2):
-                q = grid[i, j] - 1
+        for i in range(grid.rows[p] - 1, grid.rows[p] + 2):
+            for j in range(grid.columns[p] - 1, grid.columns[p] + 2):
+                q = grid.cells[i, j] - 1
                 if q >= 0:
                     total += brightness[q]
                     n += 1
@@ -22,19 +23,20 @@ def smooth(brightness: Any, grid: Any, rows: Any, columns: Any, smoothed: Any) -
 
 
 @compiled
-def _root(parent: Any, k: Any) -> Any:
+def _root(parent: Integers, k: Any) -> Any:
+    """Return the basin into which basin `k` was merged."""
     while parent[k] != k:
         k = parent[k]
     return k
 
 
 @compiled
-def _highest_basin(grid: Any, row: Any, column: Any, basin: Any, parent: Any, peak: Any) -> Any:
-    """Return the basin with the highest peak among those that a pixel borders on; -1 if there is none."""
+def _highest_basin(grid: PixelGrid, p: Any, basin: Integers, parent: Integers, peak: Floats) -> Any:
+    """Return the basin with the highest peak among those that touch pixel `p`; -1 if there is none."""
     highest = -1
-    for i in range(row - 1, row + 2):
-        for j in range(column - 1, column + 2):
-            q = grid[i, j] - 1
+    for i in range(grid.rows[p] - 1, grid.rows[p] + 2):
+        for j in range(grid.columns[p] - 1, grid.columns[p] + 2):
+            q = grid.cells[i, j] - 1
             if q >= 0 and basin[q] >= 0:
                 other = _root(parent, basin[q])
                 if highest < 0 or peak[other] > peak[highest]:
@@ -43,33 +45,35 @@ def _highest_basin(grid: Any, row: Any, column: Any, basin: Any, parent: Any, pe
 
 
 @compiled
-def split_saddles(
-    brightness: Any, grid: Any, rows: Any, columns: Any, contrast: Any, depth: Any, n_pixels: Any, patch: Any
-) -> Any:
-    """Split a piece into the basins of its peaks, fill `patch` (m,) with 1, 2, ... and return how many there are.
+def split_saddles(brightness: Floats, grid: PixelGrid, settings: SaddleSettings, patch: Integers) -> Any:
+    """Split a segment into the basins of its peaks, fill `patch` (m,) with 1, 2, ..., and return their number.
 
-    Pixels are flooded from the brightest down. Where basins meet, each but the highest is given up to it unless it has
-    `n_pixels` pixels and its peak stands above the saddle by `contrast` times its own height and by `depth` counts
-    (topological persistence).
+    Pixels are flooded in the order of falling brightness. Where basins meet, each but the highest is merged into the
+    highest, unless it has `n_pixels` pixels and its peak is above the saddle by `contrast` times the peak's brightness
+    and by `depth` counts (topological persistence).
+
+    References
+    ----------
+    Edelsbrunner, Letscher & Zomorodian (2002), doi:10.1007/s00454-002-2885-2
     """
     m = brightness.size
     basin = np.full(m, -1, dtype=np.int64)
     parent, size, peak = np.arange(m), np.zeros(m, dtype=np.int64), np.empty(m)
     n_basins = 0
     for p in np.argsort(-brightness, kind="mergesort"):
-        own = _highest_basin(grid, rows[p], columns[p], basin, parent, peak)
+        own = _highest_basin(grid, p, basin, parent, peak)
         if own < 0:
             own = n_basins
             peak[own] = brightness[p]
             n_basins += 1
-        for i in range(rows[p] - 1, rows[p] + 2):
-            for j in range(columns[p] - 1, columns[p] + 2):
-                q = grid[i, j] - 1
+        for i in range(grid.rows[p] - 1, grid.rows[p] + 2):
+            for j in range(grid.columns[p] - 1, grid.columns[p] + 2):
+                q = grid.cells[i, j] - 1
                 if q < 0 or basin[q] < 0:
                     continue
                 other = _root(parent, basin[q])
-                needed = max(contrast * peak[other], depth)
-                if other != own and (size[other] < n_pixels or peak[other] - brightness[p] < needed):
+                needed = max(settings.contrast * peak[other], settings.depth)
+                if other != own and (size[other] < settings.n_pixels or peak[other] - brightness[p] < needed):
                     parent[other] = own
                     size[own] += size[other]
         basin[p] = own
@@ -80,13 +84,13 @@ def split_saddles(
 
 
 @compiled
-def _number(basin: Any, patch: Any) -> Any:
-    """Fill `patch` with 1, 2, ... in the order in which basins first occur; return how many there are."""
-    names = np.zeros(basin.size, dtype=np.int64)
+def _number(basin: Integers, patch: Integers) -> Any:
+    """Fill `patch` with 1, 2, ... in the order in which basins first occur; return the number of basins."""
+    numbers = np.zeros(basin.size, dtype=np.int64)
     n = 0
     for p in range(basin.size):
-        if names[basin[p]] == 0:
+        if numbers[basin[p]] == 0:
             n += 1
-            names[basin[p]] = n
-        patch[p] = names[basin[p]]
+            numbers[basin[p]] = n
+        patch[p] = numbers[basin[p]]
     return n

@@ -1,4 +1,8 @@
-"""The log likelihood ratio of a catalogue: with a lens at a centre, over without one."""
+"""Compiled log likelihood ratios of a catalogue, for a lens at a centre over none.
+
+With e the ellipticity, g the reduced shear and ``e_s = (e - g) / (1 - g* e)`` the ellipticity before the shear, the
+log ratio of a shape is ``log[p0(e_s) |de_s/de|^2 / p0(e)]`` (Seitz & Schneider 1997, arXiv:astro-ph/9601079).
+"""
 
 from typing import Any
 
@@ -14,7 +18,7 @@ WEAK = 0.06
 
 @compiled
 def log_density(table: Any, shape_bin: Any, e1: Any, e2: Any) -> Any:
-    """Return log p0(e) by bilinear interpolation in `table` (n_kinds, n, n), whose nodes span [-1, 1] in e1 and e2."""
+    """Return log p0(e) by bilinear interpolation in `table` (n_shape_bins, n, n), nodes from -1 to 1 in e1 and e2."""
     n = table.shape[1]
     u = min(max((e1 + 1.0) * 0.5 * (n - 1), 0.0), n - 1.000001)
     v = min(max((e2 + 1.0) * 0.5 * (n - 1), 0.0), n - 1.000001)
@@ -45,11 +49,11 @@ def log_ratio(table: Any, shape_bin: Any, e1: Any, e2: Any, g1: Any, g2: Any) ->
 
 @compiled
 def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears: Any, ratios: Any) -> None:
-    """Fill `ratios` (n, n_angles + 1, n_shears): each galaxy's log ratio for `shears`, ascending, in all directions.
+    """Fill `ratios` (n, n_angles + 1, n_shears) with each galaxy's log ratio for ascending `shears` in all directions.
 
-    `table` holds log [p0(e) (1 - |e|^2)^2], the density by the area of the disc that no shear changes: with it the
-    ratio of densities needs no jacobian. Angle j is the one of :func:`direction` j; the last is the first again. Where
-    shears are weak, a polynomial of second order, which agrees with the exact ratio at 0, WEAK / 2 and WEAK, serves.
+    `table` holds log [p0(e) (1 - |e|^2)^2], the density per invariant area of the unit disc: a ratio of such densities
+    needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below WEAK, a polynomial of
+    second order that is exact at shears 0, WEAK / 2 and WEAK replaces the exact ratio.
     """
     n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, WEAK)
     exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
@@ -58,7 +62,7 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
     values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
     before = np.empty(shears.size, dtype=ratios.dtype)
     ahead, behind = np.empty_like(before), np.empty_like(before)
-    _off_the_chord(shears, ahead, behind)
+    _chord_weights(shears, ahead, behind)
     for k in range(e1.size):
         own, density = ratios[k], table[shape_bin[k]]
         _in_all_directions(exact, response[shape_bin[k]], directions, g)
@@ -88,10 +92,10 @@ def _in_all_directions(shears: Any, response: Any, directions: Any, g: Any) -> N
 
 @compiled
 def _unsheared_log_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, rest: Any, values: Any) -> None:
-    """Fill `values` (n,) from `table` at the ellipticities that one galaxy had before shears `g` (2, n).
+    """Fill `values` (n,) from `table` at the ellipticities of one galaxy before the shears `g` (2, n).
 
-    First what needs no look-up, for all, so that it vectorises: `corner` (n,) holds the node before each place in
-    `table`, flattened, and `rest` (2, n) how far beyond it lies.
+    The arithmetic is separate from the look-up, so that it vectorises: `corner` (n,) holds the flat index of the node
+    below each ellipticity in `table`, and `rest` (2, n) the distance from it, in nodes.
     """
     side, flat = table.shape[0], table.ravel()
     half, last = 0.5 * (side - 1), side - 1 - 1e-6
@@ -113,10 +117,11 @@ def _unsheared_log_densities(table: Any, e1: Any, e2: Any, g: Any, corner: Any, 
 
 @compiled
 def _sharpen(own: Any, ahead: Any, behind: Any, before: Any) -> None:
-    """Make `own` (n_angles + 1, n_shears), whose last angle is the first, right in the mean when read linearly.
+    """Correct `own` (n_angles + 1, n_shears), whose last angle is the first, for linear interpolation between nodes.
 
-    Between nodes the chord of a curve lies off it by 1/12 of its second difference in the mean: so much comes off,
-    along shears, by the weights of :func:`_off_the_chord`, and then around. `before` (n_shears,) is to work with.
+    Between nodes, the chord of a curve deviates from it by 1/12 of its second difference on average. This is subtracted
+    along the shears, with the weights of :func:`_chord_weights`, and then along the angles. `before` (n_shears,) is
+    scratch space.
     """
     n_angles, n_shears = own.shape[0] - 1, own.shape[1]
     for j in range(n_angles):
@@ -133,10 +138,10 @@ def _sharpen(own: Any, ahead: Any, behind: Any, before: Any) -> None:
 
 
 @compiled
-def _off_the_chord(nodes: Any, ahead: Any, behind: Any) -> None:
+def _chord_weights(nodes: Any, ahead: Any, behind: Any) -> None:
     """Fill the weights (n,) of the differences ahead and behind in 1/12 of a curve's second difference at `nodes`.
 
-    Where nodes are uneven that is its second derivative times both steps; those at the ends have none.
+    For uneven nodes that is its second derivative times both steps; the nodes at the ends have none.
     """
     ahead[:], behind[:] = 0.0, 0.0
     for i in range(1, nodes.size - 1):
@@ -146,7 +151,7 @@ def _off_the_chord(nodes: Any, ahead: Any, behind: Any) -> None:
 
 @compiled
 def direction(turn: Any) -> Any:
-    """Return cosine and sine of the direction that is `turn`, of 4, around the square |x| + |y| = 1."""
+    """Return cosine and sine of the direction at `turn`, from 0 to 4, around the square |x| + |y| = 1."""
     quarter = turn % 4.0
     across = 1.0 - quarter if quarter < 2.0 else quarter - 3.0
     up = (1.0 - abs(across)) * (1.0 if quarter < 2.0 else -1.0)
@@ -158,8 +163,8 @@ def direction(turn: Any) -> Any:
 def _polar(x: Any, y: Any, columns: Any, rows: Any, per_pixel: Any, n_angles: Any, radius: Any, turn: Any) -> None:
     """Fill `radius` (m,), in steps of the profiles, and `turn` (m,), the direction of the shear at (x, y).
 
-    The shear about (row, column) is tangential: along -exp(2i phi); its direction is a place among `n_angles` on the
-    square |x| + |y| = 1, as in :func:`direction`, the end included. No branches, so that it vectorises.
+    The shear about (row, column) is tangential, along -exp(2i phi); its direction is a fractional index among
+    `n_angles` on the square |x| + |y| = 1, as in :func:`direction`, the end included. No branches: it vectorises.
     """
     for m in range(rows.size):
         dx, dy = x - columns[m], y - rows[m]
@@ -171,29 +176,29 @@ def _polar(x: Any, y: Any, columns: Any, rows: Any, per_pixel: Any, n_angles: An
 
 @compiled
 def lens_likelihood(
-    x: Any, y: Any, ratios: Any, places: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+    x: Any, y: Any, ratios: Any, shear_index: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
-    """Fill `likelihood` (m, n_profiles, n_amplitudes): log ratio of the shapes for a lens at each (columns, rows).
+    """Fill `likelihood` (m, n_profiles, n_amplitudes) with the log ratio of the shapes for a lens at (columns, rows).
 
-    `places` (n_profiles, n_radii, n_amplitudes), radii `step` apart, holds where among the tabulated shears that of
-    each amplitude lies, linear between two of them; negative where there is none. Galaxy by galaxy, so that the ratios
-    of one stay at hand.
+    `shear_index` (n_profiles, n_radii, n_amplitudes), at radii `step` apart, is the fractional index, among the
+    tabulated shears, of the shear of each amplitude; it is negative where there is no shear. The outer loop runs over
+    galaxies, so that the ratios of one galaxy stay in the cache.
     """
-    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, places.shape[1], places.shape[2]
+    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, shear_index.shape[1], shear_index.shape[2]
     radius, turn = np.empty(rows.size, dtype=np.int32), np.empty(rows.size, dtype=np.float32)
     likelihood[:] = 0.0
     for k in range(x.size):
         _polar(x[k], y[k], columns, rows, 1.0 / step, n_angles, radius, turn)
-        for p in range(places.shape[0]):
+        for p in range(shear_index.shape[0]):
             for m in range(rows.size):
                 r = radius[m]
-                if r >= n_radii or places[p, r, 0] < 0.0:
+                if r >= n_radii or shear_index[p, r, 0] < 0.0:
                     continue
                 j = min(int(turn[m]), n_angles - 1)
                 between = turn[m] - np.float32(j)
                 for a in range(n_amplitudes):
-                    i = int(places[p, r, a])
-                    part = places[p, r, a] - np.float32(i)
+                    i = int(shear_index[p, r, a])
+                    part = shear_index[p, r, a] - np.float32(i)
                     low = ratios[k, j, i] + part * (ratios[k, j, i + 1] - ratios[k, j, i])
                     high = ratios[k, j + 1, i] + part * (ratios[k, j + 1, i + 1] - ratios[k, j + 1, i])
                     likelihood[m, p, a] += low + between * (high - low)
@@ -201,27 +206,27 @@ def lens_likelihood(
 
 @compiled
 def count_likelihood(
-    x: Any, y: Any, shape_bin: Any, log_counts: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+    x: Any, y: Any, size_bin: Any, log_counts: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
-    """Fill `likelihood` (m,) with sum(log n(r_i)) about each centre, n of a galaxy's `shape_bin` with nodes `step` apart.
+    """Fill `likelihood` (m,) with sum(log n(r_i)) about each centre, with n(r) of each galaxy's size bin.
 
-    The nearest node counts, beyond the end the last one.
+    Nodes of `log_counts` are `step` apart: the nearest is read, and the last beyond the end.
     """
     last = log_counts.shape[1] - 1
-    place = np.empty(rows.size, dtype=np.uint32)
+    node = np.empty(rows.size, dtype=np.uint32)
     likelihood[:] = 0.0
     for k in range(x.size):
-        own = log_counts[shape_bin[k]]
+        own = log_counts[size_bin[k]]
         for m in range(rows.size):
             dx, dy = x[k] - columns[m], y[k] - rows[m]
-            place[m] = np.int32(min(np.sqrt(dx * dx + dy * dy) / step + 0.5, last))
+            node[m] = np.int32(min(np.sqrt(dx * dx + dy * dy) / step + 0.5, last))
         for m in range(rows.size):
-            likelihood[m] += own[place[m]]
+            likelihood[m] += own[node[m]]
 
 
 @compiled
 def read_lattice(lattice: Any, rows: Any, columns: Any, values: Any) -> None:
-    """Fill `values` (m, n) from `lattice` (n_rows, n_columns, n), bilinearly, at places (m,) in units of its nodes."""
+    """Fill `values` (m, n) from `lattice` (n_rows, n_columns, n), bilinearly, at positions (m,) in its nodes."""
     for m in range(rows.size):
         i = min(max(int(rows[m]), 0), lattice.shape[0] - 2)
         j = min(max(int(columns[m]), 0), lattice.shape[1] - 2)
@@ -234,7 +239,7 @@ def read_lattice(lattice: Any, rows: Any, columns: Any, values: Any) -> None:
 
 @compiled
 def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
-    """Fill `means` (m,) with the log of the mean of exp(`values`) (m, n), by `weights` (n,) that sum to 1."""
+    """Fill `means` (m,) with the log of the mean of exp(`values`) (m, n), weighted by `weights` (n,) that sum to 1."""
     for m in range(values.shape[0]):
         largest = values[m].max()
         total = 0.0
@@ -245,6 +250,6 @@ def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
 
 @compiled
 def log_ratios(table: Any, shape_bin: Any, e1: Any, e2: Any, g1: Any, g2: Any, ratios: Any) -> None:
-    """Fill `ratios` (n,) with the log ratio of each galaxy, each with a shear of its own."""
+    """Fill `ratios` (n,) with the log ratio of each galaxy for its own shear."""
     for k in range(e1.size):
         ratios[k] = log_ratio(table, shape_bin[k], e1[k], e2[k], g1[k], g2[k])

@@ -1,4 +1,4 @@
-"""The network: what it tells before it has learnt, what its rings sum, and what it learns."""
+"""The network: its output before training, the sums of its rings, its loss, and a planted shear that it learns."""
 
 from dataclasses import replace
 
@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from tests.support.cnn_skies import N_CELLS, SMALL, random_input, sheared_input
+from tests.support.cnn_skies import CELL, N_CELLS, SMALL, random_input, sheared_input, use_ellipticities_alone
 
 torch = pytest.importorskip("torch")
 
-from classify.cnn.batch import Batch, turned  # noqa: E402
+from classify.cnn.batch import Batch, mirrored  # noqa: E402
 from classify.cnn.losses import loss_of, shear_about  # noqa: E402
-from classify.cnn.network import FINER, LensNet, Rings, on_grid  # noqa: E402
-from classify.cnn.training import Skies, train_networks  # noqa: E402
+from classify.cnn.member import Member, Skies  # noqa: E402
+from classify.cnn.network import SUBCELLS, LensNet, Rings, on_grid  # noqa: E402
+from classify.cnn.training import train_networks  # noqa: E402
+
+PROFILE = torch.linspace(0.5, 0.0, 60)
 
 
 def batch_of(*seeds: int, **how: object) -> Batch:
@@ -22,25 +25,25 @@ def batch_of(*seeds: int, **how: object) -> Batch:
 
 def naive_rings(rings: Rings, field: np.ndarray) -> np.ndarray:
     """Sum over every pair of cells, one after another."""
-    profiles, n_pairs = rings.profiles.detach().numpy(), rings.n_pairs
+    profiles, n_spin2 = rings.profiles.detach().numpy(), rings.n_spin2
     side = field.shape[-1]
     out = np.zeros((len(profiles), side, side))
     for row in range(side):
         for column in range(side):
             for y in range(side):
                 for x in range(side):
-                    r = np.hypot(y - row, x - column) / FINER
+                    r = np.hypot(y - row, x - column) / SUBCELLS
                     if r >= rings.reach:
                         continue
                     R = [np.interp(r, np.arange(rings.reach + 1), profile) for profile in profiles]
                     phi = np.arctan2(y - row, x - column)
                     for k in range(len(profiles)):
-                        if k < n_pairs:
+                        if k < n_spin2:
                             spin = 0.0 if r == 0 else 1.0
                             e1, e2 = field[2 * k : 2 * k + 2, y, x]
                             out[k, row, column] -= spin * R[k] * (e1 * np.cos(2 * phi) + e2 * np.sin(2 * phi))
                         else:
-                            out[k, row, column] += R[k] * field[n_pairs + k, y, x]
+                            out[k, row, column] += R[k] * field[n_spin2 + k, y, x]
     return out
 
 
@@ -53,7 +56,7 @@ def test_rings_match_their_naive_twin():
     assert found == pytest.approx(naive_rings(rings, field), abs=1e-4)
 
 
-def test_a_network_that_has_learnt_nothing_tells_the_log_evidence():
+def test_an_untrained_network_returns_the_log_evidence():
     batch = batch_of(1, 2)
     with torch.no_grad():
         log_odds, _, _ = LensNet(SMALL)(batch)
@@ -61,88 +64,115 @@ def test_a_network_that_has_learnt_nothing_tells_the_log_evidence():
     assert log_odds.numpy() == pytest.approx(mean, abs=1e-4)
 
 
-def test_galaxies_are_laid_on_the_field_whole():
-    """The four shares of a galaxy are 1 together, at the place of the galaxy."""
+def test_the_grid_conserves_the_sum_and_the_mean_position_of_galaxies():
     batch = batch_of(1)
     field = on_grid(batch, torch.ones(len(batch.x), 1))
-    assert field.shape == (1, 1, FINER * N_CELLS, FINER * N_CELLS)
+    assert field.shape == (1, 1, SUBCELLS * N_CELLS, SUBCELLS * N_CELLS)
     assert float(field.sum()) == pytest.approx(len(batch.x), rel=1e-5)
-    cells = (np.arange(FINER * N_CELLS) + 0.5) / FINER
+    cells = (np.arange(SUBCELLS * N_CELLS) + 0.5) / SUBCELLS
     mean_x = float((field[0, 0].sum(dim=0) * torch.tensor(cells)).sum() / field.sum())
-    assert mean_x == pytest.approx(float(batch.x.mean()), abs=0.05)  # those at the border are held inside
+    assert mean_x == pytest.approx(float(batch.x.mean()), abs=0.05)  # those at the border are kept inside
 
 
-def test_what_lies_beyond_the_picture_is_no_part_of_the_mean():
-    """A sky beside a larger one has the log-odds that it has alone."""
+def test_padding_is_no_part_of_the_mean_evidence():
+    """A sky in a batch with a larger one has the log-odds that it has alone."""
     small = random_input(np.random.default_rng(1), shape=(5, 7))
     large = random_input(np.random.default_rng(2))
     with torch.no_grad():
         network = LensNet(SMALL)
-        beside, alone = (network(Batch.of(skies))[0][0] for skies in ([small, large], [small]))
-    assert float(beside) == pytest.approx(float(alone), abs=1e-4)
+        padded, alone = (network(Batch.of(skies))[0][0] for skies in ([small, large], [small]))
+    assert float(padded) == pytest.approx(float(alone), abs=1e-4)
 
 
-def test_skies_in_one_batch_do_not_touch_each_other():
+def test_skies_of_one_batch_are_independent():
     torch.manual_seed(1)
     network = LensNet(SMALL)
-    torch.nn.init.normal_(network.added.weight)
+    torch.nn.init.normal_(network.correction.weight)
     with torch.no_grad():
         both = network(batch_of(1, 2))[0]
         each = [network(batch_of(seed))[0][0] for seed in (1, 2)]
     assert both.numpy() == pytest.approx([float(value) for value in each], abs=1e-4)
 
 
-def test_the_shear_to_be_told_is_tangential_about_the_lens():
+def test_the_expected_shear_is_tangential_about_the_lens():
     batch = batch_of(3)
-    profile = torch.linspace(0.5, 0.0, 60)
-    g = shear_about(batch, profile, 16.0).numpy()
+    g = shear_about(batch, PROFILE).numpy()
     dx, dy = batch.x.numpy() - 3.3, batch.y.numpy() - 5.4
-    phi, r = np.arctan2(dy, dx), 16 * np.hypot(dx, dy)
+    phi, r = np.arctan2(dy, dx), CELL * np.hypot(dx, dy)
     assert -(g[:, 0] * np.cos(2 * phi) + g[:, 1] * np.sin(2 * phi)) == pytest.approx(
-        np.interp(r, 4.0 * np.arange(60), profile.numpy()), abs=1e-4
+        np.interp(r, 4.0 * np.arange(60), PROFILE.numpy()), abs=1e-4
     )
     assert g[:, 0] * np.sin(2 * phi) - g[:, 1] * np.cos(2 * phi) == pytest.approx(0 * r, abs=1e-5)
 
 
-def test_skies_without_a_known_lens_teach_by_their_labels_alone():
-    batch = Batch.of([random_input(np.random.default_rng(4))])
-    told = LensNet(SMALL)(batch)
-    loss, of_labels = loss_of(told, batch, torch.zeros(1), torch.ones(10), 16.0, SMALL)
-    assert loss.item() == of_labels.item()
-
-
-def test_the_loss_of_a_mirrored_sky_is_that_of_the_sky_if_the_network_is_even():
-    """The targets turn with the field: with e told as it is, each mirror has the same loss."""
-    torch.manual_seed(0)
+def test_skies_of_different_cells_keep_their_own_in_one_batch():
+    """Cells of 16 px and 11 px: outputs and expected shear are those of each sky alone."""
+    torch.manual_seed(2)
     network = LensNet(SMALL)
-    last = network.galaxies.joined[-1]
-    torch.nn.init.zeros_(last.weight)
-    last.bias.data = torch.tensor([0.0, 0.0, 1.0, 0.0])  # the pair is e, the single nothing
+    torch.nn.init.normal_(network.correction.weight)
+    skies = [random_input(np.random.default_rng(seed), cell=cell) for seed, cell in ((1, 16.0), (2, 11.0))]
+    lenses = [(3.3, 5.4), (4.2, 2.1)]
+    batch = Batch.of(skies, lenses)
+    alone = [Batch.of([sky], [lens]) for sky, lens in zip(skies, lenses)]
+    shear = torch.cat([shear_about(each, PROFILE) for each in alone])
+    assert shear_about(batch, PROFILE).numpy() == pytest.approx(shear.numpy(), abs=1e-6)
+    with torch.no_grad():
+        log_odds = torch.cat([network(each)[0] for each in alone])
+        assert network(batch)[0].numpy() == pytest.approx(log_odds.numpy(), abs=1e-4)
+
+
+def test_the_expected_shear_is_read_at_the_radius_in_pixels():
+    """The same galaxies in cells half as wide are half as far from the lens."""
+    wide, narrow = (batch_of(3, cell=cell) for cell in (16.0, 8.0))
+    linear = torch.linspace(0.0, 0.5, 600)
+    assert shear_about(narrow, linear).numpy() == pytest.approx(0.5 * shear_about(wide, linear).numpy(), abs=1e-6)
+
+
+def test_the_gradient_of_a_step_does_not_depend_on_the_order_of_skies_of_different_cells():
+    sides, lens = (16.0, 11.0), np.full(2, 60.0)
+    inputs = [random_input(np.random.default_rng(seed), cell=cell) for seed, cell in enumerate(sides)]
+    gradients = []
+    for order in ([0, 1], [1, 0]):
+        skies = Skies(inputs, np.ones(2), lens, lens)
+        member = Member(skies, np.arange(2), PROFILE.numpy(), 0, SMALL, torch.device("cpu"))
+        member._step(np.array(order), np.zeros(3, dtype=bool))
+        gradients.append(np.concatenate([each.grad.numpy().ravel() for each in member.network.parameters()]))
+    assert gradients[0] == pytest.approx(gradients[1], abs=1e-4)
+
+
+def test_the_loss_without_a_known_lens_is_that_of_the_labels():
+    batch = Batch.of([random_input(np.random.default_rng(4))])
+    loss, label_loss = loss_of(LensNet(SMALL)(batch), batch, torch.zeros(1), torch.ones(10), SMALL)
+    assert loss.item() == label_loss.item()
+
+
+def test_the_loss_is_invariant_under_mirrors_for_a_network_of_ellipticities():
+    """The expected shear turns with the field, as the ellipticities do."""
+    torch.manual_seed(0)
+    network = use_ellipticities_alone(LensNet(SMALL))
     batch = batch_of(5)
-    losses = [
-        loss_of(network(sky), sky, torch.ones(1), torch.linspace(0.5, 0.0, 60), 16.0, SMALL)[0].item()
-        for sky in (batch, turned(batch, swap=True), turned(batch, flip_x=True), turned(batch, swap=True, flip_y=True))
-    ]
+    mirrors = ({}, {"swap": True}, {"flip_x": True}, {"swap": True, "flip_y": True})
+    skies = [mirrored(batch, **each) for each in mirrors]
+    losses = [loss_of(network(sky), sky, torch.ones(1), PROFILE, SMALL)[0].item() for sky in skies]
     assert losses == pytest.approx([losses[0]] * 4, rel=1e-4)
 
 
 def test_mixed_precision_gives_nearly_the_same_log_odds():
     network, batch = LensNet(SMALL), batch_of(1, 2)
     with torch.no_grad():
-        whole = network(batch)[0]
+        single = network(batch)[0]
         with torch.autocast("cpu", dtype=torch.bfloat16):
             mixed = network(batch)[0]
-    assert mixed.numpy() == pytest.approx(whole.numpy(), abs=0.05)
+    assert mixed.numpy() == pytest.approx(single.numpy(), abs=0.05)
 
 
 def test_a_planted_shear_is_learnt():
     rng = np.random.default_rng(0)
     labels = np.arange(80) % 2
-    made = [sheared_input(rng, label) for label in labels]
-    inputs, rows, columns = zip(*made)
+    inputs, rows, columns = zip(*[sheared_input(rng, label) for label in labels])
     skies = Skies(inputs, labels.astype(float), np.array(rows), np.array(columns))
     none = Skies([], np.empty(0), np.empty(0), np.empty(0))
     config = replace(SMALL, epochs=8, learning_rate=0.02, patience=8)
-    found = train_networks(skies, none, np.full(60, 0.25), config=config)
-    assert found.history[-1].held_out_accuracy > 0.85  # by chance 0.5 +- 0.06
-    assert np.isnan(found.history[-1].validation_loss)
+    history = train_networks(skies, none, np.full(60, 0.25), config=config).history
+    assert history[-1].held_out_accuracy > 0.85  # by chance 0.5 +- 0.06
+    assert np.isnan(history[-1].validation_loss)

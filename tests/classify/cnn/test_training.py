@@ -1,4 +1,4 @@
-"""Training the networks: reproducible, resumable, told line by line, and kept without pickle."""
+"""Training of the networks: reproducible, resumable, recorded line by line, and stored without pickle."""
 
 import csv
 import json
@@ -14,9 +14,11 @@ from tests.support.cnn_skies import SMALL, sheared_input
 
 torch = pytest.importorskip("torch")
 
-from classify.cnn import device, training  # noqa: E402
+from classify.cnn import device, member, training, weights  # noqa: E402
 from classify.cnn.checkpoint import Checkpoint  # noqa: E402
-from classify.cnn.training import Skies, train_networks  # noqa: E402
+from classify.cnn.member import Skies  # noqa: E402
+from classify.cnn.network import LensNet  # noqa: E402
+from classify.cnn.training import train_networks  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
 
 PROFILE = np.full(60, 0.25)
@@ -43,8 +45,8 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_cores(monkeypatch):
     assert found.members != other.members
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    whole = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG)
+def test_a_resumed_training_gives_the_results_of_an_unstopped_one(tmp_path):
+    unstopped = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG)
 
     class Killed(Exception):  # noqa: N818
         pass
@@ -60,9 +62,9 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
         TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path, resume=True, report=lines.append
     )
     assert [line.epoch for line in lines] == [1, 2, 3]
-    assert resumed.history == whole.history
-    assert resumed.members == whole.members
-    assert np.array_equal(resumed.held_out, whole.held_out)
+    assert resumed.history == unstopped.history
+    assert resumed.members == unstopped.members
+    assert np.array_equal(resumed.held_out, unstopped.held_out)
 
 
 def test_a_checkpoint_holds_numbers_and_text_alone(tmp_path):
@@ -73,25 +75,25 @@ def test_a_checkpoint_holds_numbers_and_text_alone(tmp_path):
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_kill_while_a_checkpoint_is_replaced_costs_nothing(tmp_path, is_replaced):
-    """Between the two renamings there is the old one alone, aside; after them both."""
+def test_a_kill_while_a_checkpoint_is_replaced_loses_nothing(tmp_path, is_replaced):
+    """Between the two renamings only the old checkpoint exists, set aside; after them both exist."""
     config = replace(CONFIG, epochs=1)
     train_networks(TRAINING, VALIDATION, PROFILE, config=config, checkpoint=tmp_path)
-    aside = tmp_path / ".checkpoint.old"
-    (tmp_path / "checkpoint").rename(aside)
+    old = tmp_path / ".checkpoint.old"
+    (tmp_path / "checkpoint").rename(old)
     if is_replaced:
-        shutil.copytree(aside, tmp_path / "checkpoint")
-    key = json.loads((aside / "state.json").read_text())["key"]
-    kept = Checkpoint(tmp_path, key)
-    history, states, best = kept.read()
+        shutil.copytree(old, tmp_path / "checkpoint")
+    key = json.loads((old / "state.json").read_text())["key"]
+    store = Checkpoint(tmp_path, key)
+    history, states, best = store.read()
     assert len(history) == 1
-    kept.write(history, states, best)
+    store.write(history, states, best)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1), checkpoint=tmp_path)
-    with pytest.raises(ModelError, match="of another training"):
+    with pytest.raises(ModelError, match="belongs to another training"):
         train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path, resume=True)
 
 
@@ -104,24 +106,23 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_every_sky_is_judged_by_the_network_that_left_it_out(monkeypatch):
-    learnt: list[set[int]] = []
-    step = training._Member._step
+def test_no_network_trains_on_the_skies_that_it_leaves_out(monkeypatch):
+    trained_on: list[set[int]] = [set(), set()]
+    step = member.Member._step
 
-    def watched(member, chosen, mirrors):
-        learnt[member.number] |= set(chosen.tolist())
-        return step(member, chosen, mirrors)
+    def watched(self, chosen, mirrors):
+        trained_on[self.number] |= set(chosen.tolist())
+        return step(self, chosen, mirrors)
 
-    learnt += [set(), set()]
-    monkeypatch.setattr(training._Member, "_step", watched)
+    monkeypatch.setattr(member.Member, "_step", watched)
     found = train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1))
     for k in (0, 1):
-        assert learnt[k] == set(np.flatnonzero(found.part != k).tolist())
+        assert trained_on[k] == set(np.flatnonzero(found.fold != k).tolist())
 
 
-def test_validation_labels_decide_nothing():
-    turned = replace(VALIDATION, labels=1 - VALIDATION.labels)
-    plain, inverted = (train_networks(TRAINING, each, PROFILE, config=CONFIG) for each in (VALIDATION, turned))
+def test_validation_labels_change_no_network():
+    wrong = replace(VALIDATION, labels=1 - VALIDATION.labels)
+    plain, inverted = (train_networks(TRAINING, each, PROFILE, config=CONFIG) for each in (VALIDATION, wrong))
     assert plain.members == inverted.members
     assert plain.history != inverted.history
 
@@ -135,34 +136,34 @@ def test_training_stops_when_patience_ends(monkeypatch):
     assert found.best_epoch == 2
 
 
-def test_history_is_on_disk_when_a_line_is_told(tmp_path):
-    seen = []
+def test_a_line_is_on_disk_when_it_is_reported(tmp_path):
+    reported = []
 
     def report(line: EpochLine) -> None:
         with (tmp_path / "history.csv").open() as file:
-            seen.append((line.epoch, int(list(csv.DictReader(file))[-1]["epoch"])))
+            reported.append((line.epoch, int(list(csv.DictReader(file))[-1]["epoch"])))
 
     with HistoryWriter(tmp_path, tmp_path / "tensorboard", report) as history:
         train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, report=history)
-    assert seen == [(1, 1), (2, 2), (3, 3)]
+    assert reported == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_each_network_has_figures_of_its_own_that_average_to_those_told():
+def test_the_figures_of_the_networks_average_to_those_of_the_line():
     found = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG)
     line = found.history[found.best_epoch - 1]
-    sizes = np.bincount(found.part)
+    sizes = np.bincount(found.fold)
     one, other = line.networks
     assert line.training_loss == pytest.approx((one[0] + other[0]) / 2)
     assert line.held_out_loss == pytest.approx(np.average([one[2], other[2]], weights=sizes))
     assert line.held_out_accuracy == pytest.approx(np.average([one[3], other[3]], weights=sizes))
     assert one[2] != other[2]
     for k, figures in enumerate(line.networks):
-        own = found.part == k
+        own = found.fold == k
         expected = np.logaddexp(0, np.where(TRAINING.labels[own] == 1, -1, 1) * found.held_out[own]).mean()
         assert figures[2] == pytest.approx(expected, rel=1e-6)
 
 
-def test_figures_of_networks_are_gone_on_with(tmp_path):
+def test_a_resumed_training_has_the_figures_of_its_networks(tmp_path):
     found = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path)
     again = train_networks(TRAINING, VALIDATION, PROFILE, config=CONFIG, checkpoint=tmp_path, resume=True)
     assert again.history == found.history
@@ -172,21 +173,21 @@ def test_figures_of_networks_are_gone_on_with(tmp_path):
 LINES = [EpochLine(n, *np.arange(6.0) + n, networks=((0.5,) * 6, (0.25,) * 6)) for n in (1, 2, 3)]
 
 
-def test_tensorboard_finds_a_folder_with_one_file_for_each_network_and_for_all(tmp_path):
+def test_tensorboard_reads_one_file_for_each_network_and_one_for_the_ensemble(tmp_path):
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with HistoryWriter(tmp_path, tmp_path / "tensorboard") as history:
         for line in LINES:
             history(line)
     folders = sorted(path.name for path in (tmp_path / "tensorboard").iterdir())
     assert folders == ["all", "network-1", "network-2"]
-    told = {}
+    losses = {}
     for name in folders:
         assert len(list((tmp_path / "tensorboard" / name).iterdir())) == 1
         events = accumulators.EventAccumulator(str(tmp_path / "tensorboard" / name)).Reload()
         assert len(events.Tags()["scalars"]) == 6
-        told[name] = [(event.step, event.value) for event in events.Scalars("loss/held_out")]
-    assert told["all"] == [(1, 3.0), (2, 4.0), (3, 5.0)]
-    assert told["network-2"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
+        losses[name] = [(event.step, event.value) for event in events.Scalars("loss/held_out")]
+    assert losses["all"] == [(1, 3.0), (2, 4.0), (3, 5.0)]
+    assert losses["network-2"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
 
 
 def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
@@ -196,19 +197,19 @@ def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
 
 
-def test_events_of_an_earlier_training_are_not_mixed_with_those_of_this_one(tmp_path):
+def test_events_of_an_earlier_training_are_removed(tmp_path):
     old = tmp_path / "tensorboard" / "network-9" / "events.out.tfevents.1.host.2.0"
     old.parent.mkdir(parents=True)
-    old.write_bytes(b"of an earlier one")
+    old.write_bytes(b"of an earlier training")
     with HistoryWriter(tmp_path, tmp_path / "tensorboard"):
         assert not list(tmp_path.iterdir())
 
 
-def test_weights_survive_their_bytes():
+def test_weights_are_the_same_after_writing_and_reading():
     (first, _) = train_networks(TRAINING, VALIDATION, PROFILE, config=replace(CONFIG, epochs=1)).members
     assert to_bytes(from_bytes(first, CONFIG)) == first
     header = json.loads(first[8 : 8 + int.from_bytes(first[:8], "little")])
-    assert "added.weight" in header
+    assert "correction.weight" in header
 
 
 def test_weights_of_another_shape_are_refused():
@@ -217,22 +218,51 @@ def test_weights_of_another_shape_are_refused():
         from_bytes(first, replace(CONFIG, width=3))
 
 
-def test_the_fastest_device_is_taken(monkeypatch):
-    for cuda, mps, wanted in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+DAMAGED = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[:-1],
+    "no header": lambda data: b"hello, this is no safetensors file",
+    "unknown type": lambda data: data.replace(b'"F32"', b'"X32"'),
+    "another name": lambda data: data.replace(b'"correction.bias"', b'"correction.bIas"'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_weights_raise_value_error_in_one_line(damage):
+    data = damage(to_bytes(LensNet(CONFIG)))
+    with pytest.raises(ValueError, match="do not fit") as refused:
+        from_bytes(data, CONFIG)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["load", "LensNet"])
+def test_programming_errors_are_not_reported_as_damaged_weights(name, monkeypatch):
+    data = to_bytes(LensNet(CONFIG))
+
+    def broken(*args):
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setattr(weights, name, broken)
+    with pytest.raises(AttributeError):
+        from_bytes(data, CONFIG)
+
+
+def test_the_fastest_available_device_is_used(monkeypatch):
+    for cuda, mps, expected in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
-        assert device.best_device().type == wanted
+        assert device.best_device().type == expected
 
 
-def test_precision_is_mixed_on_a_gpu_alone(monkeypatch):
-    asked = []
-    monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: asked.append((kind, enabled)))
+def test_precision_is_mixed_on_gpus_only(monkeypatch):
+    enabled_on = []
+    monkeypatch.setattr(torch, "autocast", lambda kind, dtype, enabled: enabled_on.append((kind, enabled)))
     for kind in ("cuda", "mps", "cpu"):
         device.mixed(torch.device(kind))
-    assert asked == [("cuda", True), ("mps", True), ("cpu", False)]
+    assert enabled_on == [("cuda", True), ("mps", True), ("cpu", False)]
 
 
-def test_threads_are_given_back():
+def test_the_number_of_threads_is_restored():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)

@@ -1,4 +1,4 @@
-"""What the commands say while the kernels are compiled: one line at the first run, nothing afterwards."""
+"""The notice of the compilation of kernels: one line at the first run, nothing afterwards."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ LINE = "compiling the kernels (once, about"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with all that the commands ask for; making it compiles the kernels if that was still to be done."""
+    """A folder with the inputs of all commands; its fixture compiles the kernels."""
     root = tmp_path_factory.mktemp("compiling")
     data = write_images(root / "data", n=6)
     features = write_features(root / "features", data, n_training=60, n_validation=6)
@@ -47,25 +47,25 @@ COMMANDS = {
 }
 
 
-def said_by(command, out, capsys):
+def notice_of(command, out, capsys):
     own = [] if command == "evaluate" else ["--out", str(out)]
     assert main([command, *COMMANDS[command], *own, "--jobs", "1"]) == 0
     return capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_that_measures_says_once_that_it_compiles(command, place, tmp_path, monkeypatch, capsys):
+def test_each_measuring_command_prints_one_notice(command, place, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(place)
     monkeypatch.setattr(compilation, "is_cached", lambda kernel: False)
-    said = said_by(command, tmp_path / "out.csv", capsys)
-    assert said.count(LINE) == 1
-    assert said.startswith(LINE)
+    written = notice_of(command, tmp_path / "out.csv", capsys)
+    assert written.count(LINE) == 1
+    assert written.startswith(LINE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_says_so_when_the_machine_code_is_there(command, place, tmp_path, monkeypatch, capsys):
+def test_no_command_prints_a_notice_when_the_machine_code_is_cached(command, place, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    assert LINE not in said_by(command, tmp_path / "out.csv", capsys)
+    assert LINE not in notice_of(command, tmp_path / "out.csv", capsys)
 
 
 def test_after_measuring_and_locating_nothing_is_left_to_compile(place):
@@ -74,9 +74,9 @@ def test_after_measuring_and_locating_nothing_is_left_to_compile(place):
     assert MAPPING.notice() is None
 
 
-@pytest.mark.parametrize(("section", "is_said"), [("measure", True), ("train", False)])
-def test_a_search_that_maps_skies_again_says_so_and_one_that_does_not_is_silent(
-    section, is_said, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize(("section", "is_noticed"), [("measure", True), ("train", False)])
+def test_a_search_of_the_maps_prints_a_notice_and_a_search_of_the_trees_does_not(
+    section, is_noticed, tmp_path, monkeypatch, capsys
 ):
     data = write_images(tmp_path / "data", split="training", n=12)
     extract_dataset(data, tmp_path / "features", n_jobs=1)
@@ -84,12 +84,12 @@ def test_a_search_that_maps_skies_again_says_so_and_one_that_does_not_is_silent(
     monkeypatch.setattr(compilation, "is_cached", lambda kernel: False)
     argv = ["tune", str(tmp_path / "features"), "--config", str(tmp_path / "quick.toml"), "--trials", "1"]
     assert main([*argv, "--search", section, "--jobs", "1"]) == 0
-    assert capsys.readouterr().err.startswith(LINE) is is_said
+    assert capsys.readouterr().err.startswith(LINE) is is_noticed
     assert main([*argv, "--search", section, "--jobs", "1"]) == 0
-    assert LINE not in capsys.readouterr().err  # no trial is left to make
+    assert LINE not in capsys.readouterr().err  # all trials are done
 
 
-def test_a_first_run_says_so_and_a_second_does_not(place, tmp_path):
+def test_the_first_run_prints_the_notice_and_the_second_does_not(place, tmp_path):
     words = ["-c", "import sys; from classify.cli import main; sys.exit(main())", "locate", str(place / "shapes.csv")]
     words += ["--randomizations", "0", "--jobs", "1", "--out", str(tmp_path / "places.csv")]
     root = str(Path(compilation.__file__).parents[2])

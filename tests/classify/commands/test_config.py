@@ -1,15 +1,14 @@
-"""The configuration file: what `darkmatter config` shows and checks, and what the commands take from it."""
+"""The configuration file, and `darkmatter config`."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
 import pytest
 
 from classify.cli import build_parser, main
-from classify.cnn.config import CnnConfig
 from classify.config import TrainConfig
-from classify.config_file import Config
+from classify.config_file import SECTIONS, Config
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError
@@ -31,7 +30,7 @@ def shown(capsys, *argv):
     return capsys.readouterr().out
 
 
-def test_what_is_shown_reads_back_as_the_same_settings(capsys, written):
+def test_the_shown_settings_read_back_as_the_same(capsys, written):
     assert Config.read(written(shown(capsys))) == Config()
 
 
@@ -46,18 +45,18 @@ def test_settings_merged_with_the_defaults_read_back_as_the_same(capsys, written
     assert again.measure.fingerprint() == config.measure.fingerprint()
 
 
-def test_every_setting_is_shown_below_its_meaning(capsys):
+def test_every_setting_is_shown_below_its_description(capsys):
     lines = shown(capsys).splitlines()
-    for kind in (MeasureConfig, TrainConfig):
-        for declared in fields(kind):
-            place = next(i for i, line in enumerate(lines) if line.startswith(f"{declared.name} = "))
-            assert declared.metadata["meaning"] in lines[place - 1]
+    for section in (MeasureConfig, TrainConfig):
+        for name, field in section.declared().items():
+            index = next(i for i, line in enumerate(lines) if line.startswith(f"{name} = "))
+            assert field.description in lines[index - 1]
 
 
-def test_a_value_that_is_not_the_default_is_shown_beside_it(capsys, written):
-    told = shown(capsys, written("[train]\nnum_leaves = 5\n"))
-    assert "num_leaves = 5  # default: 7\n" in told
-    assert told.count("# default: ") == 1
+def test_the_default_is_shown_beside_another_value(capsys, written):
+    text = shown(capsys, written("[train]\nnum_leaves = 5\n"))
+    assert "num_leaves = 5  # default: 7\n" in text
+    assert text.count("# default: ") == 1
 
 
 def test_without_a_file_the_defaults_are_shown(capsys):
@@ -65,18 +64,18 @@ def test_without_a_file_the_defaults_are_shown(capsys):
     assert capsys.readouterr().out == shown(capsys)
 
 
-def test_checking_tells_what_differs_from_the_defaults(capsys, written):
+def test_a_checked_file_is_compared_with_the_defaults(capsys, written):
     path = written("[measure]\nn_pixels = 12\nmin_galaxies = 10\n[train]\nlearning_rate = 0.1\n")
     assert main(["config", str(path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{path}: in order; 2 settings differ from their defaults",
+        f"{path}: valid; 2 settings differ from their defaults",
         "  [measure] n_pixels = 12 (default 8)",
         "  [train] learning_rate = 0.1 (default 0.03)",
     ]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (
             "n_pixels = 12",
@@ -84,6 +83,10 @@ def test_checking_tells_what_differs_from_the_defaults(capsys, written):
         ),
         ("[mesure]", "unknown section [mesure]; did you mean 'measure'?"),
         ("[train]\nn_pixels = 12", "[train]: setting 'n_pixels' belongs to [measure]; move it there"),
+        ("[cnn]\nhard_share = 0.1", "[cnn]: setting 'hard_share' is now 'uncertain_fraction'; rename it"),
+        ("[cnn]\nplace_weight = 0.1", "[cnn]: setting 'place_weight' is now 'position_weight'; rename it"),
+        ("[cnn]\npairs = 2", "[cnn]: setting 'pairs' is now 'n_spin2'; rename it"),
+        ("[cnn]\nsingles = 2", "[cnn]: setting 'singles' is now 'n_spin0'; rename it"),
         ("[train]\nnum_leafs = 7", "[train]: unknown setting 'num_leafs'; did you mean 'num_leaves'?"),
         ("[train]\nnum_leaves = '7'", "[train]: num_leaves must be a whole number from 2 to 1024, got '7'"),
         ("[[train]]\nnum_leaves = 7", "stands in no section"),
@@ -91,14 +94,14 @@ def test_checking_tells_what_differs_from_the_defaults(capsys, written):
     ],
 )
 @pytest.mark.parametrize("command", ["config", "features", "train"])
-def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, command, text, said):
+def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, command, text, expected):
     path = written(text)
     argv = [command, str(path)] if command == "config" else [command, "nowhere", "--config", str(path)]
     assert main(argv) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"darkmatter: {path}")
-    assert said in told
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"darkmatter: {path}")
+    assert expected in message
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -111,32 +114,34 @@ def test_a_bad_file_is_refused_by_every_command_in_one_line(capsys, written, com
         f"[measure]\ngrid_spacing = 1{400 * '0'}",
     ],
 )  # fmt: skip
-def test_settings_that_make_no_sense_are_refused_by_name(capsys, written, line):
+def test_settings_out_of_range_are_refused_by_name(capsys, written, line):
     path = written(line)
     assert main(["config", str(path)]) == 2
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     section, setting = line.split("\n")
-    assert told.startswith(f"darkmatter: {path}, {section}: {setting.split()[0]} must be a ")
-    assert told.count("\n") == 1
+    assert message.startswith(f"darkmatter: {path}, {section}: {setting.split()[0]} must be a ")
+    assert message.count("\n") == 1
 
 
 NUMBERS = [
-    (kind, declared) for kind in (MeasureConfig, TrainConfig, CnnConfig) for declared in fields(kind)
-    if declared.type is not bool
+    (section, name) for section in SECTIONS.values() for name, field in section.declared().items()
+    if field.annotation is not bool
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "declared"), NUMBERS, ids=lambda part: getattr(part, "name", None))
-def test_every_number_is_bounded_on_both_sides(kind, declared):
-    """Within the bounds, their own values included, it is taken; beyond them refused."""
-    (low, high), above = declared.metadata["range"], declared.metadata["above"]
-    step = 1 if declared.type is int else 1e-9
-    lowest = above + step if above is not None else low
-    assert (getattr(kind(**{declared.name: declared.type(lowest)}), declared.name)) == lowest
-    assert (getattr(kind(**{declared.name: declared.type(high)}), declared.name)) == high
+@pytest.mark.parametrize(("section", "name"), NUMBERS)
+def test_every_number_is_bounded_on_both_sides(section, name):
+    """Values within the bounds, the bounds included, are accepted; values beyond them are refused."""
+    field = section.declared()[name]
+    kind = field.annotation
+    bounds = {key: getattr(each, key) for each in field.metadata for key in ("gt", "ge", "le") if hasattr(each, key)}
+    step = 1 if kind is int else 1e-9
+    lowest, high = bounds["gt"] + step if "gt" in bounds else bounds["ge"], bounds["le"]
+    assert getattr(section(**{name: kind(lowest)}), name) == lowest
+    assert getattr(section(**{name: kind(high)}), name) == high
     for beyond in (lowest - 2 * step, 2 * high + 1):
-        with pytest.raises(ConfigError, match=f"^{declared.name} must be a "):
-            kind(**{declared.name: declared.type(beyond)})
+        with pytest.raises(ConfigError, match=f"^{name} must be a "):
+            section(**{name: kind(beyond)})
     assert 2 * high + 1 < 1e10
 
 
@@ -155,14 +160,14 @@ def test_one_file_serves_measuring_and_training(written, tmp_path):
     assert (model.training["n_folds"], model.training["max_rounds"]) == (2, 5)
 
 
-def test_features_measured_otherwise_than_the_file_says_are_refused(capsys, written, tmp_path):
+def test_features_measured_with_other_settings_than_the_file_are_refused(capsys, written, tmp_path):
     features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
     path = written("[measure]\nn_pixels = 12\n")
     assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(path)]) == 2
     assert f"measured with 8; run `darkmatter features --config {path}`" in capsys.readouterr().err
 
 
-def test_flags_go_before_fast_and_fast_before_the_file(written, tmp_path):
+def test_flags_override_fast_and_fast_overrides_the_file(written, tmp_path):
     features = write_features(tmp_path / "features", tmp_path, n_training=20, n_validation=4)
     path = written("[train]\nnum_leaves = 5\nmax_rounds = 700\nseed = 9\n")
     run = import_module("classify.commands.train")
@@ -180,12 +185,12 @@ def test_flags_go_before_fast_and_fast_before_the_file(written, tmp_path):
 @pytest.mark.parametrize("percent", ["0", "-1", "101", "nan"])
 def test_a_bad_subset_is_one_line(capsys, tmp_path, percent):
     assert main(["train", str(tmp_path), "--subset", percent]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("darkmatter: subset must be a number above 0 and up to 100, got ")
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("darkmatter: subset must be a number above 0 and up to 100, got ")
+    assert message.count("\n") == 1
 
 
-def test_numbers_survive_being_told(written):
+def test_numbers_survive_the_file(written):
     values = np.random.default_rng(0).uniform(1e-4, 1, 50)
     for value in values:
         config = Config(train=TrainConfig(learning_rate=float(value)))

@@ -1,4 +1,4 @@
-"""Explanations: contributions sum to the verdict, and fall on what decides it."""
+"""Contributions sum to the verdict, and are large for the columns that decide it."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from classify.explain.contributions import (
     Contributions,
     contributions,
     explained_table,
-    in_words,
+    largest_contributions,
     meaning,
 )
 from classify.model import LensModel
@@ -27,7 +27,7 @@ from tests.support.synthetic import draw_sky, feature_rows, write_features
 
 
 def verdicts_of(parts, change=0.0):
-    """What the trees alone say, or with a change of the log-odds."""
+    """Verdicts of the trees, with an optional change of the log-odds."""
     return pd.DataFrame({"probability": expit(parts.total + change), "decided_by": "lightgbm"})
 
 
@@ -56,7 +56,7 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
 
 
-def test_what_is_cut_off_the_surest_skies_is_told(run, rows):
+def test_the_limit_of_the_calibration_is_a_term_of_its_own(run, rows):
     model = replace(LensModel.load(run), start=Calibration(slope=0.9, intercept=1.5))
     rows[:4, FEATURE_NAMES.index("evidence")] = (-200.0, -7.0, 7.9, 50.0)
     parts = contributions(model, rows)
@@ -66,15 +66,15 @@ def test_what_is_cut_off_the_surest_skies_is_told(run, rows):
     assert parts.start[3] == pytest.approx(model.calibration.slope * 0.9 * LIMIT)
 
 
-def test_start_is_what_the_log_evidence_alone_gives(run, rows):
-    """Twice the evidence is twice the start, and what the trees do with that column stays apart."""
+def test_the_start_is_proportional_to_the_log_evidence(run, rows):
+    """Twice the evidence is twice the start; the contribution of the trees is separate."""
     model = LensModel.load(run)
     twice = rows.copy()
     twice[:, FEATURE_NAMES.index("evidence")] *= 2
     np.testing.assert_allclose(contributions(model, twice).start, 2 * contributions(model, rows).start)
 
 
-def test_the_column_that_knows_the_label_contributes_most(run, rows):
+def test_the_column_correlated_with_the_label_contributes_most(run, rows):
     parts = contributions(LensModel.load(run), rows)
     assert INPUT_NAMES[np.abs(parts.columns).mean(axis=0).argmax()] == "peak_snr"
 
@@ -104,28 +104,30 @@ def test_no_sky_judged_leaves_no_row(run, tmp_path):
     assert done.explained.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage"]
 
 
-def test_words_name_the_largest_contributions_in_order():
+def test_the_largest_contributions_are_listed_in_order():
     columns = np.zeros((1, len(INPUT_NAMES)))
     columns[0, INPUT_NAMES.index("amplitude")] = -0.5
     columns[0, INPUT_NAMES.index("border")] = 0.25
     columns[0, INPUT_NAMES.index("peak_snr")] = 0.1
     parts = Contributions(9.0, np.array([2.0]), columns, np.array([-7.0]))
     row = explained_table(["sky.png"], parts, verdicts_of(parts)).iloc[0]
-    told = {feature.name: feature.description for feature in FEATURES}
-    assert in_words(row) == (f"log evidence, before any tree +2.00; {told['amplitude']} −0.50; {told['border']} +0.25")
+    amplitude, border = (
+        next(feature.description for feature in FEATURES if feature.name == name) for name in ("amplitude", "border")
+    )
+    assert largest_contributions(row) == (f"log evidence, before any tree +2.00; {amplitude} −0.50; {border} +0.25")
     assert meaning("start") == "log evidence, before any tree"
 
 
-def test_words_leave_out_what_adds_nothing_and_name_the_second_look():
+def test_zero_contributions_are_omitted_and_the_cnn_stage_is_named():
     parts = Contributions(0.5, np.array([2.0, 0.0]), np.zeros((2, len(INPUT_NAMES))), np.zeros(2))
     again = verdicts_of(parts, change=np.array([-1.25, 0.0])).assign(decided_by=["cnn", "lightgbm"])
     table = explained_table(["a.png", "b.png"], parts, again)
-    assert in_words(table.iloc[0]) == "log evidence, before any tree +2.00; the CNN stage −1.25"
-    assert in_words(table.iloc[1]) == "nothing speaks for a lens or against one"
+    assert largest_contributions(table.iloc[0]) == "log evidence, before any tree +2.00; the CNN stage −1.25"
+    assert largest_contributions(table.iloc[1]) == "no contribution"
     assert table.drop(columns="image").sum(axis=1).to_numpy() == pytest.approx([1.25, 0.5])
 
 
-def test_a_run_tells_what_every_validation_verdict_comes_from(run):
+def test_a_run_has_the_contributions_of_every_validation_verdict(run):
     table = pd.read_csv(run / "validation-contributions.csv")
     judged = pd.read_csv(run / "validation-predictions.csv")
     assert table["image"].tolist() == judged["sky"].tolist()
@@ -152,7 +154,7 @@ def test_importance_has_the_largest_bars_on_top():
     assert [bar.get_width() for bar in axes.patches] == [float(k) for k in range(19, 19 - N_BARS, -1)]
     assert axes.get_yticklabels()[0].get_text() == meaning(INPUT_NAMES[19])
     assert axes.yaxis_inverted()
-    assert "4.00 in the mean (2 skies)" in figure.texts[1].get_text()
+    assert "4.00 (2 skies)" in figure.subfigs[0].texts[0].get_text()
 
 
 def test_names_of_the_bars_stay_on_the_page():
@@ -166,7 +168,7 @@ def test_names_of_the_bars_stay_on_the_page():
         assert label.get_window_extent().x0 >= 0
 
 
-def test_importance_without_trees_says_so():
+def test_importance_without_trees_has_a_note():
     figure = importance(Contributions(0.0, np.ones(3), np.zeros((3, len(INPUT_NAMES))), np.zeros(3)))
     figure.canvas.draw()
-    assert "nothing: no tree made it better" in [text.get_text().strip() for text in figure.axes[0].texts]
+    assert "no contribution: no tree lowered the loss" in [text.get_text().strip() for text in figure.axes[0].texts]

@@ -1,4 +1,4 @@
-"""Partial dependence: what the whole calibrated model makes of a column, averaged over skies."""
+"""Partial dependence of the calibrated log-odds on a column, averaged over skies."""
 
 from dataclasses import replace
 
@@ -38,22 +38,22 @@ def model(rows):
 
 def test_each_value_is_averaged_over_all_skies_through_the_calibrated_model(model, rows):
     found = partial_dependence(model, rows, "peak_snr")
-    place = FEATURE_NAMES.index("peak_snr")
+    index = FEATURE_NAMES.index("peak_snr")
 
     def log_odds_at(value):
         changed = rows.copy()
-        changed[:, place] = value
+        changed[:, index] = value
         return model.log_odds(changed)
 
-    at_median = log_odds_at(np.median(rows[:, place]))
+    at_median = log_odds_at(np.median(rows[:, index]))
     for k in (0, 10, -1):
         change = log_odds_at(found.grid[k]) - at_median
         assert found.change[k] == pytest.approx(change.mean())
         assert (found.low[k], found.high[k]) == pytest.approx(tuple(np.percentile(change, (10, 90))))
 
 
-def test_the_column_that_knows_the_label_moves_the_log_odds_as_it_should(model, rows):
-    """4 +- 1 with a lens and 2 +- 1 without: d log-odds / d S/N = 2 between them; columns of noise move little."""
+def test_the_log_odds_follow_the_column_correlated_with_the_label(model, rows):
+    """4 +- 1 with a lens and 2 +- 1 without: d log-odds / d S/N = 2 between them; noise has little effect."""
     found = partial_dependence(model, rows, "peak_snr")
     assert found.change[-1] - found.change[0] == found.reach > 2
     assert partial_dependence(model, rows, "border").reach < found.reach / 4
@@ -75,7 +75,7 @@ def test_values_lie_between_the_outer_hundredths_and_unknown_ones_are_left_out(m
     assert found.values.size == np.isfinite(own).sum() < 300
 
 
-def test_a_column_that_no_sky_has_depends_on_nothing(model, rows):
+def test_a_column_without_finite_values_has_no_dependence(model, rows):
     nowhere = rows.copy()
     nowhere[:, FEATURE_NAMES.index("amplitude")] = np.nan
     found = partial_dependence(model, nowhere, "amplitude")
@@ -83,7 +83,7 @@ def test_a_column_that_no_sky_has_depends_on_nothing(model, rows):
     draw_dependence([found], n_skies=300).canvas.draw()
 
 
-def test_the_most_telling_columns_come_first_and_the_start_counts_to_the_evidence(model, rows):
+def test_top_features_come_first_and_the_start_belongs_to_the_evidence(model, rows):
     columns = np.zeros((2, len(INPUT_NAMES)))
     columns[:, INPUT_NAMES.index("border")] = (0.5, -0.5)
     columns[:, INPUT_NAMES.index("amplitude")] = (0.1, -0.1)
@@ -92,7 +92,7 @@ def test_the_most_telling_columns_come_first_and_the_start_counts_to_the_evidenc
     assert top_features(contributions(model, rows), n=1) == ["peak_snr"]
 
 
-def test_skies_are_drawn_alike_each_time_and_kept_in_order():
+def test_the_draw_of_skies_is_reproducible_and_ordered():
     rows = np.arange(2000.0).reshape(1000, 2)
     chosen = some_skies(rows)
     assert chosen.shape == (N_SKIES, 2)
@@ -102,20 +102,21 @@ def test_skies_are_drawn_alike_each_time_and_kept_in_order():
     np.testing.assert_array_equal(some_skies(rows[:5]), rows[:5])
 
 
-def test_the_picture_has_a_panel_a_column_and_says_what_is_averaged():
+def test_the_figure_has_a_panel_for_each_column_and_the_number_of_skies():
     grid = np.linspace(0, 1, 5)
     found = [Dependence(name, grid, grid - 0.5, grid - 1, grid, grid) for name in ("border", "amplitude")]
     figure = draw_dependence(found, n_skies=123)
     figure.canvas.draw()
     assert [axes.get_title() for axes in figure.axes if axes.axison] == [
-        "border: moves it by 1",
-        "amplitude: moves it by 1",
+        "border: range 1",
+        "amplitude: range 1",
     ]
-    assert "calibrated log-odds of 123 training skies" in figure.texts[1].get_text()
+    subtitle = figure.subfigs[0].texts[0]
+    assert "calibrated log-odds of 123 training skies" in subtitle.get_text()
     width = figure.bbox.width
-    assert all(text.get_window_extent().x1 < width for text in figure.texts)
+    assert all(text.get_window_extent().x1 < width for text in (*figure.texts, subtitle))
 
 
-def test_labels_of_the_fixture_can_be_told(model, rows):
-    """Otherwise nothing above could fail."""
+def test_the_fixture_separates_the_labels(model, rows):
+    """Without a separation the tests above could not fail."""
     assert np.mean((expit(model.log_odds(rows)) > 0.5) == np.arange(300) % 2) > 0.8

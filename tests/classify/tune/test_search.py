@@ -1,25 +1,28 @@
-"""Searching settings: what is judged, that it goes on where it was, and what it leaves behind."""
+"""The search for settings: its losses, its continuation and its files."""
 
 import shlex
 import sqlite3
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 
 from classify.cli import main
 from classify.config import TrainConfig
-from classify.config_file import Config
+from classify.config_file import SECTIONS, Config
 from classify.feature_table import FeatureTable, labelled
 from classify.metrics import log_loss
+from classify.plots import tuning as plots
 from classify.plots.tuning import draw_search
 from classify.train import train
 from classify.trees.boosting import boost
-from classify.tune import search as tuning
+from classify.tune import search as search_module
 from classify.tune.search import Tuned, features_of, tune
 from classify.tune.space import SPACES, Space, Span, boosting_scorer
 from classify.tune.study import Trial
@@ -51,7 +54,7 @@ def test_the_first_trial_has_the_settings_given_and_its_loss_is_the_out_of_fold_
     assert tuned.check is None
 
 
-def test_losses_of_the_skies_average_to_the_log_loss_and_tell_its_error(features, tmp_path):
+def test_losses_of_the_skies_give_the_error_of_the_log_loss(features, tmp_path):
     with boosting_scorer(features, 1) as score:
         losses = score(QUICK)
     (trial,) = search(features, tmp_path / "s", 1).trials
@@ -59,13 +62,13 @@ def test_losses_of_the_skies_average_to_the_log_loss_and_tell_its_error(features
     assert (losses > 0).all()
 
 
-def test_a_search_in_two_goes_finds_what_it_finds_in_one(features, tmp_path):
-    whole = search(features, tmp_path / "one", 12)
+def test_a_continued_search_finds_the_trials_of_an_uninterrupted_one(features, tmp_path):
+    full = search(features, tmp_path / "one", 12)
     for n_trials in (3, 11, 12):
-        parts = search(features, tmp_path / "two", n_trials)
-    assert parts.trials == whole.trials
-    assert (parts.n_new, whole.n_new) == (1, 12)
-    assert len({tuple(trial.settings.values()) for trial in whole.trials}) == 12
+        continued = search(features, tmp_path / "two", n_trials)
+    assert continued.trials == full.trials
+    assert (continued.n_new, full.n_new) == (1, 12)
+    assert len({tuple(trial.settings.values()) for trial in full.trials}) == 12
 
 
 def test_the_best_is_the_lowest_and_is_written_for_training(features, tmp_path):
@@ -91,7 +94,7 @@ def test_the_validation_split_is_not_seen(features, tmp_path):
     assert search(elsewhere, tmp_path / "a", 3).trials == search(features, tmp_path / "b", 3).trials
 
 
-def test_the_check_is_on_parts_drawn_anew(features, tmp_path):
+def test_the_check_uses_new_folds(features, tmp_path):
     tuned = search(features, tmp_path / "s", 8)
     assert tuned.best is not tuned.trials[0]
     with boosting_scorer(features, 1) as score:
@@ -105,7 +108,7 @@ def test_the_check_is_on_parts_drawn_anew(features, tmp_path):
 
 
 def test_an_interrupt_leaves_the_best_so_far_and_the_trial_is_made_again(features, tmp_path, monkeypatch):
-    whole = search(features, tmp_path / "one", 4)
+    full = search(features, tmp_path / "one", 4)
     calls = []
 
     def interrupted(*args, **kwargs):
@@ -117,9 +120,9 @@ def test_an_interrupt_leaves_the_best_so_far_and_the_trial_is_made_again(feature
     monkeypatch.setattr("classify.tune.space.boost", interrupted)
     stopped = search(features, tmp_path / "two", 4)
     assert stopped.is_interrupted
-    assert stopped.trials == whole.trials[:2]
+    assert stopped.trials == full.trials[:2]
     monkeypatch.undo()
-    assert search(features, tmp_path / "two", 4).trials == whole.trials
+    assert search(features, tmp_path / "two", 4).trials == full.trials
 
 
 def test_an_interrupt_of_the_first_trial_leaves_it_to_be_made_again(features, tmp_path, monkeypatch):
@@ -133,38 +136,38 @@ def test_an_interrupt_of_the_first_trial_leaves_it_to_be_made_again(features, tm
     assert search(features, tmp_path / "s", 2).trials == search(features, tmp_path / "whole", 2).trials
 
 
-def test_a_killed_search_goes_on(features, tmp_path):
+def test_a_killed_search_continues(features, tmp_path):
     path = tmp_path / "s"
-    whole = search(features, tmp_path / "whole", 4)
+    full = search(features, tmp_path / "whole", 4)
     search(features, path, 3)
     with sqlite3.connect(path) as connection:
         connection.execute("update trials set state = 'RUNNING' where number = 2")
     connection.close()
-    assert search(features, path, 4).trials == whole.trials
+    assert search(features, path, 4).trials == full.trials
 
 
 def test_no_trial_is_begun_when_time_is_up(features, tmp_path, monkeypatch):
     now = iter(range(0, 1000, 10))
-    monkeypatch.setattr(tuning.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(search_module.time, "monotonic", lambda: next(now))
     tuned = search(features, tmp_path / "s", 50, timeout=25)
     assert len(tuned.trials) == 2
     assert not tuned.is_interrupted
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "expected"),
     [
         ({"config": replace(QUICK, train=replace(QUICK.train, n_folds=3))}, "other settings"),
         ({"seed": 2}, "other seed"),
     ],
 )
-def test_trials_of_another_search_are_not_gone_on_with(features, tmp_path, change, said):
+def test_trials_of_another_search_are_not_continued(features, tmp_path, change, expected):
     search(features, tmp_path / "s", 1)
-    with pytest.raises(ConfigError, match=f"{said}; name another file by --storage"):
+    with pytest.raises(ConfigError, match=f"{expected}; name another file by --storage"):
         tune(features, **{"config": QUICK, "storage": tmp_path / "s", "n_trials": 2, **change})
 
 
-def test_trials_of_other_features_are_not_gone_on_with(features, tmp_path):
+def test_trials_of_other_features_are_not_continued(features, tmp_path):
     other = write_features(tmp_path / "other", tmp_path, n_training=80, n_validation=20, seed=8)
     search(features, tmp_path / "s", 1)
     with pytest.raises(ConfigError, match="other features"):
@@ -177,7 +180,7 @@ def test_a_file_that_holds_no_trials_is_refused(features, tmp_path):
         search(features, tmp_path / "s", 1)
 
 
-def test_any_path_will_do(features, tmp_path):
+def test_any_path_is_possible(features, tmp_path):
     path = tmp_path / "a b?c#d%e{f}" / "tune.sqlite3"
     search(features, path, 1)
     assert path.is_file()
@@ -195,15 +198,15 @@ def test_trials_are_kept_as_numbers_and_text(features, tmp_path):
     connection.close()
 
 
-def test_a_whole_number_that_a_file_gives_for_another_is_searched_like_that(features, tmp_path):
+def test_a_whole_number_for_a_float_setting_is_searched_as_a_float(features, tmp_path):
     config = replace(QUICK, train=replace(QUICK.train, lambda_l2=5))
     trials = tune(features, config=config, storage=tmp_path / "s", n_trials=3).trials
     assert trials == search(features, tmp_path / "t", 3).trials
     assert any(trial.settings["lambda_l2"] % 1 for trial in trials)
 
 
-def test_a_section_is_searched_and_judged_as_its_entry_says(features, tmp_path, monkeypatch):
-    """All that a further section needs."""
+def test_a_section_is_searched_and_scored_by_its_entry(features, tmp_path, monkeypatch):
+    """A further section needs no more than this entry."""
 
     @contextmanager
     def scorer(folder, n_jobs):
@@ -221,21 +224,21 @@ def test_a_value_outside_of_the_span_widens_it_and_one_without_logarithm_is_refu
     assert Span(2, 31, is_log=True).around("num_leaves", 64) == Span(2, 64, is_log=True)
     assert Span(2, 31).around("num_leaves", 7) == Span(2, 31)
     config = replace(QUICK, train=replace(QUICK.train, lambda_l2=0.0))
-    with pytest.raises(ConfigError, match=r"lambda_l2 = 0.0 cannot be searched from; start from a value above 0"):
+    with pytest.raises(ConfigError, match=r"lambda_l2 = 0.0 cannot start a logarithmic search; start from"):
         tune(features, config=config, storage=tmp_path / "s")
 
 
 @pytest.mark.parametrize("section", SPACES)
-def test_spans_are_of_settings_and_within_what_these_may_be(section):
-    kind = type(getattr(Config(), section))
+def test_spans_lie_within_the_ranges_of_the_settings(section):
+    kind = SECTIONS[section]
     for name, span in SPACES[section].spans.items():
-        (declared,) = (each for each in fields(kind) if each.name == name)
-        assert span.low <= declared.default <= span.high
+        default = kind.declared()[name].default
+        assert span.low <= default <= span.high
         for value in (span.low, span.high):
-            kind(**{name: declared.type(value)})
+            kind(**{name: type(default)(value)})
 
 
-def test_settings_of_the_maps_are_searched_without_the_pictures(tmp_path):
+def test_settings_of_the_maps_are_searched_without_the_images(tmp_path):
     data = write_images(write_images(tmp_path / "data", split="training", n=12), n=2)
     extract_dataset(data, tmp_path / "features", n_jobs=1)
     for path in (data / "training").iterdir():
@@ -267,33 +270,53 @@ def trials_of(losses, values):
     return tuple(Trial({"num_leaves": value, "lambda_l2": 1.0}, loss, 0.1) for loss, value in zip(losses, values))
 
 
-def test_the_picture_shows_the_lowest_so_far_and_marks_start_and_best():
-    spans = {"num_leaves": Span(2, 31, is_log=True), "lambda_l2": Span(0.1, 100.0, is_log=True)}
+SPANS = {"num_leaves": Span(2, 31, is_log=True), "lambda_l2": Span(0.1, 100.0, is_log=True)}
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures of Optuna on a page, in their order."""
+    kept = []
+
+    def rendered(figure):
+        kept.append(figure)
+        return original(figure)
+
+    original = plots._rendered
+    monkeypatch.setattr(plots, "_rendered", rendered)
+    return kept
+
+
+def test_the_figure_shows_the_lowest_loss_so_far_and_a_slice_for_each_setting(figures):
     trials = trials_of([0.5, 0.52, 0.4, 9.0, 0.45], [7, 3, 9, 2, 12])
-    figure = draw_search("train", trials, {"num_leaves": 0.75, "lambda_l2": 0.25}, spans)
-    history, bars, leaves, _ = figure.axes
-    assert history.lines[1].get_ydata().tolist() == [0.5, 0.5, 0.4, 0.4, 0.4]
-    assert [label.get_text() for label in bars.get_yticklabels()] == ["lambda_l2", "num_leaves"]
-    assert leaves.get_title() == "[train] num_leaves"
-    marks = {line.get_marker(): line.get_xydata().tolist() for line in leaves.lines}
-    assert marks["D"] == [[7.0, 0.5]]
-    assert marks["*"] == [[9.0, 0.4]]
-    assert [x for x, _ in marks["^"]] == [2.0]
+    page = draw_search("train", trials, SPANS)
+    (history,), (leaves, lambdas, _) = (figure.axes for figure in figures)
+    assert history.lines[0].get_ydata().tolist() == [0.5, 0.5, 0.4, 0.4, 0.4]
+    assert [axes.get_xlabel() for axes in (leaves, lambdas)] == ["[train] lambda_l2", "[train] num_leaves"]
     assert leaves.get_xscale() == "log"
+    assert history.get_ylim()[1] < 1  # the loss of 9 would hide the differences of the others
+    assert all(float(tick).is_integer() for tick in history.get_xticks())
+    assert len(page.axes) == 2
 
 
-def test_with_few_trials_the_picture_says_that_importance_cannot_be_told(features, tmp_path):
-    tuned = search(features, tmp_path / "s", 2)
-    assert tuned.importances == {}
-    figure = draw_search("train", tuned.trials, {}, SPACES["train"].spans)
-    assert "too few trials to tell" in [text.get_text() for text in figure.axes[1].texts]
-    assert all(float(place).is_integer() for place in figure.axes[0].get_xticks())
+def test_the_importances_are_shown_with_enough_trials_and_are_largest_for_the_decisive_setting(figures):
+    leaves = [7, 3, 9, 2, 12, 5, 30, 20, 11, 4, 25, 15]
+    trials = trials_of([0.4 + abs(n - 11) / 30 for n in leaves], leaves)
+    draw_search("train", trials, SPANS)
+    bars = figures[1].axes[0]
+    widths = dict(
+        zip([label.get_text() for label in bars.get_yticklabels()], [bar.get_width() for bar in bars.patches])
+    )
+    assert set(widths) == set(SPANS)
+    assert widths["num_leaves"] > widths["lambda_l2"]
+    assert sum(widths.values()) == pytest.approx(1)
 
 
-def test_importances_sum_to_one(features, tmp_path):
-    importances = search(features, tmp_path / "s", 12).importances
-    assert set(importances) == set(SPACES["train"].spans)
-    assert sum(importances.values()) == pytest.approx(1)
+def test_the_figure_leaves_the_state_of_pyplot_unchanged():
+    before = dict(mpl.rcParams)
+    draw_search("train", trials_of([0.5], [7]), SPANS)
+    assert dict(mpl.rcParams) == before
+    assert not plt.get_fignums()
 
 
 def write_config(tmp_path):
@@ -301,19 +324,19 @@ def write_config(tmp_path):
     return str(tmp_path / "quick.toml")
 
 
-def test_the_command_tells_the_best_and_training_takes_it(features, tmp_path, capsys):
+def test_the_command_prints_the_best_settings_and_training_uses_them(features, tmp_path, capsys):
     argv = ["tune", str(features), "--config", write_config(tmp_path), "--storage", str(tmp_path / "s")]
     assert main([*argv, "--trials", "3"]) == 0
     assert main([*argv, "--trials", "5"]) == 0
-    told, progress = capsys.readouterr()
-    assert "trials of [train]: 5, 2 of them now; log loss by cross-validation" in told
-    assert "learning_rate          0.03 -> " in told
-    assert "tune: 5 trials in" in progress
+    out, progress = capsys.readouterr()
+    assert "trials of [train]: 5, 2 of them new; log loss by cross-validation" in out
+    assert "learning_rate          0.03 -> " in out
+    assert "tune: 5/5 trials, " in progress
     assert "Trial" not in progress  # of Optuna's own log
     assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(features / "tuned.toml")]) == 0
 
 
-def test_the_command_that_is_named_can_be_pasted_where_paths_have_spaces(tmp_path, capsys):
+def test_the_printed_command_quotes_paths_with_spaces(tmp_path, capsys):
     features = write_features(tmp_path / "my features", tmp_path, n_training=40, n_validation=4)
     assert main(["tune", str(features), "--config", write_config(tmp_path), "--trials", "1"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if ": for `" in line)
@@ -321,7 +344,7 @@ def test_the_command_that_is_named_can_be_pasted_where_paths_have_spaces(tmp_pat
     assert words == ["darkmatter", "train", str(features), "--config", str(features / "tuned.toml")]
 
 
-def test_an_interrupted_command_tells_the_best_so_far_and_ends_with_130(features, tmp_path, capsys, monkeypatch):
+def test_an_interrupted_command_prints_the_best_so_far_and_ends_with_130(features, tmp_path, capsys, monkeypatch):
     calls = []
 
     def interrupted(*args, **kwargs):
@@ -333,15 +356,15 @@ def test_an_interrupted_command_tells_the_best_so_far_and_ends_with_130(features
     monkeypatch.setattr("classify.tune.space.boost", interrupted)
     argv = ["tune", str(features), "--config", write_config(tmp_path), "--storage", str(tmp_path / "s")]
     assert main([*argv, "--trials", "3"]) == 130
-    assert capsys.readouterr().out.startswith("interrupted; trials of [train]: 1, 1 of them now")
+    assert capsys.readouterr().out.startswith("interrupted; trials of [train]: 1, 1 of them new")
 
 
 @pytest.mark.parametrize("argv", [["--trials", "0"], ["--timeout", "0"], ["--timeout", "nan"]])
 def test_bad_numbers_are_one_line(features, capsys, argv):
     assert main(["tune", str(features), *argv]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("darkmatter: the ")
-    assert told.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("darkmatter: the ")
+    assert message.count("\n") == 1
 
 
 def test_a_folder_of_neither_features_nor_a_run_is_refused(tmp_path, capsys):
@@ -349,7 +372,7 @@ def test_a_folder_of_neither_features_nor_a_run_is_refused(tmp_path, capsys):
     assert "holds neither features nor a run; make them with" in capsys.readouterr().err
 
 
-def test_missing_optuna_is_told_with_the_remedy():
+def test_missing_optuna_is_an_error_with_the_remedy():
     code = "import sys; sys.modules['optuna'] = None; from classify.cli import main; sys.exit(main(['tune']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
@@ -357,7 +380,7 @@ def test_missing_optuna_is_told_with_the_remedy():
     assert done.stderr.count("\n") == 1
 
 
-def test_losses_are_those_that_metrics_tell(features):
+def test_losses_average_to_the_log_loss_of_the_metrics(features):
     x, y = labelled(FeatureTable.read(features).split("training"))
     boosted = boost(x, y, x[:0], y[:0], config=QUICK.train)
     with boosting_scorer(features, 1) as score:

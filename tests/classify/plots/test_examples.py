@@ -1,4 +1,4 @@
-"""Which skies are selected as examples, and how their pictures are named."""
+"""Selection of examples from a run, and the names of their heatmaps."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classify.plots.heatmaps import named, select_examples
+from classify.plots.examples import named, select_examples
 from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 
 
 def write_run(run: Path, probabilities: list[float], labels: list[float]) -> Path:
-    """Write what a run tells of its skies, and pictures that are none beside it, in `skies`."""
+    """Write the predictions of a run, and empty files as images in `skies` beside it."""
     run.mkdir()
     n = len(labels)
     write_skies(run.parent / "skies", n)
@@ -29,30 +29,30 @@ def write_skies(root: Path, n: int) -> None:
         (root / "validation" / f"{i}.png").touch()
 
 
-def test_skies_worth_a_look_are_wrong_unsure_and_sure(tmp_path):
+def test_examples_are_wrong_unsure_and_sure_skies(tmp_path):
     run = write_run(tmp_path / "run", [0.1, 0.45, 0.99, 0.9, 0.02, 0.55, 0.97, 0.2], [1, 0, 1, 0, 0, 1, 1, 0])
-    drawn = select_examples(run, 6)
+    examples = select_examples(run, 6)
     names = ["wrong-0", "wrong-3", "unsure-1", "unsure-5", "sure-2", "sure-6"]
-    assert [each.name for each in drawn] == names
-    assert drawn[0].sky == tmp_path / "skies" / "validation" / "0.png"
-    assert drawn[0].lens == (7.0, 8.0)
-    assert drawn[1].lens is None
+    assert [each.name for each in examples] == names
+    assert examples[0].sky == tmp_path / "skies" / "validation" / "0.png"
+    assert examples[0].lens == (7.0, 8.0)
+    assert examples[1].lens is None
 
 
-def test_an_unsure_mistake_is_drawn_once(tmp_path):
+def test_an_unsure_mistake_is_selected_once(tmp_path):
     run = write_run(tmp_path / "run", [0.49, 0.9, 0.6], [1, 1, 1])
     assert [each.name for each in select_examples(run, 3)] == ["wrong-0", "unsure-2", "sure-1"]
 
 
-def test_without_mistakes_the_sure_fill_up_and_nothing_comes_twice(tmp_path):
+def test_without_mistakes_sure_skies_take_their_number_and_none_is_repeated(tmp_path):
     run = write_run(tmp_path / "run", [0.9, 0.8, 0.1, 0.6], [1, 1, 0, np.nan])
     write_skies(tmp_path / "elsewhere", 4)
-    drawn = select_examples(run, 10, data=tmp_path / "elsewhere")
-    assert [each.name for each in drawn] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
-    assert drawn[0].sky == tmp_path / "elsewhere" / "validation" / "3.png"
+    examples = select_examples(run, 10, data=tmp_path / "elsewhere")
+    assert [each.name for each in examples] == ["unsure-3", "unsure-1", "unsure-0", "sure-2"]
+    assert examples[0].sky == tmp_path / "elsewhere" / "validation" / "3.png"
 
 
-def test_fewer_than_no_skies_are_refused(tmp_path):
+def test_a_negative_number_of_examples_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="must be 0 or more, got -4"):
         select_examples(write_run(tmp_path / "run", [0.9, 0.2], [1, 0]), -4)
 
@@ -79,7 +79,7 @@ HEAD = "sky,label,probability,lens_row,lens_column"
         ("run.json", "{", "Expecting"),
     ],
 )
-def test_what_a_run_holds_that_cannot_be_used_is_refused_by_its_name(tmp_path, name, text, reason):
+def test_a_damaged_file_of_a_run_is_refused_by_its_name(tmp_path, name, text, reason):
     run = write_run(tmp_path / "run", [0.9, 0.2], [1, 0])
     (run / name).write_text(text)
     with pytest.raises(ModelError, match=reason) as refused:
@@ -89,21 +89,21 @@ def test_what_a_run_holds_that_cannot_be_used_is_refused_by_its_name(tmp_path, n
     assert "\n" not in str(refused.value)
 
 
-def test_labels_and_lenses_may_be_unknown(tmp_path):
+def test_labels_and_positions_may_be_unknown(tmp_path):
     run = write_run(tmp_path / "run", [0.9], [1])
     (run / "validation-predictions.csv").write_text(f"{HEAD}\nvalidation/0.png,,0.2,,\n")
     (drawing,) = select_examples(run, 3)
     assert (drawing.name, drawing.lens) == ("unsure-0", None)
 
 
-def test_pictures_that_are_not_there_are_refused_and_a_single_one_that_is_missing_is_not(tmp_path):
+def test_examples_without_any_image_are_refused_but_one_missing_image_is_not(tmp_path):
     run = write_run(tmp_path / "run", [0.9, 0.2], [1, 0])
-    with pytest.raises(DatasetError, match=r"0\.png: no picture of the run is there; say where .* by --data"):
+    with pytest.raises(DatasetError, match=r"0\.png: no image of the run exists; give the folder .* by --data"):
         select_examples(run, 2, data=tmp_path / "nowhere")
     (tmp_path / "skies" / "validation" / "0.png").unlink()
     assert len(select_examples(run, 2)) == 2
 
 
-def test_heatmaps_of_skies_of_one_name_are_numbered():
-    drawn = named([Path("a/sky.png"), Path("b/sky.fits.gz"), Path("b/other.png")])
-    assert [each.name for each in drawn] == ["sky-1", "sky-2", "other"]
+def test_heatmaps_of_images_of_the_same_name_are_numbered():
+    examples = named([Path("a/sky.png"), Path("b/sky.fits.gz"), Path("b/other.png")])
+    assert [each.name for each in examples] == ["sky-1", "sky-2", "other"]

@@ -1,15 +1,15 @@
-"""What the benchmarks set beside ours: every tool's ellipse in our convention, and maps that find a planted lens."""
+"""Competitors: ellipses in the convention of darkmatter, and maps that find a planted lens."""
 
 import numpy as np
 import pytest
-from competitors import contenders, plain_maps, quality
-from competitors.contenders import CONTENDERS, Shapes
+from competitors import catalog_quality, catalogs, plain_maps
+from competitors.catalogs import COMPETITORS, Shapes
 
 PLANTED = Shapes(np.array([40.0, 120.0, 44.0]), np.array([35.0, 60.0, 118.0]), np.array([0.3j, 0.25 - 0.2j, -0.35]))
 
 
-def picture(shapes):
-    """Elliptical Gaussians of 5 px on black, in a picture that is wider than high."""
+def image_of(shapes):
+    """Return elliptical Gaussians of 5 px on black, in an image that is wider than high."""
     y, x = np.mgrid[:150, :170]
     image = np.zeros(x.shape)
     for x0, y0, e in zip(*shapes, strict=True):
@@ -18,23 +18,23 @@ def picture(shapes):
     return image.astype(np.float32)
 
 
-@pytest.mark.parametrize("name", CONTENDERS)
-def test_each_contender_answers_in_our_convention(name):
-    package, work = CONTENDERS[name]
+@pytest.mark.parametrize("name", COMPETITORS)
+def test_ellipticities_of_each_competitor_are_in_the_convention_of_darkmatter(name):
+    package, work = COMPETITORS[name]
     pytest.importorskip(package)
-    found = work(picture(PLANTED), 20.0, 8)
+    found = work(image_of(PLANTED), 20.0, 8)
     assert len(found.x) == 3
     truth = {"x": PLANTED.x, "y": PLANTED.y, "e1": PLANTED.e.real, "e2": PLANTED.e.imag}
     # Pixels and the cut at the threshold cost 0.01; a wrong sign or angle costs 0.4 and more.
-    assert np.nanmax(quality.errors(found, truth)) < 0.02
-    assert np.isfinite(quality.errors(found, truth)).all()
+    assert np.nanmax(catalog_quality.errors(found, truth)) < 0.02
+    assert np.isfinite(catalog_quality.errors(found, truth)).all()
 
 
-def test_a_contender_that_is_not_installed_is_named_with_the_remedy(monkeypatch):
-    monkeypatch.setattr(contenders, "find_spec", lambda package: None if package == "sep" else object())
-    here, lines = contenders.installed()
-    assert contenders.SEP not in here
-    assert len(here) == len(CONTENDERS) - 1
+def test_a_missing_competitor_is_named_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(catalogs, "find_spec", lambda package: None if package == "sep" else object())
+    here, lines = catalogs.installed()
+    assert catalogs.SEP not in here
+    assert len(here) == len(COMPETITORS) - 1
     assert lines == ["SEP is left out: install sep (pip install -c constraints.txt '.[bench]')"]
 
 
@@ -52,10 +52,10 @@ def test_both_maps_peak_at_a_planted_lens(draw, rng):
     assert snr.max() > 5
 
 
-def test_a_true_galaxy_is_found_by_its_mutual_nearest_alone():
+def test_only_mutual_nearest_neighbours_match():
     truth = {"x": np.array([10.0, 12.0, 50.0]), "y": np.zeros(3), "e1": np.array([0.1, 0.5, 0.2]), "e2": np.zeros(3)}
     one = Shapes(np.array([10.4]), np.zeros(1), np.array([0.1 + 0.3j]))
-    np.testing.assert_allclose(quality.errors(one, truth), [0.3, np.nan, np.nan])
-    told = quality.summary({"one": [quality.errors(one, truth)], "all": [np.array([0.1, 0.1, 0.1])]})
-    assert told["one"]["completeness"] == pytest.approx(1 / 3)
-    assert told["all"]["rms_found_by_all"] == pytest.approx(0.1)
+    np.testing.assert_allclose(catalog_quality.errors(one, truth), [0.3, np.nan, np.nan])
+    summary = catalog_quality.summary({"one": [catalog_quality.errors(one, truth)], "all": [np.array([0.1, 0.1, 0.1])]})
+    assert summary["one"]["completeness"] == pytest.approx(1 / 3)
+    assert summary["all"]["rms_found_by_all"] == pytest.approx(0.1)

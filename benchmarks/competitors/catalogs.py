@@ -1,8 +1,8 @@
-"""What else makes a catalogue of ellipses from a picture: SEP, photutils, scikit-image and GalSim.
+"""Catalogues of ellipses by other packages: SEP, photutils, scikit-image and GalSim.
 
-Each is given the brightest channel of a picture on black, the threshold and the fewest pixels of our own segmenting,
-and its own defaults for everything else; each answers in our convention, e = (a - b) / (a + b) exp(2i phi), phi from
-+x towards +y.
+Each package gets the brightest channel of an image on a black background, the threshold and the minimum number of
+pixels that darkmatter uses, and its own defaults for everything else. Ellipticities are returned in the convention of
+darkmatter, e = (a - b) / (a + b) exp(2i phi), with phi from +x towards +y.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 
 
 class Shapes(NamedTuple):
-    """Places (pixels) and complex ellipticities, an element a galaxy."""
+    """Positions (pixels) and complex ellipticities of galaxies, (n,) each."""
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     e: NDArray[np.complex128]
 
 
+Competitor = Callable[[NDArray[np.float32], float, int], Shapes]
+"""From an image, a threshold and a minimum number of pixels to shapes."""
+
 REMEDY = "pip install -c constraints.txt '.[bench]'"
-Contender = Callable[[NDArray[np.float32], float, int], Shapes]
+"""Command that installs all competitors."""
 
 
-def of_axes(x: Any, y: Any, a: Any, b: Any, phi: Any) -> Shapes:
-    """Shapes of ellipses with half-axes a and b; whatever is not finite is left out."""
+def shapes_from_axes(x: Any, y: Any, a: Any, b: Any, phi: Any) -> Shapes:
+    """Return the shapes of ellipses with half-axes a and b at angle phi, without those that are not finite."""
     with np.errstate(invalid="ignore"):
         e = (a - b) / (a + b) * np.exp(2j * phi)
     known = np.isfinite(e)
@@ -34,15 +37,15 @@ def of_axes(x: Any, y: Any, a: Any, b: Any, phi: Any) -> Shapes:
 
 
 def sep_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int) -> Shapes:
-    """SEP (Source Extractor) with its deblending; theta runs from +x towards +y."""
+    """Return the shapes of SEP (Source Extractor) with deblending; its theta runs from +x towards +y."""
     import sep
 
     found = sep.extract(image, threshold, minarea=n_pixels)
-    return of_axes(*(found[name].astype(float) for name in ("x", "y", "a", "b", "theta")))
+    return shapes_from_axes(*(found[name].astype(float) for name in ("x", "y", "a", "b", "theta")))
 
 
 def photutils_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int, *, deblended: bool = False) -> Shapes:
-    """photutils, which gives the orientation in degrees from +x towards +y."""
+    """Return the shapes of photutils, whose orientation is in degrees from +x towards +y."""
     from photutils.segmentation import SourceCatalog, deblend_sources, detect_sources
 
     segments = detect_sources(image, threshold, n_pixels)
@@ -50,27 +53,27 @@ def photutils_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int
         segments = deblend_sources(image, segments, n_pixels, progress_bar=False)
     catalog = SourceCatalog(image, segments)
     a, b, phi = (getattr(catalog, name) for name in ("semimajor_axis", "semiminor_axis", "orientation"))
-    return of_axes(catalog.x_centroid, catalog.y_centroid, a.value, b.value, phi.to_value("rad"))
+    return shapes_from_axes(catalog.x_centroid, catalog.y_centroid, a.value, b.value, phi.to_value("rad"))
 
 
 def photutils_deblended_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int) -> Shapes:
-    """photutils with deblending."""
+    """Return the shapes of photutils with deblending."""
     return photutils_shapes(image, threshold, n_pixels, deblended=True)
 
 
 def regionprops_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int) -> Shapes:
-    """scikit-image; its orientation runs from the rows' axis, +y, to the columns': phi = pi/2 - orientation."""
+    """Return the shapes of scikit-image, whose orientation runs from +y to +x: phi = pi/2 - orientation."""
     from skimage.measure import label, regionprops_table
 
     names = ("area", "centroid_weighted", "axis_major_length", "axis_minor_length", "orientation")
     table = regionprops_table(label(image > threshold, connectivity=2), image, properties=names)
     kept = table["area"] >= n_pixels
     y, x, a, b, orientation = (values[kept] for name, values in table.items() if name != "area")
-    return of_axes(x, y, a, b, np.pi / 2 - orientation)
+    return shapes_from_axes(x, y, a, b, np.pi / 2 - orientation)
 
 
 def hsm_shapes(image: NDArray[np.float32], threshold: float, n_pixels: int) -> Shapes:
-    """GalSim's adaptive moments (HSM) of connected pieces; those that do not converge are left out."""
+    """Return GalSim's adaptive moments (HSM) of connected segments, without those that do not converge."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(image > threshold, structure=np.ones((3, 3)))
@@ -89,30 +92,32 @@ def _adaptive_moments(
     from galsim import Image
     from galsim.hsm import FindAdaptiveMom
 
-    picture = Image(stamp, xmin=box[1].start, ymin=box[0].start)
-    moments = FindAdaptiveMom(picture, guess_sig=0.5 * np.sqrt(own.sum() / np.pi), strict=False)
+    image = Image(stamp, xmin=box[1].start, ymin=box[0].start)
+    moments = FindAdaptiveMom(image, guess_sig=0.5 * np.sqrt(own.sum() / np.pi), strict=False)
     if moments.moments_status != 0:
         return []
     centre, shape = moments.moments_centroid, moments.observed_shape
     return [(centre.x, centre.y, complex(shape.g1, shape.g2))]
 
 
-SEP, PHOTUTILS, DEBLENDED = "SEP", "photutils", "photutils, deblended"
-CONTENDERS: dict[str, tuple[str, Contender]] = {
+SEP = "SEP"
+PHOTUTILS = "photutils"
+DEBLENDED = "photutils, deblended"
+COMPETITORS: dict[str, tuple[str, Competitor]] = {
     SEP: ("sep", sep_shapes),
     PHOTUTILS: ("photutils", photutils_shapes),
     DEBLENDED: ("photutils", photutils_deblended_shapes),
     "scikit-image regionprops": ("skimage", regionprops_shapes),
     "GalSim HSM": ("galsim", hsm_shapes),
 }
-"""Name -> the package it needs, and what makes the catalogue."""
+"""From the name to the package that is needed and the function that makes the catalogue."""
 
 
-def installed() -> tuple[dict[str, Contender], list[str]]:
-    """Return the contenders that can run here, and a line for each that cannot."""
-    here = {name: work for name, (package, work) in CONTENDERS.items() if find_spec(package)}
+def installed() -> tuple[dict[str, Competitor], list[str]]:
+    """Return the competitors whose package is installed, and one line for each of the others."""
+    here = {name: work for name, (package, work) in COMPETITORS.items() if find_spec(package)}
     return here, [
         f"{name} is left out: install {package} ({REMEDY})"
-        for name, (package, _) in CONTENDERS.items()
+        for name, (package, _) in COMPETITORS.items()
         if name not in here
     ]

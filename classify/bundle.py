@@ -1,0 +1,101 @@
+"""Files of the model bundle: reading, writing and checks."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lightgbm
+
+from classify.cnn.stage import checked
+from classify.columns import FEATURE_NAMES
+from darkmatter_features import __version__
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ModelError
+from darkmatter_features.io.table import written_whole
+from darkmatter_features.lens.template import LensTemplate
+
+Part = TypeVar("Part", MeasureConfig, LensTemplate)
+
+BUNDLE = "model"
+"""Folder of the bundle in a run."""
+DESCRIPTION = "model.json"
+"""File in the bundle that describes the others."""
+AGAIN = "run `darkmatter features` and `darkmatter train` again"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file that appears whole or not at all; numbers that are not finite become null."""
+    known = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in content.items()}
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(known, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def written_bundle(run: str | Path) -> Iterator[Path]:
+    """Give an empty folder that replaces ``run/model`` at the end of the block."""
+    folder = Path(run) / BUNDLE
+    fresh = folder.with_name(f".{BUNDLE}.{os.getpid()}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    yield fresh
+    old = fresh.with_suffix(".old")
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return the description of a bundle.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or no description.
+    """
+    path = folder / DESCRIPTION
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"No model in {folder.parent}: {path} is missing; make one with `darkmatter train`") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); run `darkmatter train` again") from error
+    if not isinstance(description, dict):
+        raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
+    return description
+
+
+def check_version(folder: Path, description: dict[str, Any]) -> None:
+    """Raise a ModelError if a bundle was made by another version or for other features."""
+    if description["version"] != __version__:
+        raise ModelError(
+            f"{folder} was trained with darkmatter {description['version']}, this is {__version__}; {AGAIN}"
+        )
+    if description["features"] != list(FEATURE_NAMES):
+        odd = sorted(set(description["features"]) ^ set(FEATURE_NAMES)) or ["another order"]
+        raise ModelError(f"{folder} was trained on other features (differing: {', '.join(odd[:3])}); {AGAIN}")
+
+
+def read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
+    """Return a member after a check of its digest, because LightGBM may crash on a damaged file."""
+    return lightgbm.Booster(model_str=checked(folder, name, digest).decode())
+
+
+def same(folder: Path, part: Part, fingerprint: str) -> Part:
+    """Return a part of a bundle; raise a ModelError if it has another fingerprint."""
+    if part.fingerprint() != fingerprint:
+        raise ModelError(
+            f"{folder} was trained with {type(part).__name__} {fingerprint}, "
+            f"but this version gives {part.fingerprint()}; {AGAIN}"
+        )
+    return part
+
+
+def damage(error: Exception) -> str:
+    """Return the defect of a bundle, without the remedy of an error in a single file."""
+    return f"{DESCRIPTION} has no {error}" if isinstance(error, KeyError) else str(error).split("; ")[0]

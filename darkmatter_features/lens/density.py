@@ -1,0 +1,48 @@
+"""Density of the ellipticities of unlensed galaxies, on a grid."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+N_ELLIPTICITIES = 101
+"""Nodes of the density along e1 and along e2, from -1 to 1."""
+
+BROAD_FRACTION = 0.02
+"""Fraction of the density that a broad Gaussian has, so that no ellipticity is impossible."""
+
+BROAD_SIGMA = 0.35
+"""Standard deviation of that Gaussian, per component."""
+
+
+def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
+    """Return the log density of ellipticities, smoothed by a Gaussian.
+
+    Parameters
+    ----------
+    e1, e2 : (n,) float64 arrays
+        Ellipticities of the galaxies.
+    smoothing : float
+        Standard deviation of the Gaussian, per component.
+
+    Returns
+    -------
+    (101, 101) float64 array
+        Log density over e1 (first axis) and e2; it integrates to 1.
+
+    Notes
+    -----
+    An image of the sky has no preferred handedness: about the mean, the density is made symmetric in e2. A mean e2
+    stays.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    spacing = 2.0 / (N_ELLIPTICITIES - 1)
+    edges = np.linspace(-1.0 - spacing / 2, 1.0 + spacing / 2, N_ELLIPTICITIES + 1)
+    mirrored = 2.0 * e2.mean() - e2
+    counts, _, _ = np.histogram2d(np.tile(e1, 2), np.concatenate([e2, mirrored]), bins=(edges, edges))
+    density = gaussian_filter(counts, smoothing / spacing, mode="constant")
+    nodes = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
+    broad = np.exp(-(nodes[:, None] ** 2 + nodes[None, :] ** 2) / (2.0 * BROAD_SIGMA**2))
+    parts = ((1.0 - BROAD_FRACTION) * density / density.sum(), BROAD_FRACTION * broad / broad.sum())
+    return np.asarray(np.log(sum(parts) / spacing**2))

@@ -1,0 +1,128 @@
+"""A catalogue with the quantities that every later stage needs, computed once."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.kernels.evidence import tabulate
+from darkmatter_features.lens.template import LensTemplate
+
+Array = NDArray[np.float64]
+
+N_DIRECTIONS = 32
+"""Directions of the shear for which log likelihood ratios are tabulated."""
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class PreparedCatalog:
+    """The galaxies of a sky beside a template: shape bins, size bins, ellipticities without bias, weights.
+
+    Made once for a sky, and handed on: ``PreparedCatalog(catalog, template) -> shear_maps, lens_evidence ->
+    feature_row``.
+
+    Parameters
+    ----------
+    catalog : GalaxyCatalog
+        n galaxies of one sky.
+    template : LensTemplate or CompiledTemplate, optional
+        Model of the galaxies and of a lens; the default template with the sky's own mean ellipticity when not given.
+
+    Attributes
+    ----------
+    compiled : CompiledTemplate
+        Tables of the template.
+    shape_bin, size_bin : (n,) int64 arrays
+        Bins of each galaxy in the template.
+    mean_e1, mean_e2 : (n,) float64 arrays
+        Mean ellipticity of unlensed galaxies of the same shape bin.
+    e1, e2 : (n,) float64 arrays
+        Ellipticity less that mean.
+    weight : (n,) float64 array
+        Inverse variance per component of unlensed galaxies of the same shape bin.
+
+    Examples
+    --------
+    >>> import darkmatter_features as dm
+    >>> galaxies = dm.PreparedCatalog(dm.measure(dm.read_sky("sky.png")))  # doctest: +SKIP
+    >>> maps, evidence = dm.shear_maps(galaxies), dm.lens_evidence(galaxies)  # doctest: +SKIP
+    >>> row = dm.feature_row(galaxies, maps, evidence)  # doctest: +SKIP
+    """
+
+    catalog: GalaxyCatalog
+    template: LensTemplate
+    compiled: CompiledTemplate = field(init=False)
+    shape_bin: NDArray[np.int64] = field(init=False)
+    size_bin: NDArray[np.int64] = field(init=False)
+    mean_e1: Array = field(init=False)
+    mean_e2: Array = field(init=False)
+    e1: Array = field(init=False)
+    e2: Array = field(init=False)
+    weight: Array = field(init=False)
+
+    def __init__(self, catalog: GalaxyCatalog, template: LensTemplate | CompiledTemplate | None = None) -> None:
+        if template is None:
+            template = LensTemplate.of_sky(catalog)
+        compiled = template if isinstance(template, CompiledTemplate) else CompiledTemplate(template)
+        model = compiled.template
+        shape_bin = model.shape_bins(catalog)
+        mean_e1, mean_e2 = model.mean_e1[shape_bin], model.mean_e2[shape_bin]
+        values = {
+            "catalog": catalog,
+            "template": model,
+            "compiled": compiled,
+            "shape_bin": shape_bin,
+            "size_bin": model.size_bins(catalog.size),
+            "mean_e1": mean_e1,
+            "mean_e2": mean_e2,
+            "e1": catalog.e1 - mean_e1,
+            "e2": catalog.e2 - mean_e2,
+            "weight": model.sigma_e[shape_bin] ** -2.0,
+        }
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.catalog)
+
+    @cached_property
+    def log_ratios(self) -> NDArray[np.float32]:
+        """Log likelihood ratio of each galaxy's shape, by direction and shear, (n, n_directions + 1, n_shears).
+
+        Tabulated at the first use. Directions run around the circle of position angles; the last is the first again.
+        """
+        ratios = np.empty((len(self), N_DIRECTIONS + 1, self.compiled.shears.size), dtype=np.float32)
+        catalog, compiled = self.catalog, self.compiled
+        tabulate(
+            compiled.density, self.shape_bin, catalog.e1, catalog.e2, self.template.response, compiled.shears, ratios
+        )
+        return ratios
+
+
+def prepare(
+    galaxies: GalaxyCatalog | PreparedCatalog, template: LensTemplate | CompiledTemplate | None = None
+) -> PreparedCatalog:
+    """Return a prepared catalogue: the one given, or one made of a catalogue and a template.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog or PreparedCatalog
+        Galaxies of one sky.
+    template : LensTemplate or CompiledTemplate, optional
+        Template for a catalogue that is not prepared yet.
+
+    Raises
+    ------
+    ValueError
+        If a template is given for a catalogue that is prepared with another.
+    """
+    if not isinstance(galaxies, PreparedCatalog):
+        return PreparedCatalog(galaxies, template)
+    if template is not None and template is not galaxies.template and template is not galaxies.compiled:
+        raise ValueError("the catalogue is prepared with another template; prepare it again with this one")
+    return galaxies

@@ -1,0 +1,58 @@
+"""A prepared catalogue: made once, the same results as from a catalogue and a template."""
+
+import numpy as np
+import pytest
+
+from darkmatter_features.features.statistics import feature_row
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.maps.matched_filter import matched_filter
+from darkmatter_features.maps.shear import shear_maps
+from tests.support.drawing import lensed_catalog, two_shape_bins, with_two_shape_bins
+
+
+def test_ellipticities_are_less_the_mean_of_their_shape_bin(rng):
+    catalog, template = with_two_shape_bins(lensed_catalog(rng, n=50)), two_shape_bins()
+    prepared = PreparedCatalog(catalog, template)
+    np.testing.assert_array_equal(prepared.shape_bin, template.shape_bins(catalog))
+    np.testing.assert_array_equal(prepared.e1, catalog.e1 - template.mean_e1[prepared.shape_bin])
+    np.testing.assert_array_equal(prepared.e2, catalog.e2 - template.mean_e2[prepared.shape_bin])
+    np.testing.assert_array_equal(prepared.weight, template.sigma_e[prepared.shape_bin] ** -2.0)
+    assert len(prepared) == 50
+    assert not prepared.e1.flags.writeable
+
+
+def test_without_a_template_the_default_has_the_mean_of_the_sky(rng):
+    catalog = lensed_catalog(rng, n=200, bias=0.1)
+    assert PreparedCatalog(catalog).template == LensTemplate.of_sky(catalog)
+
+
+def test_a_compiled_template_is_handed_on(rng):
+    compiled = CompiledTemplate(two_shape_bins())
+    assert PreparedCatalog(lensed_catalog(rng, n=5), compiled).compiled is compiled
+
+
+def test_stages_give_the_same_from_a_prepared_catalogue(rng):
+    catalog, template = lensed_catalog(rng, n=80, gamma=0.2), two_shape_bins()
+    prepared = PreparedCatalog(catalog, template)
+    maps, evidence = shear_maps(prepared), lens_evidence(prepared)
+    np.testing.assert_array_equal(maps.snr, shear_maps(catalog, template).snr)
+    np.testing.assert_array_equal(evidence.log_evidence, lens_evidence(catalog, template).log_evidence)
+    np.testing.assert_array_equal(matched_filter(prepared), matched_filter(catalog, template))
+    np.testing.assert_array_equal(feature_row(prepared, maps, evidence), feature_row(catalog, maps, evidence, template))
+
+
+def test_log_ratios_are_tabulated_once(rng):
+    prepared = PreparedCatalog(lensed_catalog(rng, n=20), two_shape_bins())
+    assert prepared.log_ratios is prepared.log_ratios
+
+
+def test_another_template_is_refused(rng):
+    template = two_shape_bins()
+    prepared = PreparedCatalog(lensed_catalog(rng, n=20), template)
+    assert prepare(prepared, template) is prepared
+    assert prepare(prepared, prepared.compiled) is prepared
+    with pytest.raises(ValueError, match="prepared with another template"):
+        lens_evidence(prepared, LensTemplate.default())
