@@ -19,7 +19,7 @@ from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.locate import Location
 from darkmatter_features.plots.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
 from darkmatter_features.plots.panels import crosshair, ring
-from darkmatter_features.plots.posterior import INSIDE, PLACE, POSTERIOR_COLORS, best_fit
+from darkmatter_features.plots.posterior import CREDIBLE, POSITION_COLOR, POSTERIOR_COLORS, best_fit
 from darkmatter_features.plots.snr import FIRST_CONTOUR, SHEAR_COLORS, contour_levels
 
 Array = NDArray[np.float64]
@@ -120,7 +120,7 @@ def _draw_posterior(axes: Axes, found: Location) -> None:
     )  # fmt: skip
     ordered = np.sort(log.ravel())[::-1]
     held = (10.0**ordered).cumsum()
-    levels = [float(ordered[np.searchsorted(held, share * held[-1])]) for share in INSIDE]
+    levels = [float(ordered[np.searchsorted(held, share * held[-1])]) for share in CREDIBLE]
     if log.min() < levels[0] < levels[1] < log.max() and _has_contours(log):
         axes.contour(found.columns, found.rows, log, levels, colors="white", alpha=0.9, linewidths=0.9,
                      linestyles=["--", "-"], zorder=3)  # fmt: skip
@@ -185,7 +185,7 @@ def _draw_marks(axes: Axes, found: Location, *, peak: bool, lens: tuple[float, f
     axes.add_line(dot)
     rim = [withStroke(linewidth=1.8, foreground="#05070a")]
     axes.add_patch(Circle(
-        (found.x, found.y), found.position_error, fill=False, edgecolor=PLACE, linewidth=0.9, zorder=5.5,
+        (found.x, found.y), found.position_error, fill=False, edgecolor=POSITION_COLOR, linewidth=0.9, zorder=5.5,
         linestyle=(0, (4, 3)), path_effects=rim, gid="error",
     ))  # fmt: skip
     if peak:

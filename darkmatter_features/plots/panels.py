@@ -1,5 +1,6 @@
-"""What a heatmap is made of beside its maps: a sky under its ellipses, and marks; all drawn on given Axes."""
+"""Panels of a heatmap besides its maps: a sky with ellipses, and marks; all draw on given Axes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,26 @@ from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.maps.shear import Peak
 
-# A green that no galaxy has.
 ELLIPSE = "#5df2b4"
-# An evenly bright ellipse ends at twice its rms half-axes: outlines are drawn a little outside.
+"""Colour of the outlines of galaxies: a green that no galaxy has."""
+
 OUTLINE = 2.4
-# Up to this many outlines are drawn at full width; more of them are drawn finer.
+"""Half-axes of an outline over the rms half-axes; a uniform ellipse ends at 2."""
+
 FEW_GALAXIES = 400
-# Larger pictures are averaged down to at most this many pixels a side before they are drawn.
+"""Number of galaxies above which the outlines are drawn finer."""
+
 MAX_SIDE = 2048
-# Percentile of the light above the noise that is drawn white.
+"""Longest side of a drawn image, pixels; larger images are averaged in blocks."""
+
 WHITE_PERCENTILE = 99.5
-# The stretch is linear up to this many standard deviations of the noise, and logarithmic beyond.
+"""Percentile of the light above the noise that is drawn white."""
+
 SOFTENING = 3.0
-# Median absolute deviation to standard deviation, for a Gaussian.
-MAD_TO_SIGMA = 1.4826
-# Grey of pixels that hold no measurement.
+"""End of the linear part of the asinh stretch, standard deviations of the noise."""
+
 MASKED = 0.14
+"""Grey level of masked pixels."""
 
 _CROSSHAIR = Outline(
     [(-1, 0), (-0.42, 0), (0.42, 0), (1, 0), (0, -1), (0, -0.42), (0, 0.42), (0, 1)],
@@ -39,25 +44,25 @@ _CROSSHAIR = Outline(
 
 
 def draw_sky(axes: Axes, sky: Sky, catalog: GalaxyCatalog | None = None) -> Axes:
-    """Draw a sky and, over it, the ellipses of its catalogue.
+    """Draw a sky and the ellipses of its catalogue.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        Where to draw; row 0 will be on top.
+        Axes to draw on, or WCSAxes with the sky's WCS; row 0 is on top.
     sky : Sky
-        The picture. Without noise it is drawn as it is, noisy ones of 16 bit or float with an asinh stretch.
+        Sky to draw: 8 bit images as they are, others linearly, or with an asinh stretch if they have noise.
     catalog : GalaxyCatalog, optional
-        Its galaxies: outlines at 2.4 times the rms half-axes (an evenly bright ellipse ends at 2).
+        Catalogue of the sky: outlines at 2.4 times the rms half-axes (a uniform ellipse ends at 2).
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same.
+        The axes that were given.
     """
     image, step = _displayed(sky)
-    extent = (-0.5, image.shape[1] * step - 0.5, image.shape[0] * step - 0.5, -0.5)
-    axes.imshow(image, extent=extent, interpolation="auto", zorder=0)
+    extent = (-0.5, image.shape[1] * step - 0.5, -0.5, image.shape[0] * step - 0.5)
+    axes.imshow(image, extent=extent, origin="lower", interpolation="auto", zorder=0)  # WCSAxes has no other origin
     axes.set_title("Sky")
     if catalog is not None:
         axes.add_collection(outlines(axes, catalog), autolim=False)
@@ -66,9 +71,9 @@ def draw_sky(axes: Axes, sky: Sky, catalog: GalaxyCatalog | None = None) -> Axes
 
 
 def draw_marks(axes: Axes, *, peak: Peak | None = None, lens: tuple[float, float] | None = None) -> Axes:
-    """Mark a peak by crosshairs and a true lens (row, column; pixels) by a ring; return the same Axes."""
+    """Mark a peak by crosshairs and a true lens (row, column; pixels) by a ring; return the axes."""
     if peak is not None:
-        axes.add_line(crosshair(peak.column, peak.row)).set(clip_on=False, zorder=6)
+        axes.add_line(crosshair(peak.column, peak.row)).set(clip_on=False, zorder=6, in_layout=False)
     if lens is not None:
         axes.add_line(ring(lens[1], lens[0]))
     return axes
@@ -85,52 +90,9 @@ def ring(x: float, y: float) -> Line2D:
 
 
 def framed(axes: Axes, shape: tuple[int, int]) -> Axes:
-    """Show a picture of a shape, row 0 on top, each pixel a square; return the same Axes."""
+    """Set the limits of axes to an image of a shape, row 0 on top and pixels square; return the axes."""
     axes.set(xlim=(-0.5, shape[1] - 0.5), ylim=(shape[0] - 0.5, -0.5), aspect="equal")
     return axes
-
-
-def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
-    """Return the picture as RGB, and how many of its pixels a side make one of those."""
-    step = -(-max(sky.shape) // MAX_SIDE)
-    image = _stretched(_averaged(sky.pixels, step), sky.pixels.dtype)
-    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-    if sky.mask is not None:
-        image[_averaged(sky.mask[:, :, None], step)[:, :, 0] > 0.5] = MASKED
-    return image, step
-
-
-def _averaged(pixels: NDArray[Any], step: int) -> NDArray[np.float32]:
-    """Average blocks of `step` x `step` pixels; rows and columns that fill no block are left out."""
-    n_rows, n_columns = pixels.shape[0] // step, pixels.shape[1] // step
-    whole = pixels[: n_rows * step, : n_columns * step]
-    blocks = whole.reshape(n_rows, step, n_columns, step, -1)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
-
-
-def _stretched(pixels: NDArray[np.float32], kind: np.dtype[Any]) -> NDArray[np.float32]:
-    """Bring light to 0 .. 1: 8 bit as it is, without noise linearly, with noise by asinh.
-
-    The asinh is taken of the mean over bands, which keeps the colours (Lupton et al. 2004).
-    """
-    if kind == np.uint8:
-        return pixels / np.float32(255)
-    light = pixels - np.median(pixels[::4, ::4], axis=(0, 1))
-    total = light.mean(axis=2, keepdims=True)
-    noise = MAD_TO_SIGMA * np.median(np.abs(total[::4, ::4]))
-    if noise > 0:
-        light *= _asinh_gain(total, SOFTENING * noise)
-    else:
-        light /= max(light.max(), np.finfo(np.float32).tiny)
-    return np.asarray(light.clip(0, 1), dtype=np.float32)
-
-
-def _asinh_gain(total: NDArray[np.float32], softening: float) -> NDArray[np.float32]:
-    """Return asinh(total) / total, scaled so that the brightest light becomes 1."""
-    lit = total[total > softening]
-    white = np.percentile(lit, WHITE_PERCENTILE) if lit.size else softening
-    positive = np.maximum(total, 1e-3 * softening)
-    return np.asarray(np.arcsinh(positive / softening) / (positive * np.arcsinh(white / softening)))
 
 
 def outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
@@ -151,10 +113,63 @@ def outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
     )
 
 
+def density_levels(density: NDArray[np.float64], fractions: Sequence[float]) -> list[float]:
+    """Return the density at the border of the smallest region that holds each fraction of the total."""
+    descending = np.sort(density.ravel())[::-1]
+    enclosed = descending.cumsum()
+    return [float(descending[np.searchsorted(enclosed, fraction * enclosed[-1])]) for fraction in fractions]
+
+
+def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
+    """Return the RGB image to draw, values 0 to 1, and the side of its pixels in pixels of the sky."""
+    step = -(-max(sky.shape) // MAX_SIDE)
+    image = _stretched(_averaged(sky.pixels, step), sky.pixels.dtype)
+    image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    if sky.mask is not None:
+        image[_averaged(sky.mask[:, :, None], step)[:, :, 0] > 0.5] = MASKED
+    return image, step
+
+
+def _averaged(pixels: NDArray[Any], step: int) -> NDArray[np.float32]:
+    """Return the means of blocks of `step` x `step` pixels, without incomplete blocks at the end."""
+    n_rows, n_columns = pixels.shape[0] // step, pixels.shape[1] // step
+    complete = pixels[: n_rows * step, : n_columns * step]
+    blocks = complete.reshape(n_rows, step, n_columns, step, -1)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+
+
+def _stretched(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    """Return brightness from 0 to 1: 8 bit scaled, others linear without noise, asinh with noise.
+
+    Notes
+    -----
+    The bands share the stretch of their mean, which keeps the colours [1]_.
+
+    References
+    ----------
+    .. [1] Lupton et al. 2004, PASP 116, 133, doi:10.1086/382245.
+    """
+    if dtype == np.uint8:
+        return pixels / np.float32(255)
+    from astropy.stats import mad_std
+    from astropy.visualization import AsinhStretch, ManualInterval
+
+    light = pixels - np.median(pixels[::4, ::4], axis=(0, 1))
+    mean = light.mean(axis=2, keepdims=True)
+    softening = SOFTENING * mad_std(mean[::4, ::4])
+    if softening == 0:
+        return np.asarray(ManualInterval(0, max(light.max(), np.finfo(np.float32).tiny))(light))
+    foreground = mean[mean > softening]
+    white = np.percentile(foreground, WHITE_PERCENTILE) if foreground.size else softening
+    stretch = AsinhStretch(softening / white) + ManualInterval(0, white)
+    positive = np.maximum(mean, 1e-3 * softening)
+    return np.asarray((light * stretch(positive, clip=False) / positive).clip(0, 1), dtype=np.float32)
+
+
 def _mark(x: float, y: float, marker: MarkerStyle, *, size: float, gid: str) -> Line2D:
-    """Return a hollow white mark with a dark rim, which reads on any colour."""
-    rim = [withStroke(linewidth=2.8, foreground="#05070a")]  # an alpha here would fill the hollow
+    """Return a hollow white mark with a dark border, visible on any colour."""
+    border = [withStroke(linewidth=2.8, foreground="#05070a")]  # an alpha here would fill the hollow
     return Line2D(
         [x], [y], linestyle="none", marker=marker, markersize=size, markerfacecolor="none",
-        markeredgecolor="white", markeredgewidth=1.3, path_effects=rim, zorder=5, gid=gid,
+        markeredgecolor="white", markeredgewidth=1.3, path_effects=border, zorder=5, gid=gid,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The picture of a template shows what is in it."""
+"""The figure of a template: profile, counts, shapes, amplitudes and responses."""
 
 from dataclasses import replace
 
@@ -7,13 +7,15 @@ import pytest
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
-from darkmatter_features.lens.template import N_ELLIPTICITIES, STEP, LensTemplate
-from darkmatter_features.plots.template import draw_kinds, draw_profile, draw_template
+from darkmatter_features.lens.density import N_ELLIPTICITIES
+from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
+from darkmatter_features.plots.template import draw_profile, draw_shape_bins, draw_template
+from tests.plots.figures import assert_readable, contents
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    """Two bins of fill_factor, two classes for the counts, three measured bins, two strengths."""
+    """A template of two bins of fill factor, two size bins, three measured radii and two amplitudes."""
     default = LensTemplate.default(mean_e1=0.05)
     return replace(
         default,
@@ -35,11 +37,17 @@ def fitted():
     )
 
 
+def panel(figure, name):
+    """Return the axes of a panel of the mosaic."""
+    (axes,) = (axes for axes in figure.axes if axes.get_label() == name)
+    return axes
+
+
 def test_profile_and_its_measurements_are_drawn(fitted):
-    axes = draw_template(fitted).axes[0]
+    axes = panel(draw_template(fitted), "profile")
     (line,) = (each for each in axes.lines if each.get_label() == "profile in use")
     n = fitted.shear_profile.shape[1]
-    np.testing.assert_array_equal(line.get_xdata()[:n], STEP * np.arange(n))
+    np.testing.assert_array_equal(line.get_xdata()[:n], NODE_SPACING * np.arange(n))
     np.testing.assert_array_equal(line.get_ydata(), [*fitted.shear_profile[0], 0, 0])
     (measured,) = axes.containers
     np.testing.assert_array_equal(measured.lines[0].get_xydata(), np.transpose([fitted.bin_radii, fitted.bin_shear]))
@@ -47,7 +55,7 @@ def test_profile_and_its_measurements_are_drawn(fitted):
     np.testing.assert_allclose(np.diff(ends, axis=1)[:, 0], 2 * fitted.bin_errors)
 
 
-def test_bands_hold_the_strengths_that_are_likely():
+def test_bands_hold_68_and_95_percent_of_the_amplitudes():
     amplitudes = np.geomspace(0.01, 2.0, 801)
     even = replace(LensTemplate.default(), amplitudes=amplitudes, weights=amplitudes[None, :] / amplitudes.sum())
     wide, narrow = draw_profile(Figure().add_subplot(), even).collections
@@ -59,49 +67,51 @@ def test_bands_hold_the_strengths_that_are_likely():
 def test_a_default_is_drawn_without_measurements():
     figure = draw_template(LensTemplate.default())
     figure.canvas.draw()
-    assert not figure.axes[0].containers
-    assert "default shapes; default profile" in [text.get_text() for text in figure.texts]
+    assert not panel(figure, "profile").containers
+    assert "default shapes; default profile" in contents(figure.texts)
 
 
 def test_counts_have_a_line_for_each_size(fitted):
-    small, large = (line for line in draw_template(fitted).axes[1].lines if line.get_label().endswith("px"))
+    small, large = (line for line in panel(draw_template(fitted), "counts").lines if line.get_label().endswith("px"))
     assert (small.get_label(), large.get_label()) == ("below 2.50 px", "above 2.50 px")
     np.testing.assert_allclose(small.get_ydata()[:3], [0.5, 1.0, 1.0])
     np.testing.assert_allclose(large.get_ydata()[:3], [3.0, 1.5, 1.0])
 
 
-def test_shapes_are_those_of_the_kinds_that_scatter_least_and_most(fitted):
+def test_shapes_are_those_of_the_bins_of_least_and_most_scatter(fitted):
     scatters = replace(fitted, sigma_e=np.array([0.3, 0.5, 0.2, 0.4]))
-    panels = draw_template(scatters).axes[2:4]
+    figure = draw_template(scatters)
+    panels = [panel(figure, name) for name in ("least scatter", "most scatter")]
     titles = [axes.get_title(loc="left") for axes in panels]
     assert titles == ["Unlensed shapes: whole", "Unlensed shapes: split or cut"]
-    for axes, kind, fill_factor in zip(panels, (1, 2), ("above 2.00", "below 2.00"), strict=True):
-        told = f"mean +{scatters.mean_e1[kind]:.3f}, scatter {scatters.sigma_e[kind]:.3f}"
-        assert f"fill_factor {fill_factor}\n{told}" in [text.get_text() for text in axes.texts]
+    for axes, shape_bin, fill_factor in zip(panels, (1, 2), ("above 2.00", "below 2.00"), strict=True):
+        moments = f"mean +{scatters.mean_e1[shape_bin]:.3f}, scatter {scatters.sigma_e[shape_bin]:.3f}"
+        assert f"fill factor {fill_factor}\n{moments}" in contents(axes.texts)
 
 
-def test_where_all_kinds_scatter_alike_the_first_and_the_last_are_drawn():
-    panels = draw_template(LensTemplate.default()).axes[2:4]
+def test_of_equal_scatters_the_first_and_the_last_bin_are_drawn():
+    figure = draw_template(LensTemplate.default())
+    panels = [panel(figure, name) for name in ("least scatter", "most scatter")]
     assert [axes.get_title(loc="left").split(": ")[1] for axes in panels] == ["whole", "split or cut"]
 
 
-def test_density_is_the_right_way_round(fitted):
-    """e1 to the right and e2 upwards: the picture of a density about (0.5, 0) is brightest at the right."""
+def test_density_has_e1_to_the_right_and_e2_upwards(fitted):
+    """The density of shapes about (0.5, 0) is brightest at the right."""
     skewed = replace(fitted, log_p0=np.stack([LensTemplate.default(mean_e1=0.5).log_p0[0]] * 4))
-    image = draw_template(skewed).axes[2].images[0]
+    image = panel(draw_template(skewed), "least scatter").images[0]
     row, column = np.unravel_index(np.argmax(image.get_array()), image.get_array().shape)
     assert image.origin == "lower"
     middle = (N_ELLIPTICITIES - 1) / 2
     assert (row, column) == (middle, 1.5 * middle)
 
 
-def test_strengths_are_drawn(fitted):
-    amplitudes = draw_template(fitted).axes[4]
+def test_prior_of_the_amplitude_is_drawn(fitted):
+    amplitudes = panel(draw_template(fitted), "amplitudes")
     assert [bar.get_height() for bar in amplitudes.patches] == [0.25, 0.75]
 
 
-def of_kinds(n_bins):
-    """A template of so many bins of fill_factor; each kind has a mean of its own in e1, none in e2."""
+def template_of(n_bins):
+    """Return a template of `n_bins` bins of fill factor whose shape bins differ in the mean of e1."""
     means = np.linspace(-0.3, 0.3, 2 * n_bins)
     return replace(
         LensTemplate.default(),
@@ -116,52 +126,45 @@ def of_kinds(n_bins):
 
 @pytest.mark.parametrize("n_bins", [1, 3, 8])
 @pytest.mark.parametrize("partial", [False, True])
-def test_every_kind_has_a_row_from_the_top_with_its_answer_to_shear(n_bins, partial):
-    template = of_kinds(n_bins)
-    axes = draw_kinds(Figure().add_subplot(), template, partial=partial)
+def test_every_shape_bin_has_a_row_from_the_top_with_its_response_to_shear(n_bins, partial):
+    template = template_of(n_bins)
+    axes = draw_shape_bins(Figure().add_subplot(), template, partial=partial)
     shape_bins = np.arange(n_bins) + n_bins * partial
     assert axes.get_title() == ("Split or cut" if partial else "Whole")
     feet = range(n_bins - 1, -1, -1)
-    answers = {text.get_text(): text.get_position()[1] for text in axes.texts if text.get_text() != "response"}
-    assert answers == {f"{template.response[k]:.2f}": foot + 0.5 for k, foot in zip(shape_bins, feet, strict=True)}
-    for filled, kind, foot in zip(axes.collections, shape_bins, feet, strict=True):
+    (right,) = axes.child_axes
+    responses = dict(zip(contents(right.get_yticklabels()), right.get_yticks(), strict=True))
+    assert responses == {f"{template.response[k]:.2f}": foot + 0.5 for k, foot in zip(shape_bins, feet, strict=True)}
+    for filled, shape_bin, foot in zip(axes.collections, shape_bins, feet, strict=True):
         e1, height = filled.get_paths()[0].vertices.T
-        assert e1[height.argmax()] == pytest.approx(template.mean_e1[kind], abs=0.011)
+        assert e1[height.argmax()] == pytest.approx(template.mean_e1[shape_bin], abs=0.011)
         assert height.min() == foot < foot + 0.5 < height.max() < foot + 1
-    across = [line for line in axes.lines if len(line.get_xdata()) == N_ELLIPTICITIES]
-    assert [line.get_xdata()[line.get_ydata().argmax()] for line in across] == pytest.approx([0.0] * n_bins, abs=1e-9)
+    e2_lines = [line for line in axes.lines if len(line.get_xdata()) == N_ELLIPTICITIES]
+    assert [line.get_xdata()[line.get_ydata().argmax()] for line in e2_lines] == pytest.approx([0.0] * n_bins, abs=1e-9)
 
 
-def test_bins_of_compactness_are_named_once_and_only_where_there_are_several():
-    names = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in draw_template(of_kinds(3)).axes[5:7]]
-    assert names == [["below 1.00", "1.00 to 2.00", "above 2.00"], []]
-    assert [len(axes.get_yticks()) for axes in draw_template(of_kinds(1)).axes[5:7]] == [0, 0]
+def test_bins_of_fill_factor_are_labelled_once_if_there_are_several():
+    several, one = draw_template(template_of(3)), draw_template(template_of(1))
+    assert contents(panel(several, "whole").get_yticklabels()) == ["below 1.00", "1.00 to 2.00", "above 2.00"]
+    assert contents(panel(several, "partial").get_yticklabels()) == []
+    assert [len(panel(one, name).get_yticks()) for name in ("whole", "partial")] == [0, 0]
 
 
 @pytest.mark.parametrize("n_bins", [1, 2, 8, 16])
 @pytest.mark.parametrize("source", ["short", "of very many skies " * 20])
 def test_no_text_leaves_the_page_or_overlaps(fitted, source, n_bins):
-    shape_bins = of_kinds(n_bins)
-    figure = draw_template(replace(shape_bins, source=source, size_edges=fitted.size_edges, log_counts=fitted.log_counts,
-                                   size_fractions=fitted.size_fractions))  # fmt: skip
-    figure.canvas.draw()
+    sizes = {name: getattr(fitted, name) for name in ("size_edges", "log_counts", "size_fractions")}
+    figure = draw_template(replace(template_of(n_bins), source=source, **sizes))
     texts = list(figure.texts)
-    for axes in figure.axes:
+    for axes in [*figure.axes, *(right for left in figure.axes for right in left.child_axes)]:
         texts += [axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *axes.get_yticklabels()]
-    boxes = [text.get_window_extent() for text in texts if text.get_text()]
-    for i, box in enumerate(boxes):
-        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
-        assert not any(box.overlaps(other) for other in boxes[:i])
-    assert not any(box.overlaps(axes.bbox) for axes in figure.axes[4:5] for box in _names(figure.axes[5]))
+    assert_readable(figure, texts)
+    whole, amplitudes = panel(figure, "whole"), panel(figure, "amplitudes")
+    labels = [text for text in (*whole.get_yticklabels(), whole.yaxis.label) if text.get_text()]
+    assert not any(text.get_window_extent().overlaps(amplitudes.bbox) for text in labels)
 
 
-def _names(axes):
-    """Where what is told at the left of the kinds is."""
-    texts = [axes.yaxis.label, *axes.get_yticklabels()]
-    return [text.get_window_extent() for text in texts if text.get_text()]
-
-
-def test_settings_of_others_stay_as_they_are():
+def test_the_settings_of_the_user_do_not_change():
     before = dict(rcParams)
     draw_template(LensTemplate.default())
     assert dict(rcParams) == before
