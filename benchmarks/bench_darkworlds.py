@@ -28,7 +28,7 @@ from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import locate, log_odds
 from darkmatter_features.location.profiles import default_profiles
-from darkmatter_features.location.significance import excess_of, randomized_bayes_factors
+from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
 from darkmatter_features.workers import parallel
 
 DATA = Path(__file__).parents[2] / "shared" / "dark-worlds"
@@ -105,8 +105,8 @@ def placeless(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -> np
 def excesses(catalog: ShapeCatalog, odds: list[float], rng: np.random.Generator) -> list[float]:
     """Of log odds of the sky and its randomized copies."""
     field = field_of(catalog, subtract_mean=False)
-    _, scrambled_skies = randomized_bayes_factors(field, default_profiles(), n_randomizations=N_MORE, rng=rng)
-    return [excess_of(each, scrambled_skies) for each in odds]
+    _, scrambled_skies = randomized_log_bayes_factors(field, default_profiles(), n_randomizations=N_MORE, rng=rng)
+    return [bayes_factor_excess(each, scrambled_skies) for each in odds]
 
 
 def cells(n: int) -> np.ndarray:

@@ -36,7 +36,7 @@ from darkmatter_features.location import profile_sums
 from darkmatter_features.location.locate import locate, p_value
 from darkmatter_features.maps import shear
 from darkmatter_features.maps.shear import shear_maps
-from darkmatter_features.numerics.mesh import GAIN
+from darkmatter_features.numerics.mesh import MIN_SPEEDUP
 from darkmatter_features.simulation import simulate_dataset
 
 SPACING = MeasureConfig().grid_spacing
@@ -70,8 +70,8 @@ def shapes(catalog: GalaxyCatalog) -> ShapeCatalog:
 @contextmanager
 def summed(how: str) -> Iterator[None]:
     """Sum galaxy by galaxy even where a mesh is cheaper, if `how` is direct."""
-    gain = np.inf if how == DIRECT else GAIN
-    with patch.object(shear, "GAIN", gain), patch.object(profile_sums, "GAIN", gain):
+    gain = np.inf if how == DIRECT else MIN_SPEEDUP
+    with patch.object(shear, "MIN_SPEEDUP", gain), patch.object(profile_sums, "MIN_SPEEDUP", gain):
         yield
 
 

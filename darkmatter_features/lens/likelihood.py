@@ -15,7 +15,7 @@ from darkmatter_features.lens.kernels.evidence import (
     tabulate,
 )
 from darkmatter_features.lens.template import STEP, LensTemplate
-from darkmatter_features.numerics.kernels.discs import disc_shares
+from darkmatter_features.numerics.kernels.discs import disc_fractions
 
 Array = NDArray[np.float64]
 
@@ -195,5 +195,5 @@ def share_within(shape: tuple[int, int], row: float, columns: Array, radii: Arra
     (m, n) float64 array
     """
     shares = np.empty((columns.size, radii.size))
-    disc_shares(*shape, row, columns, radii, shares)
+    disc_fractions(*shape, row, columns, radii, shares)
     return shares

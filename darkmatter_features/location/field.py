@@ -9,7 +9,7 @@ from darkmatter_features.io.catalogs import ShapeCatalog
 
 Array = NDArray[np.float64]
 
-LEAST_SCATTER = 1e-6
+MIN_SCATTER = 1e-6
 """Of a component: shapes that scatter less are no galaxies', and their inverse variances would have no finite sums."""
 
 
@@ -21,7 +21,7 @@ class Field:
     y: Array
     e1: Array
     e2: Array
-    share: Array  # weights, such that their own weighted mean is 1
+    weight: Array  # weights, such that their own weighted mean is 1
     variance: float  # of one component, of a galaxy whose share is 1
     corner: tuple[float, float]
     side: float
@@ -50,7 +50,7 @@ def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
     share = weight * (weight.sum() / (weight**2).sum())
     e1, e2 = (e - subtract_mean * np.average(e, weights=share) for e in (catalog.e1, catalog.e2))
     # Such that the S/N has unit scatter whatever the weights are: galaxies of none then neither help nor harm.
-    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, LEAST_SCATTER**2)
+    variance = max(float(np.average(e1**2 + e2**2, weights=share**2)) / 2.0, MIN_SCATTER**2)
     x, y, size = (catalog.x - left) / side, (catalog.y - low) / side, ((right - left) / side, (high - low) / side)
     return Field(x, y, e1, e2, share, variance, (left, low), side, size)
 
@@ -58,6 +58,6 @@ def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
 def mean_snr(catalog: ShapeCatalog) -> float:
     """Return the mean ellipticity over its root mean square error; nan where nothing scatters."""
     field = field_of(catalog, subtract_mean=True)
-    mean = abs(np.average(catalog.e1 + 1j * catalog.e2, weights=field.share))
-    error = np.sqrt((field.share**2 * (field.e1**2 + field.e2**2)).sum()) / field.share.sum()
+    mean = abs(np.average(catalog.e1 + 1j * catalog.e2, weights=field.weight))
+    error = np.sqrt((field.weight**2 * (field.e1**2 + field.e2**2)).sum()) / field.weight.sum()
     return float(mean / error) if error > 0.0 else np.nan

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-STEP = 1e-3
+NODE_SPACING = 1e-3
 """Between the nodes of a profile, sides: a twentieth of the smallest core."""
 
-REACH = 1.5
+PROFILE_RADIUS = 1.5
 """How far a profile is worked out, sides: a square's diagonal is 1.41. The last node holds beyond."""
 
-CORES = (0.02, 0.036, 0.064, 0.113)
+CORE_RADII = (0.02, 0.036, 0.064, 0.113)
 """Radii of the flat cores of the isothermal profiles, sides, even in their logs. The first holds a galaxy or two of
 some 500 that a field has; with the last, a quarter of the field lies within the core and its slope."""
 
@@ -47,7 +47,7 @@ class ShearProfiles:
 
     names: tuple[str, ...]
     shear: Array
-    step: float = STEP
+    spacing: float = NODE_SPACING
 
     def __post_init__(self) -> None:
         self.shear.flags.writeable = False
@@ -87,12 +87,12 @@ def default_profiles() -> ShearProfiles:
         Isothermal ones with four cores, and NFW ones with four scale radii. On the single-halo skies of "Observing Dark
         Worlds" no single one of them does as well as their average.
     """
-    made = [(f"isothermal, core {core:g}", _in_units(isothermal, core)) for core in CORES]
+    made = [(f"isothermal, core {core:g}", _in_units(isothermal, core)) for core in CORE_RADII]
     made += [(f"NFW, scale radius {scale:g}", _in_units(nfw, scale)) for scale in SCALE_RADII]
     return ShearProfiles(tuple(name for name, _ in made), np.stack([shear for _, shear in made], axis=1))
 
 
 def _in_units(profile: Callable[[Array, float], Array], scale: float) -> Array:
-    radius: Array = np.arange(round(REACH / STEP) + 1) * np.float64(STEP)
+    radius: Array = np.arange(round(PROFILE_RADIUS / NODE_SPACING) + 1) * np.float64(NODE_SPACING)
     unit: Array = np.array([UNIT_RADIUS])
     return np.asarray(profile(radius, scale) / profile(unit, scale))

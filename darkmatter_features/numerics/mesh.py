@@ -25,7 +25,7 @@ ComplexArray = NDArray[np.complex128]
 NEAR_WIDTH = 2.0
 """Width of what is summed galaxy by galaxy, mesh steps: the rest is then interpolated to 1e-5 of its highest value."""
 
-NEAR_REACH = 6.0
+NEAR_RADIUS = 6.0
 """How far that goes, widths: (1 + u) exp(-u) is 3e-7 there."""
 
 MARGIN = 24
@@ -35,7 +35,7 @@ POINT_NS, SPREAD_NS = 50.0, 500.0
 """Measured on one core: what a point costs for each kernel, of which there are three transforms and the kernel's own
 values, and a galaxy that is shared among points. The logarithm in the transforms' cost is less than machines differ."""
 
-GAIN = 3.0
+MIN_SPEEDUP = 3.0
 """How many times cheaper than galaxy by galaxy a mesh must look to be used: the direct way is exact, and simpler."""
 
 
@@ -75,7 +75,7 @@ class Mesh:
     @property
     def reach(self) -> float:
         """How far from a galaxy that goes."""
-        return max(NEAR_REACH * self.width, self.near)
+        return max(NEAR_RADIUS * self.width, self.near)
 
     def neighbours(self, x: Array, y: Array) -> NDArray[np.int64]:
         """Return an order of galaxies in which one is near the next, so that what they share is at hand."""

@@ -150,7 +150,7 @@ def _both_ways(catalog, config, monkeypatch):
     """The maps summed galaxy by galaxy, and on a mesh."""
     told = []
     for gain in (np.inf, 0.0):
-        monkeypatch.setattr(shear, "GAIN", gain)
+        monkeypatch.setattr(shear, "MIN_SPEEDUP", gain)
         told.append(shear_maps(catalog, LensTemplate.default(), config))
     return told
 

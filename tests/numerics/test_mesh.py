@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from scipy.fft import set_workers
 from scipy.interpolate import BSpline
 
-from darkmatter_features.location.profiles import STEP, default_profiles
+from darkmatter_features.location.profiles import NODE_SPACING, default_profiles
 from darkmatter_features.numerics.kernels.mesh import (
     ORDER,
     narrow_sums,
@@ -104,16 +104,16 @@ def test_near_profile_sums_are_what_is_not_meshed(rng):
     columns, rows = np.linspace(0.1, 0.9, 4), np.linspace(0.2, 0.8, 3)
     shear, width = default_profiles().shear, 0.1
     smooth = 0.5 * np.concatenate([shear, shear**2], axis=1)
-    first, second = np.zeros((12, 2, shear.shape[1])), np.zeros((12, shear.shape[1]))
-    near_profile_sums(x, y, e1, e2, weight, shear, smooth, STEP, columns, rows, width, 100.0, first, second)
+    filter_response, filter_norm = np.zeros((12, 2, shear.shape[1])), np.zeros((12, shear.shape[1]))
+    near_profile_sums(x, y, e1, e2, weight, shear, smooth, NODE_SPACING, columns, rows, width, 100.0, filter_response, filter_norm)
     for q in range(12):
         radius, phi = naive_locate.polar(x, y, columns[q % 4], rows[q // 4])
-        g = naive_locate.shear_at(shear, STEP, radius)
-        g2 = naive_locate.shear_at(shear**2, STEP, radius)
+        g = naive_locate.shear_at(shear, NODE_SPACING, radius)
+        g2 = naive_locate.shear_at(shear**2, NODE_SPACING, radius)
         meshed = 0.5 * (1 - nearness_of(radius, width))[:, None]
         gamma_t = -(e1 * np.cos(2 * phi)[:, None] + e2 * np.sin(2 * phi)[:, None])
-        assert_allclose(first[q], gamma_t.T @ (weight[:, None] * (g - meshed * g)), rtol=1e-9, atol=1e-9)
-        assert_allclose(second[q], weight @ (g**2 - meshed * g2), rtol=1e-9)
+        assert_allclose(filter_response[q], gamma_t.T @ (weight[:, None] * (g - meshed * g)), rtol=1e-9, atol=1e-9)
+        assert_allclose(filter_norm[q], weight @ (g**2 - meshed * g2), rtol=1e-9)
 
 
 def test_near_likelihood_is_all_of_it_where_nothing_is_meshed(rng):
@@ -126,13 +126,13 @@ def test_near_likelihood_is_all_of_it_where_nothing_is_meshed(rng):
     told = np.zeros((2, 8, 5))
     nothing = np.zeros((len(shear), 16))
     near_likelihood(
-        x, y, e1, e2, share, 0.06, shear, nothing, STEP, amplitudes, 0.0, columns, rows, 0.1, 0.4, told
+        x, y, e1, e2, share, 0.06, shear, nothing, NODE_SPACING, amplitudes, 0.0, columns, rows, 0.1, 0.4, told
     )  # fmt: skip
     for q in range(2):
         near = np.hypot(x - columns[q], y - rows[q]) < 0.4
         galaxies = (column[near] for column in (x, y, e1, e2, share))
         centre = columns[q : q + 1], rows[q : q + 1]
-        expected = naive_locate.profile_likelihood(*galaxies, 0.06, shear, STEP, amplitudes, *centre, MAX_SHEAR)
+        expected = naive_locate.profile_likelihood(*galaxies, 0.06, shear, NODE_SPACING, amplitudes, *centre, MAX_SHEAR)
         assert_allclose(told[q], expected[0], rtol=1e-8)
 
 

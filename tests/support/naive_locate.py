@@ -15,18 +15,18 @@ def shear_at(shear, step, radius):
 
 
 def profile_sums(x, y, e1, e2, weight, shear, step, columns, rows):
-    first, second = [], []
+    filter_response, filter_norm = [], []
     for column, row in zip(columns, rows):
         radius, phi = polar(x, y, column, row)
         g = shear_at(shear, step, radius)
         gamma_t = -(e1 * np.cos(2 * phi)[:, None] + e2 * np.sin(2 * phi)[:, None])
-        first.append([(weight[:, None] * g * sky[:, None]).sum(axis=0) for sky in gamma_t.T])
-        second.append((weight[:, None] * g**2).sum(axis=0))
-    return np.array(first), np.array(second)
+        filter_response.append([(weight[:, None] * g * sky[:, None]).sum(axis=0) for sky in gamma_t.T])
+        filter_norm.append((weight[:, None] * g**2).sum(axis=0))
+    return np.array(filter_response), np.array(filter_norm)
 
 
-def mean_likelihood_ratio(first, second, amplitudes):
-    values = amplitudes * first[:, :, :, None] - 0.5 * amplitudes**2 * second[:, None, :, None]
+def log_mean_likelihood_ratio(filter_response, filter_norm, amplitudes):
+    values = amplitudes * filter_response[:, :, :, None] - 0.5 * amplitudes**2 * filter_norm[:, None, :, None]
     return logsumexp(values, axis=(2, 3)) - np.log(amplitudes.size)
 
 

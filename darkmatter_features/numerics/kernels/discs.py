@@ -8,7 +8,7 @@ from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
-def disc_shares(n_rows: Any, n_columns: Any, row: Any, columns: Any, radii: Any, shares: Any) -> None:
+def disc_fractions(n_rows: Any, n_columns: Any, row: Any, columns: Any, radii: Any, shares: Any) -> None:
     """Fill `shares` (m, n) with the part of a picture within each of `radii` (n,) of the places (row, columns (m,))."""
     for m in range(columns.size):
         for i in range(radii.size):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
-from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR, gaussian_ratio, shear_at
+from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR, gaussian_log_ratio, shear_at
 
 # Points of the mesh along each axis that a galaxy is shared among: B-splines of degree 7.
 ORDER = 8
@@ -53,7 +53,7 @@ def nearness(square: Any, width: Any) -> Any:
 
 
 @compiled
-def reached(place: Any, first: Any, spacing: Any, n: Any, reach: Any) -> Any:
+def index_range(place: Any, first: Any, spacing: Any, n: Any, reach: Any) -> Any:
     """Return the range of those of n centres, `spacing` apart from `first` on, that lie within `reach` of a place."""
     start = int(np.ceil((place - reach - first) / spacing))
     stop = int(np.floor((place + reach - first) / spacing)) + 1
@@ -70,8 +70,8 @@ def near_shear(
     """
     gauss = np.empty(columns.size)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
+        low, high = index_range(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
         for j in range(left, right):
             gauss[j] = weight[k] * np.exp(-0.5 * ((x[k] - columns[j]) / width) ** 2)
         for i in range(low, high):
@@ -98,8 +98,8 @@ def narrow_sums(
     """
     gauss, w = np.empty(columns.size), np.empty(columns.size)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
+        low, high = index_range(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
         for j in range(left, right):
             gauss[j] = np.exp(-0.5 * ((x[k] - columns[j]) / windows[-1]) ** 2)
         for i in range(low, high):
@@ -136,8 +136,8 @@ def near_profile_sums(
     rows: Any,
     width: Any,
     reach: Any,
-    first: Any,
-    second: Any,
+    filter_response: Any,
+    filter_norm: Any,
 ) -> None:
     """Add to the sums of :func:`~darkmatter_features.numerics.kernels.profiles.profile_sums` what a mesh leaves out.
 
@@ -147,8 +147,8 @@ def near_profile_sums(
     n_profiles = shear.shape[1]
     g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
+        low, high = index_range(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
         for i in range(low, high):
             for j in range(left, right):
                 dx, dy, q = x[k] - columns[j], y[k] - rows[i], i * columns.size + j
@@ -160,12 +160,12 @@ def near_profile_sums(
                 shear_at(smooth, step, np.sqrt(square), far)
                 meshed = 1.0 - nearness(square, width)
                 for p in range(n_profiles):
-                    second[q, p] += weight[k] * (g[p] * g[p] - meshed * far[n_profiles + p])
+                    filter_norm[q, p] += weight[k] * (g[p] * g[p] - meshed * far[n_profiles + p])
                     g[p] = weight[k] * (g[p] - meshed * far[p])
                 for m in range(e1.shape[1]):
                     gamma_t = -(e1[k, m] * cos2 + e2[k, m] * sin2)
                     for p in range(g.size):
-                        first[q, m, p] += g[p] * gamma_t
+                        filter_response[q, m, p] += g[p] * gamma_t
 
 
 @compiled
@@ -217,5 +217,5 @@ def near_likelihood(
                     size = amplitudes[p, a] * g[p]
                     total[p, a] += amplitudes[p, a] * (linear * one + amplitudes[p, a] * quadratic * two)
                     if size >= weak:
-                        exact = share[k] * gaussian_ratio(t, c, min(size, MAX_SHEAR), variance)
+                        exact = share[k] * gaussian_log_ratio(t, c, min(size, MAX_SHEAR), variance)
                         total[p, a] += exact - size * (one + size * two)

@@ -31,18 +31,18 @@ def profile_sums(
     step: Any,
     columns: Any,
     rows: Any,
-    first: Any,
-    second: Any,
+    filter_response: Any,
+    filter_norm: Any,
 ) -> None:
     """Add up ``sum(v g gamma_t)`` and ``sum(v g^2)`` about the centres (columns, rows), with v the inverse variances.
 
     `e1`, `e2` (n, m) hold m skies that differ in orientations alone, so that geometry and profiles are worked out once;
-    a sky of (e2, -e1) gives the cross shear. `first` (n_centres, m, n_profiles), `second` (n_centres, n_profiles).
+    a sky of (e2, -e1) gives the cross shear. `filter_response` (n_centres, m, n_profiles), `filter_norm` (n_centres, n_profiles).
     """
     g = np.empty(shear.shape[1])
     for q in range(columns.size):
-        first[q] = 0.0
-        second[q] = 0.0
+        filter_response[q] = 0.0
+        filter_norm[q] = 0.0
         for k in range(x.size):
             dx, dy = x[k] - columns[q], y[k] - rows[q]
             # A galaxy at the centre itself has no tangential direction: its 0/0 becomes 0.
@@ -50,17 +50,17 @@ def profile_sums(
             cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
             shear_at(shear, step, np.sqrt(square), g)
             for p in range(g.size):
-                second[q, p] += weight[k] * g[p] * g[p]
+                filter_norm[q, p] += weight[k] * g[p] * g[p]
                 g[p] *= weight[k]
             for j in range(e1.shape[1]):
                 gamma_t = -(e1[k, j] * cos2 + e2[k, j] * sin2)
                 for p in range(g.size):
-                    first[q, j, p] += g[p] * gamma_t
+                    filter_response[q, j, p] += g[p] * gamma_t
 
 
 @compiled
-def mean_likelihood_ratio(first: Any, second: Any, amplitudes: Any, odds: Any) -> None:
-    """Fill `odds` (n_centres, m) with the log of the mean of ``exp(A first - A^2 second / 2)``.
+def log_mean_likelihood_ratio(filter_response: Any, filter_norm: Any, amplitudes: Any, odds: Any) -> None:
+    """Fill `odds` (n_centres, m) with the log of the mean of ``exp(A filter_response - A^2 filter_norm / 2)``.
 
     The mean is over profiles and their `amplitudes` A (n_profiles, n_amplitudes).
     """
@@ -72,7 +72,7 @@ def mean_likelihood_ratio(first: Any, second: Any, amplitudes: Any, odds: Any) -
             for p in range(n_profiles):
                 for a in range(n_amplitudes):
                     size = amplitudes[p, a]
-                    value = size * (first[q, j, p] - 0.5 * size * second[q, p])
+                    value = size * (filter_response[q, j, p] - 0.5 * size * filter_norm[q, p])
                     values[p * n_amplitudes + a] = value
                     largest = max(largest, value)
             total = 0.0
@@ -82,7 +82,7 @@ def mean_likelihood_ratio(first: Any, second: Any, amplitudes: Any, odds: Any) -
 
 
 @compiled
-def gaussian_ratio(gamma_t: Any, gamma_x: Any, g: Any, variance: Any) -> Any:
+def gaussian_log_ratio(gamma_t: Any, gamma_x: Any, g: Any, variance: Any) -> Any:
     """Return log of p0(e_s) |de_s/de|^2 / p0(e) for a tangential shear g, with p0 a Gaussian of that variance.
 
     In the frame of the centre the ellipticity is ``E = gamma_t + i gamma_x`` and ``e_s = (E - g) / (1 - g E)``.
@@ -137,7 +137,7 @@ def profile_likelihood(
                     size = amplitudes[p, a] * g[p]
                     if size < weak:
                         break
-                    exact = share[k] * gaussian_ratio(t, c, min(size, MAX_SHEAR), variance)
+                    exact = share[k] * gaussian_log_ratio(t, c, min(size, MAX_SHEAR), variance)
                     total[p, a] += exact - size * (one + size * two)
         for p in range(n_profiles):
             for a in range(n_amplitudes):
