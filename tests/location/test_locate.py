@@ -28,11 +28,11 @@ from darkmatter_features.location.profiles import (
 )
 from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
 from darkmatter_features.numerics.kernels.profiles import (
-    MAX_SHEAR,
     log_mean_likelihood_ratio,
     profile_likelihood,
     profile_sums,
 )
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from tests.support import naive_locate
 
 SIDE, N, SCATTER = 4200.0, 300, 0.22

@@ -15,7 +15,7 @@ from darkmatter_features.numerics.kernels.mesh import (
     spline_weights,
     spread,
 )
-from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from darkmatter_features.numerics.mesh import mesh_over
 from tests.support import naive, naive_locate
 

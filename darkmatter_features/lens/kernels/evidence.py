@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR as MAX_SHEAR
 
-# Shears are kept below this: beyond 1 an image would be of the other parity.
-MAX_SHEAR = 0.95
 # Up to this shear a polynomial of second order serves.
 WEAK = 0.06
 

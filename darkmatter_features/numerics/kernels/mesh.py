@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
-from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR, gaussian_log_ratio, shear_at
+from darkmatter_features.numerics.kernels.profiles import gaussian_log_ratio, shear_at
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 # Points of the mesh along each axis that a galaxy is shared among: B-splines of degree 7.
 ORDER = 8

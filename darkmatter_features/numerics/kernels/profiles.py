@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
-
-# Shears are kept below this: beyond 1 an image would be of the other parity.
-MAX_SHEAR = 0.9
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 
 @compiled
