@@ -8,6 +8,7 @@ from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.lens.template import STEP, LensTemplate
 from darkmatter_features.maps.shear import centres
 from darkmatter_features.numerics.kernels.profiles import profile_sums
+from darkmatter_features.numerics.kernels.records import Centres, Galaxies, Profiles
 
 Array = NDArray[np.float64]
 
@@ -45,7 +46,8 @@ def matched_filter(
     # A sky of (e2, -e1) has the cross shear of (e1, e2) for its tangential one.
     skies = np.stack([e1, e2], axis=1), np.stack([e2, -e1], axis=1)
     filter_response, filter_norm = np.empty((x.size, 2, 1)), np.empty((x.size, 1))
-    profile_sums(catalog.x, catalog.y, *skies, weight, _profile(template), STEP, x, y, filter_response, filter_norm)
+    galaxies = Galaxies(catalog.x, catalog.y, *skies, weight)
+    profile_sums(galaxies, Profiles(_profile(template), STEP), Centres(x, y), filter_response, filter_norm)
     snr = (filter_response[:, :, 0] / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))).T
     tangential, cross = snr.reshape(2, rows.size, columns.size)
     return tangential, cross

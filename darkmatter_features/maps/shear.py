@@ -12,6 +12,7 @@ from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.kernels import shear_sums
 from darkmatter_features.numerics.kernels.mesh import narrow_sums, near_shear
+from darkmatter_features.numerics.kernels.records import Galaxies
 from darkmatter_features.numerics.mesh import MIN_SPEEDUP, Mesh, mesh_over
 
 # Each is sqrt(2) times the one before, so that one window is the square of the next and none needs an exponential.
@@ -28,8 +29,6 @@ FAINT = 3.4e-4
 PAIR_NS, NEAR_NS, N_KERNELS = 4.0, 6.0, 2 * N_SCALES + 1
 
 Array = NDArray[np.float64]
-# x, y, e1, e2 less their means, and inverse variance.
-Galaxies = tuple[Array, Array, Array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def shear_maps(
     rows, columns = centres(catalog.shape, config)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
     mean_e1, mean_e2, weight = template.unlensed(catalog)
-    galaxies = catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight
+    galaxies = Galaxies(catalog.x, catalog.y, catalog.e1 - mean_e1, catalog.e2 - mean_e2, weight)
     sums = _sums(galaxies, columns, rows, scales)
     with np.errstate(invalid="ignore"):
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
@@ -187,7 +186,7 @@ def _mesh_sums(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Array:
     n_narrow = int((windows < NARROW * max(mesh.steps)).sum())
     if n_narrow:
         narrow = windows[:n_narrow]
-        narrow_sums(*galaxies, mesh.columns, mesh.rows, narrow, WINDOW_REACH * narrow[-1], sums)
+        narrow_sums(galaxies, mesh.grid, narrow, WINDOW_REACH * narrow[-1], sums)
     first = max(n_narrow - 1, 0)
     for s, shear in enumerate(_wide_shear(galaxies, mesh, scales[first:]), start=first):
         sums[:2, s] = shear
@@ -202,7 +201,7 @@ def _wide_shear(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Iterator[tuple
     """Yield the sums of tangential and cross shear of each scale: at its centre each window is 1, so near is near."""
     x, y, e1, e2, weight = galaxies
     near = np.zeros((2, mesh.rows.size, mesh.columns.size))
-    near_shear(*galaxies, mesh.columns, mesh.rows, mesh.width, mesh.reach, near)
+    near_shear(galaxies, mesh.grid, mesh.near, near)
     shear = mesh.transform(x, y, weight * e1, weight * e2)
     for scale in scales:
         far = mesh.sums(shear, mesh.kernel(mesh.nearness - _gauss(mesh.squares, scale), spin=2))

@@ -16,23 +16,17 @@ from darkmatter_features.location.bayes_factor import BAYES_FACTOR_CELLS
 from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import POSTERIOR_CELLS, locate, log_bayes_factor, p_value
 from darkmatter_features.location.plot import CELLS, MAX_STICKS, draw_location
-from darkmatter_features.location.profile_sums import log_likelihood_ratios, filter_sums
+from darkmatter_features.location.profile_sums import filter_sums, log_likelihood_ratios
 from darkmatter_features.location.profiles import (
     CORE_RADII,
-    SCALE_RADII,
     NODE_SPACING,
+    SCALE_RADII,
     UNIT_RADIUS,
     default_profiles,
     isothermal,
     nfw,
 )
 from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
-from darkmatter_features.numerics.kernels.profiles import (
-    log_mean_likelihood_ratio,
-    profile_likelihood,
-    profile_sums,
-)
-from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from tests.support import naive_locate
 
 SIDE, N, SCATTER = 4200.0, 300, 0.22
@@ -65,14 +59,6 @@ def turned(catalog, psi):
     return replace(catalog, e1=e.real.copy(), e2=e.imag.copy())
 
 
-@pytest.fixture
-def few(rng):
-    """Galaxies and centres in sides of the field, weights and profiles: what a kernel is given."""
-    x, y = rng.random((2, 30))
-    e1, e2 = rng.normal(0, 0.25, (2, 30, 2))
-    return x, y, e1, e2, rng.uniform(0.5, 2.0, 30), *rng.uniform(-0.1, 1.1, (2, 7))
-
-
 # Profiles
 
 
@@ -101,37 +87,6 @@ def test_nfw_shear_is_mean_convergence_within_less_that_there():
     inside = kappa[0] * x[0] ** 2  # within the first radius, where kappa rises by its logarithm alone
     assert_allclose(nfw(x, 1.0)[kept], ((mass + inside) / x**2 - kappa)[kept], rtol=2e-3)
     assert_allclose(nfw(np.array([0.3, 0.6]), 0.3), nfw(np.array([1.0, 2.0]), 1.0))
-
-
-# Kernels
-
-
-def test_sums_match_naive(few):
-    x, y, e1, e2, weight, columns, rows = few
-    shear = default_profiles().shear
-    filter_response, filter_norm = np.empty((7, 2, shear.shape[1])), np.empty((7, shear.shape[1]))
-    profile_sums(x, y, e1, e2, weight, shear, NODE_SPACING, columns, rows, filter_response, filter_norm)
-    expected = naive_locate.profile_sums(x, y, e1, e2, weight, shear, NODE_SPACING, columns, rows)
-    assert_allclose(filter_response, expected[0], rtol=1e-9, atol=1e-9)
-    assert_allclose(filter_norm, expected[1], rtol=1e-9)
-
-
-def test_mean_odds_match_naive(rng):
-    filter_response, filter_norm = 30 * rng.normal(size=(5, 3, 8)), rng.uniform(0, 40, (5, 8))
-    amplitudes, odds = rng.uniform(0.1, 20, (8, 6)), np.empty((5, 3))
-    log_mean_likelihood_ratio(filter_response, filter_norm, amplitudes, odds)
-    assert_allclose(odds, naive_locate.log_mean_likelihood_ratio(filter_response, filter_norm, amplitudes), rtol=1e-12)
-
-
-@pytest.mark.parametrize(("weak", "tolerance"), [(0.0, 1e-8), (0.05, 0.02)])
-def test_likelihood_matches_naive_and_its_expansion_nearly(few, weak, tolerance):
-    x, y, e1, e2, share, columns, rows = few
-    shear, amplitudes = default_profiles().shear, np.tile(np.geomspace(0.01, 0.3, 5), (8, 1))
-    told = np.empty((7, 8, 5))
-    galaxy = (x, y, e1[:, 0].copy(), e2[:, 0].copy(), share, 0.06)
-    profile_likelihood(*galaxy, shear, NODE_SPACING, amplitudes, weak, columns, rows, told)
-    expected = naive_locate.profile_likelihood(*galaxy, shear, NODE_SPACING, amplitudes, columns, rows, MAX_SHEAR)
-    assert_allclose(told, expected, rtol=1e-8, atol=tolerance)
 
 
 # Where the lens is
@@ -319,7 +274,13 @@ def test_a_mesh_is_taken_for_many_galaxies_alone(rng, monkeypatch):
         field = field_of(galaxies(rng, n=n), subtract_mean=False)
         return filter_sums(field, default_profiles(), *field.grid(n_cells), *field.with_cross(), n_skies=n_skies)
 
-    cases = (700, POSTERIOR_CELLS, 2), (5000, BAYES_FACTOR_CELLS, 1), (1500, POSTERIOR_CELLS, 2), (20_000, BAYES_FACTOR_CELLS, 1), (15_000, BAYES_FACTOR_CELLS, 200)
+    cases = (
+        (700, POSTERIOR_CELLS, 2),
+        (5000, BAYES_FACTOR_CELLS, 1),
+        (1500, POSTERIOR_CELLS, 2),
+        (20_000, BAYES_FACTOR_CELLS, 1),
+        (15_000, BAYES_FACTOR_CELLS, 200),
+    )
     assert [taken(*case) for case in cases] == ["direct"] * 2 + ["mesh"] * 3
 
 

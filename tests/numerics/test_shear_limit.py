@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 from darkmatter_features.lens.kernels.evidence import tabulate
 from darkmatter_features.numerics.kernels.profiles import profile_likelihood
+from darkmatter_features.numerics.kernels.records import Centres, Galaxies, Profiles
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 E1, E2 = np.array([0.1, -0.2]), np.array([0.05, 0.3])
@@ -21,10 +22,9 @@ def template_log_ratios(shear):
 
 def profile_log_ratios(shear):
     """Log likelihood ratio of two galaxies behind a constant tangential shear, for a Gaussian density."""
-    x, y, ones, likelihood = np.array([0.3, 0.5]), np.array([0.2, 0.1]), np.ones(2), np.empty((1, 1, 1))
-    profile_likelihood(
-        x, y, E1, E2, ones, 0.06, np.ones((3, 1)), 1.0, np.array([[shear]]), 0.0, np.zeros(1), np.zeros(1), likelihood
-    )
+    galaxies = Galaxies(np.array([0.3, 0.5]), np.array([0.2, 0.1]), E1, E2, np.ones(2))
+    profile, centre, likelihood = Profiles(np.ones((3, 1)), 1.0), Centres(np.zeros(1), np.zeros(1)), np.empty((1, 1, 1))
+    profile_likelihood(galaxies, 0.06, profile, np.array([[shear]]), 0.0, centre, likelihood)
     return likelihood
 
 
