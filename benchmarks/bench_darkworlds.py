@@ -34,7 +34,7 @@ from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import locate, log_bayes_factor
 from darkmatter_features.location.profiles import default_profiles
-from darkmatter_features.location.significance import excess_of, randomized_bayes_factors
+from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
 from darkmatter_features.workers import parallel
 
 DATA = Path(__file__).parents[2] / "shared" / "dark-worlds"
@@ -133,8 +133,8 @@ def search_oracle(catalog: ShapeCatalog, halos: np.ndarray, skies: np.ndarray) -
 def excesses(catalog: ShapeCatalog, log_bayes_factors: list[float], rng: np.random.Generator) -> list[float]:
     """Return the excess of log Bayes factors over those of randomized copies of a catalogue."""
     field = field_of(catalog, subtract_mean=False)
-    _, copies = randomized_bayes_factors(field, default_profiles(), n_randomizations=N_EXCESS_COPIES, rng=rng)
-    return [excess_of(each, copies) for each in log_bayes_factors]
+    _, copies = randomized_log_bayes_factors(field, default_profiles(), n_randomizations=N_EXCESS_COPIES, rng=rng)
+    return [bayes_factor_excess(each, copies) for each in log_bayes_factors]
 
 
 def cells(n: int) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.lens.kernels.evidence import MAX_SHEAR
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
-from darkmatter_features.numerics.kernels.discs import disc_shares
+from darkmatter_features.numerics.kernels.discs import disc_fractions
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 Array = NDArray[np.float64]
 
@@ -162,5 +162,5 @@ def fraction_within(shape: tuple[int, int], row: float, columns: Array, radii: A
     (m, n) float64 array
     """
     fractions = np.empty((columns.size, radii.size))
-    disc_shares(*shape, row, columns, radii, fractions)
+    disc_fractions(*shape, row, columns, radii, fractions)
     return fractions

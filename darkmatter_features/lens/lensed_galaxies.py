@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
-from darkmatter_features.lens.kernels.evidence import MAX_SHEAR, log_ratios
+from darkmatter_features.lens.kernels.evidence import log_ratios
 from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 Array = NDArray[np.float64]
 

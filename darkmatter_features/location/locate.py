@@ -13,23 +13,23 @@ from scipy.special import logsumexp
 
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.location.bayes_factor import (
-    amplitudes_for,
-    log_bayes_factor_of_field,
-    log_bayes_factors_about,
-    sharpened,
+    field_log_bayes_factor,
+    log_bayes_factor_map,
+    refine_log_bayes_factor_map,
+    trial_amplitudes,
 )
 from darkmatter_features.location.field import field_of, mean_snr
-from darkmatter_features.location.profile_sums import sums_about
+from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
-from darkmatter_features.location.significance import excess_of, p_value_of, randomized_bayes_factors
+from darkmatter_features.location.significance import bayes_factor_excess, p_value_of, randomized_log_bayes_factors
 
 Array = NDArray[np.float64]
 
 # Cells to a side of the field, the square root of its area, however many galaxies there are: of 100,000, a lens of S/N
 # 20 is known to 0.004 of a side; the scatter within a cell is 0.002. Stronger ones are told no better than that.
-FINE = 200
+POSTERIOR_CELLS = 200
 # The geometric median is found to this many sides, or in this many steps.
-CLOSE, MAX_STEPS = 1e-6, 200
+MEDIAN_TOLERANCE, MAX_ITERATIONS = 1e-6, 200
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Location:
         Probability of so high odds by chance, if it was asked for.
     bayes_factor_excess : float or None
         How far the log Bayes factor are above those of randomized skies, in their standard deviations, if it was asked for: see
-        :func:`~darkmatter_features.location.significance.excess_of`.
+        :func:`~darkmatter_features.location.significance.bayes_factor_excess`.
     columns, rows : (n_columns,) and (n_rows,) float64 arrays, the catalogue's unit
         x and y of the centres of the cells.
     snr_map, snr_cross_map : (n_rows, n_columns) float64 arrays
@@ -147,16 +147,16 @@ def locate(
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
     chance = (
-        randomized_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
+        randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
         if n_randomizations
         else None
     )
-    columns, rows = field.grid(FINE)
+    columns, rows = field.grid(POSTERIOR_CELLS)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    filter_response, filter_norm = sums_about(field, profiles, columns, rows, *field.with_cross())
-    amplitudes = amplitudes_for(filter_norm)
-    log_bayes_factor = log_bayes_factors_about(filter_response[:, :1], filter_norm, amplitudes)[:, 0]
-    log_posterior = sharpened(field, profiles, amplitudes, columns, rows, log_bayes_factor)
+    filter_response, filter_norm = filter_sums(field, profiles, columns, rows, *field.with_cross())
+    amplitudes = trial_amplitudes(filter_norm)
+    log_bayes_factor = log_bayes_factor_map(filter_response[:, :1], filter_norm, amplitudes)[:, 0]
+    log_posterior = refine_log_bayes_factor_map(field, profiles, amplitudes, columns, rows, log_bayes_factor)
     posterior = np.exp(log_posterior - logsumexp(log_posterior))
     at_x, at_y = _geometric_median(x, y, posterior)
     within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
@@ -170,12 +170,12 @@ def locate(
         x=field.corner[0] + field.side * at_x,
         y=field.corner[1] + field.side * at_y,
         position_error=float(field.side * error),
-        log_bayes_factor=log_bayes_factor_of_field(field, profiles),
+        log_bayes_factor=field_log_bayes_factor(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),
         p_value=p_value_of(*chance) if chance else None,
-        bayes_factor_excess=excess_of(*chance) if chance else None,
+        bayes_factor_excess=bayes_factor_excess(*chance) if chance else None,
         columns=field.corner[0] + field.side * columns,
         rows=field.corner[1] + field.side * rows,
         snr_map=snr[:, 0, best].reshape(shape).copy(),
@@ -199,7 +199,7 @@ def log_bayes_factor(
     subtract_mean : bool
         Take the mean ellipticity off first.
     """
-    return log_bayes_factor_of_field(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
+    return field_log_bayes_factor(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
 
 
 def p_value(
@@ -238,7 +238,7 @@ def p_value(
     """
     field = field_of(catalog, subtract_mean=subtract_mean)
     return p_value_of(
-        *randomized_bayes_factors(field, profiles or default_profiles(), n_randomizations=n_randomizations, rng=rng)
+        *randomized_log_bayes_factors(field, profiles or default_profiles(), n_randomizations=n_randomizations, rng=rng)
     )
 
 
@@ -246,9 +246,9 @@ def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:
     """Return the point of the least mean distance (Weiszfeld 1937)."""
     z = x + 1j * y
     here = complex((weight * z).sum())
-    for _ in range(MAX_STEPS):
-        pull = weight / np.maximum(np.abs(z - here), CLOSE)
+    for _ in range(MAX_ITERATIONS):
+        pull = weight / np.maximum(np.abs(z - here), MEDIAN_TOLERANCE)
         before, here = here, complex((pull * z).sum() / pull.sum())
-        if abs(here - before) < CLOSE:
+        if abs(here - before) < MEDIAN_TOLERANCE:
             break
     return here.real, here.imag

@@ -1,53 +1,63 @@
-"""How shear falls with the distance from a lens nobody has measured: physical profiles of several scales.
+"""Radial profiles of tangential shear for a lens of unknown mass: isothermal and NFW halos of several scales.
 
-Lengths are in sides of the field, the square root of its area: a catalogue's unit may be anything, and a field is
-chosen about as large as the lens it is to show. Only the shape of a profile matters; its amplitude is searched.
+Lengths are in sides of the field, the square root of its area: the unit of a catalogue is arbitrary, and observers choose
+fields about as large as the lens. Only the shape of a profile matters; the amplitude is a free parameter.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.numerics.kernels.records import Profiles
+
 Array = NDArray[np.float64]
 
-STEP = 1e-3
-"""Between the nodes of a profile, sides: a twentieth of the smallest core."""
+NODE_SPACING = 1e-3
+"""Distance between the nodes of a profile, sides of the field: a twentieth of the smallest core."""
 
-REACH = 1.5
-"""How far a profile is worked out, sides: a square's diagonal is 1.41. The last node holds beyond."""
+PROFILE_RADIUS = 1.5
+"""Largest tabulated radius, sides of the field: the diagonal of a square is 1.41. The last node holds beyond."""
 
-CORES = (0.02, 0.036, 0.064, 0.113)
-"""Radii of the flat cores of the isothermal profiles, sides, even in their logs. The first holds a galaxy or two of
-some 500 that a field has; with the last, a quarter of the field lies within the core and its slope."""
+CORE_RADII = (0.02, 0.036, 0.064, 0.113)
+"""Core radii of the isothermal profiles, sides of the field, evenly spaced in log. The first encloses one or two of some
+500 galaxies in a field; the last encloses a quarter of the field within the core and its slope."""
 
 SCALE_RADII = (0.05, 0.126, 0.317, 0.8)
-"""Scale radii of the NFW profiles, sides, even in their logs: from steep like a point mass over most of the field to as
-shallow as a profile of shear can be."""
+"""Scale radii of the NFW profiles, sides of the field, evenly spaced in log: from the steepness of a point mass over most
+of the field to the shallowest shear that the profile allows."""
 
 UNIT_RADIUS = 0.1
-"""Where each profile is 1, sides: where most of the signal is, amid the cores and scale radii."""
+"""Radius where each profile is 1, sides of the field: most of the signal comes from there, amid the core and scale
+radii."""
+
+MIN_NFW_RADIUS = 1e-3
+"""Radius, in scale radii, within which the NFW shear is constant."""
+
+AROUND_SCALE_RADIUS = 1e-4
+"""Half-width of the interval about the scale radius, in scale radii, where the NFW shear is that at its upper end: the
+formula is 0/0 at 1."""
 
 
 @dataclass(frozen=True)
 class ShearProfiles:
-    """Shapes of tangential shear, each as likely as the others before the galaxies are seen.
+    """Shapes of tangential shear, all with the same prior probability.
 
     Attributes
     ----------
     names : tuple of str
-        Of each profile.
+        Name of each profile.
     shear : (n_nodes, n_profiles) float64 array
-        Shear over that at :data:`UNIT_RADIUS`, at radii 0, step, 2 step, ... and linear between.
-    step : float
-        Between the nodes, sides of the field.
+        Shear relative to that at :data:`UNIT_RADIUS`, at radii 0, spacing, 2 spacing, ... and linear between.
+    spacing : float, sides of the field
+        Distance between nodes.
     """
 
     names: tuple[str, ...]
     shear: Array
-    step: float = STEP
+    spacing: float = NODE_SPACING
 
     def __post_init__(self) -> None:
         self.shear.flags.writeable = False
@@ -55,44 +65,66 @@ class ShearProfiles:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def tabulated(self) -> Profiles:
+        """Table of the profiles, as the kernels take it."""
+        return Profiles(self.shear, self.spacing)
+
 
 def isothermal(radius: Array, core: float) -> Array:
-    """Return the shear ``1 / max(r, core)`` of an isothermal lens, flat within its core."""
+    """Return the shear ``1 / max(r, core)`` of an isothermal lens, constant within its core."""
     return np.asarray(1.0 / np.maximum(radius, core))
 
 
 def nfw(radius: Array, scale_radius: float) -> Array:
-    """Return the shear of a Navarro, Frenk & White halo over ``rho_s r_s / Sigma_cr`` (Wright & Brainerd 2000).
+    """Return the shear of a Navarro-Frenk-White halo in units of ``rho_s r_s / Sigma_cr``.
 
-    ``gamma = mean kappa within r - kappa at r``; how much it differs from the reduced shear depends on the amplitude,
-    and that is left out.
+    Parameters
+    ----------
+    radius : float64 array
+        Projected distance from the centre, in any unit.
+    scale_radius : float
+        Scale radius r_s, in the same unit.
+
+    Returns
+    -------
+    float64 array
+
+    Notes
+    -----
+    ``gamma = <kappa>(< r) - kappa(r)``, with the mean convergence within r and that at r from Eqs. 13 and 11 of Wright &
+    Brainerd (2000). The reduced shear ``gamma / (1 - kappa)`` depends on the amplitude and is not modelled.
+
+    References
+    ----------
+    C. O. Wright, T. G. Brainerd (2000), ApJ 534, 34, doi:10.1086/308744.
     """
-    x = np.maximum(radius / scale_radius, 1e-3)  # below, the shear stays at its central value
-    x = np.where(np.abs(x - 1.0) < 1e-4, 1.0001, x)  # 0/0 at 1
+    x = np.maximum(radius / scale_radius, MIN_NFW_RADIUS)
+    x = np.where(np.abs(x - 1.0) < AROUND_SCALE_RADIUS, 1.0 + AROUND_SCALE_RADIUS, x)
     inner = np.arccosh(np.maximum(1.0 / x, 1.0)) / np.sqrt(np.abs(1.0 - x * x))
     outer = np.arccos(np.minimum(1.0 / x, 1.0)) / np.sqrt(np.abs(1.0 - x * x))
     f = np.where(x < 1.0, inner, outer)
-    mean_kappa = 4.0 * (f + np.log(x / 2.0)) / x**2
-    kappa = 2.0 * (1.0 - f) / (x * x - 1.0)
-    return np.asarray(mean_kappa - kappa)
+    mean_kappa = 4.0 * (f + np.log(x / 2.0)) / x**2  # Eq. 13
+    kappa = 2.0 * (1.0 - f) / (x * x - 1.0)  # Eq. 11
+    return np.asarray(mean_kappa - kappa)  # Eq. 14
 
 
-@lru_cache(maxsize=1)
+@cache
 def default_profiles() -> ShearProfiles:
-    """Return the profiles that a lens is looked for with when nothing is known of it.
+    """Return the profiles for a lens of unknown shape.
 
     Returns
     -------
     ShearProfiles
-        Isothermal ones with four cores, and NFW ones with four scale radii. On the single-halo skies of "Observing Dark
-        Worlds" no single one of them does as well as their average.
+        Isothermal profiles with four cores, and NFW profiles with four scale radii; computed once, read-only. On the
+        single-halo skies of "Observing Dark Worlds" their average does better than any single profile.
     """
-    made = [(f"isothermal, core {core:g}", _in_units(isothermal, core)) for core in CORES]
-    made += [(f"NFW, scale radius {scale:g}", _in_units(nfw, scale)) for scale in SCALE_RADII]
-    return ShearProfiles(tuple(name for name, _ in made), np.stack([shear for _, shear in made], axis=1))
+    table = [(f"isothermal, core {core:g}", _tabulated(isothermal, core)) for core in CORE_RADII]
+    table += [(f"NFW, scale radius {scale:g}", _tabulated(nfw, scale)) for scale in SCALE_RADII]
+    return ShearProfiles(tuple(name for name, _ in table), np.stack([shear for _, shear in table], axis=1))
 
 
-def _in_units(profile: Callable[[Array, float], Array], scale: float) -> Array:
-    radius: Array = np.arange(round(REACH / STEP) + 1) * np.float64(STEP)
+def _tabulated(profile: Callable[[Array, float], Array], scale: float) -> Array:
+    radius: Array = np.arange(round(PROFILE_RADIUS / NODE_SPACING) + 1) * np.float64(NODE_SPACING)
     unit: Array = np.array([UNIT_RADIUS])
     return np.asarray(profile(radius, scale) / profile(unit, scale))

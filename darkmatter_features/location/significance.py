@@ -4,21 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.location.bayes_factor import log_bayes_factor_of_field, log_bayes_factors_of_skies
+from darkmatter_features.location.bayes_factor import field_log_bayes_factor, log_bayes_factors
 from darkmatter_features.location.field import Field
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
 
-BATCH, MOST_GALAXIES = 50, 5_000_000
+BATCH_SIZE = 50
+MAX_GALAXIES_PER_BATCH = 5_000_000
 """Randomized skies worked out at a time: what they need of memory is this times 230 kB in a square field, and some 50
 bytes for each of at most so many galaxies."""
 
-LEAST_SPREAD = 1e-9
+MIN_SPREAD = 1e-9
 """Of randomized skies' log Bayes factor: below, the shapes do not scatter, and nothing but rounding tells the skies apart."""
 
 
-def randomized_bayes_factors(
+def randomized_log_bayes_factors(
     field: Field, profiles: ShearProfiles, *, n_randomizations: int, rng: np.random.Generator | None
 ) -> tuple[float, Array]:
     """Return the log Bayes factor of a field and of randomized skies, worked out the same way.
@@ -52,14 +53,14 @@ def randomized_bayes_factors(
             f"a p-value wants 1 randomized sky or more and an rng, got {n_randomizations} and {rng}; 200 tell p down to 0.005"
         )
     log_bayes_factor = []
-    batch = max(min(BATCH, MOST_GALAXIES // field.x.size), 1)
+    batch = max(min(BATCH_SIZE, MAX_GALAXIES_PER_BATCH // field.x.size), 1)
     for start in range(0, n_randomizations, batch):
         turn = np.exp(2j * np.pi * rng.random((min(batch, n_randomizations - start), field.x.size))).T
         e = (field.e1 + 1j * field.e2)[:, None] * turn
         log_bayes_factor.append(
-            log_bayes_factors_of_skies(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_randomizations)
+            log_bayes_factors(field, profiles, e.real.copy(), e.imag.copy(), n_skies=n_randomizations)
         )
-    return log_bayes_factor_of_field(field, profiles, n_skies=n_randomizations), np.concatenate(log_bayes_factor)
+    return field_log_bayes_factor(field, profiles, n_skies=n_randomizations), np.concatenate(log_bayes_factor)
 
 
 def p_value_of(log_bayes_factor: float, randomized: Array) -> float:
@@ -80,7 +81,7 @@ def p_value_of(log_bayes_factor: float, randomized: Array) -> float:
     return (1 + int((randomized >= log_bayes_factor).sum())) / (1 + randomized.size)
 
 
-def excess_of(log_bayes_factor: float, randomized: Array) -> float:
+def bayes_factor_excess(log_bayes_factor: float, randomized: Array) -> float:
     """Return by how many of their standard deviations the log Bayes factor exceed the mean of randomized skies'.
 
     Parameters
@@ -103,4 +104,4 @@ def excess_of(log_bayes_factor: float, randomized: Array) -> float:
     sigmas: of simulated skies that were randomized one in a hundred exceeds some 3, about a very strong lens 2.5.
     """
     spread = randomized.std(ddof=1) if randomized.size > 1 else 0.0
-    return float((log_bayes_factor - randomized.mean()) / spread) if spread > LEAST_SPREAD else np.nan
+    return float((log_bayes_factor - randomized.mean()) / spread) if spread > MIN_SPREAD else np.nan

@@ -10,6 +10,7 @@ from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.maps.shear import centres
 from darkmatter_features.numerics.kernels.profiles import profile_sums
+from darkmatter_features.numerics.kernels.records import Centres, Galaxies, Profiles
 
 Array = NDArray[np.float64]
 
@@ -52,10 +53,9 @@ def matched_filter(
     # The tangential shear of a sky with ellipticities (e2, -e1) is the cross shear of the one with (e1, e2).
     skies = np.stack([e1, e2], axis=1), np.stack([e2, -e1], axis=1)
     filter_response, filter_norm = np.empty((x.size, 2, 1)), np.empty((x.size, 1))
-    profile_sums(
-        catalog.x, catalog.y, *skies, prepared.weight, _profile(prepared.template), NODE_SPACING, x, y,
-        filter_response, filter_norm,
-    )  # fmt: skip
+    sample = Galaxies(catalog.x, catalog.y, *skies, prepared.weight)
+    profile = Profiles(_profile(prepared.template), NODE_SPACING)
+    profile_sums(sample, profile, Centres(x, y), filter_response, filter_norm)
     snr = (filter_response[:, :, 0] / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))).T
     tangential, cross = snr.reshape(2, rows.size, columns.size)
     return tangential, cross

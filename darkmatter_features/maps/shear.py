@@ -14,7 +14,8 @@ from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.kernels import shear_sums
 from darkmatter_features.numerics.kernels.mesh import narrow_sums, near_shear
-from darkmatter_features.numerics.mesh import GAIN, Mesh, mesh_over
+from darkmatter_features.numerics.kernels.records import Galaxies
+from darkmatter_features.numerics.mesh import MIN_SPEEDUP, Mesh, mesh_over
 
 N_SCALES = 6
 """Gaussian scales. Each is sqrt(2) times the one before, so that one window is the square of the next."""
@@ -42,8 +43,6 @@ N_KERNELS = 2 * N_SCALES + 1
 """Kernels on a mesh: one for the shear at each scale, and one for each window."""
 
 Array = NDArray[np.float64]
-Galaxies = tuple[Array, Array, Array, Array, Array]
-"""x, y, e1 and e2 less their unlensed means, and inverse variance, (n,) each."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,8 @@ def shear_maps(
     catalog = prepared.catalog
     rows, columns = centres(catalog.shape, config)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
-    sums = _sums((catalog.x, catalog.y, prepared.e1, prepared.e2, prepared.weight), columns, rows, scales)
+    sample = Galaxies(catalog.x, catalog.y, prepared.e1, prepared.e2, prepared.weight)
+    sums = _sums(sample, columns, rows, scales)
     with np.errstate(invalid="ignore"):
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
     sigma = np.sqrt(np.maximum(sums[3], np.finfo(np.float64).tiny))
@@ -198,7 +198,7 @@ def _sums(galaxies: Galaxies, columns: Array, rows: Array, scales: Array) -> Arr
     """Return sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), (4, n_scales, n_rows, n_columns)."""
     mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_RADIUS * scales[-1])
     n, n_centres = galaxies[0].size, rows.size * columns.size
-    if mesh is None or GAIN * mesh.cost(n, n_kernels=N_KERNELS, near_ns=NEAR_NS) > PAIR_NS * n * n_centres:
+    if mesh is None or MIN_SPEEDUP * mesh.cost(n, n_kernels=N_KERNELS, near_ns=NEAR_NS) > PAIR_NS * n * n_centres:
         return _direct_sums(galaxies, columns, rows, scales)
     return _mesh_sums(galaxies, mesh, scales)
 
@@ -217,7 +217,7 @@ def _mesh_sums(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Array:
     n_narrow = int((windows < MIN_MESH_SCALE * max(mesh.steps)).sum())
     if n_narrow:
         narrow = windows[:n_narrow]
-        narrow_sums(*galaxies, mesh.columns, mesh.rows, narrow, WINDOW_RADIUS * narrow[-1], sums)
+        narrow_sums(galaxies, mesh.grid, narrow, WINDOW_RADIUS * narrow[-1], sums)
     first = max(n_narrow - 1, 0)
     for s, shear in enumerate(_wide_shear(galaxies, mesh, scales[first:]), start=first):
         sums[:2, s] = shear
@@ -232,7 +232,7 @@ def _wide_shear(galaxies: Galaxies, mesh: Mesh, scales: Array) -> Iterator[tuple
     """Yield the sums of tangential and cross shear of each scale; the near part is common, for windows are 1 there."""
     x, y, e1, e2, weight = galaxies
     near = np.zeros((2, mesh.rows.size, mesh.columns.size))
-    near_shear(*galaxies, mesh.columns, mesh.rows, mesh.width, mesh.reach, near)
+    near_shear(galaxies, mesh.grid, mesh.near, near)
     shear = mesh.transform(x, y, weight * e1, weight * e2)
     for scale in scales:
         far = mesh.sums(shear, mesh.kernel(mesh.nearness - _gauss(mesh.squares, scale), spin=2))

@@ -13,8 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from darkmatter_features.lens.density import N_ELLIPTICITIES
-from darkmatter_features.lens.kernels.evidence import MAX_SHEAR
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from darkmatter_features.plots.page import (
     FAINT,
     INK,

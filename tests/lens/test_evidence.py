@@ -16,6 +16,7 @@ from darkmatter_features.lens.kernels import evidence as kernels
 from darkmatter_features.lens.likelihood import _log_mean_counts, likelihoods
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from tests.support import naive
 from tests.support.drawing import catalog_of, lensed_catalog
 
@@ -133,10 +134,10 @@ def test_every_shear_lies_between_two_tabulated_ones(template, profile, below):
     )
     shears, index = tabulated_shears(one)
     assert int(index.max()) + 1 < shears.size
-    assert shears.max() <= kernels.MAX_SHEAR
+    assert shears.max() <= MAX_SHEAR
     if index.max() > 0:
         found = np.interp(index.max(), np.arange(shears.size), shears)
-        assert found == pytest.approx(min(profile, kernels.MAX_SHEAR), rel=1e-5)
+        assert found == pytest.approx(min(profile, MAX_SHEAR), rel=1e-5)
 
 
 def test_counts_match_their_definition(rng, template):

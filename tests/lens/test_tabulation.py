@@ -11,6 +11,7 @@ from darkmatter_features.lens.kernels import evidence as kernels
 from darkmatter_features.lens.likelihood import likelihoods
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import NODE_SPACING
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from tests.support import naive
 from tests.support.drawing import lensed_catalog, two_shape_bins, with_two_shape_bins
 
@@ -52,7 +53,7 @@ def test_no_index_is_after_the_last_shear(ratio):
         replace(template, shear_profile=np.full((1, 9), 3.0), amplitude_exponent=np.ones((1, 9)))
     )
     assert int(index.max()) + 1 < shears.size
-    assert np.interp(index.max(), np.arange(shears.size), shears) == pytest.approx(kernels.MAX_SHEAR, rel=1e-5)
+    assert np.interp(index.max(), np.arange(shears.size), shears) == pytest.approx(MAX_SHEAR, rel=1e-5)
 
 
 def test_response_is_clipped_at_the_maximum_shear(rng):

@@ -12,27 +12,21 @@ import darkmatter_features.location.profile_sums as profile_sums_module
 import darkmatter_features.location.significance as chance_module
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
-from darkmatter_features.location.bayes_factor import COARSE
+from darkmatter_features.location.bayes_factor import BAYES_FACTOR_CELLS
 from darkmatter_features.location.field import field_of
-from darkmatter_features.location.locate import FINE, locate, log_bayes_factor, p_value
+from darkmatter_features.location.locate import POSTERIOR_CELLS, locate, log_bayes_factor, p_value
 from darkmatter_features.location.plot import CELLS, MAX_STICKS, draw_location
-from darkmatter_features.location.profile_sums import likelihood_at, sums_about
+from darkmatter_features.location.profile_sums import filter_sums, log_likelihood_ratios
 from darkmatter_features.location.profiles import (
-    CORES,
+    CORE_RADII,
+    NODE_SPACING,
     SCALE_RADII,
-    STEP,
     UNIT_RADIUS,
     default_profiles,
     isothermal,
     nfw,
 )
-from darkmatter_features.location.significance import excess_of, randomized_bayes_factors
-from darkmatter_features.numerics.kernels.profiles import (
-    MAX_SHEAR,
-    mean_likelihood_ratio,
-    profile_likelihood,
-    profile_sums,
-)
+from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
 from tests.support import naive_locate
 
 SIDE, N, SCATTER = 4200.0, 300, 0.22
@@ -65,22 +59,14 @@ def turned(catalog, psi):
     return replace(catalog, e1=e.real.copy(), e2=e.imag.copy())
 
 
-@pytest.fixture
-def few(rng):
-    """Galaxies and centres in sides of the field, weights and profiles: what a kernel is given."""
-    x, y = rng.random((2, 30))
-    e1, e2 = rng.normal(0, 0.25, (2, 30, 2))
-    return x, y, e1, e2, rng.uniform(0.5, 2.0, 30), *rng.uniform(-0.1, 1.1, (2, 7))
-
-
 # Profiles
 
 
 def test_profiles_have_unit_shear_at_the_unit_radius_and_fall_outward():
     profiles = default_profiles()
-    assert len(profiles) == len(profiles.names) == len(CORES) + len(SCALE_RADII)
-    assert_allclose(profiles.shear[round(UNIT_RADIUS / STEP)], 1.0)
-    outside = profiles.shear[round(max(CORES) / STEP) :]
+    assert len(profiles) == len(profiles.names) == len(CORE_RADII) + len(SCALE_RADII)
+    assert_allclose(profiles.shear[round(UNIT_RADIUS / NODE_SPACING)], 1.0)
+    outside = profiles.shear[round(max(CORE_RADII) / NODE_SPACING) :]
     assert (np.diff(outside, axis=0) < 0).all()
 
 
@@ -103,37 +89,6 @@ def test_nfw_shear_is_mean_convergence_within_less_that_there():
     assert_allclose(nfw(np.array([0.3, 0.6]), 0.3), nfw(np.array([1.0, 2.0]), 1.0))
 
 
-# Kernels
-
-
-def test_sums_match_naive(few):
-    x, y, e1, e2, weight, columns, rows = few
-    shear = default_profiles().shear
-    first, second = np.empty((7, 2, shear.shape[1])), np.empty((7, shear.shape[1]))
-    profile_sums(x, y, e1, e2, weight, shear, STEP, columns, rows, first, second)
-    expected = naive_locate.profile_sums(x, y, e1, e2, weight, shear, STEP, columns, rows)
-    assert_allclose(first, expected[0], rtol=1e-9, atol=1e-9)
-    assert_allclose(second, expected[1], rtol=1e-9)
-
-
-def test_mean_odds_match_naive(rng):
-    first, second = 30 * rng.normal(size=(5, 3, 8)), rng.uniform(0, 40, (5, 8))
-    amplitudes, odds = rng.uniform(0.1, 20, (8, 6)), np.empty((5, 3))
-    mean_likelihood_ratio(first, second, amplitudes, odds)
-    assert_allclose(odds, naive_locate.mean_likelihood_ratio(first, second, amplitudes), rtol=1e-12)
-
-
-@pytest.mark.parametrize(("weak", "tolerance"), [(0.0, 1e-8), (0.05, 0.02)])
-def test_likelihood_matches_naive_and_its_expansion_nearly(few, weak, tolerance):
-    x, y, e1, e2, share, columns, rows = few
-    shear, amplitudes = default_profiles().shear, np.tile(np.geomspace(0.01, 0.3, 5), (8, 1))
-    told = np.empty((7, 8, 5))
-    galaxy = (x, y, e1[:, 0].copy(), e2[:, 0].copy(), share, 0.06)
-    profile_likelihood(*galaxy, shear, STEP, amplitudes, weak, columns, rows, told)
-    expected = naive_locate.profile_likelihood(*galaxy, shear, STEP, amplitudes, columns, rows, MAX_SHEAR)
-    assert_allclose(told, expected, rtol=1e-8, atol=tolerance)
-
-
 # Where the lens is
 
 
@@ -151,7 +106,7 @@ def test_no_lens_is_told_closer_than_a_cell(rng):
     """Of shapes without scatter all of the posterior is in a cell or two: the error is that within a cell, at least."""
     found = locate(galaxies(rng, theta_e=THETA_E, n=2000, scatter=0.01))
     assert found.posterior.max() > 0.3
-    assert 0.99 < found.position_error / (SIDE / FINE / np.sqrt(6)) < 2
+    assert 0.99 < found.position_error / (SIDE / POSTERIOR_CELLS / np.sqrt(6)) < 2
 
 
 def test_maps_peak_and_posterior_agree_with_what_is_told(rng):
@@ -217,8 +172,8 @@ def test_noise_has_unit_variance_whatever_the_weights_are(rng):
     field = field_of(catalog_of(z, e, weight=np.repeat([4.0, 1.0], 100)), subtract_mean=False)
     turned = e[:, None] * np.exp(2j * np.pi * rng.random((n, 400)))
     skies = turned.real.copy(), turned.imag.copy()
-    first, second = sums_about(field, default_profiles(), *field.grid(2), *skies)
-    assert (first / np.sqrt(second)[:, None]).std() == pytest.approx(1.0, abs=0.08)
+    filter_response, filter_norm = filter_sums(field, default_profiles(), *field.grid(2), *skies)
+    assert (filter_response / np.sqrt(filter_norm)[:, None]).std() == pytest.approx(1.0, abs=0.08)
 
 
 @pytest.mark.parametrize("factor", [1000.0, 1e-200, 1e300])
@@ -254,19 +209,19 @@ def test_shapes_that_do_not_scatter_tell_of_no_lens(rng):
 
 
 def way(monkeypatch, *, mesh):
-    monkeypatch.setattr(profile_sums_module, "GAIN", 0.0 if mesh else np.inf)
+    monkeypatch.setattr(profile_sums_module, "MIN_SPEEDUP", 0.0 if mesh else np.inf)
 
 
-@pytest.mark.parametrize(("n", "n_cells"), [(1000, FINE), (4000, COARSE)])
+@pytest.mark.parametrize(("n", "n_cells"), [(1000, POSTERIOR_CELLS), (4000, BAYES_FACTOR_CELLS)])
 def test_sums_on_a_mesh_are_those_over_galaxies(rng, monkeypatch, n, n_cells):
     """To 0.01 in S/N, for every profile, tangential and cross."""
     field = field_of(galaxies(rng, theta_e=THETA_E, n=n), subtract_mean=False)
     told = []
     for mesh in (False, True):
         way(monkeypatch, mesh=mesh)
-        told.append(sums_about(field, default_profiles(), *field.grid(n_cells), *field.with_cross()))
+        told.append(filter_sums(field, default_profiles(), *field.grid(n_cells), *field.with_cross()))
     assert_allclose(told[1][1], told[0][1], rtol=2e-3)
-    direct, meshed = (first / np.sqrt(second)[:, None] for first, second in told)
+    direct, meshed = (filter_response / np.sqrt(filter_norm)[:, None] for filter_response, filter_norm in told)
     assert not np.array_equal(direct, meshed)
     assert_allclose(meshed, direct, atol=0.01)
 
@@ -290,12 +245,12 @@ def test_a_lens_is_located_on_a_mesh_as_galaxy_by_galaxy(rng, monkeypatch):
 def test_likelihood_on_a_mesh_is_that_of_galaxies(rng, monkeypatch):
     """Of amplitudes to twice the largest that are weighed; where they matter, the likelihood is closer still."""
     field = field_of(galaxies(rng, theta_e=0.16 * THETA_E, n=12_000), subtract_mean=False)
-    cells = rng.choice(FINE**2, 300, replace=False)
+    cells = rng.choice(POSTERIOR_CELLS**2, 300, replace=False)
     amplitudes = np.tile(np.geomspace(0.005, 0.1, 4), (8, 1))
     told = []
     for mesh in (False, True):
         way(monkeypatch, mesh=mesh)
-        told.append(likelihood_at(field, default_profiles(), amplitudes, *field.grid(FINE), cells))
+        told.append(log_likelihood_ratios(field, default_profiles(), amplitudes, *field.grid(POSTERIOR_CELLS), cells))
     assert np.ptp(told[0]) > 50
     assert not np.array_equal(*told)
     assert_allclose(told[1], told[0], atol=0.1)
@@ -317,9 +272,15 @@ def test_a_mesh_is_taken_for_many_galaxies_alone(rng, monkeypatch):
 
     def taken(n, n_cells, n_skies):
         field = field_of(galaxies(rng, n=n), subtract_mean=False)
-        return sums_about(field, default_profiles(), *field.grid(n_cells), *field.with_cross(), n_skies=n_skies)
+        return filter_sums(field, default_profiles(), *field.grid(n_cells), *field.with_cross(), n_skies=n_skies)
 
-    cases = (700, FINE, 2), (5000, COARSE, 1), (1500, FINE, 2), (20_000, COARSE, 1), (15_000, COARSE, 200)
+    cases = (
+        (700, POSTERIOR_CELLS, 2),
+        (5000, BAYES_FACTOR_CELLS, 1),
+        (1500, POSTERIOR_CELLS, 2),
+        (20_000, BAYES_FACTOR_CELLS, 1),
+        (15_000, BAYES_FACTOR_CELLS, 200),
+    )
     assert [taken(*case) for case in cases] == ["direct"] * 2 + ["mesh"] * 3
 
 
@@ -338,7 +299,7 @@ def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
     catalog, drawn = galaxies(rng, n=200), []
     monkeypatch.setattr(
         chance_module,
-        "log_bayes_factors_of_skies",
+        "log_bayes_factors",
         lambda field, profiles, e1, e2, **_: drawn.append(e1 + 1j * e2) or e1[0],
     )
     p_value(catalog, n_randomizations=60, rng=rng)
@@ -350,8 +311,8 @@ def test_scrambles_turn_each_galaxy_by_every_angle(rng, monkeypatch):
 
 
 def test_scrambles_with_the_same_odds_count_against_the_lens(rng, monkeypatch):
-    monkeypatch.setattr(chance_module, "log_bayes_factor_of_field", lambda *_, **__: 3.0)
-    monkeypatch.setattr(chance_module, "log_bayes_factors_of_skies", lambda *_, **__: np.array([2.0, 3.0, 4.0]))
+    monkeypatch.setattr(chance_module, "field_log_bayes_factor", lambda *_, **__: 3.0)
+    monkeypatch.setattr(chance_module, "log_bayes_factors", lambda *_, **__: np.array([2.0, 3.0, 4.0]))
     assert p_value(galaxies(rng, n=20), n_randomizations=3, rng=rng) == 3 / 4
 
 
@@ -369,7 +330,7 @@ def test_p_value_is_that_of_its_seed(rng):
 
 def test_excess_matches_naive(rng):
     scrambled = rng.normal(-3.0, 1.5, 40)
-    assert excess_of(7.0, scrambled) == pytest.approx(naive_locate.excess(7.0, scrambled), rel=1e-12)
+    assert bayes_factor_excess(7.0, scrambled) == pytest.approx(naive_locate.excess(7.0, scrambled), rel=1e-12)
 
 
 def test_p_value_and_excess_are_of_the_same_scrambled_skies(rng):
@@ -377,12 +338,12 @@ def test_p_value_and_excess_are_of_the_same_scrambled_skies(rng):
     catalog = galaxies(rng, theta_e=THETA_E)
     found = locate(catalog, n_randomizations=60, rng=np.random.default_rng(3))
     field = field_of(catalog, subtract_mean=False)
-    odds, scrambled = randomized_bayes_factors(
+    odds, scrambled = randomized_log_bayes_factors(
         field, default_profiles(), n_randomizations=60, rng=np.random.default_rng(3)
     )
     assert odds == pytest.approx(found.log_bayes_factor)
     assert (found.p_value, found.bayes_factor_excess) == (1 / 61, pytest.approx(naive_locate.excess(odds, scrambled)))
-    _, others = randomized_bayes_factors(field, default_profiles(), n_randomizations=2000, rng=rng)
+    _, others = randomized_log_bayes_factors(field, default_profiles(), n_randomizations=2000, rng=rng)
     assert abs(scrambled.mean() - others.mean()) < 3 * others.std() / np.sqrt(60)
     assert locate(catalog).bayes_factor_excess is None
 
@@ -393,18 +354,18 @@ def test_a_strong_lens_spreads_the_odds_of_chance_and_the_excess_knows(rng):
     for theta_e in (0.0, 3.5 * THETA_E):
         field = field_of(galaxies(rng, theta_e=theta_e), subtract_mean=False)
         one, two = (
-            randomized_bayes_factors(field, default_profiles(), n_randomizations=400, rng=rng)[1] for _ in range(2)
+            randomized_log_bayes_factors(field, default_profiles(), n_randomizations=400, rng=rng)[1] for _ in range(2)
         )
         spread.append(one.std())
-        excess = np.array([excess_of(odds, one) for odds in two])
+        excess = np.array([bayes_factor_excess(odds, one) for odds in two])
         assert (excess.mean(), excess.std()) == pytest.approx((0.0, 1.0), abs=0.25)
     assert spread[1] > 1.2 * spread[0]
 
 
 def test_scrambled_skies_come_one_by_one_where_galaxies_are_many(rng, monkeypatch):
-    monkeypatch.setattr(chance_module, "MOST_GALAXIES", 10)
+    monkeypatch.setattr(chance_module, "MAX_GALAXIES_PER_BATCH", 10)
     field = field_of(galaxies(rng, n=50), subtract_mean=False)
-    assert randomized_bayes_factors(field, default_profiles(), n_randomizations=3, rng=rng)[1].shape == (3,)
+    assert randomized_log_bayes_factors(field, default_profiles(), n_randomizations=3, rng=rng)[1].shape == (3,)
 
 
 def test_no_excess_is_told_where_chance_has_no_spread(rng):

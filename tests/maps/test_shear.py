@@ -151,7 +151,7 @@ def _both_ways(catalog, config, monkeypatch):
     """Return the maps summed galaxy by galaxy, and on a mesh."""
     maps = []
     for gain in (np.inf, 0.0):
-        monkeypatch.setattr(shear, "GAIN", gain)
+        monkeypatch.setattr(shear, "MIN_SPEEDUP", gain)
         maps.append(shear_maps(catalog, LensTemplate.default(), config))
     return maps
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
-# Shears are kept below this: beyond 1 an image would be of the other parity.
-MAX_SHEAR = 0.95
-# Up to this shear a polynomial of second order serves.
-WEAK = 0.06
+POLYNOMIAL_SHEAR = 0.06
+"""Shear below which a polynomial of second order replaces the exact log ratio, dimensionless."""
 
 
 @compiled
@@ -52,11 +51,11 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
     """Fill `ratios` (n, n_angles + 1, n_shears) with each galaxy's log ratio for ascending `shears` in all directions.
 
     `table` holds log [p0(e) (1 - |e|^2)^2], the density per invariant area of the unit disc: a ratio of such densities
-    needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below WEAK, a polynomial of
-    second order that is exact at shears 0, WEAK / 2 and WEAK replaces the exact ratio.
+    needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below POLYNOMIAL_SHEAR, a polynomial of
+    second order that is exact at shears 0, POLYNOMIAL_SHEAR / 2 and POLYNOMIAL_SHEAR replaces the exact ratio.
     """
-    n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, WEAK)
-    exact = np.concatenate((np.array([0.5 * WEAK, WEAK]), shears[n_weak:]))
+    n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, POLYNOMIAL_SHEAR)
+    exact = np.concatenate((np.array([0.5 * POLYNOMIAL_SHEAR, POLYNOMIAL_SHEAR]), shears[n_weak:]))
     directions = [direction(4.0 * j / n_angles) for j in range(n_angles)]
     g = np.empty((2, n_angles * exact.size))
     values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
@@ -71,7 +70,7 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
         for j in range(n_angles):
             first = j * exact.size
             half, full = values[first] - unlensed, values[first + 1] - unlensed
-            linear, square = (4.0 * half - full) / WEAK, 2.0 * (full - 2.0 * half) / WEAK**2
+            linear, square = (4.0 * half - full) / POLYNOMIAL_SHEAR, 2.0 * (full - 2.0 * half) / POLYNOMIAL_SHEAR**2
             for i in range(n_weak):
                 own[j, i] = shears[i] * (linear + shears[i] * square)
             for i in range(n_weak, shears.size):

@@ -1,1 +1,1 @@
-"""Compiled loops of the numerics: splines on a mesh, areas of discs, sums over profiles of shear."""
+"""Compiled loops of the numerics: splines on a mesh, areas of discs, sums over shear profiles, likelihood ratios."""

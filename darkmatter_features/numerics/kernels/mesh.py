@@ -1,30 +1,41 @@
-"""Galaxies onto a mesh, and the part of the sums about nearby centres that a mesh cannot tell."""
+"""B-splines that assign galaxies to a mesh, and the part of sums about nearby centres that a mesh does not resolve."""
 
 from typing import Any
 
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
-from darkmatter_features.numerics.kernels.profiles import MAX_SHEAR, gaussian_ratio, shear_at
+from darkmatter_features.numerics.kernels.profiles import shear_at
+from darkmatter_features.numerics.kernels.records import Array, Centres, Galaxies, Grid, NearField, Profiles
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR, expansion_coefficients, gaussian_log_ratio
 
-# Points of the mesh along each axis that a galaxy is shared among: B-splines of degree 7.
 ORDER = 8
+"""Order of the B-splines: mesh points along each axis that share a galaxy; their degree is 7."""
 
 
 @compiled
-def spline_weights(part: Any, weights: Any) -> None:
-    """Fill `weights` (ORDER,) with the B-spline ``M(part + k)``, k = 0, 1, ..., by its recursion (de Boor 1978)."""
+def spline_weights(fraction: Any, weights: Array) -> None:
+    """Fill `weights` (ORDER,) with the cardinal B-spline ``M_n(fraction + k)``, k = 0, 1, ..., n - 1, of order n.
+
+    Notes
+    -----
+    The recursion is Eq. 4.1 of Essmann et al. (1995).
+
+    References
+    ----------
+    U. Essmann et al. (1995), J. Chem. Phys. 103, 8577, doi:10.1063/1.470117.
+    """
     weights[:] = 0.0
     weights[0] = 1.0
     for n in range(2, weights.size + 1):
         for k in range(n - 1, 0, -1):
-            u = part + k
-            weights[k] = (u * weights[k] + (n - u) * weights[k - 1]) / (n - 1)
-        weights[0] *= part / (n - 1)
+            u = fraction + k
+            weights[k] = (u * weights[k] + (n - u) * weights[k - 1]) / (n - 1)  # Eq. 4.1
+        weights[0] *= fraction / (n - 1)
 
 
 @compiled
-def spread(x: Any, y: Any, real: Any, imaginary: Any, mesh: Any) -> None:
+def spread(x: Array, y: Array, real: Array, imaginary: Array, mesh: Any) -> None:
     """Add ``real + i imaginary`` of galaxies at x, y (in steps) to the points of `mesh`, which is periodic."""
     n_rows, n_columns = mesh.shape
     wx, wy = np.empty(ORDER), np.empty(ORDER)
@@ -44,34 +55,36 @@ def spread(x: Any, y: Any, real: Any, imaginary: Any, mesh: Any) -> None:
 
 @compiled
 def nearness(square: Any, width: Any) -> Any:
-    """Return the share ``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, of a kernel that is summed galaxy by galaxy.
+    """Return the fraction ``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, of a kernel that is summed galaxy by galaxy.
 
-    What it leaves for the mesh begins as r^4: smooth at the centre whatever the spin of the kernel is, up to 4.
+    The remainder, which the mesh carries, starts as r^4: it is smooth at the centre for kernels of spin up to 4.
     """
     u = 0.5 * square / (width * width)
     return (1.0 + u) * np.exp(-u)
 
 
 @compiled
-def reached(place: Any, first: Any, spacing: Any, n: Any, reach: Any) -> Any:
-    """Return the range of those of n centres, `spacing` apart from `first` on, that lie within `reach` of a place."""
-    start = int(np.ceil((place - reach - first) / spacing))
-    stop = int(np.floor((place + reach - first) / spacing)) + 1
-    return max(start, 0), min(stop, n)
+def index_range(position: Any, centres: Array, radius: Any) -> Any:
+    """Return the first index, and the last plus 1, of evenly spaced `centres` within `radius` of a position."""
+    first, spacing = centres[0], centres[1] - centres[0]
+    start = int(np.ceil((position - radius - first) / spacing))
+    stop = int(np.floor((position + radius - first) / spacing)) + 1
+    return max(start, 0), min(stop, centres.size)
 
 
 @compiled
-def near_shear(
-    x: Any, y: Any, e1: Any, e2: Any, weight: Any, columns: Any, rows: Any, width: Any, reach: Any, shear: Any
-) -> None:
-    """Add to `shear` (2, n_rows, n_columns) sum(n v gamma_t) and sum(n v gamma_x), with n the :func:`nearness`.
+def near_shear(galaxies: Galaxies, grid: Grid, near: NearField, shear: Array) -> None:
+    """Add ``sum(n v gamma_t)`` and ``sum(n v gamma_x)`` to `shear` (2, n_rows, n_columns), n the :func:`nearness`.
 
-    v is the inverse variance `weight` of a galaxy. `columns` and `rows` are even; n is nothing beyond `reach`.
+    The weights v of the galaxies are inverse variances.
     """
+    x, y, e1, e2, weight = galaxies
+    columns, rows = grid
+    width, radius = near
     gauss = np.empty(columns.size)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns, radius)
+        low, high = index_range(y[k], rows, radius)
         for j in range(left, right):
             gauss[j] = weight[k] * np.exp(-0.5 * ((x[k] - columns[j]) / width) ** 2)
         for i in range(low, high):
@@ -81,25 +94,25 @@ def near_shear(
                 dx = x[k] - columns[j]
                 square = dx * dx + dy * dy
                 # A galaxy at the centre itself has no tangential direction: its 0/0 becomes 0.
-                share = gauss[j] * along * (1.0 + 0.5 * square / (width * width)) / max(square, 1e-12)
-                cos2, sin2 = (dx * dx - dy * dy) * share, 2.0 * dx * dy * share
+                factor = gauss[j] * along * (1.0 + 0.5 * square / (width * width)) / max(square, 1e-12)
+                cos2, sin2 = (dx * dx - dy * dy) * factor, 2.0 * dx * dy * factor
                 shear[0, i, j] -= e1[k] * cos2 + e2[k] * sin2
                 shear[1, i, j] += e1[k] * sin2 - e2[k] * cos2
 
 
 @compiled
-def narrow_sums(
-    x: Any, y: Any, e1: Any, e2: Any, weight: Any, columns: Any, rows: Any, windows: Any, reach: Any, sums: Any
-) -> None:
+def narrow_sums(galaxies: Galaxies, grid: Grid, windows: Array, radius: Any, sums: Array) -> None:
     """Add to the sums of :func:`~darkmatter_features.maps.kernels.shear_sums` those in windows too narrow for a mesh.
 
-    `windows` ascend from that of sum(w^2 v) of the smallest scale, each sqrt(2) times as large as the one before; none
-    is anything beyond `reach`. All but the first are those of the first scales. `columns` and `rows` are even.
+    The widths `windows` (n_windows,) ascend by factors of sqrt(2). The first is that of ``sum(w^2 v)`` at the smallest
+    scale, the others are the first scales. Galaxies beyond `radius` of a centre are neglected.
     """
+    x, y, e1, e2, weight = galaxies
+    columns, rows = grid
     gauss, w = np.empty(columns.size), np.empty(columns.size)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns, radius)
+        low, high = index_range(y[k], rows, radius)
         for j in range(left, right):
             gauss[j] = np.exp(-0.5 * ((x[k] - columns[j]) / windows[-1]) ** 2)
         for i in range(low, high):
@@ -114,8 +127,8 @@ def narrow_sums(
                 if s > 0:
                     for j in range(left, right):
                         dx = x[k] - columns[j]
-                        share = w[j] * weight[k] / max(dx * dx + dy * dy, 1e-12)
-                        cos2, sin2 = (dx * dx - dy * dy) * share, 2.0 * dx * dy * share
+                        factor = w[j] * weight[k] / max(dx * dx + dy * dy, 1e-12)
+                        cos2, sin2 = (dx * dx - dy * dy) * factor, 2.0 * dx * dy * factor
                         sums[0, s - 1, i, j] -= e1[k] * cos2 + e2[k] * sin2
                         sums[1, s - 1, i, j] += e1[k] * sin2 - e2[k] * cos2
                         sums[2, s - 1, i, j] += w[j] * weight[k]
@@ -124,98 +137,85 @@ def narrow_sums(
 
 @compiled
 def near_profile_sums(
-    x: Any,
-    y: Any,
-    e1: Any,
-    e2: Any,
-    weight: Any,
-    shear: Any,
-    smooth: Any,
-    step: Any,
-    columns: Any,
-    rows: Any,
-    width: Any,
-    reach: Any,
-    first: Any,
-    second: Any,
+    galaxies: Galaxies,
+    profiles: Profiles,
+    smooth: Profiles,
+    near: NearField,
+    grid: Grid,
+    filter_response: Array,
+    filter_norm: Array,
 ) -> None:
-    """Add to the sums of :func:`~darkmatter_features.numerics.kernels.profiles.profile_sums` what a mesh leaves out.
+    """Add the near part to the sums of :func:`~darkmatter_features.numerics.kernels.profiles.profile_sums`.
 
-    Of the profiles and then their squares, `smooth` (n_nodes, 2 n_profiles) holds what a mesh has where nothing is
-    near. Here `columns` (n_columns,) and `rows` (n_rows,) are the sides of an even grid, whose centres run by rows.
+    `smooth` has 2 n_profiles columns: the profiles, then their squares, as the mesh has them before the near part is
+    taken out. The centres of the sums run over the grid by rows.
     """
-    n_profiles = shear.shape[1]
+    x, y, e1, e2, weight = galaxies
+    columns, rows = grid
+    n_profiles = profiles.shear.shape[1]
     g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
     for k in range(x.size):
-        left, right = reached(x[k], columns[0], columns[1] - columns[0], columns.size, reach)
-        low, high = reached(y[k], rows[0], rows[1] - rows[0], rows.size, reach)
+        left, right = index_range(x[k], columns, near.radius)
+        low, high = index_range(y[k], rows, near.radius)
         for i in range(low, high):
             for j in range(left, right):
                 dx, dy, q = x[k] - columns[j], y[k] - rows[i], i * columns.size + j
                 square = max(dx * dx + dy * dy, 1e-24)
-                if square > reach * reach:
+                if square > near.radius * near.radius:
                     continue
                 cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
-                shear_at(shear, step, np.sqrt(square), g)
-                shear_at(smooth, step, np.sqrt(square), far)
-                meshed = 1.0 - nearness(square, width)
+                shear_at(profiles, np.sqrt(square), g)
+                shear_at(smooth, np.sqrt(square), far)
+                meshed = 1.0 - nearness(square, near.width)
                 for p in range(n_profiles):
-                    second[q, p] += weight[k] * (g[p] * g[p] - meshed * far[n_profiles + p])
+                    filter_norm[q, p] += weight[k] * (g[p] * g[p] - meshed * far[n_profiles + p])
                     g[p] = weight[k] * (g[p] - meshed * far[p])
                 for m in range(e1.shape[1]):
                     gamma_t = -(e1[k, m] * cos2 + e2[k, m] * sin2)
                     for p in range(g.size):
-                        first[q, m, p] += g[p] * gamma_t
+                        filter_response[q, m, p] += g[p] * gamma_t
 
 
 @compiled
 def near_likelihood(
-    x: Any,
-    y: Any,
-    e1: Any,
-    e2: Any,
-    share: Any,
+    galaxies: Galaxies,
     variance: Any,
-    shear: Any,
-    smooth: Any,
-    step: Any,
-    amplitudes: Any,
-    weak: Any,
-    columns: Any,
-    rows: Any,
-    width: Any,
-    reach: Any,
-    likelihood: Any,
+    profiles: Profiles,
+    smooth: Profiles,
+    near: NearField,
+    amplitudes: Array,
+    max_expanded_shear: Any,
+    centres: Centres,
+    likelihood: Array,
 ) -> None:
-    """Add to `likelihood` what a mesh leaves out of the log ratio about each centre (columns, rows) paired.
+    """Add the near part to :func:`~darkmatter_features.numerics.kernels.profiles.profile_likelihood` about each centre.
 
-    That is what is near of the expansion to second order, as in :func:`near_profile_sums`, and all of what differs from
-    the expansion where shears are not `weak`. The galaxies lie in the order of their y; none beyond `reach` matters.
-    Else as :func:`~darkmatter_features.numerics.kernels.profiles.profile_likelihood`.
+    The near part is that of the expansion to second order, with `smooth` as in :func:`near_profile_sums`, and the whole
+    difference between the exact log ratio and the expansion for shears from `max_expanded_shear` on. Galaxies are in
+    ascending order of y; those beyond the near radius are neglected.
     """
+    x, y, e1, e2, weight = galaxies
     n_profiles, n_amplitudes = amplitudes.shape
     g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
-    for q in range(columns.size):
+    for q in range(centres.x.size):
         total = likelihood[q]
-        start, stop = np.searchsorted(y, rows[q] - reach), np.searchsorted(y, rows[q] + reach)
+        start, stop = np.searchsorted(y, centres.y[q] - near.radius), np.searchsorted(y, centres.y[q] + near.radius)
         for k in range(start, stop):
-            dx, dy = x[k] - columns[q], y[k] - rows[q]
+            dx, dy = x[k] - centres.x[q], y[k] - centres.y[q]
             square = max(dx * dx + dy * dy, 1e-24)
-            if square > reach * reach:
+            if square > near.radius * near.radius:
                 continue
             cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
             t, c = -(e1[k] * cos2 + e2[k] * sin2), e1[k] * sin2 - e2[k] * cos2
-            m = t * t + c * c
-            one = share[k] * t * ((1.0 - m) / variance + 4.0)
-            two = share[k] * (-(1.0 - m) * (1.0 + m - 4.0 * t * t) / (2.0 * variance) - 2.0 * (1.0 + m) + 4.0 * t * t)
-            meshed = 1.0 - nearness(square, width)
-            shear_at(shear, step, np.sqrt(square), g)
-            shear_at(smooth, step, np.sqrt(square), far)
+            one, two = expansion_coefficients(t, c, weight[k], variance)
+            meshed = 1.0 - nearness(square, near.width)
+            shear_at(profiles, np.sqrt(square), g)
+            shear_at(smooth, np.sqrt(square), far)
             for p in range(n_profiles):
                 linear, quadratic = g[p] - meshed * far[p], g[p] * g[p] - meshed * far[n_profiles + p]
                 for a in range(n_amplitudes - 1, -1, -1):
                     size = amplitudes[p, a] * g[p]
                     total[p, a] += amplitudes[p, a] * (linear * one + amplitudes[p, a] * quadratic * two)
-                    if size >= weak:
-                        exact = share[k] * gaussian_ratio(t, c, min(size, MAX_SHEAR), variance)
+                    if size >= max_expanded_shear:
+                        exact = weight[k] * gaussian_log_ratio(t, c, min(size, MAX_SHEAR), variance)
                         total[p, a] += exact - size * (one + size * two)
