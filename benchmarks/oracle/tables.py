@@ -20,7 +20,7 @@ from scipy.signal import fftconvolve
 from scipy.special import ndtr
 
 from darkmatter_features.simulation import lensing, seed
-from darkmatter_features.simulation.drawing import Bank, make_bank
+from darkmatter_features.simulation.drawing import Bank
 from darkmatter_features.simulation.lensing import CompensatedPowerLaw
 from darkmatter_features.simulation.population import Galaxies
 from darkmatter_features.simulation.population import lensed as lensed_galaxies
@@ -75,8 +75,8 @@ def oracle_model(
 ) -> OracleModel:
     """Return the tables of the likelihood for the preset ``seed``."""
     levels = (np.arange(n_amplitudes) + 0.5) / n_amplitudes
-    amplitudes = seed.STRENGTH[0] * (seed.STRENGTH[1] / seed.STRENGTH[0]) ** levels
-    radii = np.arange(0.0, seed.REACH + RADIAL_STEP, RADIAL_STEP)
+    amplitudes = seed.AMPLITUDE[0] * (seed.AMPLITUDE[1] / seed.AMPLITUDE[0]) ** levels
+    radii = np.arange(0.0, seed.HALO_RADIUS + RADIAL_STEP, RADIAL_STEP)
     tables = [_lens_tables(halo(amplitude), radii, n_sizes) for amplitude in amplitudes]
     shear, number = (np.stack(column) for column in zip(*tables))
     added = np.stack([_added_galaxies(radii, each.sum(axis=1)) for each in number])
@@ -85,7 +85,7 @@ def oracle_model(
 
 def halo(amplitude: float) -> CompensatedPowerLaw:
     """Return the lens of the preset ``seed`` with an amplitude."""
-    return CompensatedPowerLaw(amplitude, seed.HALO_SLOPE, seed.CORE, seed.REACH)
+    return CompensatedPowerLaw(amplitude, seed.HALO_SLOPE, seed.CORE_RADIUS, seed.HALO_RADIUS)
 
 
 def _lens_tables(lens: CompensatedPowerLaw, radii: Array, n_sizes: int) -> tuple[Array, Array]:
@@ -120,10 +120,10 @@ def _source_counts(n_sizes: int) -> list[tuple[float, Array, Array]]:
 
 def _added_galaxies(radii: Array, number: Array) -> Array:
     """Return the number of galaxies that a lens on each pixel adds to the image."""
-    reach = int(seed.REACH) + 1
+    reach = int(seed.HALO_RADIUS) + 1
     offset = np.arange(-reach, reach + 1)
     r = np.hypot(offset[:, None], offset)
-    kernel = np.where(r < seed.REACH, np.maximum(np.interp(r, radii, number), 0.0) - 1.0, 0.0)
+    kernel = np.where(r < seed.HALO_RADIUS, np.maximum(np.interp(r, radii, number), 0.0) - 1.0, 0.0)
     added: Array = seed.DENSITY * fftconvolve(np.ones((seed.SIDE, seed.SIDE)), kernel, mode="same")
     return added
 
@@ -131,10 +131,10 @@ def _added_galaxies(radii: Array, number: Array) -> Array:
 @lru_cache(maxsize=4)
 def ellipticity_density(*, smoothing: float = SMOOTHING, n_turns: int = 16_000) -> Array:
     """Return ``p0(e)``: all shapes of the bank, turned as in the simulation, symmetric in e2, smoothed."""
-    bank, rng = make_bank(*seed._BANK), np.random.default_rng(0)
+    bank, rng = seed.shape_bank(), np.random.default_rng(0)
     size = 2 * E_HALF + 1
     counts = np.zeros(size * size)
-    for moments, kind in zip(bank.moments, bank.kinds):
+    for moments, kind in zip(bank.moments, bank.morphologies):
         turn = seed.orientations(rng, np.full(n_turns, kind))
         e1, e2 = (np.rint(e / E_STEP).astype(np.int64) + E_HALF for e in _turned(turn, moments))
         counts += np.bincount(e2 * size + e1, minlength=size * size)
@@ -180,7 +180,7 @@ def draw_catalogue(
     dict
         ``x, y, e1, e2``, (n,) float64 arrays, and ``lens_x, lens_y, amplitude``, nan without a lens.
     """
-    shapes = bank or make_bank(*seed._BANK)
+    shapes = bank or seed.shape_bank()
     galaxies = seed.draw_galaxies(rng, shapes)
     lens, x, y = seed.draw_lens(rng)
     while lensed is not None and (lens is not None) != lensed:
@@ -188,7 +188,7 @@ def draw_catalogue(
     galaxies = lensed_galaxies(galaxies, lens, x, y) if lens is not None else galaxies
     return _as_catalogue(galaxies, shapes) | {
         name: np.array(value if lens is not None else np.nan)
-        for name, value in (("lens_x", x), ("lens_y", y), ("amplitude", lens.strength if lens else np.nan))
+        for name, value in (("lens_x", x), ("lens_y", y), ("amplitude", lens.amplitude if lens else np.nan))
     }
 
 

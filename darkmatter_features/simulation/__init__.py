@@ -1,4 +1,4 @@
-"""Simulated skies: galaxies, a halo in front of them, and the picture. Never imports the measuring code."""
+"""Simulated skies: galaxies, a halo in front of them, and the image. Never imports the measuring code."""
 
 from darkmatter_features.errors import ConfigError, install_command
 

@@ -1,4 +1,4 @@
-"""Drawing galaxies with GalSim: a bank of shapes, painted stamp by stamp."""
+"""Draw galaxies with GalSim: a bank of shapes, painted stamp by stamp."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,37 +7,38 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.simulation.morphology import EXTENT, KINDS, STAMP, Morphology
+from darkmatter_features.simulation.morphology import EXTENT, MORPHOLOGIES, STAMP, Morphology
 from darkmatter_features.simulation.population import Galaxies
 
 Array = NDArray[np.float64]
 
-# Stamps are sampled on half pixels and summed: the thinnest bars are 1 px wide.
-_FINE = 2
-# Brightness, of the body's, from which a galaxy hides all behind it: arms and rims are narrower than a pixel.
-_OPAQUE = np.float32(0.6)
+OVERSAMPLING = 2
+"""Number of samples per pixel along each axis: the thinnest bars are 1 px wide."""
+
+OPAQUE_BRIGHTNESS = np.float32(0.6)
+"""Minimum brightness, relative to the body, at which a galaxy is opaque: arms and edges are narrower than a pixel."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Shapes to draw from.
+    """A bank of shapes from which galaxies are drawn.
 
     Attributes
     ----------
     profiles : tuple of galsim.InterpolatedImage
-        Of unit radius and unit body brightness, about their centroids.
-    kinds : (n,) int64 array
-        Place of each shape's kind in ``KINDS``.
+        Light profiles of unit radius and unit body brightness about their centroids.
+    morphologies : (n,) int64 array
+        Index of the morphology of each shape in ``MORPHOLOGIES``.
     areas : (n,) float64 array
-        Lit areas, in squares of the radius.
+        Lit areas, squares of the radius.
     centroids : (n, 2) float64 array
-        Centres of light from the middle of the stamps, in radii.
+        Centroids from the centre of the stamps, radii.
     moments : (n, 2, 2) float64 array
-        Second moments, in squares of the radius.
+        Second moments, squares of the radius.
     """
 
     profiles: tuple[galsim.InterpolatedImage, ...]
-    kinds: NDArray[np.int64]
+    morphologies: NDArray[np.int64]
     areas: Array
     centroids: Array
     moments: Array
@@ -45,14 +46,14 @@ class Bank:
 
 @lru_cache(maxsize=2)
 def make_bank(size: int, seed: int) -> Bank:
-    """Make `size` shapes, of every kind its share; the same seed makes the same bank."""
+    """Make a bank of `size` shapes, each morphology with its fraction; the same seed makes the same bank."""
     rng = np.random.default_rng(seed)
-    edges = np.cumsum([share for _, share in KINDS])
-    kinds = np.searchsorted(edges, (np.arange(size) + 0.5) / size * edges[-1])
-    shapes = [KINDS[k][0](rng) for k in kinds]
+    edges = np.cumsum([fraction for _, fraction in MORPHOLOGIES])
+    morphologies = np.searchsorted(edges, (np.arange(size) + 0.5) / size * edges[-1])
+    shapes = [MORPHOLOGIES[k][0](rng) for k in morphologies]
     return Bank(
         tuple(_profile(shape) for shape in shapes),
-        kinds.astype(np.int64),
+        morphologies.astype(np.int64),
         np.array([shape.area for shape in shapes]),
         np.array([shape.centroid for shape in shapes]),
         np.array([shape.moments for shape in shapes]),
@@ -71,56 +72,58 @@ def _profile(shape: Morphology) -> galsim.InterpolatedImage:
     )
 
 
-def paint_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colours: Array, bank: Bank) -> None:
-    """Paint galaxies over a picture, each hiding what is behind it.
+def paint_galaxies(planes: NDArray[np.float32], galaxies: Galaxies, colors: Array, bank: Bank) -> None:
+    """Paint galaxies onto an image, each one opaque to the light behind it.
 
     Parameters
     ----------
     planes : (n_bands, n_rows, n_columns) float32 array
-        Painted on in place.
+        Image, changed in place.
     galaxies : Galaxies
-    colours : (n, n_bands) float64 array
-        Surface brightness of each galaxy's body in each band.
+        Galaxies to paint.
+    colors : (n, n_bands) float64 array
+        Surface brightness of the body of each galaxy in each band.
     bank : Bank
+        Light profiles of the galaxies.
 
     Notes
     -----
-    Where an orange galaxy lies on a grey disc of the published skies, none of the grey is left: the drawings are
-    opaque, the order is any. Light that added up would saturate 60 pixels a sky; there are 1 and 2.
+    In the published skies, no grey is left where an orange galaxy overlaps a grey disc: the drawings are opaque, in
+    arbitrary order. If the light were added, 60 pixels of a sky would saturate; there are 1 and 2.
     """
-    # A stamp's corner is 2^(1/2) EXTENT from its middle, but its light ends at radius 1 about it.
-    reach = np.hypot(galaxies.frame[:, :, 0], galaxies.frame[:, :, 1])
-    shift = np.einsum("nij,nj->ni", galaxies.frame, bank.centroids[galaxies.kind])
+    # The corner of a stamp is 2^(1/2) EXTENT from its centre, but the light ends at radius 1.
+    extent = np.hypot(galaxies.frame[:, :, 0], galaxies.frame[:, :, 1])
+    shift = np.einsum("nij,nj->ni", galaxies.frame, bank.centroids[galaxies.profile])
     for i in range(len(galaxies)):
-        middle = (galaxies.x[i] - shift[i, 0], galaxies.y[i] - shift[i, 1])
-        box = _box(middle, reach[i], planes.shape)
+        centre = (galaxies.x[i] - shift[i, 0], galaxies.y[i] - shift[i, 1])
+        box = _box(centre, extent[i], planes.shape)
         if box is None:
             continue
-        stamp = _stamp(bank.profiles[galaxies.kind[i]], galaxies.frame[i], (galaxies.x[i], galaxies.y[i]), box)
+        stamp = _stamp(bank.profiles[galaxies.profile[i]], galaxies.frame[i], (galaxies.x[i], galaxies.y[i]), box)
         c0, c1, r0, r1 = box
-        under = planes[:, r0:r1, c0:c1]
-        under *= 1.0 - np.minimum(stamp / _OPAQUE, 1.0)
-        under += colours[i].astype(np.float32)[:, None, None] * stamp
+        behind = planes[:, r0:r1, c0:c1]
+        behind *= 1.0 - np.minimum(stamp / OPAQUE_BRIGHTNESS, 1.0)
+        behind += colors[i].astype(np.float32)[:, None, None] * stamp
 
 
-def _box(middle: tuple[float, float], reach: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """Columns and rows that a galaxy may touch, clipped to the picture; None when it touches none."""
-    c0, c1 = max(0, int(middle[0] - reach[0] - 1.0)), min(shape[2], int(middle[0] + reach[0] + 3.0))
-    r0, r1 = max(0, int(middle[1] - reach[1] - 1.0)), min(shape[1], int(middle[1] + reach[1] + 3.0))
+def _box(centre: tuple[float, float], extent: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """Return the ranges of columns and rows that a galaxy may cover inside the image; None if it covers none."""
+    c0, c1 = max(0, int(centre[0] - extent[0] - 1.0)), min(shape[2], int(centre[0] + extent[0] + 3.0))
+    r0, r1 = max(0, int(centre[1] - extent[1] - 1.0)), min(shape[1], int(centre[1] + extent[1] + 3.0))
     return (c0, c1, r0, r1) if c0 < c1 and r0 < r1 else None
 
 
 def _stamp(
     profile: galsim.InterpolatedImage,
     frame: Array,
-    centre: tuple[float, float],
+    centroid: tuple[float, float],
     box: tuple[int, int, int, int],
 ) -> NDArray[np.float32]:
-    """Surface brightness of a galaxy on the pixels of a box."""
+    """Return the surface brightness of a galaxy on the pixels of a box."""
     c0, c1, r0, r1 = box
-    image = galsim.ImageF((c1 - c0) * _FINE, (r1 - r0) * _FINE, scale=1.0 / _FINE)
+    image = galsim.ImageF((c1 - c0) * OVERSAMPLING, (r1 - r0) * OVERSAMPLING, scale=1.0 / OVERSAMPLING)
     # GalSim counts pixels from 1; the fine pixels of coarse pixel 0 lie at -1/4 and +1/4.
-    place = galsim.PositionD(*(_FINE * (z - low + 0.5) + 0.5 for z, low in zip(centre, (c0, r0))))
-    profile.transform(*frame.ravel()).drawImage(image=image, method="sb", center=place)
-    fine = image.array.reshape(r1 - r0, _FINE, c1 - c0, _FINE)
+    position = galsim.PositionD(*(OVERSAMPLING * (z - low + 0.5) + 0.5 for z, low in zip(centroid, (c0, r0))))
+    profile.transform(*frame.ravel()).drawImage(image=image, method="sb", center=position)
+    fine = image.array.reshape(r1 - r0, OVERSAMPLING, c1 - c0, OVERSAMPLING)
     return np.asarray(fine.mean(axis=(1, 3)), dtype=np.float32)

@@ -1,13 +1,19 @@
-"""Circular lenses: deflection, convergence, shear, and the lens equation.
+r"""Circular lenses: deflection, convergence, shear and the lens equation.
 
-Lengths are pixels, measured from the lens. With ``alpha`` the deflection, ``kappa_bar = alpha / r`` the mean
-convergence within r and ``kappa`` the convergence at r (Bartelmann & Schneider 2001, section 3.1)::
+Notes
+-----
+Lengths are in pixels, measured from the lens. With the deflection ``alpha``, the mean convergence
+``kappa_bar = alpha / r`` within r and the convergence ``kappa`` at r ([1]_, section 3.1)::
 
-    beta = r - alpha(r)                     the lens equation
-    gamma_t = kappa_bar - kappa             the tangential shear
-    lambda_t = 1 - kappa_bar                a source is stretched by 1 / lambda_t along the tangent
-    lambda_r = 1 + kappa_bar - 2 kappa      and by 1 / lambda_r along the radius
-    mu = 1 / (lambda_t lambda_r)            its flux and area grow by mu
+    beta = r - alpha(r)                     lens equation
+    gamma_t = kappa_bar - kappa             tangential shear
+    lambda_t = 1 - kappa_bar                an image is stretched by 1 / lambda_t along the tangent
+    lambda_r = 1 + kappa_bar - 2 kappa      an image is stretched by 1 / lambda_r along the radius
+    mu = 1 / (lambda_t lambda_r)            magnification of its flux and area
+
+References
+----------
+.. [1] Bartelmann & Schneider 2001, Phys. Rep. 340, 291, doi:10.1016/S0370-1573(00)00082-X.
 """
 
 from dataclasses import dataclass
@@ -18,72 +24,77 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Halvings of the bracket in the lens equation: 512 px / 2^44 is far below 1e-9 px.
-_BISECTIONS = 44
+PIVOT_RADIUS = 100.0
+"""Radius at which the amplitude of a halo is its shear, pixels."""
 
-PIVOT = 100.0
-"""Radius, pixels, at which a halo's strength is its shear."""
+N_BISECTIONS = 44
+"""Number of bisections in the lens equation: 512 px / 2^44 is far below 1e-9 px."""
 
 
 class CircularLens(Protocol):
-    """What every lens can tell of a circle of radius r about it."""
+    """A lens with circular symmetry."""
 
     @property
-    def reach(self) -> float:
-        """Radius in pixels beyond which the lens need not be solved for."""
+    def max_radius(self) -> float:
+        """Radius beyond which images are not displaced, pixels."""
 
     def mean_convergence(self, r: Array) -> Array:
-        """Mean convergence within r, ``alpha / r``."""
+        """Return the mean convergence within r, ``alpha / r``."""
 
     def convergence(self, r: Array) -> Array:
-        """Convergence at r."""
+        """Return the convergence at r."""
 
 
 @dataclass(frozen=True)
 class CompensatedPowerLaw:
-    """A cored power-law halo whose mass was drawn out of the disc of radius ``reach`` around it.
+    r"""A cored power-law halo, compensated by a sheet of negative mass within ``max_radius``.
 
     Parameters
     ----------
-    strength : float
-        Shear at ``PIVOT`` from the halo's centre, were there no core.
+    amplitude : float
+        Shear of the halo at ``PIVOT_RADIUS`` if it had no core.
     slope : float
-        The shear falls as ``r^-slope``; 1 is isothermal, halos within their scale radius are shallower.
+        Exponent of the shear, which falls as ``r^-slope``: 1 is isothermal, halos are shallower within their scale
+        radius.
     core : float
         Core radius, pixels.
-    reach : float
-        Radius, pixels, within which the mean convergence is zero: no deflection and no shear from there on.
+    max_radius : float
+        Radius of the sheet, pixels: beyond it there is neither deflection nor shear.
 
     Notes
     -----
-    With ``u = r^2 + core^2``, the mean convergence is ``(2 strength / slope) (PIVOT^2 / u)^(slope / 2) - sheet`` within
-    ``reach`` and zero outside; ``sheet`` makes the total mass vanish. The published skies ask for it: their shear
-    is .09 at 215 px and gone beyond 250, where a truncated halo of any kind keeps ``M / (pi r^2)``.
+    With ``u = r^2 + core^2``, the mean convergence within ``max_radius`` is
+
+    .. math:: \bar\kappa(r) = \frac{2\,\mathrm{amplitude}}{\mathrm{slope}}
+              \left(\frac{\mathrm{PIVOT\_RADIUS}^2}{u}\right)^{\mathrm{slope}/2} - \mathrm{sheet},
+
+    and zero outside; the sheet makes the total mass vanish. The published skies need it: their shear is 0.09 at 215 px
+    and zero beyond 250 px, where a truncated halo of any profile keeps ``M / (pi r^2)``.
     """
 
-    strength: float
+    amplitude: float
     slope: float
     core: float
-    reach: float
+    max_radius: float
 
     @property
     def sheet(self) -> float:
-        """Convergence of the removed sheet."""
-        return float(self._halo(np.array(self.reach)))
+        """Convergence of the sheet, which is subtracted."""
+        return float(self._halo(np.array(self.max_radius)))
 
     def mean_convergence(self, r: Array) -> Array:
-        """Mean convergence within r, ``alpha / r``."""
-        return np.where(r < self.reach, self._halo(r) - self.sheet, 0.0)
+        """Return the mean convergence within r, ``alpha / r``."""
+        return np.where(r < self.max_radius, self._halo(r) - self.sheet, 0.0)
 
     def convergence(self, r: Array) -> Array:
-        """Convergence at r: ``kappa_bar + (r / 2) d kappa_bar / dr``."""
-        share = 1.0 - 0.5 * self.slope * r**2 / (r**2 + self.core**2)
-        return np.where(r < self.reach, self._halo(r) * share - self.sheet, 0.0)
+        """Return the convergence at r, ``kappa_bar + (r / 2) d kappa_bar / dr``."""
+        ratio = 1.0 - 0.5 * self.slope * r**2 / (r**2 + self.core**2)
+        return np.where(r < self.max_radius, self._halo(r) * ratio - self.sheet, 0.0)
 
     def _halo(self, r: Array) -> Array:
-        """Mean convergence of the halo alone."""
-        falling = (PIVOT**2 / (r**2 + self.core**2)) ** (0.5 * self.slope)
-        return (2.0 * self.strength / self.slope) * falling
+        """Return the mean convergence of the halo without the sheet."""
+        power = (PIVOT_RADIUS**2 / (r**2 + self.core**2)) ** (0.5 * self.slope)
+        return (2.0 * self.amplitude / self.slope) * power
 
 
 def image_radii(lens: CircularLens, beta: Array) -> Array:
@@ -92,22 +103,23 @@ def image_radii(lens: CircularLens, beta: Array) -> Array:
     Parameters
     ----------
     lens : CircularLens
+        Lens at the origin.
     beta : (n,) float64 array, pixels
-        Distances of the sources from the lens, as they would be without it.
+        Distances of the sources from the lens, without deflection.
 
     Returns
     -------
     r : (n,) float64 array, pixels
-        Distances of their images; ``r - alpha(r) = beta``.
+        Distances of the images from the lens, which solve ``r - alpha(r) = beta``.
 
     Notes
     -----
-    Bisection between the Einstein radius and a radius beyond both ``reach`` and the source: there
-    ``r - alpha(r)`` rises from 0.
+    Bisection between the Einstein radius, where ``r - alpha(r)`` is 0 and rises, and a radius beyond both
+    ``max_radius`` and the source.
     """
     low = np.full_like(beta, _einstein_radius(lens))
-    high = np.maximum(beta, lens.reach)
-    for _ in range(_BISECTIONS):
+    high = np.maximum(beta, lens.max_radius)
+    for _ in range(N_BISECTIONS):
         middle = 0.5 * (low + high)
         short = middle * (1.0 - lens.mean_convergence(middle)) < beta
         low, high = np.where(short, middle, low), np.where(short, high, middle)
@@ -115,9 +127,9 @@ def image_radii(lens: CircularLens, beta: Array) -> Array:
 
 
 def _einstein_radius(lens: CircularLens) -> float:
-    """Radius within which the mean convergence is 1; 0 where it never is."""
-    low, high = 0.0, lens.reach
-    for _ in range(_BISECTIONS):
+    """Return the radius within which the mean convergence is 1, pixels; 0 if there is none."""
+    low, high = 0.0, lens.max_radius
+    for _ in range(N_BISECTIONS):
         middle = 0.5 * (low + high)
         if float(lens.mean_convergence(np.array(middle))) > 1.0:
             low = middle
@@ -127,11 +139,12 @@ def _einstein_radius(lens: CircularLens) -> float:
 
 
 def stretches(lens: CircularLens, r: Array, source_radius: Array) -> tuple[Array, Array]:
-    """How much images are stretched along the tangent and along the radius.
+    """Return the factors by which images are stretched along the tangent and along the radius.
 
     Parameters
     ----------
     lens : CircularLens
+        Lens at the origin.
     r : (n,) float64 array, pixels
         Distances of the images from the lens.
     source_radius : (n,) float64 array, pixels
@@ -140,11 +153,12 @@ def stretches(lens: CircularLens, r: Array, source_radius: Array) -> tuple[Array
     Returns
     -------
     tangential, radial : (n,) float64 arrays
+        Factors ``1 / lambda_t``, softened, and ``1 / lambda_r``.
 
     Notes
     -----
-    ``1 / lambda_t`` diverges on the Einstein ring, for a point. A source of radius rho lies on average rho off
-    the caustic, where ``lambda_t = beta / r``; hence ``lambda_t -> hypot(lambda_t, kappa_bar rho / r)``.
+    For a point, ``1 / lambda_t`` diverges on the Einstein ring. The mean distance of a source of radius rho from the
+    caustic is rho, where ``lambda_t = beta / r``; hence ``lambda_t -> hypot(lambda_t, kappa_bar rho / r)``.
     """
     kappa_bar, kappa = lens.mean_convergence(r), lens.convergence(r)
     softening = kappa_bar * source_radius / np.maximum(r, source_radius)
@@ -152,7 +166,7 @@ def stretches(lens: CircularLens, r: Array, source_radius: Array) -> tuple[Array
 
 
 def distortion(tangential: Array, radial: Array, phi: Array) -> Array:
-    """Matrices that turn unlensed galaxies into their images.
+    """Return the matrices that turn unlensed galaxies into their images.
 
     Parameters
     ----------
@@ -164,7 +178,7 @@ def distortion(tangential: Array, radial: Array, phi: Array) -> Array:
     Returns
     -------
     jacobian : (n, 2, 2) float64 array
-        The inverse of the lens mapping's Jacobian; its determinant is the magnification.
+        Inverse of the Jacobian of the lens mapping; its determinant is the magnification.
     """
     c, s = np.cos(phi), np.sin(phi)
     xx = radial * c**2 + tangential * s**2
@@ -174,7 +188,7 @@ def distortion(tangential: Array, radial: Array, phi: Array) -> Array:
 
 
 def ellipticity(moments: Array) -> tuple[Array, Array]:
-    """Ellipticity (a - b) / (a + b) of second moments.
+    """Return the ellipticity, of modulus (a - b) / (a + b), of second moments.
 
     Parameters
     ----------
@@ -184,11 +198,16 @@ def ellipticity(moments: Array) -> tuple[Array, Array]:
     Returns
     -------
     e1, e2 : (n,) float64 arrays
+        Components of the ellipticity.
 
     Notes
     -----
-    Seitz & Schneider 1997, equation 3.1. Moments that go as ``J Q J^T`` under ``distortion`` make this estimator go as
-    ``(e + g) / (1 + g* e)``, exactly.
+    Eq. 3.1 of [1]_. If the moments change as ``J Q J^T`` under ``distortion``, the ellipticity changes exactly as
+    ``e -> (e + g) / (1 + g* e)``.
+
+    References
+    ----------
+    .. [1] Seitz & Schneider 1997, A&A 318, 687, arXiv:astro-ph/9601079.
     """
     xx, yy, xy = moments[..., 0, 0], moments[..., 1, 1], moments[..., 0, 1]
     size = xx + yy + 2.0 * np.sqrt(np.maximum(xx * yy - xy**2, 0.0))

@@ -1,8 +1,8 @@
-"""Shapes of galaxies: discs with arms and a round bulge, seen at an angle, drawn once on small stamps.
+"""Shapes of galaxies: discs with arms and a round bulge, seen at an angle and drawn once on small stamps.
 
-A galaxy is a flat disc, of radius 1 and small thickness, and a bulge that is a sphere: inclined, the disc
-narrows and the bulge does not. Face on it is a disc with a bright core, edge on a bar with a knob, and a
-small one of those a cross. Every stamp has its major axis along x.
+A galaxy is a flat disc of radius 1 and small thickness with a spherical bulge. Inclined, the disc narrows and the
+bulge does not: face on, the galaxy is a disc with a bright core; edge on, a bar with a knob or, if it is small, a
+cross. The major axis of every stamp is along x.
 """
 
 from collections.abc import Callable
@@ -13,26 +13,30 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Pixels of a stamp. The largest galaxies are 40 px across and drawn on pixels of 1/2 px: they never outresolve it.
 STAMP = 72
-# Half side of a stamp in units of the galaxy's radius: a margin, since the interpolation needs dark edges.
+"""Side of a stamp, pixels. The largest galaxies are 40 px across on pixels of 1/2 px, which is no finer."""
+
 EXTENT = 1.08
+"""Half side of a stamp, radii of the galaxy: the interpolation needs a dark margin."""
+
+LIT_BRIGHTNESS = 0.25
+"""Minimum brightness of the lit area, relative to the body."""
 
 
 @dataclass(frozen=True)
 class Morphology:
-    """One galaxy shape, of unit radius and unit body brightness.
+    """The shape of a galaxy of unit radius and unit body brightness.
 
     Attributes
     ----------
     stamp : (STAMP, STAMP) float32 array
-        Brightness; x runs along the second axis.
+        Brightness; x is along the second axis.
     area : float
-        Lit area, in squares of the radius.
+        Lit area, squares of the radius.
     centroid : (2,) float64 array
-        Centre of light x, y from the middle of the stamp, in radii.
+        Centroid x, y from the centre of the stamp, radii.
     moments : (2, 2) float64 array
-        Second moments of the light about the centroid, in squares of the radius.
+        Second moments of the light about the centroid, squares of the radius.
     """
 
     stamp: NDArray[np.float32]
@@ -42,14 +46,14 @@ class Morphology:
 
 
 def morphology(brightness: Array) -> Morphology:
-    """Measure a stamp: area, centroid and moments."""
+    """Return a shape with the area, centroid and moments of its stamp."""
     x, y = _plane()
     step = 2.0 * EXTENT / STAMP
     flux = brightness.sum()
     centroid = np.array([(brightness * x).sum(), (brightness * y).sum()]) / flux
     dx, dy = x - centroid[0], y - centroid[1]
     xx, yy, xy = ((brightness * q).sum() / flux for q in (dx * dx, dy * dy, dx * dy))
-    area = float((brightness > 0.25).sum()) * step**2
+    area = float((brightness > LIT_BRIGHTNESS).sum()) * step**2
     return Morphology(brightness.astype(np.float32), area, centroid, np.array([[xx, xy], [xy, yy]]))
 
 
@@ -64,7 +68,7 @@ def disc(rng: np.random.Generator) -> Morphology:
 
 
 def edge_on(rng: np.random.Generator) -> Morphology:
-    """Draw a thin bar with straight ends and the knob of the bulge in its middle."""
+    """Draw a thin bar with straight ends and a bulge at its centre."""
     x, y = _plane()
     half_thickness = rng.uniform(0.08, 0.14)
     knob = half_thickness * rng.uniform(1.4, 2.6)
@@ -74,7 +78,7 @@ def edge_on(rng: np.random.Generator) -> Morphology:
 
 
 def cross(rng: np.random.Generator) -> Morphology:
-    """Draw a bar that tapers, and a bulge nearly as tall as the bar is long."""
+    """Draw a tapered bar and a bulge nearly as tall as the bar is long."""
     x, y = _plane()
     bar = _inside(rng.uniform(0.13, 0.18) * (1.6 - np.abs(x)) - np.abs(y), 0.05)
     bar *= _inside(0.98 - np.abs(x), 0.05)
@@ -84,7 +88,7 @@ def cross(rng: np.random.Generator) -> Morphology:
 
 
 def spiral(rng: np.random.Generator) -> Morphology:
-    """Draw two open arms on a bulge, or now and then one: S shapes and hooks."""
+    """Draw a bulge with two open arms (an S) or, one time in four, one (a hook)."""
     x, y = _plane()
     q, turn = rng.uniform(0.45, 1.0), rng.uniform(1.2, 3.6)
     n_arms = 1 if rng.random() < 0.25 else 2
@@ -105,41 +109,41 @@ def ring(rng: np.random.Generator) -> Morphology:
     x, y = _plane()
     q = rng.uniform(0.5, 1.0)
     r, phi = np.hypot(x, y / q), np.arctan2(y / q, x)
-    wound = 0.8 + 0.09 * np.cos(phi + rng.uniform(0.0, 6.3))
-    annulus = 0.8 * _inside(0.11 - np.abs(r - wound), 0.05)
+    radius = 0.8 + 0.09 * np.cos(phi + rng.uniform(0.0, 6.3))
+    annulus = 0.8 * _inside(0.11 - np.abs(r - radius), 0.05)
     return morphology(np.maximum(annulus + 0.15 * _inside(0.8 - r, 0.1), _bulge(rng, 0.4, peak=1.2)))
 
 
 def _plane() -> tuple[Array, Array]:
-    """Coordinates x and y of a stamp's pixels, in radii."""
+    """Return the coordinates x and y of the pixels of a stamp, radii."""
     axis = (np.arange(STAMP) - 0.5 * (STAMP - 1)) * (2.0 * EXTENT / STAMP)
     x, y = np.meshgrid(axis, axis)
     return x, y
 
 
 def _inside(depth: Array, edge: float) -> Array:
-    """1 where `depth` is positive, 0 where negative, over an edge of that width."""
+    """Return 1 where `depth` is positive and 0 where it is negative, with a linear edge of a width."""
     return np.clip(0.5 + depth / edge, 0.0, 1.0)
 
 
 def _bulge(rng: np.random.Generator, radius: float, peak: float | None = None) -> Array:
-    """Draw a sphere of light with soft shoulders."""
+    """Return a sphere of light of a soft edge; its brightness is drawn at random without `peak`."""
     x, y = _plane()
     height = rng.uniform(0.15, 0.65) if peak is None else peak
     return height / (1.0 + (np.hypot(x, y) / radius) ** 4) ** 2
 
 
 def _grain(rng: np.random.Generator) -> Array:
-    """Patches a few pixels wide, 8 % rms: the texture of the drawings."""
+    """Return a texture of patches six pixels wide with 8 % rms."""
     coarse = rng.normal(1.0, 0.08, (STAMP // 6, STAMP // 6))
     return coarse.repeat(6, axis=0).repeat(6, axis=1)
 
 
-# Kinds and their shares, counted by eye on the two published full skies.
-KINDS: tuple[tuple[Callable[[np.random.Generator], Morphology], float], ...] = (
+MORPHOLOGIES: tuple[tuple[Callable[[np.random.Generator], Morphology], float], ...] = (
     (disc, 0.58),
     (edge_on, 0.14),
     (cross, 0.13),
     (spiral, 0.10),
     (ring, 0.05),
 )
+"""Morphologies and their fractions, counted by eye on the two published full skies."""

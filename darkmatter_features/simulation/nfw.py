@@ -1,4 +1,4 @@
-"""NFW halos, whose shear and convergence GalSim computes."""
+"""NFW halos, whose shear and convergence are computed by GalSim."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,22 +10,33 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Radii, pixels, at which GalSim is asked; between them the profiles are smooth enough to interpolate in log r.
-_RADII = np.geomspace(0.1, 4096.0, 600)
+TABLE_RADII = np.geomspace(0.1, 4096.0, 600)
+"""Radii of the tabulated profiles, pixels; in between, the profiles are interpolated in log r."""
 
 
 @dataclass(frozen=True)
 class NfwHalo:
-    """A halo with the profile of Navarro, Frenk & White (1996), in front of sources at one redshift.
+    """A halo with the NFW profile [1]_ in front of sources at one redshift.
 
     Parameters
     ----------
     mass : float
-        M200 over the critical density, solar masses / h.
+        Mass M200 with respect to the critical density, solar masses / h.
     concentration : float
+        Ratio of the virial radius to the scale radius.
     redshift, source_redshift : float
+        Redshifts of the halo and of the sources.
     scale : float
-        Arcseconds per pixel.
+        Pixel scale, arcsec per pixel.
+
+    Notes
+    -----
+    Convergence and shear are those of [2]_, in a flat universe with Omega_m = 0.3.
+
+    References
+    ----------
+    .. [1] Navarro, Frenk & White 1996, ApJ 462, 563, doi:10.1086/177173.
+    .. [2] Wright & Brainerd 2000, ApJ 534, 34, doi:10.1086/308744.
     """
 
     mass: float
@@ -35,15 +46,15 @@ class NfwHalo:
     scale: float
 
     @property
-    def reach(self) -> float:
-        """Radius in pixels beyond which the lens need not be solved for."""
-        return float(_RADII[-1])
+    def max_radius(self) -> float:
+        """Radius beyond which images are not displaced, pixels: the end of the table."""
+        return float(TABLE_RADII[-1])
 
     @cached_property
     def _table(self) -> tuple[Array, Array]:
-        """Convergence, and tangential shear, at ``_RADII``."""
+        """Convergence and tangential shear at ``TABLE_RADII``."""
         halo = galsim.NFWHalo(self.mass, self.concentration, self.redshift, omega_m=0.3, omega_lam=0.7)
-        along_x = (_RADII * self.scale, np.zeros_like(_RADII))
+        along_x = (TABLE_RADII * self.scale, np.zeros_like(TABLE_RADII))
         kappa = halo.getConvergence(along_x, self.source_redshift)
         with warnings.catch_warnings():
             # GalSim 2.8 divides with `where` and no `out`, of which NumPy 2.4 warns; no radius here is 0.
@@ -52,18 +63,18 @@ class NfwHalo:
         return np.asarray(kappa), -np.asarray(gamma1)
 
     def convergence(self, r: Array) -> Array:
-        """Convergence at r."""
+        """Return the convergence at r."""
         return self._at(r, self._table[0])
 
     def shear(self, r: Array) -> Array:
-        """Tangential shear at r."""
+        """Return the tangential shear at r."""
         return self._at(r, self._table[1])
 
     def mean_convergence(self, r: Array) -> Array:
-        """Mean convergence within r: ``kappa_bar = kappa + gamma_t``."""
+        """Return the mean convergence within r, ``kappa_bar = kappa + gamma_t``."""
         return self.convergence(r) + self.shear(r)
 
     @staticmethod
     def _at(r: Array, profile: Array) -> Array:
-        values: Array = np.interp(np.log(np.maximum(r, _RADII[0])), np.log(_RADII), profile)
+        values: Array = np.interp(np.log(np.maximum(r, TABLE_RADII[0])), np.log(TABLE_RADII), profile)
         return values

@@ -1,4 +1,4 @@
-"""The preset ``seed``: skies like the published ones, galaxies on exact black in 8 bits."""
+"""The preset ``seed``: skies like the published ones, galaxies on a black background in 8 bits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,53 +13,108 @@ from darkmatter_features.simulation.sky import SimulatedSky
 Array = NDArray[np.float64]
 
 SIDE = 512
-"""Side of a picture, pixels."""
+"""Side of an image, pixels."""
 
-LENS_SHARE = 0.5
-"""Share of the skies that have a lens."""
+LENS_FRACTION = 0.5
+"""Fraction of the skies that have a lens."""
 
-BLUR = 0.92
-"""Blur of the drawings, sigma in pixels; the rims of large discs in the two published full skies fall off with
-0.96, of which drawing on pixels makes 0.29, in quadrature."""
+PSF_SIGMA = 0.92
+"""Standard deviation of the Gaussian PSF, pixels. The edges of large discs in the two published full skies have 0.96,
+of which sampling on pixels adds 0.29 in quadrature."""
 
-# --- Set so that benchmarks/bench_simulation.py finds the figures of the published skies --------------------------
-DENSITY = 193.0 / SIDE**2  # galaxies above the limit, per pixel, without a lens; from the pieces counted
-# From the areas of the pieces, which spread over a factor 20 (5 to 95 %); the slope also from the counts about lenses.
+# --- Set such that benchmarks/bench_simulation.py finds the statistics of the published skies ---------------------
+
+DENSITY = 193.0 / SIDE**2
+"""Number of galaxies above the luminosity limit per pixel without a lens, from the number of segments."""
+
 COUNTS = Counts(slope=0.55, cutoff=4.3)
-FAINTEST = 1.0 / 6.0  # of the luminosity limit: magnifications beyond 6 bring in no more
-AREA_AT_LIMIT = 23.0  # pixels: typical lit area, before blurring, of a galaxy at the limit
-AREA_SCATTER = 1.15  # e-folds, at given luminosity
-# From gamma_t by radius. What is measured is three quarters of the true shear: the blur rounds, neighbours merge.
-STRENGTH = (0.130, 0.340)  # shear at 100 px, evenly in the logarithm: the published lenses vary by about 2.5
-HALO_SLOPE = 0.5  # isothermal, 1, would have an Einstein ring as large as the radii where galaxies are published
-CORE = 4.0  # pixels
-REACH = 243.0  # pixels; gamma_t is .09 at 180-250 px and .005 beyond
+"""Source counts, from the areas of the segments, which span a factor 20 (5 to 95 %), and the counts about lenses."""
 
-# --- Read off the two published full skies ------------------------------------------------------------------------
-# Fractions (R, G, B) of a galaxy's light: BLUEST + hue (REDDEST - BLUEST), the same over its whole body.
-BLUEST, REDDEST = np.array([0.233, 0.282, 0.485]), np.array([0.560, 0.334, 0.108])
+FAINTEST = 1.0 / 6.0
+"""Minimum luminosity relative to the limit: magnifications above 6 add no more galaxies."""
+
+AREA_AT_LIMIT = 23.0
+"""Typical lit area of a galaxy at the limit, without the PSF, square pixels."""
+
+AREA_SCATTER = 1.15
+"""Scatter of the lit area at given luminosity, e-folds."""
+
+AMPLITUDE = (0.130, 0.340)
+"""Range of the shear at 100 px, uniform in the logarithm, from gamma_t by radius: the published lenses span a factor
+2.5. The measured shear is three quarters of the true one, as the PSF makes galaxies rounder and neighbours merge."""
+
+HALO_SLOPE = 0.5
+"""Exponent of the shear: an isothermal halo, 1, would have an Einstein ring where the published skies have galaxies."""
+
+CORE_RADIUS = 4.0
+"""Core radius of a halo, pixels."""
+
+HALO_RADIUS = 243.0
+"""Radius beyond which there is no shear, pixels: gamma_t is 0.09 at 180 to 250 px and 0.005 beyond."""
+
+# --- Measured on the two published full skies ---------------------------------------------------------------------
+
+BLUEST = np.array([0.233, 0.282, 0.485])
+"""Fractions of the light in R, G and B of a galaxy of hue 0."""
+
+REDDEST = np.array([0.560, 0.334, 0.108])
+"""Fractions of the light in R, G and B of a galaxy of hue 1; colours are on the line between the two."""
+
 RED_LEVELS = np.array([0.0, 0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0])
-RED_QUANTILES = np.array([0.233, 0.275, 0.335, 0.365, 0.39, 0.413, 0.437, 0.455, 0.477, 0.513, 0.555, 0.57])
-# Body in the brightest channel: peaks of blue galaxies end near 170, of orange ones near 230, many are close to
-# that and few are faint: a beta distribution, its median at the hue's brightness.
-BRIGHTNESS_HUES = np.array([0.0, 0.3, 0.45, 0.6, 1.0])
-BRIGHTNESS = np.array([149.0, 138.0, 154.0, 185.0, 193.0])
-BRIGHTNESS_SPREAD = (8.0, 2.0, 1.20)  # beta distribution's a and b, and its end
-FADING = -0.14  # power of the area: large galaxies are fainter per pixel
-# Bars and crosses (kinds 1 and 2) lean to the horizontal, the others hardly: this makes the mean e1 of +.075, in
-# every sky, lens or not. In the published skies elongated pieces crowd within 30 degrees of the horizontal.
-LEANING = np.array([0.1, 0.85, 0.9, 0.1, 0.1])  # share of each kind that leans
-LEAN_SCATTER = np.radians([25.0, 22.0, 12.0, 25.0, 25.0])
-LARGEST = np.array([10.8, 18.0, 8.0, 10.0, 8.0])  # pixels, radius or half length before lensing, by kind
+"""Cumulative probabilities of the fraction of light in R."""
 
-# Galaxies this far outside the picture may reach into it; a lens, always inside, pushes them outward.
-_MARGIN = 45.0
-_BANK = (320, 512)  # how many shapes, and their seed
+RED_QUANTILES = np.array([0.233, 0.275, 0.335, 0.365, 0.39, 0.413, 0.437, 0.455, 0.477, 0.513, 0.555, 0.57])
+"""Fractions of light in R at ``RED_LEVELS``."""
+
+BRIGHTNESS_HUES = np.array([0.0, 0.3, 0.45, 0.6, 1.0])
+"""Hues at which the brightness is tabulated."""
+
+BRIGHTNESS = np.array([149.0, 138.0, 154.0, 185.0, 193.0])
+"""Typical brightness of the body in the brightest band at ``BRIGHTNESS_HUES``, 8-bit counts. The brightest blue
+galaxies have 170, the brightest orange ones 230; many are close to that and few are faint."""
+
+BRIGHTNESS_ALPHA = 8.0
+"""Parameter alpha of the beta distribution of the brightness."""
+
+BRIGHTNESS_BETA = 2.0
+"""Parameter beta of the beta distribution of the brightness."""
+
+MAX_BRIGHTNESS = 1.20
+"""Upper end of the distribution of the brightness, relative to the typical brightness."""
+
+FADING = -0.14
+"""Exponent of the brightness as a function of the area: large galaxies are fainter per pixel."""
+
+# Most bars and crosses (morphologies 1 and 2) are near the horizontal, few of the others: this makes the mean e1 of
+# 0.075 in every sky, with or without a lens. In the published skies, elongated segments cluster within 30 degrees of
+# the horizontal.
+ALIGNED_FRACTION = np.array([0.1, 0.85, 0.9, 0.1, 0.1])
+"""Fraction of each morphology that is aligned with the horizontal."""
+
+ALIGNMENT_SCATTER = np.radians([25.0, 22.0, 12.0, 25.0, 25.0])
+"""Scatter of the angle of the aligned galaxies of each morphology, radians."""
+
+MAX_SCALE = np.array([10.8, 18.0, 8.0, 10.0, 8.0])
+"""Maximum radius or half length of each morphology before lensing, pixels."""
+
+MARGIN = 45.0
+"""Distance from the image within which galaxies may extend into it, pixels; a lens, always inside, moves them out."""
+
+BANK_SIZE = 320
+"""Number of shapes in the bank."""
+
+BANK_SEED = 512
+"""Seed of the bank."""
+
+
+def shape_bank() -> Bank:
+    """Return the bank of shapes of the preset."""
+    return make_bank(BANK_SIZE, BANK_SEED)
 
 
 def seed_sky(rng: np.random.Generator) -> SimulatedSky:
     """Draw a sky of the preset ``seed``, with a lens or without."""
-    bank = make_bank(*_BANK)
+    bank = shape_bank()
     galaxies = draw_galaxies(rng, bank)
     lens, x, y = draw_lens(rng)
     if lens is not None:
@@ -70,53 +125,59 @@ def seed_sky(rng: np.random.Generator) -> SimulatedSky:
     e1, e2 = true_ellipticity(truth, bank)
     if lens is None:
         return SimulatedSky(pixels, truth.x, truth.y, e1, e2)
-    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.strength)
+    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.amplitude)
 
 
 def draw_lens(rng: np.random.Generator) -> tuple[CompensatedPowerLaw | None, float, float]:
-    """Draw a lens and its place x and y in the picture; None for no lens."""
-    strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
+    """Draw a lens, or None for no lens, and its position x and y in the image, pixels."""
+    amplitude = float(np.exp(rng.uniform(*np.log(AMPLITUDE))))
     x, y = rng.uniform(0.0, SIDE - 1.0, 2)
-    lens = CompensatedPowerLaw(strength, HALO_SLOPE, CORE, REACH) if rng.random() < LENS_SHARE else None
+    has_lens = rng.random() < LENS_FRACTION
+    lens = CompensatedPowerLaw(amplitude, HALO_SLOPE, CORE_RADIUS, HALO_RADIUS) if has_lens else None
     return lens, float(x), float(y)
 
 
 def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
-    """Galaxies before lensing, evenly over the picture and a margin, below the limit too."""
-    side = SIDE + 2.0 * _MARGIN
+    """Draw galaxies before lensing, uniformly over the image and its margin, also those below the limit."""
+    side = SIDE + 2.0 * MARGIN
     luminosity = COUNTS.draw(rng, DENSITY, side**2, FAINTEST)
     n = len(luminosity)
     area = AREA_AT_LIMIT * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
     hue = _hues(rng, n)
-    kind = rng.integers(0, len(bank.areas), n)
-    scale = np.minimum(np.sqrt(area / bank.areas[kind]), LARGEST[bank.kinds[kind]])
-    x, y = rng.uniform(-_MARGIN - 0.5, SIDE - 0.5 + _MARGIN, (2, n))
+    profile = rng.integers(0, len(bank.areas), n)
+    morphology = bank.morphologies[profile]
+    scale = np.minimum(np.sqrt(area / bank.areas[profile]), MAX_SCALE[morphology])
+    x, y = rng.uniform(-MARGIN - 0.5, SIDE - 0.5 + MARGIN, (2, n))
     return Galaxies(
         x,
         y,
         luminosity,
-        kind,
-        scale[:, None, None] * orientations(rng, bank.kinds[kind]),
+        profile,
+        scale[:, None, None] * orientations(rng, morphology),
         np.sqrt(area / np.pi),
         _brightness(rng, area, hue),
         hue,
     )
 
 
-def orientations(rng: np.random.Generator, kinds: NDArray[np.int64]) -> Array:
-    """Rotations, and reflections for half of the galaxies, (n, 2, 2)."""
-    n = len(kinds)
-    leans = rng.random(n) < LEANING[kinds]
-    phi = np.where(leans, rng.normal(0.0, LEAN_SCATTER[kinds]), rng.uniform(0.0, 2.0 * np.pi, n))
+def orientations(rng: np.random.Generator, morphologies: NDArray[np.int64]) -> Array:
+    """Draw rotations (n, 2, 2), and reflections for half of the galaxies."""
+    n = len(morphologies)
+    is_aligned = rng.random(n) < ALIGNED_FRACTION[morphologies]
+    phi = np.where(is_aligned, rng.normal(0.0, ALIGNMENT_SCATTER[morphologies]), rng.uniform(0.0, 2.0 * np.pi, n))
     parity = np.where(rng.random(n) < 0.5, 1.0, -1.0)
     c, s = np.cos(phi), np.sin(phi)
     return np.stack([np.stack([c, -parity * s], -1), np.stack([s, parity * c], -1)], -2)
 
 
 def _brightness(rng: np.random.Generator, area: Array, hue: Array) -> Array:
-    a, b, end = BRIGHTNESS_SPREAD
     typical: Array = np.interp(hue, BRIGHTNESS_HUES, BRIGHTNESS)
-    return typical * end * rng.beta(a, b, len(hue)) * (area / AREA_AT_LIMIT) ** FADING
+    return (
+        typical
+        * MAX_BRIGHTNESS
+        * rng.beta(BRIGHTNESS_ALPHA, BRIGHTNESS_BETA, len(hue))
+        * (area / AREA_AT_LIMIT) ** FADING
+    )
 
 
 def _hues(rng: np.random.Generator, n: int) -> Array:
@@ -125,23 +186,23 @@ def _hues(rng: np.random.Generator, n: int) -> Array:
     return hues
 
 
-def colours(galaxies: Galaxies) -> Array:
-    """Surface brightness of the bodies in R, G and B, (n, 3), in 8-bit counts."""
+def colors(galaxies: Galaxies) -> Array:
+    """Return the surface brightness of the bodies in R, G and B, (n, 3), 8-bit counts."""
     fractions = BLUEST + galaxies.hue[:, None] * (REDDEST - BLUEST)
     over_brightest: Array = fractions / fractions.max(axis=1, keepdims=True)
     return galaxies.brightness[:, None] * over_brightest
 
 
 def paint(galaxies: Galaxies, bank: Bank) -> NDArray[np.uint8]:
-    """Paint galaxies on black, blur them, and clip to 8 bits."""
+    """Return an image (SIDE, SIDE, 3) of galaxies on black, smoothed by the PSF and clipped to 8 bits."""
     planes = np.zeros((3, SIDE, SIDE), dtype=np.float32)
-    paint_galaxies(planes, galaxies, colours(galaxies), bank)
+    paint_galaxies(planes, galaxies, colors(galaxies), bank)
     for plane in planes:
-        gaussian_filter(plane, BLUR, output=plane, mode="constant", truncate=4.0)
+        gaussian_filter(plane, PSF_SIGMA, output=plane, mode="constant", truncate=4.0)
     return np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def true_ellipticity(galaxies: Galaxies, bank: Bank) -> tuple[Array, Array]:
-    """Ellipticities of galaxies as drawn, before the blur."""
+    """Return the ellipticities e1, e2 of the galaxies as drawn, before the PSF."""
     frame = galaxies.frame
-    return lensing.ellipticity(frame @ bank.moments[galaxies.kind] @ frame.transpose(0, 2, 1))
+    return lensing.ellipticity(frame @ bank.moments[galaxies.profile] @ frame.transpose(0, 2, 1))

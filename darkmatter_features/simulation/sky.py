@@ -1,4 +1,4 @@
-"""A simulated sky: its picture and the truth behind it."""
+"""A simulated sky: its image and its true catalogue."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +11,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SimulatedSky:
-    """A picture and its true catalogue.
+    """A simulated image and its true catalogue.
 
     Attributes
     ----------
     pixels : (n_rows, n_columns, 3) uint8 or (n_rows, n_columns) float32 array
+        Image.
     x, y : (n,) float64 arrays, pixels
-        Centres of the galaxies whose centre is in the picture.
+        Centroids of the galaxies inside the image.
     e1, e2 : (n,) float64 arrays
-        Their ellipticities (a - b) / (a + b) as lensed: what a perfect measurement would give.
+        Lensed ellipticities of modulus (a - b) / (a + b), as a perfect measurement would return them.
     lens_row, lens_column : float, pixels
-        nan where there is no lens.
-    strength : float
-        Shear of the lens at 100 px; nan where there is none.
+        Position of the lens; nan without a lens.
+    amplitude : float
+        Shear of the lens at 100 px; nan without a lens.
     header : astropy.io.fits.Header or None
-        World coordinates, where the preset has them.
+        Header with world coordinates; None for a preset without them.
     """
 
     pixels: NDArray[Any]
@@ -35,10 +36,10 @@ class SimulatedSky:
     e2: Array
     lens_row: float = float("nan")
     lens_column: float = float("nan")
-    strength: float = float("nan")
+    amplitude: float = float("nan")
     header: Any = None
 
     @property
     def lensed(self) -> bool:
-        """Whether a lens is there."""
-        return not np.isnan(self.strength)
+        """Whether the sky has a lens."""
+        return not np.isnan(self.amplitude)

@@ -1,4 +1,4 @@
-"""Simulated data sets: every sky from a seed of its own, written in parallel."""
+"""Write simulated data sets in parallel, every sky from a seed of its own."""
 
 import json
 import shutil
@@ -26,13 +26,14 @@ from darkmatter_features.simulation.sky import SimulatedSky
 from darkmatter_features.simulation.survey import survey_sky
 from darkmatter_features.workers import parallel
 
-Maker = Callable[[np.random.Generator], SimulatedSky]
+SkyMaker = Callable[[np.random.Generator], SimulatedSky]
 Lens = tuple[float, float, float]
 
 _JOURNAL = ".unfinished-"
+"""Prefix of the folder that records the finished skies of a run."""
 
-PRESETS: dict[str, tuple[Maker, str]] = {"seed": (seed_sky, ".png"), "survey": (survey_sky, ".fits")}
-"""What each preset draws a sky with, and the ending of its pictures."""
+PRESETS: dict[str, tuple[SkyMaker, str]] = {"seed": (seed_sky, ".png"), "survey": (survey_sky, ".fits")}
+"""Function that draws a sky, and ending of the images, of each preset."""
 
 
 def simulate_dataset(
@@ -45,31 +46,31 @@ def simulate_dataset(
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a data set of simulated skies, in layout 1, true catalogues beside it.
+    """Write a data set of simulated skies in layout 1, with the true catalogues.
 
-    A run that was killed goes on where it was when started again.
+    A run that was killed continues with its first missing sky when it is started again.
 
     Parameters
     ----------
     out : str or Path
-        Folder to write to; made when missing.
+        Folder of the data set; made if missing.
     n_training, n_validation : int
-        How many skies of each split.
+        Numbers of skies of the two splits.
     preset : str
-        "seed": 512 px drawings like the published skies; "survey": FITS pictures with noise, stars and a PSF.
+        "seed": 512 px drawings like the published skies; "survey": FITS images with noise, stars and a PSF.
     seed : int
-        Same seed, same bytes, at any `n_jobs`; sky i is the same in a data set of any size.
+        Seed of the data set: files are the same at any `n_jobs`, and sky i is the same in a data set of any size.
     n_jobs : int
-        Processes; -1 for all cores.
+        Number of processes; -1 for all cores.
     progress : callable, optional
-        Called with how many skies are done and how many there will be.
+        Called with the number of finished skies and the number of all skies.
 
     Raises
     ------
     ConfigError
-        No such preset, a negative seed or number of skies, or no sky at all.
+        If there is no such preset, the seed or a number of skies is negative, or there is no sky at all.
     DatasetError
-        `out` holds pictures that this data set would not overwrite.
+        If `out` holds images that are not part of this data set.
 
     Examples
     --------
@@ -82,15 +83,15 @@ def simulate_dataset(
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}; choose another")
     _check_room(Path(out))
-    pictures = {split: _pictures(Path(out), split, counts[split], suffix) for split in SPLITS}
+    images = {split: _image_paths(Path(out), split, counts[split], suffix) for split in SPLITS}
     journal = Path(out) / f"{_JOURNAL}{__version__}-{preset}-{seed}"
-    _forget_others(journal)
-    lenses = _write_skies(maker, pictures, journal, seed, n_jobs, progress)
-    _write_tables(Path(out), pictures, lenses)
+    _remove_others(journal)
+    lenses = _write_skies(maker, images, journal, seed, n_jobs, progress)
+    _write_tables(Path(out), images, lenses)
     shutil.rmtree(journal, ignore_errors=True)
 
 
-def _preset(name: str) -> tuple[Maker, str]:
+def _preset(name: str) -> tuple[SkyMaker, str]:
     if name not in PRESETS:
         raise ConfigError(f"No preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
@@ -98,35 +99,35 @@ def _preset(name: str) -> tuple[Maker, str]:
 
 def _check_counts(counts: dict[str, int]) -> None:
     if min(counts.values()) < 0 or not any(counts.values()):
-        asked = " and ".join(f"{n} {split}" for split, n in counts.items())
-        raise ConfigError(f"A data set needs at least one sky, got {asked} skies; ask for 0 or more of each")
+        requested = " and ".join(f"{n} {split}" for split, n in counts.items())
+        raise ConfigError(f"A data set needs at least one sky, got {requested} skies; request 0 or more of each")
 
 
 def _check_room(out: Path) -> None:
-    """Refuse a folder with pictures in another layout than the first: of two data sets nobody would see one."""
+    """Refuse a folder with images in another layout, which would hide one of the two data sets."""
     folders = {folder: layout.number for layout in LAYOUTS[1:] for folder in layout.folders}
     for folder, number in folders.items():
-        if pictures := list_images(out / folder):
-            found = f"{out} already holds a data set in layout {number}: {folder}/{pictures[0].name}"
+        if images := list_images(out / folder):
+            found = f"{out} already holds a data set in layout {number}: {folder}/{images[0].name}"
             raise DatasetError(f"{found}; remove it or choose another folder")
 
 
-def _pictures(out: Path, split: str, n: int, suffix: str) -> list[Path]:
-    """Paths of a split's pictures; refuse a folder with others in it, as labels go by sorted order."""
-    pictures = [image_path(out, split, i, suffix=suffix) for i in range(n)]
+def _image_paths(out: Path, split: str, n: int, suffix: str) -> list[Path]:
+    """Return the paths of the images of a split; refuse a folder with others: labels follow the sorted order."""
+    paths = [image_path(out, split, i, suffix=suffix) for i in range(n)]
     folder = image_path(out, split, 0, suffix=suffix).parent
-    strangers = sorted(set(folder.glob("[!.]*")) - set(pictures)) if folder.is_dir() else []
-    if strangers:
+    others = sorted(set(folder.glob("[!.]*")) - set(paths)) if folder.is_dir() else []
+    if others:
         raise DatasetError(
-            f"{folder} already holds {strangers[0].name}, which is none of the {n} skies to write; "
+            f"{folder} already holds {others[0].name}, which is not one of the {n} skies to write; "
             "remove the folder or choose another"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    return pictures
+    return paths
 
 
-def _forget_others(journal: Path) -> None:
-    """Remove what killed runs left: their journals, which know nothing of the pictures now to be written, and parts."""
+def _remove_others(journal: Path) -> None:
+    """Remove the journals of killed runs of other data sets, and partly written files."""
     for other in journal.parent.glob(f"{_JOURNAL}*"):
         if other != journal:
             shutil.rmtree(other)
@@ -136,18 +137,18 @@ def _forget_others(journal: Path) -> None:
 
 
 def _write_skies(
-    maker: Maker,
-    pictures: dict[str, list[Path]],
+    maker: SkyMaker,
+    images: dict[str, list[Path]],
     journal: Path,
     seed: int,
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[Lens]:
-    """Draw and write every sky that is not there yet; return the lenses, in the order of the pictures."""
+    """Draw and write every missing sky; return the lenses in the order of the images."""
     tasks = [
-        (journal, maker, picture, np.random.SeedSequence(seed, spawn_key=(k, i)))
-        for k, split in enumerate(pictures)
-        for i, picture in enumerate(pictures[split])
+        (journal, maker, image, np.random.SeedSequence(seed, spawn_key=(k, i)))
+        for k, split in enumerate(images)
+        for i, image in enumerate(images[split])
     ]
     lenses: list[Lens] = []
     for lens in parallel(_write_sky, tasks, n_jobs=n_jobs):
@@ -157,35 +158,35 @@ def _write_skies(
     return lenses
 
 
-def _write_sky(journal: Path, maker: Maker, picture: Path, seed: np.random.SeedSequence) -> Lens:
-    """Write a picture and its truth; a line in the journal, written last, tells a later run that both are there."""
-    line = journal / f"{picture.name}.json"
-    if line.exists() and picture.exists():
-        row, column, strength = json.loads(line.read_text())
-        return row, column, strength
+def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.SeedSequence) -> Lens:
+    """Write an image and its truth, then a record in the journal by which a later run skips both."""
+    record = journal / f"{image.name}.json"
+    if record.exists() and image.exists():
+        row, column, amplitude = json.loads(record.read_text())
+        return row, column, amplitude
     sky = maker(np.random.default_rng(seed))
-    write_galaxy_truth(journal.parent, picture, sky.x, sky.y, sky.e1, sky.e2)
-    with written_whole(picture) as temporary:
-        _write_picture(temporary, sky)
-    lens = (sky.lens_row, sky.lens_column, sky.strength)
-    with written_whole(line) as temporary:
+    write_galaxy_truth(journal.parent, image, sky.x, sky.y, sky.e1, sky.e2)
+    with written_whole(image) as temporary:
+        _write_image(temporary, sky)
+    lens = (sky.lens_row, sky.lens_column, sky.amplitude)
+    with written_whole(record) as temporary:
         temporary.write_text(json.dumps(lens))
     return lens
 
 
-def _write_picture(path: Path, sky: SimulatedSky) -> None:
+def _write_image(path: Path, sky: SimulatedSky) -> None:
     if sky.header is None:
         Image.fromarray(sky.pixels).save(path, format="PNG")
     else:
         PrimaryHDU(sky.pixels, sky.header).writeto(path)
 
 
-def _write_tables(out: Path, pictures: dict[str, list[Path]], lenses: list[Lens]) -> None:
-    """Labels and lenses of each split, and the truth of all skies; written last, as a sign of completeness."""
-    rows, columns, strengths = np.array(lenses).T
+def _write_tables(out: Path, images: dict[str, list[Path]], lenses: list[Lens]) -> None:
+    """Write the labels and lenses of each split and the truth of all skies, last, to mark a complete data set."""
+    rows, columns, amplitudes = np.array(lenses).T
     start = 0
-    for split, files in pictures.items():
+    for split, files in images.items():
         part = slice(start, start + len(files))
-        write_labels(out, split, np.isfinite(strengths[part]), rows[part], columns[part])
+        write_labels(out, split, np.isfinite(amplitudes[part]), rows[part], columns[part])
         start = part.stop
-    write_sky_truth(out, [file for files in pictures.values() for file in files], rows, columns, strengths)
+    write_sky_truth(out, [file for files in images.values() for file in files], rows, columns, amplitudes)

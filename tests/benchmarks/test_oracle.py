@@ -62,7 +62,7 @@ def naive_log_factor(model, amplitude, dx, dy, e):
 def naive_log_likelihood(model, sky, x, y, a):
     total = -model.added_galaxies[a, y, x]
     for gx, gy, e1, e2 in zip(sky["x"], sky["y"], sky["e1"], sky["e2"]):
-        if math.hypot(gx - x, gy - y) < seed.REACH:
+        if math.hypot(gx - x, gy - y) < seed.HALO_RADIUS:
             total += naive_log_factor(model, model.amplitudes[a], gx - x, gy - y, complex(e1, e2))
     return total
 
@@ -120,7 +120,7 @@ def test_unlensed_ellipticities_have_the_mean_and_scatter_of_the_simulation(mode
 
 def test_number_density_about_a_lens_matches_the_simulation(model, rng):
     a, n_skies, edges = 5, 150, np.array([0, 25, 40, 60, 90, 130, 190, 243.0])
-    bank, lens = seed.make_bank(*seed._BANK), tables.halo(model.amplitudes[5])
+    bank, lens = seed.shape_bank(), tables.halo(model.amplitudes[5])
     skies = [lensed(seed.draw_galaxies(rng, bank), lens, 256.0, 256.0) for _ in range(n_skies)]
     drawn = [tables._as_catalogue(sky, bank) for sky in skies]
     found = np.histogram(np.concatenate([np.hypot(s["x"] - 256, s["y"] - 256) for s in drawn]), edges)[0]

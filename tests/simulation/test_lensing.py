@@ -1,4 +1,4 @@
-"""The lens equation, the shear and the magnification of simulated galaxies, against planted and independent answers."""
+"""The lens equation, the shear and the magnification of simulated galaxies, against planted and independent values."""
 
 import galsim
 import numpy as np
@@ -11,18 +11,18 @@ from darkmatter_features.simulation.nfw import NfwHalo
 from darkmatter_features.simulation.population import Counts, Galaxies, lensed
 from darkmatter_features.simulation.seed import true_ellipticity
 
-HALO = CompensatedPowerLaw(strength=0.2, slope=0.5, core=4.0, reach=243.0)
+HALO = CompensatedPowerLaw(amplitude=0.2, slope=0.5, core=4.0, max_radius=243.0)
 CLUSTER = NfwHalo(mass=5e14, concentration=5.0, redshift=0.3, source_redshift=1.0, scale=0.263)
 LENSES = pytest.mark.parametrize("lens", [HALO, CLUSTER], ids=["power law", "NFW"])
 
 
-def galaxies_at(x, y, *, radius=1e-6, kind=0, e=0j):
-    """Galaxies of unit size and ellipticity e; `radius` 0 is a point, whose magnification is not softened."""
+def galaxies_at(x, y, *, radius=1e-6, profile=0, e=0j):
+    """Return galaxies of unit size and ellipticity e; the magnification of a point, `radius` 0, is not softened."""
     x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     n = len(x)
     matrix = np.array([[1 + e.real, e.imag], [e.imag, 1 - e.real]]) / np.sqrt(1 - abs(e) ** 2)
     ones = np.ones(n)
-    return Galaxies(x, y, ones, np.full(n, kind), np.tile(matrix, (n, 1, 1)), radius * ones, ones, ones)
+    return Galaxies(x, y, ones, np.full(n, profile), np.tile(matrix, (n, 1, 1)), radius * ones, ones, ones)
 
 
 @LENSES
@@ -35,14 +35,14 @@ def test_images_obey_the_lens_equation(lens):
 
 @LENSES
 def test_mean_convergence_is_the_mean_of_the_convergence(lens):
-    """kappa_bar(R) = 2 / R^2 times the integral of kappa r dr, done by the trapezium rule."""
+    """kappa_bar(R) is 2 / R^2 times the integral of kappa r dr, here by the trapezium rule."""
     r = np.linspace(0.1, 200.0, 200_001)
     disc = lens.mean_convergence(r[:1])[0] * r[0] ** 2 / 2
     integral = disc + np.trapezoid(lens.convergence(r) * r, r)
     assert 2 * integral / r[-1] ** 2 == pytest.approx(lens.mean_convergence(r[-1:])[0], rel=1e-3)
 
 
-def test_compensated_halo_leaves_nothing_beyond_its_reach():
+def test_compensated_halo_has_no_convergence_beyond_its_radius():
     r = np.array([243.0, 300.0])
     np.testing.assert_array_equal(HALO.mean_convergence(r), 0.0)
     np.testing.assert_array_equal(HALO.convergence(r), 0.0)
@@ -50,15 +50,15 @@ def test_compensated_halo_leaves_nothing_beyond_its_reach():
     assert HALO.mean_convergence(just_inside)[0] == pytest.approx(0.0, abs=1e-3)
 
 
-def test_strength_is_the_shear_at_100_px():
-    coreless = CompensatedPowerLaw(strength=0.2, slope=0.5, core=0.0, reach=243.0)
+def test_amplitude_is_the_shear_at_100_px():
+    coreless = CompensatedPowerLaw(amplitude=0.2, slope=0.5, core=0.0, max_radius=243.0)
     r = np.array([100.0])
     assert (coreless.mean_convergence(r) - coreless.convergence(r))[0] == pytest.approx(0.2)
 
 
 @LENSES
 def test_magnification_is_the_change_of_area_under_the_lens_equation(lens):
-    """d(beta^2) / d(r^2), by differences, and the same for the two stretches alone."""
+    """The stretches are r / beta and dr / dbeta, here by differences."""
     r = np.array([80.0, 120.0, 200.0])
     tangential, radial = lensing.stretches(lens, r, np.zeros(3))
     beta = lambda r: r * (1 - lens.mean_convergence(r))  # noqa: E731
@@ -67,7 +67,7 @@ def test_magnification_is_the_change_of_area_under_the_lens_equation(lens):
 
 
 def test_lens_moves_shears_and_magnifies_a_planted_source():
-    """A round source 60 px right of the lens: image further right, stretched vertically, gamma_t > 0."""
+    """The image of a round source 60 px right of the lens is further right and stretched vertically: gamma_t > 0."""
     image = lensed(galaxies_at(260.0, 100.0), HALO, 200.0, 100.0)
     tangential, radial = lensing.stretches(HALO, image.x - 200.0, np.zeros(1))
     assert image.x[0] > 262.0
@@ -78,8 +78,8 @@ def test_lens_moves_shears_and_magnifies_a_planted_source():
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.7, 2.5, -1.2])
-def test_shapes_compose_as_galsim_shears_do(angle):
-    """e' = (e + g) / (1 + g* e), with g tangential, against GalSim's own composition of shears."""
+def test_shapes_compose_like_galsim_shears(angle):
+    """The composition e' = (e + g) / (1 + g* e), with g tangential, agrees with GalSim's composition of shears."""
     e = 0.3 - 0.2j
     source = galaxies_at(250 + 90 * np.cos(angle), 250 + 90 * np.sin(angle), e=e)
     image = lensed(source, HALO, 250.0, 250.0)
@@ -92,7 +92,7 @@ def test_shapes_compose_as_galsim_shears_do(angle):
 
 
 def test_nfw_lens_agrees_with_galsim():
-    """Reduced shear and magnification at a place off both axes."""
+    """The magnification agrees at a position off both axes."""
     x, y = 40.0, -55.0
     r = np.array([np.hypot(x, y)])
     tangential, radial = lensing.stretches(CLUSTER, r, np.zeros(1))
@@ -110,7 +110,7 @@ def test_a_finite_source_is_stretched_less_on_the_einstein_ring():
 
 
 def test_counts_follow_their_slope_and_density():
-    """N(>L) ~ L^-0.6 far below the cutoff, and `density` galaxies above 1: 40,000 of them, 0.5 %."""
+    """N(>L) ~ L^-0.6 far below the cutoff, with 40,000 galaxies above L = 1: a Poisson error of 0.5 %."""
     luminosity = Counts(slope=0.6, cutoff=1e4).draw(np.random.default_rng(1), 0.04, 1e6, 0.25)
     above = [(luminosity > limit).sum() for limit in (0.25, 1.0)]
     assert above[1] == pytest.approx(40_000, rel=0.02)
@@ -119,7 +119,7 @@ def test_counts_follow_their_slope_and_density():
 
 
 def test_drawn_moments_are_the_true_ellipticity():
-    """Drawn large and without blur, every kind of shape has the moments its truth says."""
+    """Drawn large and without PSF, every shape of the bank has the moments of its true ellipticity."""
     bank = make_bank(40, 5)
     galaxies = galaxies_at(np.full(40, 64.0), np.full(40, 64.0), e=0.2 + 0.1j)
     galaxies = Galaxies(
@@ -153,7 +153,7 @@ def test_magnification_multiplies_the_drawn_light():
             source.x,
             source.y,
             source.luminosity,
-            source.kind,
+            source.profile,
             stretch @ (12.0 * source.frame),
             source.radius,
             source.brightness,
@@ -169,7 +169,7 @@ def test_the_galaxy_in_front_hides_the_one_behind():
     bank = make_bank(40, 5)
     pair = galaxies_at([64.0, 64.0], [64.0, 64.0])
     pair = Galaxies(
-        pair.x, pair.y, pair.luminosity, pair.kind, 20.0 * pair.frame, pair.radius, pair.brightness, pair.hue
+        pair.x, pair.y, pair.luminosity, pair.profile, 20.0 * pair.frame, pair.radius, pair.brightness, pair.hue
     )
     planes = np.zeros((2, 129, 129), dtype=np.float32)
     paint_galaxies(planes, pair, np.eye(2), bank)

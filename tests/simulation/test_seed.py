@@ -1,4 +1,4 @@
-"""Simulated data sets: what is written, the same bytes at any number of jobs, and the published figures."""
+"""Simulated data sets: their files, which do not depend on the number of jobs, and the published statistics."""
 
 import hashlib
 import subprocess
@@ -20,6 +20,7 @@ from darkmatter_features.simulation.seed import seed_sky
 
 
 def digests(root: Path) -> dict[str, str]:
+    """Return the hashes of all files by their paths."""
     files = (path for path in sorted(root.rglob("*")) if path.is_file())
     return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -47,7 +48,7 @@ def test_labels_lenses_and_truth_agree(small):
     np.testing.assert_allclose(truth[labels == 1, :2], lenses[:, 1:], atol=1e-3)
 
 
-def test_killed_run_goes_on_where_it_was(small, tmp_path, monkeypatch):
+def test_killed_run_continues_where_it_stopped(small, tmp_path, monkeypatch):
     drawn = []
 
     def until_killed(rng):
@@ -65,17 +66,16 @@ def test_killed_run_goes_on_where_it_was(small, tmp_path, monkeypatch):
     assert digests(tmp_path) == digests(small)
 
 
-def test_killed_run_of_another_seed_leaves_no_lens_behind(small, tmp_path, monkeypatch):
-    """Killed with one seed, done with another, done again with the first: pictures and labels are the first's."""
-
-    write_picture = write._write_picture
+def test_killed_run_of_another_seed_leaves_no_lens(small, tmp_path, monkeypatch):
+    """A run is killed, replaced by one of another seed, and repeated: images and labels are those of its own seed."""
+    write_image = write._write_image
 
     def until_killed(path, sky):
         if path.name.startswith(".training-00002"):
             raise KeyboardInterrupt
-        write_picture(path, sky)
+        write_image(path, sky)
 
-    monkeypatch.setattr(write, "_write_picture", until_killed)
+    monkeypatch.setattr(write, "_write_image", until_killed)
     with pytest.raises(KeyboardInterrupt):
         simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
     monkeypatch.undo()
@@ -84,7 +84,7 @@ def test_killed_run_of_another_seed_leaves_no_lens_behind(small, tmp_path, monke
     assert digests(tmp_path) == digests(small)
 
 
-def test_half_a_picture_of_a_killed_run_is_no_stranger(small, tmp_path):
+def test_a_partly_written_image_of_a_killed_run_is_replaced(small, tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / ".training-00000.png.123.tmp").write_bytes(b"half")
     simulate_dataset(tmp_path, n_training=5, n_validation=2, seed=3, n_jobs=1)
@@ -96,7 +96,7 @@ def test_same_seed_gives_the_same_bytes_at_any_number_of_jobs(small, tmp_path):
     assert digests(tmp_path) == digests(small)
 
 
-def test_a_sky_is_the_same_in_a_smaller_data_set_and_another_with_another_seed(small, tmp_path):
+def test_a_sky_depends_on_the_seed_and_not_on_the_size_of_the_data_set(small, tmp_path):
     simulate_dataset(tmp_path / "same", n_training=2, n_validation=0, seed=3, n_jobs=1)
     simulate_dataset(tmp_path / "other", n_training=2, n_validation=0, seed=4, n_jobs=1)
     name = "training/training-00001.png"
@@ -120,7 +120,7 @@ def test_unknown_preset_no_skies_and_a_negative_seed_are_refused(tmp_path):
         simulate_dataset(tmp_path, seed=-5)
 
 
-def test_pictures_of_a_larger_data_set_are_not_left_among_the_new(small):
+def test_images_of_a_larger_data_set_are_not_mixed_with_new_ones(small):
     before = digests(small)
     with pytest.raises(DatasetError, match=r"training-0000[2-4]\.png"):
         simulate_dataset(small, n_training=2, n_validation=2, seed=3, n_jobs=1)
@@ -128,24 +128,26 @@ def test_pictures_of_a_larger_data_set_are_not_left_among_the_new(small):
 
 
 @pytest.mark.parametrize(("folder", "layout"), [("train", 2), ("test", 2), ("train_images", 3), ("test_images", 3)])
-def test_a_data_set_in_another_layout_is_not_shadowed(tmp_path, folder, layout):
+def test_a_data_set_in_another_layout_is_not_hidden(tmp_path, folder, layout):
     (tmp_path / folder).mkdir()
     simulate_dataset(tmp_path / "beside", n_training=1, n_validation=0, n_jobs=1)
-    (tmp_path / folder / "a.PNG").write_bytes(b"a picture")
+    (tmp_path / folder / "a.PNG").write_bytes(b"an image")
     before = digests(tmp_path)
     with pytest.raises(DatasetError) as refused:
         simulate_dataset(tmp_path, n_training=1, n_validation=1, n_jobs=1)
-    said = f"{tmp_path} already holds a data set in layout {layout}: {folder}/a.PNG; remove it or choose another folder"
-    assert str(refused.value) == said
+    message = (
+        f"{tmp_path} already holds a data set in layout {layout}: {folder}/a.PNG; remove it or choose another folder"
+    )
+    assert str(refused.value) == message
     assert digests(tmp_path) == before
     assert not (tmp_path / "training").exists()
 
 
 def test_truth_lies_on_light(small):
-    """Nine galaxies of ten have their centre lit; arms wind around dark ones, and faint ones fade."""
-    picture = np.asarray(Image.open(small / "training" / "training-00000.png")).max(axis=2)
+    """At nine of ten true centroids the image is bright: some lie between dark arms, and faint galaxies fade."""
+    image = np.asarray(Image.open(small / "training" / "training-00000.png")).max(axis=2)
     truth = read_galaxy_truth(small, small / "training" / "training-00000.png")
-    lit = picture[np.rint(truth["y"]).astype(int), np.rint(truth["x"]).astype(int)] > 20
+    lit = image[np.rint(truth["y"]).astype(int), np.rint(truth["x"]).astype(int)] > 20
     assert len(lit) > 120
     assert lit.mean() > 0.9
 
@@ -161,11 +163,11 @@ def test_survey_world_coordinates_round_trip(tmp_path):
     assert sky[0].separation(sky[2]).arcsec == pytest.approx(np.hypot(511, 511) * 0.263, rel=1e-3)
 
 
-# --- The published figures: the same crude measurement as in benchmarks/bench_simulation.py, on few skies --------
+# --- Published statistics, by the simple measurement of benchmarks/bench_simulation.py, on few skies ---------------
 
 
-def crude_pieces(pixels):
-    """Position and ellipticity of the connected pieces of 8 px or more above 20/255."""
+def crude_segments(pixels):
+    """Return position and ellipticity (4, n) of the connected segments of 8 px or more above 20/255."""
     bright = pixels.max(axis=2)
     labels, n = ndimage.label(bright > 20)
     y, x = np.nonzero(labels)
@@ -181,39 +183,40 @@ def crude_pieces(pixels):
 
 @pytest.fixture(scope="module")
 def forty():
+    """Forty skies and their segments."""
     skies = [seed_sky(np.random.default_rng((17, i))) for i in range(40)]
-    return [(sky, crude_pieces(sky.pixels)) for sky in skies]
+    return [(sky, crude_segments(sky.pixels)) for sky in skies]
 
 
-def test_skies_hold_as_many_pieces_as_the_published(forty):
-    """145 to 185 a sky, published; Poisson's scatter of 13 a sky over 40 is 2."""
+def test_number_of_segments_is_the_published_one(forty):
+    """The published skies have 145 to 185 segments; the Poisson error of the mean of 40 skies is 2."""
     assert 155 < np.mean([found.shape[1] for _, found in forty]) < 175
 
 
-def test_drawings_lean_to_the_horizontal_as_the_published(forty):
-    """Mean e1 is .07 to .08, mean e2 0, scatter .21 to .23; 6,600 pieces give the means to .003."""
+def test_mean_and_scatter_of_the_ellipticities_are_the_published_ones(forty):
+    """The mean e1 is 0.07 to 0.08, the mean e2 0 and the scatter 0.21 to 0.23; 6,600 segments give means to 0.003."""
     _, _, e1, e2 = np.hstack([found for _, found in forty])
     assert e1.mean() == pytest.approx(0.075, abs=0.014)
     assert e2.mean() == pytest.approx(0.0, abs=0.009)
     assert np.sqrt(0.5 * (e1.var() + e2.var())) == pytest.approx(0.22, abs=0.015)
 
 
-def test_lean_is_the_same_with_and_without_a_lens(forty):
-    """3,300 pieces on each side: .0055 for the difference."""
+def test_mean_e1_is_the_same_with_and_without_a_lens(forty):
+    """The error of the difference is 0.0055 with 3,300 segments on each side."""
     with_lens, without = (
         np.hstack([found for sky, found in forty if sky.lensed == has])[2].mean() for has in (True, False)
     )
     assert with_lens == pytest.approx(without, abs=0.02)
 
 
-def test_backgrounds_are_black_and_a_tenth_is_lit(forty):
+def test_background_is_black_and_a_tenth_of_the_pixels_is_not(forty):
     bright = np.array([sky.pixels.max(axis=2) for sky, _ in forty])
     assert (bright > 0).mean() == pytest.approx(0.107, abs=0.012)
     assert (bright > 20).mean() == pytest.approx(0.0634, abs=0.008)
 
 
-def test_shear_falls_with_radius_as_published_and_the_cross_shear_vanishes(forty):
-    """20 lenses: the error per bin, from the shape noise of .22, is twice to thrice the published one of 12."""
+def test_shear_profile_is_the_published_one_and_the_cross_shear_vanishes(forty):
+    """The errors of the bins follow from the shape noise of 0.22; there are about 20 lenses."""
     edges, published = (30, 90, 180, 250, 350, 500), (0.275, 0.158, 0.094, 0.005, 0.011)
     rows = []
     for sky, (x, y, e1, e2) in ((sky, found) for sky, found in forty if sky.lensed):
@@ -223,13 +226,13 @@ def test_shear_falls_with_radius_as_published_and_the_cross_shear_vanishes(forty
         rows.append((np.hypot(dx, dy), -e.real, -e.imag))
     r, gamma_t, gamma_x = np.hstack(rows)
     for (inner, outer), expected in zip(pairwise(edges), published):
-        here = (r >= inner) & (r < outer)
-        error = 0.22 / np.sqrt(here.sum())
-        assert gamma_t[here].mean() == pytest.approx(expected, abs=3 * error + 0.015)
-        assert gamma_x[here].mean() == pytest.approx(0.0, abs=3.5 * error)
+        inside = (r >= inner) & (r < outer)
+        error = 0.22 / np.sqrt(inside.sum())
+        assert gamma_t[inside].mean() == pytest.approx(expected, abs=3 * error + 0.015)
+        assert gamma_x[inside].mean() == pytest.approx(0.0, abs=3.5 * error)
 
 
-def test_lenses_empty_the_sky_near_them_and_not_beyond(forty):
+def test_density_of_galaxies_falls_near_a_lens_and_not_beyond(forty):
     near, wide, expected_near, expected_wide = 0, 0, 0.0, 0.0
     rows, columns = np.indices((512, 512))
     for sky, (x, y, _, _) in ((sky, found) for sky, found in forty if sky.lensed):
@@ -242,7 +245,7 @@ def test_lenses_empty_the_sky_near_them_and_not_beyond(forty):
     assert wide / expected_wide == pytest.approx(1.02, abs=0.09)
 
 
-def test_missing_galsim_is_told_with_the_remedy():
+def test_missing_galsim_is_reported_with_the_remedy():
     code = "import sys; sys.modules['galsim'] = None; from classify.cli import main; sys.exit(main(['simulate']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
