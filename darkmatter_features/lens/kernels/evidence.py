@@ -51,8 +51,8 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
     """Fill `ratios` (n, n_angles + 1, n_shears) with each galaxy's log ratio for ascending `shears` in all directions.
 
     `table` holds log [p0(e) (1 - |e|^2)^2], the density per invariant area of the unit disc: a ratio of such densities
-    needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below POLYNOMIAL_SHEAR, a polynomial of
-    second order that is exact at shears 0, POLYNOMIAL_SHEAR / 2 and POLYNOMIAL_SHEAR replaces the exact ratio.
+    needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below POLYNOMIAL_SHEAR, a
+    polynomial of second order that is exact at 0 and at half and full of that shear replaces the exact ratio.
     """
     n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, POLYNOMIAL_SHEAR)
     exact = np.concatenate((np.array([0.5 * POLYNOMIAL_SHEAR, POLYNOMIAL_SHEAR]), shears[n_weak:]))
