@@ -48,7 +48,7 @@ class Verdict:
     row, column : float, pixels
         Position of the lens, if there is one.
     snr : float
-        Matched-filter signal to noise of the tangential shear about the position.
+        Highest S/N of tangential shear in the maps of all Gaussian scales; its position can differ from `row, column`.
     decided_by : str
         Source of the probability: "lightgbm", or "cnn" if the CNN stage contributes.
     """

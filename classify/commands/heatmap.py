@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--examples", type=int, metavar="N",
-        help="draw N validation skies of the run: wrong, most uncertain, and most certain lenses (none)",
+        help="draw N validation skies of the run: misclassified, most uncertain, most certain lenses (none)",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, help="data set of these skies (as at training)")
+    parser.add_argument("--data", type=Path, help="data set of the --examples (that of the training)")
     parser.add_argument("--template", action="store_true", help="also draw the lens template of the run")
     parser.add_argument("--p-value", action="store_true", help="compute the p-value of the evidence")
     parser.add_argument(

@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{split}", type=int, default=default, metavar="N", help=f"number of {split} skies (%(default)s)"
         )
-    parser.add_argument("--preset", choices=PRESETS, default=given["preset"], help="sky model (%(default)s)")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default=given["preset"],
+        help="seed: 8-bit colour images like the published skies; survey: FITS with noise, stars and a PSF (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=given["seed"], help="seed of the skies (%(default)s)")
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter simulate data --training 1200 --validation 600")

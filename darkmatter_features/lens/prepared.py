@@ -19,10 +19,9 @@ N_DIRECTIONS = 32
 
 @dataclass(frozen=True, eq=False, init=False)
 class PreparedCatalog:
-    """The galaxies of a sky beside a template: shape bins, size bins, ellipticities without bias, weights.
+    """Galaxies of a sky with the quantities that a template assigns to them.
 
-    Made once for a sky, and handed on: ``PreparedCatalog(catalog, template) -> shear_maps, lens_evidence ->
-    feature_row``.
+    Computed once per sky and passed to :func:`shear_maps`, :func:`lens_evidence` and :func:`feature_row`.
 
     Parameters
     ----------
