@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument(
         "--preset", choices=PRESETS, default=given["preset"],
-        help="seed: 8-bit colour images like the published skies; survey: FITS with noise, stars and a PSF (%(default)s)",
+        help="seed: 8-bit colour images like the published skies; survey: FITS with noise and a PSF (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=given["seed"], help="seed of the skies (%(default)s)")
     add_jobs(parser, given["n_jobs"])

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--search", choices=SPACES, default=given["section"],
-        help="settings to search: train, of the trees; measure, of the maps, computed from the catalogues (%(default)s)",
+        help="settings to search: train, of the trees; measure, of the maps, made from catalogues (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--config", type=Path, metavar="F.toml", help="initial settings (the defaults)")
     parser.add_argument(
