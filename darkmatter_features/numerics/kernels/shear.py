@@ -34,8 +34,6 @@ def expansion_coefficients(gamma_t: Any, gamma_x: Any, weight: Any, variance: An
     m = gamma_t * gamma_t + gamma_x * gamma_x
     linear = weight * gamma_t * ((1.0 - m) / variance + 4.0)
     quadratic = weight * (
-        -(1.0 - m) * (1.0 + m - 4.0 * gamma_t * gamma_t) / (2.0 * variance)
-        - 2.0 * (1.0 + m)
-        + 4.0 * gamma_t * gamma_t
+        -(1.0 - m) * (1.0 + m - 4.0 * gamma_t * gamma_t) / (2.0 * variance) - 2.0 * (1.0 + m) + 4.0 * gamma_t * gamma_t
     )
     return linear, quadratic
