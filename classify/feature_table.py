@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from classify.columns import FEATURE_NAMES, select_features
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import ConfigError, TableError
 from darkmatter_features.io.table import read_table
 from darkmatter_features.lens.template import LensTemplate
 
@@ -50,7 +50,10 @@ class FeatureTable:
         path = Path(folder) / "features.parquet"
         frame, metadata = read_table(path, kind="features")
         _check(path, "version", metadata.get("version"), __version__)
-        config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
+        try:
+            config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))
+        except ConfigError as error:
+            raise TableError(f"{path}: made by another version ({error}); run `darkmatter features` again") from None
         template = LensTemplate.read(Path(folder) / "template.json")
         _check(path, "config", metadata.get("config_fingerprint"), config.fingerprint())
         _check(path, "template.json", metadata.get("template_fingerprint"), template.fingerprint())

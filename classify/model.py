@@ -20,7 +20,7 @@ from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, selec
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DarkmatterError, ModelError
+from darkmatter_features.errors import ConfigError, DarkmatterError, ModelError
 from darkmatter_features.features.extract import row_of_catalog
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky
@@ -223,6 +223,8 @@ class LensModel:
             )
         except ModelError:
             raise
+        except ConfigError as error:
+            raise ModelError(f"{folder} was made by another version ({error}); {bundle.AGAIN}") from error
         except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise ModelError(f"{folder} is damaged ({bundle.damage(error)}); run `darkmatter train` again") from error
 

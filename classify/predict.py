@@ -167,7 +167,10 @@ class UncertainInputs:
 @lru_cache(maxsize=2)
 def _loaded_once(run: Path, digest: str) -> LensModel:
     """Load a model, once in each process."""
-    return LensModel.load(run)
+    model = LensModel.load(run)
+    if bundle.digest_of_model(run) != digest:
+        raise ModelError(f"{run}: the model changed while it was used; run the command again")
+    return model
 
 
 def measure_skies(

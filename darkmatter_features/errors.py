@@ -34,6 +34,10 @@ def install_command(extra: str) -> str:
     return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
+UNFORESEEN = "unexpected"
+"""First word of the reason of an unforeseen failure."""
+
+
 def failure_reason(error: Exception, *, debug: bool = False) -> str:
     """Return the reason for which a sky or a catalogue failed, in one line.
 
@@ -49,4 +53,4 @@ def failure_reason(error: Exception, *, debug: bool = False) -> str:
         return " ".join(str(error).split())
     if debug:
         raise error
-    return " ".join(f"unexpected {type(error).__name__}: {error}".split())
+    return " ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split())

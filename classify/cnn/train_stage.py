@@ -180,14 +180,14 @@ def _labels_and_lenses(rows: pd.DataFrame) -> tuple[Array, ...]:
 
 
 def check_files(features: Path, dataset: Path) -> None:
-    """Check that the images and the table of their galaxies exist.
+    """Check that the images, the table of their galaxies and the templates of the folds exist.
 
     Raises
     ------
     DatasetError
         If the folder of the images is missing.
     TableError
-        If the table of galaxies is missing.
+        If the table of galaxies or a template is missing.
     """
     if not dataset.is_dir():
         raise DatasetError(f"{dataset}: the images are missing; put the data set back, or use --cnn off")
@@ -195,6 +195,7 @@ def check_files(features: Path, dataset: Path) -> None:
         raise TableError(
             f"{features / CATALOGS}: the catalogues are missing; run `darkmatter features` again, or use --cnn off"
         )
+    Templates.read(features)
 
 
 def _inputs(given: StageInputs, n_jobs: int, progress: Callable[[int, int], None] | None) -> dict[str, FieldInput]:

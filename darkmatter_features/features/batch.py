@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DatasetError, TableError, failure_reason
+from darkmatter_features.errors import UNFORESEEN, DatasetError, TableError, failure_reason
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
 from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
@@ -90,14 +90,16 @@ def extract_dataset(
     dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
     files = [file for split in dataset.splits for file in split.files]
     key = _dataset_key(dataset, files, config)
-    if (done := _already_there(out, key)) is not None:
+    done = _already_there(out, key)
+    if done is not None and not (debug and any(map(_is_unforeseen, done.failures))):
         return done
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     measuring = partial(workers, first_here=needs_compiling())
     parts = _measured_parts(dataset.root, files, out / ".parts", config, measuring, progress, debug)
     failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
-    _write_failures(out / "failures.csv", failures)
     if len(failures) == len(files):
+        (out / "features.parquet").unlink(missing_ok=True)
+        _write_failures(out / "failures.csv", failures)
         shutil.rmtree(out / ".parts")
         raise DatasetError(f"{dataset.root}: none of {len(files)} skies can be measured; the first: {failures[0][1]}")
     catalogs = pd.concat([read_table(part, kind="part")[0] for part in parts], ignore_index=True)
@@ -105,7 +107,7 @@ def extract_dataset(
     skies = _template_skies(dataset, galaxies)
     templates = Templates.fit(skies, galaxies, parts, out / ".parts", workers, fit_progress)
     rows = map_parts(parts, templates, config, workers, map_progress)
-    _write_tables(out, dataset, catalogs, rows, templates, config, key)
+    _write_tables(out, dataset, catalogs, rows, templates, failures, config, key)
     shutil.rmtree(out / ".parts")
     return Extraction(len(rows), failures)
 
@@ -116,10 +118,13 @@ def _write_tables(
     catalogs: pd.DataFrame,
     rows: dict[str, _Mapped],
     templates: Templates,
+    failures: Iterable[tuple[str, str]],
     config: MeasureConfig,
     key: str,
 ) -> None:
-    """Write the tables and templates, the features last: they state what the others must be."""
+    """Write the tables and templates. The features are removed first and written last: they vouch for the others."""
+    (out / "features.parquet").unlink(missing_ok=True)
+    _write_failures(out / "failures.csv", failures)
     provenance = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
@@ -181,7 +186,7 @@ def _measured_parts(
     """Measure the skies in chunks, each into a table of its own; those of an earlier run are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = [(chunk, folder / f"{_key(root, chunk, config)}.parquet") for chunk in chunks(files)]
-    missing = [(chunk, part) for chunk, part in parts if not part.exists()]
+    missing = [(chunk, part) for chunk, part in parts if not part.exists() or _has_unforeseen(part)]
     n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
     report(progress, n_done, len(files))
     tasks = [(root, chunk, part, config, debug) for chunk, part in missing]
@@ -189,6 +194,15 @@ def _measured_parts(
         n_done += n_measured
         report(progress, n_done, len(files))
     return [part for _, part in parts]
+
+
+def _is_unforeseen(failure: Sequence[str]) -> bool:
+    """Return whether a failure (sky, reason) may be an error of the program or of the machine: it is tried again."""
+    return failure[1].startswith(UNFORESEEN)
+
+
+def _has_unforeseen(part: Path) -> bool:
+    return any(map(_is_unforeseen, read_table(part, kind="part")[1]["failures"]))
 
 
 def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:

@@ -169,7 +169,10 @@ def _write(templates: Iterable[LensTemplate], folder: Path) -> tuple[TemplateFil
 @lru_cache(maxsize=2 * (N_FOLDS + 1))
 def _compiled_once(path: Path, fingerprint: str) -> CompiledTemplate:
     """Read and compile a template, once in each process. The fingerprint separates the files of different runs."""
-    return CompiledTemplate(LensTemplate.read(path))
+    template = LensTemplate.read(path)
+    if template.fingerprint() != fingerprint:
+        raise TableError(f"{path}: changed while it was used, {template.fingerprint()} for {fingerprint}; {_AGAIN}")
+    return CompiledTemplate(template)
 
 
 @dataclass(frozen=True)
@@ -195,9 +198,10 @@ class _Fits:
         for template in self.workers(_fit_known, [(*self._known, own) for own in self.chosen]):
             fitted.append(template)
             report(self.progress, next(steps), total)
-        for _ in range(N_ROUNDS if waiting else 0):
+        for k_round in range(N_ROUNDS if waiting else 0):
+            folder = self.folder / f"located-{k_round}"
             positions: dict[int, dict[str, tuple[float, float]]] = {k: {} for k in waiting}
-            for found in self.workers(_locate_part, self._locating(fitted, waiting)):
+            for found in self.workers(_locate_part, self._locating(fitted, waiting, folder)):
                 for k, own in zip(waiting, found, strict=True):
                     positions[k] |= own
                 report(self.progress, next(steps), total)
@@ -211,9 +215,10 @@ class _Fits:
     def _known(self) -> tuple[Path, Array, Array, Array]:
         return self.table, self.skies.labels, self.skies.lens_rows, self.skies.lens_columns
 
-    def _locating(self, fitted: Sequence[LensTemplate], waiting: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-        """Yield the tasks of a round: in each part, the lenses of every fit."""
-        folder = self.folder / "located"
+    def _locating(
+        self, fitted: Sequence[LensTemplate], waiting: Sequence[int], folder: Path
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the tasks of a round, its templates in a folder: in each part, the lenses of every fit."""
         folder.mkdir(exist_ok=True)
         files = _write([fitted[k] for k in waiting], folder)
         lensed = [{catalog.name for catalog in self.skies.chosen(self.chosen[k]).lensed.catalogs} for k in waiting]

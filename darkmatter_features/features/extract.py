@@ -28,6 +28,9 @@ Progress = Callable[[int, int], None]
 CHUNK = 32
 """Skies of a task: enough to amortise its hand-over, few enough to show progress and to lose little when killed."""
 
+SELECTED_TOGETHER = 8
+"""Skies that a :class:`Selector` gets at once, with their images: the limit of what a worker holds in memory."""
+
 
 @dataclass(frozen=True)
 class MeasuredSky:
@@ -55,7 +58,7 @@ class MeasuredSky:
 
 
 class Selector(Protocol):
-    """Derives, in the worker, what is to be kept of the measured skies of a chunk beside their rows."""
+    """Derives, in the worker, what is to be kept of measured skies beside their rows."""
 
     def __call__(self, skies: Sequence[MeasuredSky]) -> Sequence[Any]:
         """Return an object, or None, for each sky."""
@@ -192,11 +195,29 @@ def _rows_of_chunk(
     select: Selector | None,
     debug: bool,
 ) -> list[SkyRow]:
+    n = SELECTED_TOGETHER if select is not None else 1
+    groups = (paths[start : start + n] for start in range(0, len(paths), n))
+    return [row for group in groups for row in _rows_of_group(group, template, config, select, debug)]
+
+
+def _rows_of_group(
+    paths: Sequence[Path],
+    template: CompiledTemplate | None,
+    config: MeasureConfig | None,
+    select: Selector | None,
+    debug: bool,
+) -> list[SkyRow]:
+    """Return the rows of images that are in memory together."""
     results = [_measured(path, template, config, debug) for path in paths]
     skies = [found for found in results if isinstance(found, MeasuredSky)]
-    kept = iter([None] * len(skies) if select is None else select(skies))
+    try:
+        selected = [None] * len(skies) if select is None else select(skies)
+        kept = dict(zip(map(id, skies), selected, strict=True))
+    except Exception as error:
+        reason = failure_reason(error, debug=debug)
+        results = [reason if isinstance(found, MeasuredSky) else found for found in results]
     return [
-        SkyRow(path, found.values, found.sky.shape, *found.coordinates, kept=next(kept))
+        SkyRow(path, found.values, found.sky.shape, *found.coordinates, kept=kept[id(found)])
         if isinstance(found, MeasuredSky)
         else SkyRow(path, None, error=found)
         for path, found in zip(paths, results, strict=True)

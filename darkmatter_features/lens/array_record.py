@@ -63,6 +63,12 @@ class ArrayRecord:
         """Return the state to pickle for a worker: the fields, and the fingerprint if it is known."""
         return {name: value for name, value in self.__dict__.items() if name != "_text"}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state; arrays are read-only again, as kernels compile other code for writeable ones."""
+        self.__dict__.update(state)
+        for array in self.arrays().values():
+            array.flags.writeable = False
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
             return NotImplemented

@@ -71,6 +71,13 @@ class CompiledTemplate:
             table.flags.writeable = False
             object.__setattr__(self, name, table)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state; arrays are read-only again, as kernels compile other code for writeable ones."""
+        self.__dict__.update(state)
+        tables: list[NDArray[Any]] = [self.density, self.shears, self.shear_index, self.log_counts]
+        for array in (*tables, *self._lattices.values()):
+            array.flags.writeable = False
+
     def mean_counts(self, shape: tuple[int, int]) -> Array:
         """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the image.
 

@@ -122,6 +122,7 @@ def prepare(
     """
     if not isinstance(galaxies, PreparedCatalog):
         return PreparedCatalog(galaxies, template)
-    if template is not None and template is not galaxies.template and template is not galaxies.compiled:
+    model = template.template if isinstance(template, CompiledTemplate) else template
+    if model is not None and model is not galaxies.template and model != galaxies.template:
         raise ValueError("the catalogue is prepared with another template; prepare it again with this one")
     return galaxies

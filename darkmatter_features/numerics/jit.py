@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 
 def sources_digest(package: Path) -> str:
@@ -37,8 +37,14 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Machine code on disk, keyed by the digest of all kernel sources.
 
     Numba's own key covers the file a kernel stands in, but not the kernels it calls: without the digest, a change in
-    one file leaves callers in others with the old code inside. Code of other digests stays on disk and is not read.
+    one file leaves callers in others with the old code inside. Code of other digests stays on disk and is not read: an
+    index is a file of its own digest, for the keys in an older one may name records that exist no longer.
     """
+
+    def __init__(self, kernel: Callable[..., Any]) -> None:
+        super().__init__(kernel)
+        base = f"{self._impl.filename_base}-{SOURCES[:16]}"
+        self._cache_file = IndexDataCacheFile(self._cache_path, base, self._impl.locator.get_source_stamp())
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(sig, codegen), SOURCES)

@@ -249,3 +249,50 @@ def test_wcs_gives_the_sky_coordinates_of_the_position(tmp_path):
 def test_no_jobs_are_refused(data, tmp_path):
     with pytest.raises(ConfigError, match="must not be 0"):
         extract_dataset(data, tmp_path, n_jobs=0)
+
+
+def test_killed_between_two_tables_is_noticed(data, tmp_path, monkeypatch):
+    """Tables of other settings, of which only the first was written, are not taken for finished ones."""
+    extract_dataset(data, tmp_path, n_jobs=1)
+    before = _bytes(tmp_path)
+
+    def killed(self, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cross_fitting.Templates, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            extract_dataset(data, tmp_path, n_jobs=1, config=MeasureConfig(n_pixels=20))
+    assert (tmp_path / "catalogs.parquet").read_bytes() != before["catalogs.parquet"]
+    extract_dataset(data, tmp_path, n_jobs=1)
+    assert _bytes(tmp_path) == before
+
+
+def test_debug_raises_an_unforeseen_failure_that_was_recorded(data, tmp_path, monkeypatch):
+    def broken(path):
+        if path.name.endswith("00004.png"):
+            raise ZeroDivisionError("by zero")
+        return read_sky(path)
+
+    monkeypatch.setattr(batch, "read_sky", broken)
+    assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
+    assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
+    with pytest.raises(ZeroDivisionError):
+        extract_dataset(data, tmp_path, n_jobs=1, debug=True)
+
+
+def test_what_is_kept_belongs_to_its_sky(data, tmp_path):
+    """Also where a sky between others failed; an error of the selector costs the skies that it got."""
+    (tmp_path / "text.png").write_text("no image")
+    first, second, third = Dataset.open(data).training.files[:3]
+    files = [first, tmp_path / "text.png", second, third]
+    rows = extract_rows(files, n_jobs=1, select=lambda skies: [sky.sky.name for sky in skies])
+    assert [row.kept for row in rows] == [first.name, None, second.name, third.name]
+
+    def broken(skies):
+        raise ZeroDivisionError("by zero")
+
+    rows = extract_rows(files, n_jobs=1, select=broken)
+    assert [row.error is not None for row in rows] == [True] * 4
+    with pytest.raises(ZeroDivisionError):
+        extract_rows(files, n_jobs=1, select=broken, debug=True)

@@ -1,5 +1,8 @@
 """A prepared catalogue: made once, the same results as from a catalogue and a template."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,3 +59,27 @@ def test_another_template_is_refused(rng):
     assert prepare(prepared, prepared.compiled) is prepared
     with pytest.raises(ValueError, match="prepared with another template"):
         lens_evidence(prepared, LensTemplate.default())
+
+
+def test_an_equal_template_is_accepted(rng):
+    prepared = PreparedCatalog(lensed_catalog(rng, n=20), two_shape_bins())
+    assert prepare(prepared, CompiledTemplate(two_shape_bins())) is prepared
+
+
+def test_mean_counts_are_those_of_the_shape_of_the_image():
+    template = replace(two_shape_bins(), log_counts=np.log([np.r_[0.5, np.ones(20)]]))
+    compiled = CompiledTemplate(template)
+    for shape in ((100, 300), (400, 80)):
+        np.testing.assert_array_equal(compiled.mean_counts(shape), CompiledTemplate(template).mean_counts(shape))
+        assert compiled.mean_counts(shape) is compiled.mean_counts(shape)
+    assert compiled.mean_counts((100, 300)).shape != compiled.mean_counts((400, 80)).shape
+
+
+def test_tables_stay_read_only_in_a_worker():
+    """Kernels would be compiled again for arrays that can be written to."""
+    compiled = CompiledTemplate(two_shape_bins())
+    compiled.mean_counts((50, 50))
+    copy = pickle.loads(pickle.dumps(compiled))
+    for array in (copy.density, copy.shears, copy.mean_counts((50, 50)), copy.template.response):
+        assert not array.flags.writeable
+    assert copy.template.fingerprint() == compiled.template.fingerprint()

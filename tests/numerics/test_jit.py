@@ -23,6 +23,20 @@ print(is_cached(caller), caller(1), is_cached(caller))
 """
 
 
+RECORD = "from typing import NamedTuple\n\n\nclass {0}(NamedTuple):\n    value: int\n"
+WITH_RECORD = """from package.kernels.callee import {0}
+from package.numerics.jit import compiled, is_cached
+
+
+@compiled
+def caller(record):
+    return 2 * record.value
+
+
+print(is_cached(caller), caller({0}(2)), is_cached(caller))
+"""
+
+
 def run_caller(root, cache):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(root)}
     ran = subprocess.run(
@@ -47,6 +61,18 @@ def test_a_changed_callee_in_another_file_changes_its_caller(tmp_path):
     (kernels / "callee.py").write_text(CALLEE.format(3))
     assert run_caller(tmp_path, cache) == ["False", "3", "True"]
     assert before <= set(cache.rglob("*.nbc"))  # nothing is deleted: another version of the package may use it
+
+
+def test_code_of_a_record_that_was_renamed_is_not_read(tmp_path):
+    """Numba names the record in the keys of its index, and fails to read one whose record is gone."""
+    kernels = tmp_path / "package" / "kernels"
+    kernels.mkdir(parents=True)
+    (tmp_path / "package" / "numerics").mkdir()
+    shutil.copy(jit.__file__, tmp_path / "package" / "numerics" / "jit.py")
+    for name in ("Record", "Renamed"):
+        (kernels / "callee.py").write_text(RECORD.format(name))
+        (kernels / "caller.py").write_text(WITH_RECORD.format(name))
+        assert run_caller(tmp_path, tmp_path / "cache") == ["False", "4", "True"]
 
 
 def test_the_digest_covers_every_kernel_module(tmp_path):
