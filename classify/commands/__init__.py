@@ -123,6 +123,3 @@ def print_metrics(metrics: Mapping[str, float]) -> None:
     for key in KEYS:
         bounds = f"({metrics[f'{key}_lo']:.4g} to {metrics[f'{key}_hi']:.4g})"
         print_line(f"{key:<20} " + ("unknown" if isnan(metrics[key]) else f"{metrics[key]:<8.4g} {bounds}"))
-
-
-say, tell_failures = print_line, report_failures

@@ -24,7 +24,8 @@ from classify.plots.heatmaps import draw, draw_template_of
 from classify.predict import load_model
 from classify.skies import find_skies
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.lens.randomization import check_number, peak_p_value
+from darkmatter_features.lens.randomization import peak_p_value
+from darkmatter_features.numerics.significance import check_n_randomizations
 
 FOLDER = "heatmaps"
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw the heatmaps."""
     drawings = _drawings(args)
     model = _model(args.model, args.cnn if drawings else "off")
-    check_number(args.randomizations)
+    check_n_randomizations(args.randomizations)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
     check_folder(out)
     if args.examples is not None:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 N_LINES = 10
 """Maximum number of plain lines: one for each tenth of the work."""
-PLAIN = "{desc}: {n_fmt}/{total_fmt}{unit}, {rate_fmt}, {elapsed} elapsed, {remaining} left{postfix}"
+PLAIN = "{desc}: {n_fmt}/{total_fmt}{unit}, {rate_noinv_fmt}, {elapsed} elapsed, {remaining} left{postfix}"
 """Format of a plain line; times are minutes:seconds."""
 
 

@@ -5,12 +5,12 @@ from typing import Protocol
 
 import numpy as np
 
-from darkmatter_features.errors import ConfigError
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.numerics.significance import check_n_randomizations, monte_carlo_p_value
 
 
 class Randomization(Protocol):
@@ -116,19 +116,10 @@ def peak_p_value(
     ----------
     .. [1] Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39, doi:10.2202/1544-6115.1585.
     """
-    check_number(n_randomizations)
+    check_n_randomizations(n_randomizations)
     prepared = prepare(galaxies, template)
     is_default = template is None and isinstance(galaxies, GalaxyCatalog)
     own = None if is_default else prepared.compiled  # the default takes its bias from each randomized sky
     found = lens_evidence(prepared).log_bayes_factor_shear
     drawn = (PreparedCatalog(randomize(prepared, rng=rng), own) for _ in range(n_randomizations))
-    n_larger = sum(lens_evidence(each).log_bayes_factor_shear >= found for each in drawn)
-    return (1 + n_larger) / (1 + n_randomizations)
-
-
-def check_number(n_randomizations: int) -> None:
-    """Raise ConfigError if there are no randomizations to compare with."""
-    if n_randomizations < 1:
-        raise ConfigError(
-            f"the number of randomizations must be 1 or more, got {n_randomizations}; 200 resolve p down to 0.005"
-        )
+    return monte_carlo_p_value(found, np.array([lens_evidence(each).log_bayes_factor_shear for each in drawn]))

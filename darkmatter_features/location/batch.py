@@ -1,4 +1,4 @@
-"""Finding the lenses of many shape catalogues made elsewhere."""
+"""Locate the lenses of many shape catalogues: one table, and an image of each."""
 
 import glob
 from collections.abc import Callable, Mapping, Sequence
@@ -10,36 +10,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkmatter_features.errors import ConfigError, TableError, failure_reason
+from darkmatter_features.errors import TableError, failure_reason
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.location.locate import Location, locate
+from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.workers import parallel
 
 COLUMNS = (
-    "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr", "bayes_factor_excess",
+    "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr",
+    "bayes_factor_excess",
 )  # fmt: skip
-ENDING = ("n_dropped", "error")
-"""Columns of the table; before the last two are ``ra, dec`` where any catalogue tells them."""
+"""First columns of the table."""
+
+LAST_COLUMNS = ("n_dropped", "error")
+"""Last columns of the table; ``ra, dec`` precede them where any catalogue has positions on the sky."""
 
 FORMATS = dict.fromkeys(("snr", "snr_cross", "log_bayes_factor", "mean_snr", "bayes_factor_excess"), ".4f")
 FORMATS |= dict.fromkeys(("x", "y", "position_error", "p_value"), ".7g") | dict.fromkeys(("ra", "dec"), ".7f")
-"""How numbers are written: x and y have the catalogue's own unit, so that digits count, not decimals."""
+"""Formats of numbers in the CSV table: x and y have the catalogue's own unit and keep 7 significant digits."""
 
 
 @dataclass(frozen=True)
 class Locations:
-    """What became of the catalogues.
+    """Lenses of several catalogues.
 
     Attributes
     ----------
     table : pandas.DataFrame
-        A row a catalogue: fields of :class:`~darkmatter_features.location.locate.Location`, with ``ra, dec`` in degrees
-        when any has them. One that failed has its name and its ``error``.
+        One row per catalogue: fields of :class:`~darkmatter_features.location.locate.Location`, and ``ra, dec`` in
+        degrees when any catalogue has them. A failed catalogue has its name and its ``error``.
     failures : tuple of (str, str)
-        Those catalogues, and why.
+        Name and reason of each failed catalogue.
     """
 
     table: pd.DataFrame
@@ -66,21 +70,21 @@ def locate_catalogs(
     catalogs : sequence of str or Path
         Files or glob patterns.
     out : str or Path, optional
-        Where to write the table as CSV.
+        CSV file for the table.
     columns : mapping, optional
-        Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: what the columns are called.
+        Names of columns, as options of :func:`~darkmatter_features.io.catalogs.read_catalog`.
     subtract_mean : bool
-        Take the mean ellipticity of each catalogue off first.
+        Subtract the mean ellipticity of each catalogue.
     n_randomizations : int
-        Randomized skies that tell the p-value and the excess of the odds; none when 0.
+        Number of randomized skies for the p-value and the excess of the Bayes factor; 0 for neither.
     seed : int
-        Of the randomization; each catalogue has a stream of its own.
+        Seed of the randomization; each catalogue has its own stream.
     pictures : str or Path, optional
-        Folder for a picture of each.
+        Folder for a figure of each catalogue.
     n_jobs : int
-        Processes; -1 for one a core.
+        Number of processes; -1 for one per core.
     progress : callable, optional
-        Called with the number of catalogues done and in all.
+        Function of the number of catalogues done and of all catalogues.
     debug : bool
         Raise an unforeseen error of a catalogue instead of recording it as the reason of its failure.
 
@@ -96,10 +100,7 @@ def locate_catalogs(
     TableError
         If a pattern matches no file.
     """
-    if n_randomizations < 0:
-        raise ConfigError(
-            f"the number of randomizations must be 0 or more, got {n_randomizations}; 200 tell p down to 0.005"
-        )
+    check_n_randomizations(n_randomizations, least=0)
     paths = find_catalogs(catalogs)
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations}
@@ -118,30 +119,30 @@ def locate_catalogs(
     return Locations(table, tuple((record["catalog"], record["error"]) for record in records if record["error"]))
 
 
-def find_catalogs(places: Sequence[str | Path]) -> list[Path]:
-    """Return the files that names and glob patterns stand for, in that order, each once.
+def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
+    """Return the files that match names and glob patterns, in that order, each once.
 
-    A missing file stays: reading it will say so.
+    A missing file stays in the list: reading it gives the error.
 
     Raises
     ------
     TableError
         If a pattern matches no file.
     """
-    return list(dict.fromkeys(path for place in places for path in _files_of(str(place))))
+    return list(dict.fromkeys(path for pattern in patterns for path in _files_of(str(pattern))))
 
 
-def _files_of(place: str) -> list[Path]:
-    if Path(place).exists() or not glob.has_magic(place):
-        return [Path(place)]
-    found = sorted(Path(name) for name in glob.glob(place, recursive=True) if Path(name).is_file())
+def _files_of(pattern: str) -> list[Path]:
+    if Path(pattern).exists() or not glob.has_magic(pattern):
+        return [Path(pattern)]
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
     if not found:
-        raise TableError(f"{place}: no file matches; look at the spelling and the folder")
+        raise TableError(f"{pattern}: no file matches; check the spelling and the folder")
     return found
 
 
 def _drawings(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return where the picture of each goes; those of files of one name are numbered."""
+    """Return the path of each figure; files of the same name are numbered."""
     names: dict[str, None] = {}
     for path in paths:
         stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
@@ -164,7 +165,7 @@ def _record_or_reason(
         if drawing is not None:
             _draw(drawing, catalog, found)
         return _record(path, catalog, found)
-    except Exception as error:  # a catalogue that nobody foresaw costs its own row only
+    except Exception as error:  # an unforeseen error costs one row only
         return {"catalog": path.as_posix(), "error": failure_reason(error, debug=debug)}
 
 
@@ -176,23 +177,23 @@ def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:
 
 
 def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any]:
-    told = {name: getattr(found, name) for name in COLUMNS[1:]}
-    place = sky_position(catalog, found.x, found.y)
-    if place is not None:
-        told |= dict(zip(("ra", "dec"), place))
-    return {"catalog": path.as_posix(), **told, "n_dropped": catalog.n_dropped, "error": None}
+    record = {name: getattr(found, name) for name in COLUMNS[1:]}
+    on_sky = sky_position(catalog, found.x, found.y)
+    if on_sky is not None:
+        record |= dict(zip(("ra", "dec"), on_sky))
+    return {"catalog": path.as_posix(), **record, "n_dropped": catalog.n_dropped, "error": None}
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec", *ENDING])
+    table = pd.DataFrame(records, columns=[*COLUMNS, "ra", "dec", *LAST_COLUMNS])
     table = table.astype({"n": "Int64", "n_dropped": "Int64", "p_value": "float64", "bayes_factor_excess": "float64"})
     return table if table["ra"].notna().any() else table.drop(columns=["ra", "dec"])
 
 
 def _write_csv(path: str | Path, table: pd.DataFrame) -> None:
     text = table.copy()
-    for name, kind in FORMATS.items():
+    for name, style in FORMATS.items():
         if name in text:
-            text[name] = ["" if pd.isna(value) else format(value, kind) for value in text[name]]
+            text[name] = ["" if pd.isna(value) else format(value, style) for value in text[name]]
     with written_whole(path) as temporary:
         text.to_csv(temporary, index=False, lineterminator="\n")

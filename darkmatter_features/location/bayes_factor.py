@@ -1,4 +1,4 @@
-"""The odds for one lens over none in a field: over places, profiles of shear and strengths."""
+"""Bayes factor for one lens over none in a field, averaged over positions, shear profiles and amplitudes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +12,45 @@ from darkmatter_features.numerics.kernels.profiles import log_mean_likelihood_ra
 Array = NDArray[np.float64]
 
 BAYES_FACTOR_CELLS = 60
-"""Cells to a side of the field for the odds of the whole; a place wants finer ones."""
+"""Cells per side of the field for the average over positions: a position itself needs finer cells."""
 
-N_AMPLITUDES, MIN_SNR, MAX_SNR = 8, 4.0, 20.0
-"""Amplitudes, and the S/N expected of their ends: below nobody finds a lens, above it needs no statistics."""
+N_AMPLITUDES = 8
+"""Number of amplitudes of each profile."""
 
-LOG_BAYES_FACTOR_CUT, MAX_EXACT_CELLS = 14.0, 4000
-"""Cells so far below the best in log Bayes factor say nothing; of the others at most so many are worked out exactly."""
+MIN_SNR = 4.0
+"""Expected S/N at the smallest amplitude: a weaker lens is not detected."""
+
+MAX_SNR = 20.0
+"""Expected S/N at the largest amplitude: a stronger lens is evident without statistics."""
+
+LOG_BAYES_FACTOR_CUT = 14.0
+"""Difference in log Bayes factor from the best cell beyond which a cell is neglected: e^-14 is 8e-7."""
+
+MAX_EXACT_CELLS = 4000
+"""Maximum number of cells whose likelihood is computed exactly."""
 
 
 def trial_amplitudes(filter_norm: Array) -> Array:
-    """Return amplitudes (n_profiles, n_amplitudes), even in their logs: the same expected S/N for every profile."""
+    """Return amplitudes (n_profiles, n_amplitudes), even in log, of the same expected S/N for every profile."""
     snr = np.geomspace(MIN_SNR, MAX_SNR, N_AMPLITUDES)
     return np.asarray(snr[None, :] / np.sqrt(filter_norm.mean(axis=0))[:, None])
 
 
 def log_bayes_factor_map(filter_response: Array, filter_norm: Array, amplitudes: Array) -> Array:
-    """Return the log Bayes factor (n_centres, m) of m skies for a lens at each centre, to first order in shear."""
+    """Return the log Bayes factor (n_centres, m) of m skies for a lens at each centre, to first order in shear.
+
+    Parameters
+    ----------
+    filter_response : (n_centres, m, n_profiles) float64 array
+    filter_norm : (n_centres, n_profiles) float64 array
+        Sums of the matched filter, see :func:`~darkmatter_features.location.profile_sums.filter_sums`.
+    amplitudes : (n_profiles, n_amplitudes) float64 array
+        Amplitudes A, with equal prior probability.
+
+    Notes
+    -----
+    ``ln <exp(A filter_response - A^2 filter_norm / 2)>``, averaged over profiles and amplitudes.
+    """
     log_bayes_factor = np.empty(filter_response.shape[:2])
     log_mean_likelihood_ratio(filter_response, filter_norm, amplitudes, log_bayes_factor)
     return log_bayes_factor
@@ -37,26 +59,28 @@ def log_bayes_factor_map(filter_response: Array, filter_norm: Array, amplitudes:
 def log_bayes_factors(
     field: Field, profiles: ShearProfiles, e1: Array, e2: Array, *, n_skies: int | None = None
 ) -> Array:
-    """Return the log Bayes factor (m,) of skies of e1 and e2 (n, m), their galaxies where those of the field are.
+    """Return the log Bayes factor (m,) of skies of ellipticities e1 and e2 (n, m) at the positions of a field.
 
-    The cheaper way is taken for `n_skies`, if there are more than m in all.
+    The method is the cheaper one for `n_skies` in all, if there are more than m.
     """
-    filter_response, filter_norm = filter_sums(
-        field, profiles, *field.grid(BAYES_FACTOR_CELLS), e1, e2, n_skies=n_skies
-    )
+    columns, rows = field.grid(BAYES_FACTOR_CELLS)
+    filter_response, filter_norm = filter_sums(field, profiles, columns, rows, e1, e2, n_skies=n_skies)
     log_bayes_factor = log_bayes_factor_map(filter_response, filter_norm, trial_amplitudes(filter_norm))
     return np.asarray(logsumexp(log_bayes_factor, axis=0) - np.log(log_bayes_factor.shape[0]))
 
 
 def field_log_bayes_factor(field: Field, profiles: ShearProfiles, *, n_skies: int = 1) -> float:
-    """Return the log Bayes factor of the field as it is."""
+    """Return the log Bayes factor of the field itself, by the method that suits `n_skies`."""
     return float(log_bayes_factors(field, profiles, field.e1[:, None], field.e2[:, None], n_skies=n_skies)[0])
 
 
 def refine_log_bayes_factor_map(
     field: Field, profiles: ShearProfiles, amplitudes: Array, columns: Array, rows: Array, log_bayes_factor: Array
 ) -> Array:
-    """Return the odds (n_centres,) with those of the best cells worked out exactly."""
+    """Return the log Bayes factors (n_centres,), those of the best cells from the exact likelihood.
+
+    Cells are exact within :data:`LOG_BAYES_FACTOR_CUT` of the best one, :data:`MAX_EXACT_CELLS` at most.
+    """
     best = np.argsort(-log_bayes_factor, kind="stable")[:MAX_EXACT_CELLS]
     best = best[log_bayes_factor[best] > log_bayes_factor.max() - LOG_BAYES_FACTOR_CUT]
     exact = log_bayes_factor.copy()

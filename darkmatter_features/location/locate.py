@@ -1,8 +1,8 @@
-"""Where the lens of a shape catalogue is: the posterior over its place, whatever its profile and strength.
+"""Position of the lens of a shape catalogue: the posterior, averaged over shear profiles and amplitudes.
 
-Fields of many galaxies, some 900 and more, are summed through Fourier transforms where that is much cheaper, see
-:mod:`~darkmatter_features.location.profile_sums`: no S/N differs by more than 0.01 for it. On one core, 100,000
-galaxies take 5 s, and 50 ms more for each randomized sky.
+Fields of more than some 900 galaxies are summed by Fourier transforms where that is much cheaper, see
+:mod:`~darkmatter_features.location.profile_sums`; no S/N changes by more than 0.01. On one core, 100,000 galaxies take
+5 s, and each randomized sky 50 ms more.
 """
 
 from dataclasses import dataclass
@@ -18,55 +18,60 @@ from darkmatter_features.location.bayes_factor import (
     refine_log_bayes_factor_map,
     trial_amplitudes,
 )
-from darkmatter_features.location.field import field_of, mean_snr
+from darkmatter_features.location.field import Field, field_of, mean_snr
 from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
-from darkmatter_features.location.significance import bayes_factor_excess, p_value_of, randomized_log_bayes_factors
+from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
+from darkmatter_features.numerics.significance import monte_carlo_p_value
 
 Array = NDArray[np.float64]
 
-# Cells to a side of the field, the square root of its area, however many galaxies there are: of 100,000, a lens of S/N
-# 20 is known to 0.004 of a side; the scatter within a cell is 0.002. Stronger ones are told no better than that.
 POSTERIOR_CELLS = 200
-# The geometric median is found to this many sides, or in this many steps.
-MEDIAN_TOLERANCE, MAX_ITERATIONS = 1e-6, 200
+"""Cells per side of the field, for any number of galaxies. The scatter within a cell is 0.002 of a side; 100,000
+galaxies locate a lens of S/N 20 to 0.004, and stronger lenses are located no better than a cell."""
+
+MEDIAN_TOLERANCE = 1e-6
+"""Tolerance of the geometric median, sides of the field."""
+
+MAX_ITERATIONS = 200
+"""Maximum number of iterations for the geometric median."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """Where the lens of a catalogue is, if there is one, and how sure that is.
+    """Position of the lens of a catalogue, if there is one, with its error and significance.
 
     Attributes
     ----------
     name : str
-        Of the catalogue.
+        Name of the catalogue.
     n : int
-        Galaxies used.
+        Number of galaxies used.
     x, y : float, the catalogue's unit
         Geometric median of the posterior: the point with the least expected distance from the lens.
     position_error : float, the catalogue's unit
-        Root mean square distance from there, over the posterior; a cell is taken as evenly filled.
+        Root mean square distance from there over the posterior; the posterior is constant within a cell.
     log_bayes_factor : float
-        Log of the evidence for one lens over that for none, each place in the field, profile and strength weighed by
-        its prior; to first order in shear.
+        Log of the evidence for one lens over that for none, to first order in shear, averaged over the prior of
+        positions in the field, profiles and amplitudes.
     snr : float
-        Highest matched-filter signal to noise of any profile and place.
+        Highest S/N of the matched filter over profiles and positions.
     snr_cross : float
-        The same of the cross shear, with that profile at that place: noise of unit scatter about a lens.
+        S/N of the cross shear with the same profile at the same position: unit Gaussian noise about a lens.
     mean_snr : float
-        Mean ellipticity over its error: about 1 where nothing but noise and a lens is in the shapes, 2 with a lens at
-        the border; 4 or more tells of a bias. nan where no two shapes differ.
+        Mean ellipticity over its error. About 1 for noise and a lens, 2 with a lens at the border; 4 or more points to
+        an additive bias. nan where all shapes are equal.
     p_value : float or None
-        Probability of so high odds by chance, if it was asked for.
+        Probability of at least this Bayes factor without a lens; None without randomized skies.
     bayes_factor_excess : float or None
-        How far the log Bayes factor are above those of randomized skies, in their standard deviations, if it was asked for: see
-        :func:`~darkmatter_features.location.significance.bayes_factor_excess`.
+        Excess of the log Bayes factor over those of randomized skies, in their standard deviations, see
+        :func:`~darkmatter_features.location.significance.bayes_factor_excess`; None without randomized skies.
     columns, rows : (n_columns,) and (n_rows,) float64 arrays, the catalogue's unit
         x and y of the centres of the cells.
     snr_map, snr_cross_map : (n_rows, n_columns) float64 arrays
-        S/N of tangential and cross shear with that profile.
+        S/N of tangential and cross shear with the profile of the highest S/N.
     posterior : (n_rows, n_columns) float64 array
-        Probability of each cell to hold the lens, given that there is one; sums to 1.
+        Probability that a cell holds the lens, given that there is one; sums to 1.
     profile : str
         Name of the profile with the highest S/N.
     """
@@ -107,15 +112,15 @@ def locate(
     Parameters
     ----------
     catalog : ShapeCatalog
-        Galaxies of one field. Weights, where there are any, are taken for inverse variances, up to a factor.
+        Galaxies of one field. Its weights, if any, are inverse variances up to a factor.
     profiles : ShearProfiles, optional
-        Shapes of shear to try; :func:`~darkmatter_features.location.profiles.default_profiles` when not given.
+        Trial shear profiles; :func:`~darkmatter_features.location.profiles.default_profiles` by default.
     subtract_mean : bool
-        Take the mean ellipticity off first: for shapes with an additive bias. See the notes.
+        Subtract the mean ellipticity, for shapes with an additive bias; see the notes.
     n_randomizations : int
-        Randomized skies that tell the p-value and the excess of the odds; none when 0.
+        Number of randomized skies for the p-value and the excess of the Bayes factor; 0 for neither.
     rng : numpy.random.Generator, optional
-        Randomizes them; wanted with `n_randomizations`.
+        Source of the random rotations; required with `n_randomizations`.
 
     Returns
     -------
@@ -130,13 +135,17 @@ def locate(
     Notes
     -----
     The likelihood ratio of a galaxy of ellipticity e is ``p0(e_s) |de_s/de|^2 / p0(e)``, ``e_s = (e - g) / (1 - g* e)``
-    (Seitz & Schneider 1997), with p0 a Gaussian of the catalogue's own scatter; its log counts by the galaxy's
-    weight, of which the weighted mean is made 1. It is averaged over profiles and amplitudes. Where its first order in
-    shear, ``A sum(g gamma_t / s^2) - A^2 / 2 sum(g^2 / s^2)``, leaves no hope, it is not worked out any better.
+    (Seitz & Schneider 1997), with p0 a Gaussian of the catalogue's own dispersion. Its log is multiplied by the
+    relative weight of the galaxy, whose weighted mean is 1, and it is averaged over profiles and amplitudes. Cells
+    whose first order in shear, ``A sum(g gamma_t / s^2) - A^2 / 2 sum(g^2 / s^2)``, excludes a lens keep that value.
 
-    The mean ellipticity stays by default: a lens towards the border makes one itself. Taking it off leaves the median
-    distance from the halo in 50 single-halo skies of "Observing Dark Worlds" as it is, but two of them are lost: the
-    mean distance goes from 108 to 220, of a field 4200 wide.
+    The mean ellipticity is kept by default, since a lens near the border causes one. Subtracting it leaves the median
+    distance from the halo in 50 single-halo skies of "Observing Dark Worlds" unchanged but loses two of them: the mean
+    distance grows from 108 to 220, in a field 4200 wide.
+
+    References
+    ----------
+    C. Seitz, P. Schneider (1997), A&A 318, 687, arXiv:astro-ph/9601079.
 
     Examples
     --------
@@ -146,36 +155,30 @@ def locate(
     """
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
-    chance = (
+    null = (
         randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
         if n_randomizations
         else None
     )
     columns, rows = field.grid(POSTERIOR_CELLS)
-    x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
     filter_response, filter_norm = filter_sums(field, profiles, columns, rows, *field.with_cross())
-    amplitudes = trial_amplitudes(filter_norm)
-    log_bayes_factor = log_bayes_factor_map(filter_response[:, :1], filter_norm, amplitudes)[:, 0]
-    log_posterior = refine_log_bayes_factor_map(field, profiles, amplitudes, columns, rows, log_bayes_factor)
-    posterior = np.exp(log_posterior - logsumexp(log_posterior))
-    at_x, at_y = _geometric_median(x, y, posterior)
-    within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
-    error = np.sqrt((posterior * ((x - at_x) ** 2 + (y - at_y) ** 2)).sum() + within_cell)
+    posterior = _posterior(field, profiles, columns, rows, filter_response, filter_norm)
+    x, y, error = _position(field, columns, rows, posterior)
     snr = filter_response / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))[:, None]
     peak, best = np.unravel_index(snr[:, 0].argmax(), filter_norm.shape)
     shape = (rows.size, columns.size)
     return Location(
         name=catalog.name,
         n=len(catalog),
-        x=field.corner[0] + field.side * at_x,
-        y=field.corner[1] + field.side * at_y,
-        position_error=float(field.side * error),
+        x=field.corner[0] + field.side * x,
+        y=field.corner[1] + field.side * y,
+        position_error=field.side * error,
         log_bayes_factor=field_log_bayes_factor(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),
-        p_value=p_value_of(*chance) if chance else None,
-        bayes_factor_excess=bayes_factor_excess(*chance) if chance else None,
+        p_value=monte_carlo_p_value(*null) if null else None,
+        bayes_factor_excess=bayes_factor_excess(*null) if null else None,
         columns=field.corner[0] + field.side * columns,
         rows=field.corner[1] + field.side * rows,
         snr_map=snr[:, 0, best].reshape(shape).copy(),
@@ -195,9 +198,9 @@ def log_bayes_factor(
     catalog : ShapeCatalog
         Galaxies of one field.
     profiles : ShearProfiles, optional
-        Shapes of shear to try; the default when not given.
+        Trial shear profiles; the default ones if not given.
     subtract_mean : bool
-        Take the mean ellipticity off first.
+        Subtract the mean ellipticity.
     """
     return field_log_bayes_factor(field_of(catalog, subtract_mean=subtract_mean), profiles or default_profiles())
 
@@ -210,26 +213,26 @@ def p_value(
     n_randomizations: int = 200,
     rng: np.random.Generator | None,
 ) -> float:
-    """Return how probable such odds for a lens are by chance.
+    """Return the probability of at least the Bayes factor of a catalogue without a lens.
 
     Parameters
     ----------
     catalog : ShapeCatalog
         Galaxies of one field.
     profiles : ShearProfiles, optional
-        Shapes of shear to try; the default when not given.
+        Trial shear profiles; the default ones if not given.
     subtract_mean : bool
-        Take the mean ellipticity off first.
+        Subtract the mean ellipticity.
     n_randomizations : int
-        Randomized skies to compare with: no probability below ``1 / (1 + n_randomizations)`` can be told.
+        Number of randomized skies: the smallest p-value is ``1 / (1 + n_randomizations)``.
     rng : numpy.random.Generator
-        Randomizes them.
+        Source of the random rotations.
 
     Returns
     -------
     float
-        ``(1 + number of randomized skies with at least such log_bayes_factor) / (1 + n_randomizations)`` (Phipson & Smyth 2010); the
-        search over places, profiles and strengths is in it, for it is done anew in every sky.
+        See :func:`~darkmatter_features.numerics.significance.monte_carlo_p_value`. It accounts for the search over
+        positions, profiles and amplitudes, which is repeated in every randomized sky.
 
     Raises
     ------
@@ -237,18 +240,43 @@ def p_value(
         If `n_randomizations` is not positive or there is no `rng`.
     """
     field = field_of(catalog, subtract_mean=subtract_mean)
-    return p_value_of(
+    return monte_carlo_p_value(
         *randomized_log_bayes_factors(field, profiles or default_profiles(), n_randomizations=n_randomizations, rng=rng)
     )
 
 
+def _posterior(
+    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, filter_response: Array, filter_norm: Array
+) -> Array:
+    """Return the probability (n_cells,) of each cell of a grid, by rows."""
+    amplitudes = trial_amplitudes(filter_norm)
+    log_bayes_factor = log_bayes_factor_map(filter_response[:, :1], filter_norm, amplitudes)[:, 0]
+    log_posterior = refine_log_bayes_factor_map(field, profiles, amplitudes, columns, rows, log_bayes_factor)
+    return np.asarray(np.exp(log_posterior - logsumexp(log_posterior)))
+
+
+def _position(field: Field, columns: Array, rows: Array, posterior: Array) -> tuple[float, float, float]:
+    """Return x and y of the geometric median of the posterior, and the root mean square distance from there."""
+    x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    median_x, median_y = _geometric_median(x, y, posterior)
+    within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
+    square = (posterior * ((x - median_x) ** 2 + (y - median_y) ** 2)).sum() + within_cell
+    return median_x, median_y, float(np.sqrt(square))
+
+
 def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:
-    """Return the point of the least mean distance (Weiszfeld 1937)."""
+    """Return the point of the least mean distance, by the iteration of Weiszfeld.
+
+    References
+    ----------
+    E. Weiszfeld (1937), Tohoku Math. J. 43, 355; in English, E. Weiszfeld, F. Plastria (2009), Ann. Oper. Res. 167, 7,
+    doi:10.1007/s10479-008-0352-z.
+    """
     z = x + 1j * y
-    here = complex((weight * z).sum())
+    median = complex((weight * z).sum())
     for _ in range(MAX_ITERATIONS):
-        pull = weight / np.maximum(np.abs(z - here), MEDIAN_TOLERANCE)
-        before, here = here, complex((pull * z).sum() / pull.sum())
-        if abs(here - before) < MEDIAN_TOLERANCE:
+        pull = weight / np.maximum(np.abs(z - median), MEDIAN_TOLERANCE)
+        before, median = median, complex((pull * z).sum() / pull.sum())
+        if abs(median - before) < MEDIAN_TOLERANCE:
             break
-    return here.real, here.imag
+    return median.real, median.imag

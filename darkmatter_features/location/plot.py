@@ -1,4 +1,4 @@
-"""A picture of where the lens of a shape catalogue is: its galaxies over the posterior, the map, and the null."""
+"""Figure of the lens of a shape catalogue: galaxies over the posterior, the S/N map, and that of the cross shear."""
 
 from typing import Any
 
@@ -17,49 +17,76 @@ from numpy.typing import NDArray
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.locate import Location
-from darkmatter_features.plots.page import BIG, FAINT, SMALL, THEME, blank_page, place, shortened, write
+from darkmatter_features.plots.page import BIG, DPI, FAINT, NIGHT, THEME, shortened
 from darkmatter_features.plots.panels import crosshair, ring
 from darkmatter_features.plots.posterior import CREDIBLE, POSITION_COLOR, POSTERIOR_COLORS, best_fit
 from darkmatter_features.plots.snr import FIRST_CONTOUR, SHEAR_COLORS, contour_levels
 
 Array = NDArray[np.float64]
 
-# The page, in pixels; a field of any form keeps its form within PANEL x MAX_HEIGHT.
-PANEL, MAX_HEIGHT, MIN_SIDE, TITLE = 560, 800, 200, 360
-LEFT, RIGHT, TOP, BOTTOM, GAP, BAR_GAP, BAR = 118, 78, 146, 112, 34, 22, 16
-# Of shear along the tangent, and across it, of a galaxy about the lens.
+PANEL = 3.7
+"""Maximum width of a panel, inches."""
+
+MAX_HEIGHT = 5.4
+"""Maximum height of a panel, inches."""
+
+MIN_HEIGHT = 1.3
+"""Minimum height of a panel's place on the page, inches."""
+
+MIN_WIDTH = 3.2
+"""Minimum width of a panel's place on the page, inches: titles fit in it."""
+
+MARGINS = (1.6, 1.8)
+"""Space beside and above the panels for labels, titles, colour bar, heading and key, inches."""
+
+LAYOUT_PASSES = 4
+"""Number of draws until the layout of astropy's axes converges: each uses the labels' positions of the one before."""
+
 STICK_COLORS = LinearSegmentedColormap.from_list("sticks", ["#3f8fc9", "#586577", "#ffb454"])
-# A galaxy of this ellipticity has the longest stick, of this part of the field's side.
-LONGEST, LENGTH = 0.6, 0.034
-# Tangential shear at the ends of the colours of sticks: the scatter of a component.
-COLOR_END = 0.3
-# Of more galaxies, the means in so many cells a side are drawn, for sticks would cover each other.
-MAX_STICKS, CELLS = 1500, 26
-# Means are drawn longer than galaxies: shear is less than ellipticity.
+"""Colours of galaxies from radial to tangential alignment about the lens."""
+
+MAX_ELLIPTICITY = 0.6
+"""Ellipticity of the longest stick, dimensionless."""
+
+MAX_STICK = 0.034
+"""Length of the longest stick, sides of the field."""
+
+MAX_GAMMA_T = 0.3
+"""Tangential shear at the ends of the colours of sticks: the dispersion of an ellipticity component."""
+
+MAX_STICKS = 1500
+"""Maximum number of galaxies drawn one by one; for more, sticks would cover each other and are means in cells."""
+
+CELLS = 26
+"""Number of cells along each side for means of ellipticities."""
+
 MEAN_GAIN = 4.0
-# Colours reach at least this S/N: noise stays dim.
+"""Factor by which means are drawn longer than galaxies: shear is smaller than ellipticity."""
+
 MIN_LIMIT = 5.0
-# Colours of the posterior end this many powers of ten below its peak.
+"""Minimum S/N at the ends of the colours: noise stays dark."""
+
 DECADES = 3.0
+"""Range of the colours of the posterior, powers of ten below its peak."""
 
 
 def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, float] | None = None) -> Figure:
-    """Draw where the lens of a catalogue is.
+    """Draw the lens of a catalogue.
 
     Parameters
     ----------
     catalog : ShapeCatalog
-        The galaxies.
+        Galaxies of one field.
     found : Location
-        What :func:`~darkmatter_features.location.locate.locate` says of them.
+        Result of :func:`~darkmatter_features.location.locate.locate` for the catalogue.
     lens : (float, float), the catalogue's unit, optional
         x and y of the true lens.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The galaxies over the posterior, the S/N of tangential shear, and that of the cross shear in the same colours; y
-        runs upwards. Save it with ``figure.savefig(path)``; a square field makes 1982 x 818 pixels.
+        The galaxies over the posterior, the S/N of tangential shear, and that of cross shear in the same colours; y
+        runs upwards. Axes are RA and Dec where the catalogue has a projection.
 
     Examples
     --------
@@ -67,72 +94,72 @@ def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, 
     >>> draw_location(catalog, locate(catalog)).savefig("map.png")  # doctest: +SKIP
     """
     with rc_context(THEME):
-        figure, panels, bar = _page(catalog.bounds)
-        limit = _limit(found)
+        figure, panels = _page(catalog)
+        limit = float(np.ceil(max(np.abs([found.snr_map, found.snr_cross_map]).max(), MIN_LIMIT)))
         draw_galaxies(panels[0], catalog, found)
-        draw_snr(panels[1], found, found.snr_map, limit).set_title(f"Tangential shear: {found.profile}")
-        draw_snr(panels[2], found, found.snr_cross_map, limit).set_title("Cross shear: the null")
+        draw_snr(panels[1], found, found.snr_map, limit)
+        draw_snr(panels[2], found, found.snr_cross_map, limit)
+        for axes, title in zip(panels, _titles(catalog, found), strict=True):
+            axes.set_title(title, parse_math=False, linespacing=1.5)
+            _draw_marks(axes, found, peak=axes is not panels[0], lens=lens)
         _label(panels, catalog)
-        for k, axes in enumerate(panels):
-            _draw_marks(axes, found, peak=k > 0, lens=lens)
-        _draw_color_bar(figure, bar, panels[1])
-        _write_header(figure, catalog, found)
-        _write_key(figure, len(catalog), limit, has_lens=lens is not None)
+        _draw_color_bar(figure, panels)
+        figure.suptitle(shortened(catalog.name, 60), x=0.01, ha="left", parse_math=False, **{**BIG, "va": "top"})
+        _draw_key(figure, len(catalog), limit, has_lens=lens is not None)
+        for _ in range(0 if catalog.wcs is None else LAYOUT_PASSES):
+            figure.draw_without_rendering()
     return figure
 
 
 def draw_galaxies(axes: Axes, catalog: ShapeCatalog, found: Location) -> Axes:
-    """Draw galaxies as sticks, coloured by how far they lie along the tangent about the lens, over the posterior."""
+    """Draw galaxies over the posterior as sticks, coloured by their tangential ellipticity about the lens."""
     _draw_posterior(axes, found)
     x, y, e, gain = _sticks(catalog)
     side = np.sqrt((catalog.bounds[1] - catalog.bounds[0]) * (catalog.bounds[3] - catalog.bounds[2]))
-    along = np.exp(0.5j * np.angle(e)) * (LENGTH * side * np.minimum(gain * np.abs(e) / LONGEST, 1.5)) / 2
+    length = MAX_STICK * side * np.minimum(gain * np.abs(e) / MAX_ELLIPTICITY, 1.5)
+    half = 0.5 * length * np.exp(0.5j * np.angle(e))
     gamma_t = -(e * np.exp(-2j * np.arctan2(y - found.y, x - found.x))).real * gain
-    ends = np.stack([np.stack([x - along.real, y - along.imag], 1), np.stack([x + along.real, y + along.imag], 1)], 1)
-    colors = STICK_COLORS(0.5 + 0.5 * np.clip(gamma_t / COLOR_END, -1, 1))
+    ends = np.stack([np.stack([x - half.real, y - half.imag], 1), np.stack([x + half.real, y + half.imag], 1)], 1)
+    colors = STICK_COLORS(0.5 + 0.5 * np.clip(gamma_t / MAX_GAMMA_T, -1, 1))
     axes.add_collection(LineCollection(list(ends), colors=colors, linewidths=1.15, capstyle="round", zorder=2))
-    noun = "galaxies" if x.size == len(catalog) else "galaxies, their means in cells"
-    axes.set_title(f"Where the lens is; {len(catalog):,} {noun}")
-    return _framed(axes, found)
+    return axes
 
 
 def draw_snr(axes: Axes, found: Location, snr: Array, limit: float) -> Axes:
     """Draw a map of S/N in colours that reach `limit`, with contours."""
-    axes.imshow(
-        snr, extent=_extent(found), origin="lower", cmap=SHEAR_COLORS, vmin=-limit, vmax=limit,
-        interpolation="bicubic", interpolation_stage="data", zorder=0,
-    )  # fmt: skip
+    _draw_cells(axes, found, snr, cmap=SHEAR_COLORS, vmin=-limit, vmax=limit, interpolation="bicubic")
     above = contour_levels(limit)
     levels = [level for level in (*-above[::-1], *above) if snr.min() < level < snr.max()]
-    if levels and _has_contours(snr):
-        styles = ["dashed" if level < 0 else "solid" for level in levels]
-        axes.contour(found.columns, found.rows, snr, levels, colors="white", alpha=0.55, linewidths=0.6,
-                     linestyles=styles, zorder=1)  # fmt: skip
-    return _framed(axes, found)
+    styles = ["dashed" if level < 0 else "solid" for level in levels]
+    _draw_contours(axes, found, snr, levels, alpha=0.55, linewidths=0.6, linestyles=styles, zorder=1)
+    return axes
 
 
 def _draw_posterior(axes: Axes, found: Location) -> None:
-    """Draw the posterior, with contours that hold 50 and 90 % of it."""
+    """Draw the posterior, with contours that enclose 50 and 90 % of it."""
     log = np.log10(np.maximum(found.posterior / found.posterior.max(), 1e-30))
-    axes.imshow(
-        log, extent=_extent(found), origin="lower", cmap=POSTERIOR_COLORS, vmin=-DECADES, vmax=0.6,
-        interpolation="bilinear", interpolation_stage="data", zorder=0,
-    )  # fmt: skip
+    _draw_cells(axes, found, log, cmap=POSTERIOR_COLORS, vmin=-DECADES, vmax=0.6, interpolation="bilinear")
     ordered = np.sort(log.ravel())[::-1]
-    held = (10.0**ordered).cumsum()
-    levels = [float(ordered[np.searchsorted(held, share * held[-1])]) for share in CREDIBLE]
-    if log.min() < levels[0] < levels[1] < log.max() and _has_contours(log):
-        axes.contour(found.columns, found.rows, log, levels, colors="white", alpha=0.9, linewidths=0.9,
-                     linestyles=["--", "-"], zorder=3)  # fmt: skip
+    enclosed = (10.0**ordered).cumsum()
+    levels = [float(ordered[np.searchsorted(enclosed, fraction * enclosed[-1])]) for fraction in CREDIBLE]
+    if log.min() < levels[0] < levels[1] < log.max():
+        _draw_contours(axes, found, log, levels, alpha=0.9, linewidths=0.9, linestyles=["--", "-"], zorder=3)
 
 
-def _has_contours(cells: Array) -> bool:
-    """Tell whether contours can run among cells: a field so narrow that it is one cell across has none."""
-    return bool(min(cells.shape) > 1)
+def _draw_cells(axes: Axes, found: Location, values: Array, **style: Any) -> None:
+    extent = _extent(found)
+    axes.imshow(values, extent=extent, origin="lower", interpolation_stage="data", zorder=0, **style)
+    axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+
+
+def _draw_contours(axes: Axes, found: Location, values: Array, levels: list[float], **style: Any) -> None:
+    """Draw white contours; a field one cell across has none."""
+    if levels and min(values.shape) > 1:
+        axes.contour(found.columns, found.rows, values, levels, colors="white", **style)
 
 
 def _sticks(catalog: ShapeCatalog) -> tuple[Array, Array, NDArray[np.complex128], float]:
-    """Return positions and ellipticities to draw, and how much longer than galaxies; of many, means in cells."""
+    """Return positions, ellipticities and the factor of their length: of galaxies, or of means in cells for many."""
     e = catalog.e1 + 1j * catalog.e2
     if len(catalog) <= MAX_STICKS:
         return catalog.x, catalog.y, e, 1.0
@@ -140,53 +167,67 @@ def _sticks(catalog: ShapeCatalog) -> tuple[Array, Array, NDArray[np.complex128]
     i = np.minimum((CELLS * (catalog.x - left) / (right - left)).astype(int), CELLS - 1)
     j = np.minimum((CELLS * (catalog.y - low) / (high - low)).astype(int), CELLS - 1)
     weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight
-    total = _summed(i, j, weight)
-    full = total > 0
 
-    def mean(values: Array) -> Array:
-        return np.asarray(_summed(i, j, weight * values)[full] / total[full])
+    def summed(values: Array) -> Array:
+        return np.asarray(np.bincount(j * CELLS + i, weights=values, minlength=CELLS**2), dtype=np.float64)
 
-    return mean(catalog.x), mean(catalog.y), mean(catalog.e1) + 1j * mean(catalog.e2), MEAN_GAIN
-
-
-def _summed(i: NDArray[np.int64], j: NDArray[np.int64], values: Array) -> Array:
-    return np.asarray(np.bincount(j * CELLS + i, weights=values, minlength=CELLS**2), dtype=np.float64)
-
-
-def _limit(found: Location) -> float:
-    largest = max(float(np.abs(snr).max()) for snr in (found.snr_map, found.snr_cross_map))
-    return float(np.ceil(max(largest, MIN_LIMIT)))
+    total = summed(weight)
+    filled = total > 0
+    x, y, e1, e2 = (
+        summed(weight * values)[filled] / total[filled] for values in (catalog.x, catalog.y, catalog.e1, catalog.e2)
+    )
+    return x, y, e1 + 1j * e2, MEAN_GAIN
 
 
-def _page(bounds: tuple[float, float, float, float]) -> tuple[Figure, list[Axes], Axes]:
-    """Lay out three panels of the field's form and a colour bar."""
-    width, height = bounds[1] - bounds[0], bounds[3] - bounds[2]
-    zoom = min(PANEL / width, MAX_HEIGHT / height)
-    across, tall = max(round(zoom * width), MIN_SIDE), max(round(zoom * height), MIN_SIDE)
-    lefts = [LEFT + k * (max(across, TITLE) + GAP) for k in range(3)]
-    bar = lefts[2] + across + BAR_GAP
-    figure = blank_page(bar + BAR + RIGHT, BOTTOM + tall + TOP)
-    panels = [place(figure, left, BOTTOM, across, tall) for left in lefts]
-    return figure, panels, place(figure, bar, BOTTOM, BAR, tall)
+def _page(catalog: ShapeCatalog) -> tuple[Figure, list[Axes]]:
+    """Return a figure and three panels in a row, whose size follows the aspect ratio of the field."""
+    left, right, low, high = catalog.bounds
+    scale = min(PANEL / (right - left), MAX_HEIGHT / (high - low))
+    width, height = max(scale * (right - left), MIN_WIDTH), max(scale * (high - low), MIN_HEIGHT)
+    figure = Figure((3 * width + MARGINS[0], height + MARGINS[1]), DPI, facecolor=NIGHT, layout="constrained")
+    panels = figure.subplots(1, 3, sharex=True, sharey=True, subplot_kw={"projection": catalog.wcs, "anchor": "W"})
+    return figure, list(panels)
 
 
-def _label(panels: list[Axes], catalog: ShapeCatalog) -> None:
-    on_sky = catalog.wcs is not None
+def _titles(catalog: ShapeCatalog, found: Location) -> list[str]:
+    """Return the titles of the panels, each with the numbers of its panel, all of the same number of lines."""
+    drawn = "galaxies" if len(catalog) <= MAX_STICKS else "galaxies, means in cells"
+    unit = " arcmin" if catalog.wcs is not None else ""
+    position = f"x {found.x:.5g}, y {found.y:.5g}, error {float(f'{found.position_error:.2g}'):g}{unit}"
+    p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
+    on_sky = sky_position(catalog, found.x, found.y)
+    end = "," if on_sky is None else "\n"
+    titles = [
+        f"Posterior and {len(catalog):,} {drawn}\n{position}",
+        f"Tangential shear: {found.profile}\nS/N {found.snr:.1f}{end} log Bayes factor {found.log_bayes_factor:.1f}{p}",
+        f"Cross shear: the null test\nS/N {found.snr_cross:.1f}{end} at the same position",
+    ]
+    if on_sky is not None:
+        titles[0] += "\nRA {:.4f}°, Dec {:.4f}°".format(*on_sky)
+    return [title.replace("\n ", "\n").replace("-", "−") for title in titles]
+
+
+def _label(panels: list[Any], catalog: ShapeCatalog) -> None:
+    """Label the axes; the panels share those of y."""
+    labels = ("x", "y") if catalog.wcs is None else ("RA", "Dec")
     for axes in panels:
-        axes.set(xlabel="arcmin to the west" if on_sky else "x", anchor="W")
-    panels[0].set_ylabel("arcmin to the north" if on_sky else "y")
-    for axes in panels[1:]:
-        axes.tick_params(left=False, labelleft=False)
+        axes.set_xlabel(labels[0])
+        if catalog.wcs is not None:  # astropy's axes do not follow all of matplotlib's settings
+            axes.patch.set_edgecolor("none")
+            for axis, sides in zip(axes.coords, ("b", "l" if axes is panels[0] else ""), strict=True):
+                axis.set_ticks_position(sides)
+                axis.set_ticklabel_position(sides)
+                axis.set_ticklabel(color=FAINT)
+    panels[0].set_ylabel(labels[1])
 
 
 def _draw_marks(axes: Axes, found: Location, *, peak: bool, lens: tuple[float, float] | None) -> None:
     dot, _ = best_fit()
     dot.set_data([found.x], [found.y])
     axes.add_line(dot)
-    rim = [withStroke(linewidth=1.8, foreground="#05070a")]
     axes.add_patch(Circle(
         (found.x, found.y), found.position_error, fill=False, edgecolor=POSITION_COLOR, linewidth=0.9, zorder=5.5,
-        linestyle=(0, (4, 3)), path_effects=rim, gid="error",
+        linestyle=(0, (4, 3)), path_effects=[withStroke(linewidth=1.8, foreground="#05070a")], gid="error",
     ))  # fmt: skip
     if peak:
         row, column = np.unravel_index(found.snr_map.argmax(), found.snr_map.shape)
@@ -195,55 +236,34 @@ def _draw_marks(axes: Axes, found: Location, *, peak: bool, lens: tuple[float, f
         axes.add_line(ring(*lens))
 
 
-def _draw_color_bar(figure: Figure, bar: Axes, axes: Axes) -> None:
-    colors = figure.colorbar(axes.images[0], cax=bar, ticks=MaxNLocator("auto", integer=True))
-    colors.outline.set_visible(False)
-    bar.set_title("S/N", loc="center", fontsize=8.5, color=FAINT)
+def _draw_color_bar(figure: Figure, panels: list[Axes]) -> None:
+    """Draw the scale of S/N to the right of the panels."""
+    ticks = MaxNLocator("auto", integer=True)
+    bar = figure.colorbar(panels[1].images[0], ax=panels, ticks=ticks, pad=0.01, aspect=30, panchor=False)
+    bar.ax.set_title("S/N", loc="center", fontsize=8.5, color=FAINT)
+    bar.outline.set_visible(False)
 
 
-def _write_header(figure: Figure, catalog: ShapeCatalog, found: Location) -> None:
-    write(figure, LEFT, 40, shortened(catalog.name, 60), **BIG)
-    unit = " arcmin" if catalog.wcs is not None else ""
-    told = f"x {found.x:.5g}, y {found.y:.5g}{unit}, error {float(f'{found.position_error:.2g}'):g}"
-    if (on_sky := sky_position(catalog, found.x, found.y)) is not None:
-        told += "; RA {:.4f}°, Dec {:.4f}°".format(*on_sky)
-    write(figure, LEFT, 78, told.replace("-", "−"), **SMALL)
-    log_bayes_factor = (
-        f"S/N {found.snr:.1f} (cross {found.snr_cross:.1f}), log Bayes factor {found.log_bayes_factor:.1f}"
-    )
-    p = "" if found.p_value is None else f", p = {found.p_value:.2g}"
-    right = -(RIGHT + BAR + BAR_GAP)
-    write(figure, right, 78, (log_bayes_factor + p).replace("-", "−"), **SMALL)
-
-
-def _write_key(figure: Figure, n_galaxies: int, limit: float, *, has_lens: bool) -> None:
-    """Explain the marks in a row at the foot of the page."""
+def _draw_key(figure: Figure, n_galaxies: int, limit: float, *, has_lens: bool) -> None:
+    """Draw the key of the marks at the foot of the page."""
     dot, _ = best_fit()
-    along, across = (Line2D([], [], color=STICK_COLORS(end), linewidth=1.8) for end in (1.0, 0.0))
-    what = "galaxy" if n_galaxies <= MAX_STICKS else "mean"
-    key: dict[str, Any] = {f"{what} along the tangent": along, "across it": across}
-    key |= {"lens, with its error": dot, "highest S/N": crosshair(0, 0)}
+    tangential, radial = (Line2D([], [], color=STICK_COLORS(end), linewidth=1.8) for end in (1.0, 0.0))
+    drawn = "galaxy" if n_galaxies <= MAX_STICKS else "mean"
+    key: dict[str, Any] = {f"tangential {drawn}": tangential, f"radial {drawn}": radial}
+    key |= {"best-fit position and error": dot, "highest S/N": crosshair(0, 0)}
     key |= {"true lens": ring(0, 0)} if has_lens else {}
     key["50 and 90 % of the posterior"] = Line2D([], [], color="white", alpha=0.9, linewidth=0.9)
     levels = ", ".join(f"{level:g}" for level in contour_levels(max(limit, FIRST_CONTOUR + 3))[:3])
     key[f"|S/N| = {levels}, … (dashed: negative)"] = Line2D([], [], color="white", alpha=0.55, linewidth=0.6)
-    width, height = figure.get_size_inches() * figure.dpi
     figure.legend(
-        key.values(), key.keys(), loc="center left", bbox_to_anchor=(LEFT / width, 28 / height), ncols=len(key),
-        frameon=False, labelcolor=FAINT, borderpad=0, borderaxespad=0, handlelength=1.6, columnspacing=2.0,
-        handletextpad=0.8,
+        key.values(), key.keys(), loc="outside lower left", ncols=4, frameon=False, labelcolor=FAINT, handlelength=1.6,
+        columnspacing=2.0, handletextpad=0.8,
     )  # fmt: skip
 
 
 def _extent(found: Location) -> tuple[float, float, float, float]:
+    """Return the borders of the outer cells; a single cell across is about as wide as it is high."""
     steps = [np.diff(grid[:2]).sum() for grid in (found.columns, found.rows)]
-    half_x, half_y = (0.5 * (step or max(steps)) for step in steps)  # a single cell is about as wide as it is high
-    return (
-        found.columns[0] - half_x, found.columns[-1] + half_x, found.rows[0] - half_y, found.rows[-1] + half_y
-    )  # fmt: skip
-
-
-def _framed(axes: Axes, found: Location) -> Axes:
-    left, right, low, high = _extent(found)
-    axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
-    return axes
+    half_x, half_y = (0.5 * (step or max(steps)) for step in steps)
+    (left, right), (low, high) = found.columns[[0, -1]], found.rows[[0, -1]]
+    return left - half_x, right + half_x, low - half_y, high + half_y

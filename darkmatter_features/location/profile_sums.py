@@ -1,9 +1,9 @@
 """Sums over the galaxies of a field for many shear profiles about a grid of centres, by the cheaper of two methods.
 
-The direct method visits each pair of galaxy and centre; for many galaxies the sums are Fourier transforms on a mesh, see
-:mod:`~darkmatter_features.numerics.mesh`. The expansion of the likelihood to second order in shear consists of such sums
-too. With ``E = gamma_t + i gamma_x``, ``m = |e|^2`` and the variance s^2 of p0, the log ratio of a galaxy for a shear g
-is ::
+The direct method visits each pair of galaxy and centre; for many galaxies the sums are Fourier transforms on a mesh,
+see :mod:`~darkmatter_features.numerics.mesh`. The expansion of the likelihood to second order in shear consists of such
+sums too. With ``E = gamma_t + i gamma_x``, ``m = |e|^2`` and the variance s^2 of p0, the log ratio of a galaxy for a
+shear g is ::
 
     g gamma_t ((1 - m) / s^2 + 4) + g^2 (Re(E^2) ((1 - m) / s^2 + 2) - (1 - m)^2 / 2 s^2 - 2),
 
@@ -29,9 +29,9 @@ MIN_MESH_POINTS = 200
 """Minimum number of mesh points per side of the field."""
 
 MIN_NEAR_RADIUS = 0.085
-"""Minimum radius within which sums go galaxy by galaxy, sides of the field. An isothermal profile has a kink at the edge
-of its core, about which a spline rings; three of the four cores end within this radius. The largest error of S/N from
-the fourth was 0.008, for galaxies whose log weights scatter by 1.5."""
+"""Minimum radius within which sums go galaxy by galaxy, sides of the field. An isothermal profile has a kink at the
+edge of its core, about which a spline rings; three of the four cores end within this radius. The largest error of S/N
+from the fourth was 0.008, for galaxies whose log weights scatter by 1.5."""
 
 SMOOTHING_WIDTH = 1.25
 """Standard deviation of the Gaussian that smooths the profiles for the mesh, mesh steps."""

@@ -1,7 +1,7 @@
 """Radial profiles of tangential shear for a lens of unknown mass: isothermal and NFW halos of several scales.
 
-Lengths are in sides of the field, the square root of its area: the unit of a catalogue is arbitrary, and observers choose
-fields about as large as the lens. Only the shape of a profile matters; the amplitude is a free parameter.
+Lengths are in sides of the field, the square root of its area: the unit of a catalogue is arbitrary, and observers
+choose fields about as large as the lens. Only the shape of a profile matters; the amplitude is a free parameter.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ PROFILE_RADIUS = 1.5
 """Largest tabulated radius, sides of the field: the diagonal of a square is 1.41. The last node holds beyond."""
 
 CORE_RADII = (0.02, 0.036, 0.064, 0.113)
-"""Core radii of the isothermal profiles, sides of the field, evenly spaced in log. The first encloses one or two of some
-500 galaxies in a field; the last encloses a quarter of the field within the core and its slope."""
+"""Core radii of the isothermal profiles, sides of the field, evenly spaced in log. The first encloses one or two of
+some 500 galaxies in a field; the last encloses a quarter of the field within the core and its slope."""
 
 SCALE_RADII = (0.05, 0.126, 0.317, 0.8)
-"""Scale radii of the NFW profiles, sides of the field, evenly spaced in log: from the steepness of a point mass over most
-of the field to the shallowest shear that the profile allows."""
+"""Scale radii of the NFW profiles, sides of the field, evenly spaced in log: from the steepness of a point mass over
+most of the field to the shallowest shear that the profile allows."""
 
 UNIT_RADIUS = 0.1
 """Radius where each profile is 1, sides of the field: most of the signal comes from there, amid the core and scale
@@ -92,8 +92,8 @@ def nfw(radius: Array, scale_radius: float) -> Array:
 
     Notes
     -----
-    ``gamma = <kappa>(< r) - kappa(r)``, with the mean convergence within r and that at r from Eqs. 13 and 11 of Wright &
-    Brainerd (2000). The reduced shear ``gamma / (1 - kappa)`` depends on the amplitude and is not modelled.
+    ``gamma = <kappa>(< r) - kappa(r)``, with the mean convergence within r and that at r from Eqs. 13 and 11 of Wright
+    & Brainerd (2000). The reduced shear ``gamma / (1 - kappa)`` depends on the amplitude and is not modelled.
 
     References
     ----------

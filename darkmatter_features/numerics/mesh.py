@@ -5,8 +5,8 @@ galaxies over mesh points, and the transform is divided by that of the samples o
 kernel of shear turns with the angle and is singular at the centre, where no mesh resolves it. Its near part, the
 fraction ``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, is therefore summed galaxy by galaxy, and the mesh carries the
 rest (Ewald 1921). Empty points pad the mesh by the radius of the kernel, so that nothing wraps around. With n galaxies
-and m centres the cost is ``n + m log m`` instead of ``n m``. The computation is serial and in double precision: the same
-catalogue gives the same bytes at any number of workers.
+and m centres the cost is ``n + m log m`` instead of ``n m``. The computation is serial and in double precision: the
+same catalogue gives the same bytes at any number of workers.
 
 References
 ----------

@@ -126,7 +126,7 @@ def heatmap(
     -------
     matplotlib.figure.Figure
         Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
-        ``figure.savefig(path)``; a square image makes 1850 x 783 pixels, 2500 x 817 with the evidence.
+        ``figure.savefig(path)``; a square image makes 1806 x 753 pixels, 2458 x 787 with the evidence.
 
     Examples
     --------

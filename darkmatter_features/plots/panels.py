@@ -143,7 +143,7 @@ def _stretched(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.
 
     Notes
     -----
-    The bands share the stretch of their mean, which keeps the colours [1]_.
+    All bands have the stretch of their mean, which keeps the colours [1]_.
 
     References
     ----------

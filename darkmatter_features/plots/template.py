@@ -203,7 +203,7 @@ def draw_amplitudes(axes: Axes, template: LensTemplate) -> Axes:
     axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.28 * weights.max()))
     axes.xaxis.set(major_locator=FixedLocator([0.25, 0.5, 0.7, 1, 1.4, 2, 4]), minor_locator=NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set(xlabel="amplitude", ylabel="probability", title="Prior of the amplitude")
+    axes.set(xlabel="amplitude", ylabel="probability", title="Amplitude prior")
     return _with_legend(axes, loc="upper left")
 
 

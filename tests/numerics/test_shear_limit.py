@@ -13,7 +13,7 @@ E1, E2 = np.array([0.1, -0.2]), np.array([0.05, 0.3])
 
 
 def template_log_ratios(shear):
-    """Log likelihood ratios of two galaxies in the directions of a shear, for a log density that falls linearly in e1."""
+    """Return log likelihood ratios of two galaxies in all directions, for a log density that falls linearly in e1."""
     table = np.broadcast_to(-np.linspace(0.0, 90.0, 21)[:, None], (1, 21, 21)).copy()
     ratios = np.empty((2, 9, 2))
     tabulate(table, np.zeros(2, dtype=np.int64), E1, E2, np.ones(1), np.array([0.3, shear]), ratios)
@@ -21,7 +21,7 @@ def template_log_ratios(shear):
 
 
 def profile_log_ratios(shear):
-    """Log likelihood ratio of two galaxies behind a constant tangential shear, for a Gaussian density."""
+    """Return the log likelihood ratio of two galaxies behind a constant tangential shear, for a Gaussian density."""
     galaxies = Galaxies(np.array([0.3, 0.5]), np.array([0.2, 0.1]), E1, E2, np.ones(2))
     profile, centre, likelihood = Profiles(np.ones((3, 1)), 1.0), Centres(np.zeros(1), np.zeros(1)), np.empty((1, 1, 1))
     profile_likelihood(galaxies, 0.06, profile, np.array([[shear]]), 0.0, centre, likelihood)

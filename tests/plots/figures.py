@@ -53,7 +53,7 @@ def world_coordinates(turn=0.0):
 
 
 def marks(axes: Axes, gid: str):
-    """Return the positions (x, y) of the marks of a kind."""
+    """Return the positions (x, y) of the marks of a group."""
     return [tuple(np.ravel(line.get_data())) for line in axes.lines if line.get_gid() == gid]
 
 

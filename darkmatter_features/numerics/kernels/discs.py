@@ -9,7 +9,7 @@ from darkmatter_features.numerics.jit import compiled
 
 @compiled
 def disc_fractions(n_rows: Any, n_columns: Any, row: Any, columns: Any, radii: Any, fractions: Any) -> None:
-    """Fill `fractions` (m, n) with the part of an image's area within `radii` (n,) of the positions (row, columns (m,)).
+    """Fill `fractions` (m, n) with the part of an image's area within `radii` (n,) of positions (row, columns (m,)).
 
     All lengths are in pixels; pixel centres are at integers.
     """
