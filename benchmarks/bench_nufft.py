@@ -79,7 +79,7 @@ def direct_sums(mesh: Mesh, scales: np.ndarray, z: np.ndarray, e: np.ndarray, ce
     for i, centre in enumerate(centres):
         offset = z - centre
         squares = np.abs(offset) ** 2
-        u = 0.5 * squares / mesh.width**2
+        u = 0.5 * squares / mesh.near.width**2
         turned = e * np.exp(-2j * np.angle(offset))
         for k, scale in enumerate(scales):
             window = np.exp(-0.5 * squares / scale**2)

@@ -21,6 +21,8 @@ from scipy.stats import kstest
 from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.table import read_table
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.randomization import Randomization, peak_p_value, rotated, shuffled
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
@@ -56,7 +58,7 @@ def measured_skies(features: Path, n_skies: int) -> list[GalaxyCatalog]:
 
 def uniform_p_value(
     catalog: GalaxyCatalog,
-    template: LensTemplate,
+    template: CompiledTemplate,
     n_randomizations: int,
     seed: np.random.SeedSequence,
     randomize: Randomization,
@@ -78,11 +80,12 @@ def main() -> None:
     args = parser.parse_args()
     randomize = rotated if args.turn else shuffled
     if args.features is None:
-        template, rng = LensTemplate.default(mean_e1=BIAS), np.random.default_rng(args.seed)
-        skies = [randomize(random_sky(rng), template, rng=rng) for _ in range(args.skies)]
+        template, rng = CompiledTemplate(LensTemplate.default(mean_e1=BIAS)), np.random.default_rng(args.seed)
+        prepared = (PreparedCatalog(random_sky(rng), template) for _ in range(args.skies))
+        skies = [randomize(sky, rng=rng) for sky in prepared]
     else:
-        template = LensTemplate.read(args.features / "template.json")
-        template = replace(template, log_counts=np.zeros_like(template.log_counts))
+        fitted = LensTemplate.read(args.features / "template.json")
+        template = CompiledTemplate(replace(fitted, log_counts=np.zeros_like(fitted.log_counts)))
         skies = measured_skies(args.features, args.skies)
     seeds = np.random.SeedSequence(args.seed).spawn(len(skies))
     tasks = [(sky, template, args.randomizations, seed, randomize) for sky, seed in zip(skies, seeds, strict=True)]
