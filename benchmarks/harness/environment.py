@@ -5,7 +5,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("darkmatter", "numpy", "numba", "lightgbm", "photutils", "galsim", "scikit-image", "sep", "treecorr")
+from darkmatter_features.errors import DISTRIBUTION
+
+PACKAGES = (DISTRIBUTION, "numpy", "numba", "lightgbm", "photutils", "galsim", "scikit-image", "sep", "treecorr")
 """Packages whose versions are recorded with each result."""
 
 
