@@ -10,7 +10,7 @@ from classify.model import LensModel, Verdict
 from classify.plots.examples import Drawing
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
-from darkmatter_features.features.extract import report
+from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
@@ -67,7 +67,8 @@ def draw(
     """
     tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
     failures = []
-    reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1)
+    n_jobs = n_jobs if len(tasks) > 1 else 1
+    reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
     report(progress, 0, len(drawings))
     for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
         if reason is not None:
