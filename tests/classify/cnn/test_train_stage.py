@@ -123,7 +123,7 @@ def test_auto_keeps_a_stage_that_helps_and_notes_its_limit(root, tmp_path, monke
 
 def test_without_torch_on_raises_with_the_remedy_before_any_work(root, tmp_path, monkeypatch):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'darkmatter\[cnn\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'darkmatter-lensing\[cnn\]'"):
         train(root / "features", tmp_path, config=QUICK, cnn="on")
     assert not list(tmp_path.iterdir())
 
