@@ -31,10 +31,10 @@ MAX_HEIGHT = 5.4
 """Maximum height of a panel, inches."""
 
 MIN_HEIGHT = 1.3
-"""Minimum height of a panel's place on the page, inches."""
+"""Minimum height of the space for a panel, inches."""
 
 MIN_WIDTH = 3.2
-"""Minimum width of a panel's place on the page, inches: titles fit in it."""
+"""Minimum width of the space for a panel, inches: titles fit in it."""
 
 MARGINS = (1.6, 1.8)
 """Space beside and above the panels for labels, titles, colour bar, heading and key, inches."""

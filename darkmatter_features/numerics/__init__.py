@@ -1,1 +1,1 @@
-"""Numerics that any stage may use: the compiling decorator, sums by Fourier transform, areas and profiles."""
+"""Numerics for all stages: the compiling decorator, sums by Fourier transform, areas, shear profiles, p-values."""
