@@ -11,10 +11,11 @@ from PIL import Image
 
 from classify.config import TrainConfig
 from classify.model import LensModel
-from classify.predict import predict
+from classify.predict import predict, verdicts_on
 from classify.train import train
 from classify.verdict_table import COLUMNS
 from darkmatter_features.errors import ModelError
+from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.sky import read_sky
 from tests.support.synthetic import draw_sky, write_features
 
@@ -88,3 +89,17 @@ def test_progress_reaches_the_end(run, skies):
 def test_a_run_without_a_model_is_refused(tmp_path, skies):
     with pytest.raises(ModelError, match="No model"):
         predict(tmp_path, [skies])
+
+
+def test_cnn_inputs_belong_to_their_skies_where_another_failed():
+    rows = [
+        SkyRow(Path("a.png"), np.zeros(2), kept="input of a"),
+        SkyRow(Path("b.png"), None, error="no image"),
+        SkyRow(Path("c.png"), np.ones(2), kept="input of c"),
+    ]
+
+    class Uncertain:
+        def verdicts(self, names, values, *, inputs):
+            return list(zip(names, inputs([0, 1]), strict=True))
+
+    assert verdicts_on(Uncertain(), ["a", "c"], rows) == [("a", "input of a"), ("c", "input of c")]
