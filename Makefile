@@ -50,7 +50,7 @@ heatmaps: $(READY)
 	$(DARKMATTER) heatmap --run $(RUN) --examples 12 --jobs $(JOBS)
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
