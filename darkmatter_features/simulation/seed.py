@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from darkmatter_features.simulation import lensing
+from darkmatter_features.simulation.conditions import SkyConditions, SkyDistribution
 from darkmatter_features.simulation.drawing import Bank, make_bank, paint_galaxies
 from darkmatter_features.simulation.lensing import CompensatedPowerLaw
 from darkmatter_features.simulation.population import Counts, Galaxies, lensed
@@ -18,14 +19,7 @@ SIDE = 512
 LENS_FRACTION = 0.5
 """Fraction of the skies that have a lens."""
 
-PSF_SIGMA = 0.92
-"""Standard deviation of the Gaussian PSF, pixels. The edges of large discs in the two published full skies have 0.96,
-of which sampling on pixels adds 0.29 in quadrature."""
-
 # --- Set such that benchmarks/bench_simulation.py finds the statistics of the published skies ---------------------
-
-DENSITY = 193.0 / SIDE**2
-"""Number of galaxies above the luminosity limit per pixel without a lens, from the number of segments."""
 
 COUNTS = Counts(slope=0.55, cutoff=4.3)
 """Source counts, from the areas of the segments, which span a factor 20 (5 to 95 %), and the counts about lenses."""
@@ -38,19 +32,6 @@ AREA_AT_LIMIT = 23.0
 
 AREA_SCATTER = 1.15
 """Scatter of the lit area at given luminosity, e-folds."""
-
-AMPLITUDE = (0.130, 0.340)
-"""Range of the shear at 100 px, uniform in the logarithm, from gamma_t by radius: the published lenses span a factor
-2.5. The measured shear is three quarters of the true one, as the PSF makes galaxies rounder and neighbours merge."""
-
-HALO_SLOPE = 0.5
-"""Exponent of the shear: an isothermal halo, 1, would have an Einstein ring where the published skies have galaxies."""
-
-CORE_RADIUS = 4.0
-"""Core radius of a halo, pixels."""
-
-HALO_RADIUS = 243.0
-"""Radius beyond which there is no shear, pixels: gamma_t is 0.09 at 180 to 250 px and 0.005 beyond."""
 
 # --- Measured on the two published full skies ---------------------------------------------------------------------
 
@@ -107,20 +88,25 @@ BANK_SEED = 512
 """Seed of the bank."""
 
 
+DISTRIBUTION = SkyDistribution()
+"""Distributions of the properties of the preset's skies and lenses."""
+
+
 def shape_bank() -> Bank:
     """Return the bank of shapes of the preset."""
     return make_bank(BANK_SIZE, BANK_SEED)
 
 
-def seed_sky(rng: np.random.Generator) -> SimulatedSky:
-    """Draw a sky of the preset ``seed``, with a lens or without."""
+def seed_sky(rng: np.random.Generator, distribution: SkyDistribution = DISTRIBUTION) -> SimulatedSky:
+    """Draw a sky of the preset ``seed``, with a lens or without; its properties have the given distributions."""
     bank = shape_bank()
-    galaxies = draw_galaxies(rng, bank)
-    lens, x, y = draw_lens(rng)
+    conditions = distribution.draw_conditions(rng)
+    galaxies = draw_galaxies(rng, bank, conditions)
+    lens, x, y = draw_lens(rng, distribution)
     if lens is not None:
         galaxies = lensed(galaxies, lens, x, y)
     galaxies = galaxies.select(galaxies.luminosity > 1.0)
-    pixels = paint(galaxies, bank)
+    pixels = paint(galaxies, bank, conditions)
     truth = galaxies.select(galaxies.within(SIDE))
     e1, e2 = true_ellipticity(truth, bank)
     if lens is None:
@@ -128,21 +114,21 @@ def seed_sky(rng: np.random.Generator) -> SimulatedSky:
     return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.amplitude)
 
 
-def draw_lens(rng: np.random.Generator) -> tuple[CompensatedPowerLaw | None, float, float]:
+def draw_lens(
+    rng: np.random.Generator, distribution: SkyDistribution
+) -> tuple[CompensatedPowerLaw | None, float, float]:
     """Draw a lens, or None for no lens, and its position x and y in the image, pixels."""
-    amplitude = float(np.exp(rng.uniform(*np.log(AMPLITUDE))))
+    halo = distribution.draw_halo(rng)
     x, y = rng.uniform(0.0, SIDE - 1.0, 2)
-    has_lens = rng.random() < LENS_FRACTION
-    lens = CompensatedPowerLaw(amplitude, HALO_SLOPE, CORE_RADIUS, HALO_RADIUS) if has_lens else None
-    return lens, float(x), float(y)
+    return (halo if rng.random() < LENS_FRACTION else None), float(x), float(y)
 
 
-def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
+def draw_galaxies(rng: np.random.Generator, bank: Bank, conditions: SkyConditions) -> Galaxies:
     """Draw galaxies before lensing, uniformly over the image and its margin, also those below the limit."""
     side = SIDE + 2.0 * MARGIN
-    luminosity = COUNTS.draw(rng, DENSITY, side**2, FAINTEST)
+    luminosity = COUNTS.draw(rng, conditions.density / SIDE**2, side**2, FAINTEST)
     n = len(luminosity)
-    area = AREA_AT_LIMIT * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
+    area = AREA_AT_LIMIT * conditions.area * luminosity * np.exp(rng.normal(0.0, AREA_SCATTER, n))
     hue = _hues(rng, n)
     profile = rng.integers(0, len(bank.areas), n)
     morphology = bank.morphologies[profile]
@@ -153,17 +139,35 @@ def draw_galaxies(rng: np.random.Generator, bank: Bank) -> Galaxies:
         y,
         luminosity,
         profile,
-        scale[:, None, None] * orientations(rng, morphology),
+        scale[:, None, None]
+        * orientations(rng, morphology, conditions.alignment)
+        @ elongations(bank.moments, conditions.elongation)[profile],
         np.sqrt(area / np.pi),
-        _brightness(rng, area, hue),
+        conditions.brightness * _brightness(rng, area, hue),
         hue,
     )
 
 
-def orientations(rng: np.random.Generator, morphologies: NDArray[np.int64]) -> Array:
-    """Draw rotations (n, 2, 2), and reflections for half of the galaxies."""
+def elongations(moments: Array, exponent: float) -> Array:
+    """Return symmetric matrices (n, 2, 2) of unit determinant that raise axis ratios to a power.
+
+    Parameters
+    ----------
+    moments : (n, 2, 2) float64 array
+        Second moments of the shapes.
+    exponent : float
+        Exponent of the axis ratio a/b.
+    """
+    squares, axes = np.linalg.eigh(moments)
+    stretch = (squares / np.sqrt(squares[:, :1] * squares[:, 1:])) ** (0.5 * (exponent - 1.0))
+    matrices: Array = (axes * stretch[:, None, :]) @ axes.transpose(0, 2, 1)
+    return matrices
+
+
+def orientations(rng: np.random.Generator, morphologies: NDArray[np.int64], alignment: float = 1.0) -> Array:
+    """Draw rotations (n, 2, 2), and reflections for half of the galaxies; `alignment` scales the aligned fractions."""
     n = len(morphologies)
-    is_aligned = rng.random(n) < ALIGNED_FRACTION[morphologies]
+    is_aligned = rng.random(n) < alignment * ALIGNED_FRACTION[morphologies]
     phi = np.where(is_aligned, rng.normal(0.0, ALIGNMENT_SCATTER[morphologies]), rng.uniform(0.0, 2.0 * np.pi, n))
     parity = np.where(rng.random(n) < 0.5, 1.0, -1.0)
     c, s = np.cos(phi), np.sin(phi)
@@ -186,19 +190,20 @@ def _hues(rng: np.random.Generator, n: int) -> Array:
     return hues
 
 
-def colors(galaxies: Galaxies) -> Array:
+def colors(galaxies: Galaxies, colorfulness: float = 1.0) -> Array:
     """Return the surface brightness of the bodies in R, G and B, (n, 3), 8-bit counts."""
     fractions = BLUEST + galaxies.hue[:, None] * (REDDEST - BLUEST)
+    fractions = 1.0 / 3.0 + colorfulness * (fractions - 1.0 / 3.0)
     over_brightest: Array = fractions / fractions.max(axis=1, keepdims=True)
     return galaxies.brightness[:, None] * over_brightest
 
 
-def paint(galaxies: Galaxies, bank: Bank) -> NDArray[np.uint8]:
+def paint(galaxies: Galaxies, bank: Bank, conditions: SkyConditions) -> NDArray[np.uint8]:
     """Return an image (SIDE, SIDE, 3) of galaxies on black, smoothed by the PSF and clipped to 8 bits."""
     planes = np.zeros((3, SIDE, SIDE), dtype=np.float32)
-    paint_galaxies(planes, galaxies, colors(galaxies), bank)
+    paint_galaxies(planes, galaxies, colors(galaxies, conditions.colorfulness), bank)
     for plane in planes:
-        gaussian_filter(plane, PSF_SIGMA, output=plane, mode="constant", truncate=4.0)
+        gaussian_filter(plane, conditions.psf_sigma, output=plane, mode="constant", truncate=4.0)
     return np.clip(np.rint(planes), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,28 @@ Lens = tuple[float, float, float]
 _JOURNAL = ".unfinished-"
 """Prefix of the folder that records the finished skies of a run."""
 
-PRESETS: dict[str, tuple[SkyMaker, str]] = {"seed": (seed_sky, ".png"), "survey": (survey_sky, ".fits")}
-"""Function that draws a sky, and ending of the images, of each preset."""
+
+@dataclass(frozen=True)
+class Preset:
+    """A kind of simulated sky.
+
+    Attributes
+    ----------
+    name : str
+        Name, part of the record of an unfinished data set.
+    draw : callable
+        Draws a sky with a random generator; workers must be able to import it.
+    suffix : str
+        Ending of the images: ``.png`` or ``.fits``.
+    """
+
+    name: str
+    draw: SkyMaker
+    suffix: str
+
+
+PRESETS = {preset.name: preset for preset in (Preset("seed", seed_sky, ".png"), Preset("survey", survey_sky, ".fits"))}
+"""Presets by name."""
 
 
 def simulate_dataset(
@@ -41,7 +62,7 @@ def simulate_dataset(
     *,
     n_training: int = 1200,
     n_validation: int = 600,
-    preset: str = "seed",
+    preset: str | Preset = "seed",
     seed: int = 1,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
@@ -56,8 +77,9 @@ def simulate_dataset(
         Folder of the data set; made if missing.
     n_training, n_validation : int
         Numbers of skies of the two splits.
-    preset : str
-        "seed": 512 px drawings like the published skies; "survey": FITS images with noise, stars and a PSF.
+    preset : str or Preset
+        "seed": 512 px drawings like the published skies; "survey": FITS images with noise, stars and a PSF; or a
+        preset of your own.
     seed : int
         Seed of the data set: files are the same at any `n_jobs`, and sky i is the same in a data set of any size.
     n_jobs : int
@@ -77,21 +99,23 @@ def simulate_dataset(
     >>> import tempfile
     >>> simulate_dataset(tempfile.mkdtemp(), n_training=1, n_validation=1, n_jobs=1)
     """
-    maker, suffix = _preset(preset)
+    kind = _preset(preset)
     counts = dict(zip(SPLITS, (n_training, n_validation)))
     _check_counts(counts)
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}; choose another")
     _check_room(Path(out))
-    images = {split: _image_paths(Path(out), split, counts[split], suffix) for split in SPLITS}
-    journal = Path(out) / f"{_JOURNAL}{__version__}-{preset}-{seed}"
+    images = {split: _image_paths(Path(out), split, counts[split], kind.suffix) for split in SPLITS}
+    journal = Path(out) / f"{_JOURNAL}{__version__}-{kind.name}-{seed}"
     _remove_others(journal)
-    lenses = _write_skies(maker, images, journal, seed, n_jobs, progress)
+    lenses = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
     _write_tables(Path(out), images, lenses)
     shutil.rmtree(journal, ignore_errors=True)
 
 
-def _preset(name: str) -> tuple[SkyMaker, str]:
+def _preset(name: str | Preset) -> Preset:
+    if isinstance(name, Preset):
+        return name
     if name not in PRESETS:
         raise ConfigError(f"No preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
