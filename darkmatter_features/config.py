@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from darkmatter_features.errors import ConfigError
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
 LIST_ALL = "`darkmatter config --show` lists all"
@@ -131,7 +131,12 @@ class MeasureConfig(Settings):
     split_contrast: Fraction = Field(
         default=0.35, description="minimum depth of the saddle between two peaks, fraction of the lower peak"
     )
-    psf_sigma: Number = Field(default=0.92, ge=0, le=20, description="standard deviation of the Gaussian PSF, pixels")
+    psf_sigma: Number = Field(
+        default=0.92, ge=0, le=20, description="expected standard deviation of the Gaussian PSF, pixels"
+    )
+    measure_psf: bool = Field(
+        default=True, description="measure the PSF on the smallest galaxies of a noiseless image about that expectation"
+    )
     min_galaxies: int = Field(default=10, ge=1, le=10_000, description="minimum number of galaxies in a sky")
     grid_spacing: Number = Field(default=16.0, ge=1, le=1000, description="distance of candidate centres, pixels")
     smallest_scale: Number = Field(default=28.0, ge=1, le=1024, description="smallest scale of the shear maps, pixels")

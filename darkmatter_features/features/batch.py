@@ -19,7 +19,7 @@ from darkmatter_features.errors import UNFORESEEN, DatasetError, TableError, fai
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
 from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
-from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, GalaxyCatalog, measure
+from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, IMAGE_COLUMNS, GalaxyCatalog, measure
 from darkmatter_features.io.dataset import Dataset, Split
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table, write_table, written_whole
@@ -227,6 +227,8 @@ def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
         "n_rows": np.repeat(n_rows, number),
         "n_columns": np.repeat(n_columns, number),
     }
+    for name in IMAGE_COLUMNS:
+        columns[name] = np.repeat([getattr(catalog.image, name) for catalog in catalogs.values()], number)
     return pd.DataFrame({**columns, **{name: np.concatenate([own[name] for own in measured]) for name in measured[0]}})
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.features.extract import Progress, report
-from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, GalaxyCatalog
+from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, IMAGE_COLUMNS, GalaxyCatalog, ImageProperties
 from darkmatter_features.io.table import read_table, write_table, written_whole
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.fit import N_ROUNDS, best_fit_positions, fit_known, fit_located, needs_positions
@@ -41,7 +41,9 @@ def read_catalogs(path: str | Path) -> pd.DataFrame:
     TableError
         If the file is missing or damaged, or lacks a column that this version needs.
     """
-    return read_table(path, kind="catalogs", columns=["sky", "n_rows", "n_columns", *CATALOG_COLUMNS])[0]
+    return read_table(path, kind="catalogs", columns=["sky", "n_rows", "n_columns", *IMAGE_COLUMNS, *CATALOG_COLUMNS])[
+        0
+    ]
 
 
 def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
@@ -53,7 +55,9 @@ def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
     for name, (first, last) in zip(names, pairwise(edges), strict=True):
         own = {column: values[order[first:last]] for column, values in columns.items()}
         shape = int(own.pop("n_rows")[0]), int(own.pop("n_columns")[0])
-        yield GalaxyCatalog(str(name), shape, **own)
+        psf_sigma, noise, n_bands = (own.pop(column)[0] for column in IMAGE_COLUMNS)
+        image = ImageProperties(float(psf_sigma), float(noise), int(n_bands))
+        yield GalaxyCatalog(str(name), shape, **own, image=image)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Segments:
         fainter pixels.
     noise : float, counts
         Standard deviation of the noise of a pixel's flux summed over bands.
+    is_noiseless : bool
+        Whether the background is flat, without noise.
     """
 
     sky: Sky
@@ -64,6 +66,7 @@ class Segments:
     blended: NDArray[np.bool_]
     threshold: float
     noise: float
+    is_noiseless: bool = False
 
     def __post_init__(self) -> None:
         for array in (self.starts, self.pixels, self.flux, self.blended):
@@ -152,6 +155,7 @@ def _split(sky: Sky, detection: Detection, segments: SegmentIndices, config: Mea
         blended=footprints.blended[:n_galaxies].copy(),
         threshold=detection.threshold,
         noise=detection.noise * pixels.values.shape[1] ** 0.5,
+        is_noiseless=detection.dilation_threshold is not None,
     )
 
 

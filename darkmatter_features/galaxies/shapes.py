@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.kernels.moments import footprint_moments
+from darkmatter_features.galaxies.psf import psf_width
 from darkmatter_features.galaxies.segmentation import Segments, segment
 from darkmatter_features.io.sky import Sky
 
@@ -27,6 +28,33 @@ class Flag(IntFlag):
     """The galaxy shares its segment with others."""
     MASKED = 4
     """The footprint touches pixels without a measurement."""
+
+
+@dataclass(frozen=True)
+class ImageProperties:
+    """Properties of an image that its galaxies do not have one by one.
+
+    Attributes
+    ----------
+    psf_sigma : float, pixels
+        Standard deviation of the PSF that shapes are corrected for.
+    noise : float, counts
+        Standard deviation of the noise of a pixel's flux summed over bands; on a noiseless background, that of
+        rounding to integers.
+    n_bands : int
+        Number of bands.
+    """
+
+    psf_sigma: float
+    noise: float
+    n_bands: int
+
+
+IMAGE_COLUMNS = tuple(field.name for field in fields(ImageProperties))
+"""Names of the properties of an image."""
+
+UNKNOWN_IMAGE = ImageProperties(float("nan"), float("nan"), 0)
+"""Properties of an image that was not measured."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,8 @@ class GalaxyCatalog:
         Number of pixels in the footprint.
     flags : (n,) uint8 array
         Sum of :class:`Flag` values.
+    image : ImageProperties
+        Properties of the image.
 
     Notes
     -----
@@ -79,6 +109,7 @@ class GalaxyCatalog:
     snr: NDArray[np.float64]
     n_pixels: NDArray[np.int32]
     flags: NDArray[np.uint8]
+    image: ImageProperties = UNKNOWN_IMAGE
 
     def __post_init__(self) -> None:
         for column in self.columns().values():
@@ -97,7 +128,7 @@ class GalaxyCatalog:
         return {name: getattr(self, name) for name in CATALOG_COLUMNS}
 
 
-CATALOG_COLUMNS = tuple(field.name for field in fields(GalaxyCatalog) if field.name not in ("name", "shape"))
+CATALOG_COLUMNS = tuple(field.name for field in fields(GalaxyCatalog) if field.name not in ("name", "shape", "image"))
 """Names of the arrays of a catalogue, in the order of its fields."""
 
 
@@ -156,7 +187,8 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
 
     Notes
     -----
-    Second moments add under convolution, so those of a round PSF of standard deviation sigma are subtracted [1]_::
+    Second moments add under convolution, so those of a round PSF of standard deviation sigma are subtracted [1]_, see
+    :mod:`~darkmatter_features.galaxies.psf`::
 
         Q_ij(galaxy) = Q_ij(image) - sigma^2 delta_ij
 
@@ -171,7 +203,9 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
     footprint_moments(segments.starts, segments.pixels, segments.flux, segments.sky.shape[1], moments, extents)
     flux, x, y, q_xx, q_yy, q_xy, filled = np.ascontiguousarray(moments.T)
     uniform = 4.0 * np.pi * np.sqrt(np.maximum(q_xx * q_yy - q_xy**2, MIN_HALF_AXIS**4))
-    q_xx, q_yy, q_xy = _without_psf(q_xx, q_yy, q_xy, config.psf_sigma)
+    flags = _flags(segments, extents)
+    psf_sigma = _psf_sigma(segments, q_xx, q_yy, q_xy, flags, config)
+    q_xx, q_yy, q_xy = _without_psf(q_xx, q_yy, q_xy, psf_sigma)
     e1, e2 = ellipticity(q_xx, q_yy, q_xy)
     n_pixels = np.diff(segments.starts).astype(np.int32)
     return GalaxyCatalog(
@@ -187,8 +221,19 @@ def measure_shapes(segments: Segments, config: MeasureConfig | None = None) -> G
         flux=flux,
         snr=flux / (segments.noise * np.sqrt(n_pixels)),
         n_pixels=n_pixels,
-        flags=_flags(segments, extents),
+        flags=flags,
+        image=ImageProperties(psf_sigma, segments.noise, segments.sky.pixels.shape[2]),
     )
+
+
+def _psf_sigma(
+    segments: Segments, q_xx: Array, q_yy: Array, q_xy: Array, flags: NDArray[np.uint8], config: MeasureConfig
+) -> float:
+    """Return the width of the PSF: of this image where its background is noiseless, or else the expected one."""
+    if not (config.measure_psf and segments.is_noiseless):
+        return config.psf_sigma
+    minor = 0.5 * (q_xx + q_yy) - np.hypot(0.5 * (q_xx - q_yy), q_xy)
+    return psf_width(minor[flags == 0], config.psf_sigma)
 
 
 def _without_psf(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:
