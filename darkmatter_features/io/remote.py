@@ -118,6 +118,7 @@ class _Source:
             from fsspec.core import url_to_fs
 
             self.filesystem, path = url_to_fs(url, **options_of(url))
+            self.filesystem.invalidate_cache()  # instances are kept in the process
         except ImportError as error:
             found = f"{url} needs a package that is missing ({error})"
             raise DatasetError(f"{found}; install it: {install_command('remote')}") from None

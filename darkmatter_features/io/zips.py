@@ -232,9 +232,8 @@ def _in_one_folder(archive: Path, images: Sequence[zipfile.ZipInfo]) -> list[zip
         raise DatasetError(f"{archive} has no images (suffixes {suffixes}); put the images of the split into it")
     parents = {PurePosixPath(member.filename).parent for member in images}
     top = min(parents, key=lambda folder: len(folder.parts))
-    others = sorted(str(folder) for folder in parents if folder != top and top not in folder.parents)
-    if others:
-        found = f"{archive} has images in several folders: {_line(', '.join([str(top), *others]))}"
+    if any(folder != top and top not in folder.parents for folder in parents):
+        found = f"{archive} has images in several folders: {_line(', '.join(sorted(map(str, parents))))}"
         raise DatasetError(f"{found}; put the images of the split into one")
     chosen = [member for member in images if PurePosixPath(member.filename).parent == top]
     seen: set[str] = set()
