@@ -5,6 +5,7 @@ This module has their shared parts: default folders, common flags, and the repor
 
 import argparse
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ def local_data(data: str | Path) -> Path:
     DatasetError
         If it is no data set, cannot be downloaded, or a zip file is damaged or unsafe.
     """
+    logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # its errors are raised, and printed in one line
     root = fetch(str(data), progress=Progress("download", unit="MB")) if is_url(data) else Path(data)
     for archive in zips_of(root):
         extracted(archive, progress=Progress(f"extract {archive.name}", unit="images"))

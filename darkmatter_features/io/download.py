@@ -23,6 +23,9 @@ CHUNK_BYTES = 2**20
 N_ATTEMPTS = 3
 """Number of attempts to download a file."""
 
+RETRY_SECONDS = 0.5
+"""Time before the second attempt, seconds; it grows with each."""
+
 TIMEOUT_SECONDS = 60
 """Time without any data after which a connection is given up, seconds."""
 
@@ -129,7 +132,7 @@ def options_of(url: str) -> dict[str, Any]:
 def failure(url: str, error: BaseException) -> FetchError:
     """Return the error of fsspec or its packages as one line with the remedy."""
     chain = list(_chain(error))
-    status = {getattr(each, name, None) for each in chain for name in ("status", "code")}
+    status = {getattr(each, "status", None) or vars(each).get("code") for each in chain}
     is_server_error = any(isinstance(each, int) and each >= 500 for each in status)
     names = {kind.__name__ for each in chain for kind in type(each).__mro__}
     reason = " ".join(str(chain[-1]).split())[:200] or type(chain[-1]).__name__
@@ -233,7 +236,7 @@ def _download_file(
             raise error.reason from None
         except Exception as error:
             found = failure(f"{url.rstrip('/')}/{file.name}", error)
-            if attempt == N_ATTEMPTS or not found.is_network or stop.wait(0.5 * attempt):
+            if attempt == N_ATTEMPTS or not found.is_network or stop.wait(RETRY_SECONDS * attempt):
                 raise FetchError(f"{found}; what was downloaded is kept for the same command") from None
     if not stop.is_set():
         os.replace(part, root / file.name)

@@ -115,9 +115,7 @@ class _Source:
 
     def __init__(self, url: str) -> None:
         try:
-            from fsspec.core import url_to_fs
-
-            self.filesystem, path = url_to_fs(url, **options_of(url))
+            self.filesystem, path = _opened(url)
             self.filesystem.invalidate_cache()  # instances are kept in the process
         except ImportError as error:
             found = f"{url} needs a package that is missing ({error})"
@@ -213,3 +211,20 @@ class _Source:
             raise (refused or failures)[0] from None
         found = f"{self.url} is not a data set: no images in {known_folders()}, and no zip file of these names"
         raise DatasetError(f"{found}; check the URL") from None
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL and the path in it.
+
+    For Google's, the plain class: that of the registry asks for the type of a bucket first, by another protocol, which
+    needs a permission that anonymous users lack, and waits for a minute where there is no network.
+    """
+    from fsspec.core import url_to_fs
+
+    protocol, _, path = url.partition("://")
+    if protocol in ("gs", "gcs"):
+        from gcsfs.core import GCSFileSystem
+
+        return GCSFileSystem(**options_of(url)), path
+    filesystem, path = url_to_fs(url, **options_of(url))
+    return filesystem, path

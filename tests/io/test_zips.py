@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 KILLED = """
 import os, sys
-from contextlib import suppress
+from pathlib import Path
 from darkmatter_features.io.zips import extracted
 
 def progress(done, total):

@@ -51,7 +51,7 @@ def zip_folder(folder: Path) -> Path:
 def write_data_set(
     root: Path, number: int = 1, *, zipped: tuple[bool, bool] = (False, False), top: bool = True
 ) -> Path:
-    """Write a data set, each split in a folder or a zip file, in which there is a top folder or not; return its root."""
+    """Write a data set, each split in a folder or a zip file, with a top folder or not; return its root."""
     root.mkdir(parents=True, exist_ok=True)
     for name, text in LAYOUTS[number].items():
         (root / name).write_text(text)
