@@ -1,5 +1,5 @@
-# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path or URL, JOBS=n, DASK=address, CNN=off|auto|on,
-# SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
+# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path or URL, JOBS=n, DASK=address,
+# CNN=off|auto|on, SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
 
 PYTHON ?= python3
 DATA ?= data
