@@ -12,6 +12,7 @@ from darkmatter_features.io import download
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.remote import fetch
 from tests.support.data_sets import FOLDERS, contents, write_data_set
+from tests.support.servers import serve_buckets
 
 fsspec = pytest.importorskip("fsspec", reason="the extra `remote` is not installed")
 MemoryFileSystem = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
@@ -116,6 +117,19 @@ def test_without_the_package_of_google_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gcsfs.core", None)
     with pytest.raises(DatasetError, match=r"gs://skies needs .*pip install 'darkmatter-lensing\[remote\]'"):
         fetch("gs://skies")
+
+
+@pytest.mark.parametrize("number", FOLDERS)
+@pytest.mark.parametrize("zipped", [(True, True), (False, True)])
+def test_the_package_of_google_reads_a_bucket(tmp_path, monkeypatch, number, zipped):
+    pytest.importorskip("gcsfs", reason="the extra `remote` is not installed")
+    root = write_data_set(tmp_path / "buckets" / "skies", number, zipped=zipped)
+    with serve_buckets(tmp_path / "buckets") as endpoint:
+        monkeypatch.setitem(fsspec.config.conf, "gs", {"endpoint_url": endpoint})
+        dataset = Dataset.open("gs://skies")
+        with pytest.raises(DatasetError, match=r"^gs://none does not exist: no such bucket.*; check the URL$"):
+            fetch("gs://none")
+    assert contents(dataset) == contents(Dataset.open(root))
 
 
 def test_the_package_of_google_is_anonymous_by_default():

@@ -1,5 +1,6 @@
 """Web servers on the loopback interface that serve a folder, with and without ranges, listings and failures."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -7,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 @dataclass
@@ -96,12 +98,73 @@ class _Handler(SimpleHTTPRequestHandler):
 def serve(folder: Path, **behaviour) -> Iterator[Served]:
     """Serve a folder on a free port until the end of the block."""
     served = Served(folder, **behaviour)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, served)) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
+    with _running(partial(_Handler, served)) as url:
+        served.url = url
+        yield served
+
+
+@contextmanager
+def _running(handler) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
-            yield served
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
+
+
+class _BucketHandler(BaseHTTPRequestHandler):
+    """The three requests of Google's JSON interface that reading needs: list, describe, and download a range."""
+
+    def __init__(self, folder, *args):
+        self.folder = folder
+        super().__init__(*args)
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        bucket, _, name = url.path.partition("/b/")[2].partition("/o")
+        name, root = unquote(name.removeprefix("/")), self.folder / bucket
+        if not root.is_dir() or (name and not (root / name).is_file()):
+            self.send_error(HTTPStatus.NOT_FOUND)
+        elif query.get("alt") == "media":
+            self._send((root / name).read_bytes())
+        else:
+            content = self._described(root, root / name) if name else self._listed(root, query.get("prefix", ""))
+            self._send(json.dumps(content).encode(), kind="application/json")
+
+    def _described(self, root, path):
+        return {
+            "kind": "storage#object", "name": path.relative_to(root).as_posix(), "bucket": root.name,
+            "size": str(path.stat().st_size), "etag": str(path.stat().st_mtime_ns), "generation": "1",
+            "updated": "2020-01-01T00:00:00.000Z", "timeCreated": "2020-01-01T00:00:00.000Z",
+        }  # fmt: skip
+
+    def _listed(self, root, prefix):
+        folder = root / prefix
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        items = [self._described(root, path) for path in entries if path.is_file()]
+        folders = [f"{path.relative_to(root).as_posix()}/" for path in entries if path.is_dir()]
+        return {"kind": "storage#objects", "items": items, "prefixes": folders}
+
+    def _send(self, content, kind="application/octet-stream"):
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted:
+            content = content[int(wanted[1]) : int(wanted[2] or len(content)) + 1]
+        self.send_response(HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@contextmanager
+def serve_buckets(folder: Path) -> Iterator[str]:
+    """Serve the folders in a folder as Google's buckets until the end of the block; give the URL of the server."""
+    with _running(partial(_BucketHandler, folder)) as url:
+        yield url
