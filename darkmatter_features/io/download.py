@@ -89,7 +89,7 @@ class RemoteFile:
     def n_bytes(self, root: Path) -> int:
         """Return the number of bytes of it in a copy."""
         for path in (root / self.name, self.part(root)):
-            if path.exists():
+            if path.is_file():
                 return path.stat().st_size
         return 0
 
@@ -185,11 +185,11 @@ def download(
     """
     lacking = [file for file in files if not file.is_complete(root)]
     meter = _Meter(sum(file.n_bytes(root) for file in files), sum(file.size or 0 for file in files), progress)
-    root.mkdir(parents=True, exist_ok=True)
-    check_space(root, sum((file.size or 0) - file.n_bytes(root) for file in lacking), url)
     stop = threading.Event()
     pool = ThreadPoolExecutor(N_CONNECTIONS)
     try:
+        root.mkdir(parents=True, exist_ok=True)
+        check_space(root, sum((file.size or 0) - file.n_bytes(root) for file in lacking), url)
         tasks = [pool.submit(_download_file, filesystem, file, root, url, meter, stop) for file in lacking]
         for task in as_completed(tasks):
             task.result()

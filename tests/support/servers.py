@@ -27,6 +27,8 @@ class Served:
         Whether range requests are answered in part, folders are listed, and files have dates.
     cut : dict of str to int
         Number of bytes, by file name, after which the connection breaks; at each request.
+    head_size : dict of str to int
+        Size that HEAD requests give instead of the true one, by file name.
     status : dict of str to int
         Status instead of an answer, by file name; "" stands for the folders.
     requests : list of (str, str, str or None)
@@ -39,6 +41,7 @@ class Served:
     has_listing: bool = True
     has_dates: bool = True
     cut: dict[str, int] = field(default_factory=dict)
+    head_size: dict[str, int] = field(default_factory=dict)
     status: dict[str, int] = field(default_factory=dict)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -86,7 +89,8 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         else:
             self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Length", str(len(content)))
+        given = {} if out is not None else self.served.head_size
+        self.send_header("Content-Length", str(given.get(path.name, len(content))))
         if self.served.has_dates:
             self.send_header("Last-Modified", self.date_time_string(path.stat().st_mtime))
         self.end_headers()
