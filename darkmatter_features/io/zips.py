@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from lzma import LZMAError
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.cache import (
@@ -48,6 +48,9 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, ValueError, OverflowError, RuntimeError,
 )  # fmt: skip
 """Errors that damaged bytes cause."""
+
+_Members = dict[str, zipfile.ZipInfo]
+"""Members that are images, by file name."""
 
 _MAKE_AGAIN = "make the zip file again from a folder of plain images"
 """Remedy for an unsafe zip file."""
@@ -108,19 +111,17 @@ def _key(archive: Path) -> str:
     return hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:16]
 
 
-def _lacking(folder: Path, members: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """Return the members that a folder lacks, or has in another size."""
+def _lacking(folder: Path, members: _Members) -> list[str]:
+    """Return the names of the images that a folder lacks, or has in another size."""
     try:
         with os.scandir(folder) as entries:
             sizes = {entry.name: entry.stat().st_size for entry in entries}
     except OSError:
         return list(members)
-    return [member for member in members if sizes.get(_name(member)) != member.file_size]
+    return [name for name, member in members.items() if sizes.get(name) != member.file_size]
 
 
-def _extract(
-    archive: Path, members: Sequence[zipfile.ZipInfo], whole: Path, progress: Callable[[int, int], None] | None
-) -> None:
+def _extract(archive: Path, members: _Members, whole: Path, progress: Callable[[int, int], None] | None) -> None:
     """Extract what is lacking; the folder `whole` appears when all is there."""
     top = whole if whole.exists() else whole.with_name(f"{whole.name}.part")
     folder = top / archive.stem
@@ -128,13 +129,13 @@ def _extract(
     for remains in folder.glob(".*.tmp"):
         remains.unlink()
     lacking = _lacking(folder, members)
-    check_space(folder, sum(member.file_size for member in lacking), str(archive))
+    check_space(folder, sum(members[name].file_size for name in lacking), str(archive))
     time = archive.stat().st_mtime_ns
     with zipfile.ZipFile(archive) as file:
-        for number, member in enumerate(lacking, start=len(members) - len(lacking)):
+        for number, name in enumerate(lacking, start=len(members) - len(lacking)):
             if progress is not None:
                 progress(number, len(members))
-            _extract_member(file, member, folder / _name(member), time)
+            _extract_member(file, members[name], folder / name, time)
     if top != whole:
         top.rename(whole)
     if progress is not None:
@@ -176,7 +177,7 @@ def _line(error: object) -> str:
     return " ".join(str(error).split())[:100] or type(error).__name__
 
 
-def _image_members(archive: Path) -> list[zipfile.ZipInfo]:
+def _image_members(archive: Path) -> _Members:
     """Return the images of a zip file, after checks of all members."""
     with _errors_named(archive), zipfile.ZipFile(archive) as file:
         members = file.infolist()
@@ -184,7 +185,9 @@ def _image_members(archive: Path) -> list[zipfile.ZipInfo]:
     for member in members:
         if defect := _defect(member):
             raise DatasetError(f"{archive} is unsafe: the member {_line(ascii(member.orig_filename))} {defect}")
-    return _in_one_folder(archive, [member for member in members if _is_image(member)])
+    by_path = {member: _visible_parts(member.filename) for member in members if not member.is_dir()}
+    images = {member: path for member, path in by_path.items() if path and path[-1].lower().endswith(IMAGE_SUFFIXES)}
+    return _in_one_folder(archive, images)
 
 
 def _check_sizes(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
@@ -193,9 +196,9 @@ def _check_sizes(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
         raise DatasetError(f"{archive} has {len(members)} members, more than {MAX_MEMBERS}; {_MAKE_AGAIN}")
     total, stored = sum(member.file_size for member in members), archive.stat().st_size
     if total > MAX_BYTES or total > max(SMALL_BYTES, MAX_EXPANSION * stored):
-        found = f"{archive} is unsafe: {stored} bytes would expand to {total}"
-        limits = f"more than {MAX_BYTES:.3g} bytes, or {MAX_EXPANSION} times its size"
-        raise DatasetError(f"{found}, {limits}; check its origin, or extract it yourself")
+        limit = f"{MAX_BYTES} bytes" if total > MAX_BYTES else f"{MAX_EXPANSION} times its size"
+        found = f"{archive} is unsafe: {stored} bytes would expand to {total}, more than {limit}"
+        raise DatasetError(f"{found}; check its origin, or extract it yourself")
 
 
 def _defect(member: zipfile.ZipInfo) -> str | None:
@@ -215,32 +218,29 @@ def _defect(member: zipfile.ZipInfo) -> str | None:
     return f"{found}; {_MAKE_AGAIN}" if found else None
 
 
-def _is_image(member: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(member.filename).parts
-    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not (is_hidden or member.is_dir()) and member.filename.lower().endswith(IMAGE_SUFFIXES)
+def _visible_parts(path: str) -> tuple[str, ...]:
+    """Return the folders and the name of a member; none if one of them is hidden."""
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    return () if any(part.startswith(".") or part == "__MACOSX" for part in parts) else parts
 
 
-def _name(member: zipfile.ZipInfo) -> str:
-    return PurePosixPath(member.filename).name
-
-
-def _in_one_folder(archive: Path, images: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+def _in_one_folder(archive: Path, images: dict[zipfile.ZipInfo, tuple[str, ...]]) -> _Members:
     """Return the images of the one folder that has them; those in its subfolders are left out, as on disk."""
     if not images:
         suffixes = ", ".join(IMAGE_SUFFIXES)
         raise DatasetError(f"{archive} has no images (suffixes {suffixes}); put the images of the split into it")
-    parents = {PurePosixPath(member.filename).parent for member in images}
-    top = min(parents, key=lambda folder: len(folder.parts))
-    if any(folder != top and top not in folder.parents for folder in parents):
-        found = f"{archive} has images in several folders: {_line(', '.join(sorted(map(str, parents))))}"
+    folders = sorted({path[:-1] for path in images.values()})
+    top = min(folders, key=len)
+    if any(folder[: len(top)] != top for folder in folders):
+        found = f"{archive} has images in several folders: {_line(', '.join(map('/'.join, folders)))}"
         raise DatasetError(f"{found}; put the images of the split into one")
-    chosen = [member for member in images if PurePosixPath(member.filename).parent == top]
+    chosen: _Members = {}
     seen: set[str] = set()
-    for member in chosen:
-        name = _name(member).casefold()
-        if name in seen:  # whatever their case: many disks do not distinguish it
-            found = f"{archive} has the image {_line(ascii(_name(member)))} more than once"
-            raise DatasetError(f"{found}; keep one of each name, in a new zip file")
-        seen.add(name)
+    for member, (*folder, name) in images.items():
+        if len(folder) > len(top):
+            continue
+        if name.casefold() in seen:  # whatever its case: many disks do not distinguish it
+            raise DatasetError(f"{archive} has the image {_line(ascii(name))} more than once; keep one of each name")
+        seen.add(name.casefold())
+        chosen[name] = member
     return chosen
