@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Served:
     has_ranges, has_listing, has_dates : bool
         Whether range requests are answered in part, folders are listed, and files have dates.
     cut : dict of str to int
-        Number of bytes, by file name, after which the connection breaks; at each request.
+        Number of bytes, by file name, after which the connection breaks; once.
     head_size : dict of str to int
         Size that HEAD requests give instead of the true one, by file name.
     status : dict of str to int
@@ -95,7 +96,11 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_header("Last-Modified", self.date_time_string(path.stat().st_mtime))
         self.end_headers()
         if out is not None:
-            out.write(content[: self.served.cut.get(path.name, size)])
+            n_bytes = self.served.cut.pop(path.name, None)
+            out.write(content[:n_bytes])
+            if n_bytes is not None:
+                out.flush()
+                time.sleep(0.3)  # so that the client has read them before the connection breaks
 
 
 @contextmanager
