@@ -1,5 +1,5 @@
-# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path, JOBS=n, DASK=address, CNN=off|auto|on,
-# SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
+# Each target is a thin line over the `darkmatter` command. Knobs: DATA=path or URL, JOBS=n, DASK=address,
+# CNN=off|auto|on, SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
 
 PYTHON ?= python3
 DATA ?= data
@@ -20,7 +20,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,bench,tune,cnn,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,bench,tune,cnn,remote,docs,dev]'
 	touch $@
 
 # Only the default data set is simulated; one that was named must be there.

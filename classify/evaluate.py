@@ -63,7 +63,7 @@ def evaluate(
     run : str or Path
         Folder of a training run.
     data : str or Path
-        Folder of a data set in any of the layouts.
+        Folder or URL of a data set in any of the layouts.
     split : str
         "training" or "validation".
     cnn : str

@@ -46,6 +46,14 @@ def test_every_command_of_a_target_exists(target):
         build_parser(command[0]).parse_args(command)
 
 
+@pytest.mark.parametrize("url", ["gs://luminide-example-darkmatter", "https://host/skies?key=1&part=a%20b"])
+def test_the_data_set_may_be_a_url_and_is_not_simulated(url):
+    measuring, learning = commands("train", f"DATA={url}")
+    assert measuring[:2] == ["features", url]
+    assert learning[0] == "train"
+    assert build_parser("features").parse_args(measuring).data == url
+
+
 def test_the_folder_of_a_data_set_may_contain_a_space():
     (found,) = commands("features", "DATA=my skies")
     assert found[:2] == ["features", "my skies"]

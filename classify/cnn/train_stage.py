@@ -17,6 +17,7 @@ from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 from classify.cnn.stage import CnnStage
 from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
 from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
+from darkmatter_features.io.layouts import image_files
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
@@ -206,6 +207,7 @@ def _inputs(given: StageInputs, n_jobs: int, progress: Callable[[int, int], None
     check_files(given.features, given.dataset)
     catalogs = {catalog.name: catalog for catalog in catalogs_of(read_catalogs(given.features / CATALOGS))}
     own, others = given.training["sky"].tolist(), given.validation["sky"].tolist()
-    tasks: list[Task] = [(given.dataset / name, catalogs[name]) for name in (*own, *others)]
+    files = image_files(given.dataset, [*own, *others])
+    tasks: list[Task] = [(file, catalogs[name]) for file, name in zip(files, (*own, *others), strict=True)]
     read = read_inputs(tasks, Templates.read(given.features), n_jobs=n_jobs, progress=progress)
     return dict(zip([*own, *others], read, strict=True))

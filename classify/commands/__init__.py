@@ -5,6 +5,7 @@ This module has their shared parts: default folders, common flags, and the repor
 
 import argparse
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,11 @@ from typing import Any
 
 from classify.cli import DONE, FAILED, SOME_FAILED
 from classify.cnn import DECIDES, MODES
+from classify.commands.progress import Progress
 from darkmatter_features.errors import ConfigError
+from darkmatter_features.io.layouts import zips_of
+from darkmatter_features.io.remote import fetch, is_url
+from darkmatter_features.io.zips import extracted
 
 DATA = Path("data")
 """Default folder of a data set; `make` uses the same three folders."""
@@ -28,6 +33,35 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the default values in the signature of a function, by name."""
     parameters = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add ``DATA``, a folder or a URL."""
+    parser.add_argument(
+        "data", type=as_data, nargs="?", default=DATA, metavar="DATA",
+        help="data set: a folder with folders of images or zip files, or the URL of one, as gs://, s3:// or https:// "
+        "(%(default)s)",
+    )  # fmt: skip
+
+
+def as_data(text: str) -> str | Path:
+    """Return a URL as text, and anything else as a path."""
+    return text if is_url(text) else Path(text)
+
+
+def local_data(data: str | Path) -> Path:
+    """Download a data set and extract its zip files, as far as necessary, with progress; return its folder.
+
+    Raises
+    ------
+    DatasetError
+        If it is no data set, cannot be downloaded, or a zip file is damaged or unsafe.
+    """
+    logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # its errors are raised, and printed in one line
+    root = fetch(str(data), progress=Progress("download", unit="MB")) if is_url(data) else Path(data)
+    for archive in zips_of(root):
+        extracted(archive, progress=Progress(f"extract {archive.name}", unit="images"))
+    return root
 
 
 def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:

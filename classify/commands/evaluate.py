@@ -5,14 +5,15 @@ from pathlib import Path
 
 from classify.bundle import write_json
 from classify.commands import (
-    DATA,
     RUN,
     add_cnn,
+    add_data,
     add_example,
     add_jobs,
     check_file,
     defaults,
     describe_cnn_stage,
+    local_data,
     print_line,
     print_metrics,
     report_failures,
@@ -29,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", type=Path, nargs="?", default=RUN, metavar="RUN", help="folder of the run (%(default)s)"
     )
-    parser.add_argument(
-        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--split", choices=SPLITS, default=given["split"], help="split of the data set (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="F", help="JSON file for the metrics, one flat object (none)")
     add_cnn(parser, given["cnn"])
@@ -44,7 +43,13 @@ def run(args: argparse.Namespace) -> int:
     check_file(args.json)
     progress = Progress("evaluate", notice=MEASURING.notice)
     done = evaluate(
-        args.model, args.data, split=args.split, cnn=args.cnn, n_jobs=args.jobs, progress=progress, debug=args.debug
+        args.model,
+        local_data(args.data),
+        split=args.split,
+        cnn=args.cnn,
+        n_jobs=args.jobs,
+        progress=progress,
+        debug=args.debug,
     )
     decided_by = done.judged["decided_by"].tolist()
     cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)

@@ -3,7 +3,17 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, FEATURES, add_example, add_jobs, check_folder, defaults, print_line, report_failures
+from classify.commands import (
+    FEATURES,
+    add_data,
+    add_example,
+    add_jobs,
+    check_folder,
+    defaults,
+    local_data,
+    print_line,
+    report_failures,
+)
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.config_file import Config
@@ -12,9 +22,7 @@ from darkmatter_features.features.batch import extract_dataset
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "data", type=Path, nargs="?", default=DATA, metavar="DATA", help="folder of the data set (%(default)s)"
-    )
+    add_data(parser)
     parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder of the tables (%(default)s)")
     parser.add_argument("--config", type=Path, metavar="F.toml", help="settings file, section [measure] (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])
@@ -23,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="address of a Dask scheduler whose workers measure the skies, instead of --jobs (none)",
     )
-    add_example(parser, "darkmatter features data --out features")
+    add_example(
+        parser, "darkmatter features data --out features", "darkmatter features gs://luminide-example-darkmatter"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     workers = {"n_jobs": args.jobs, "dask": args.dask}
     progress = Progress("features", notice=MEASURING.notice)
     done = extract_dataset(
-        args.data,
+        local_data(args.data),
         args.out,
         config=config.measure,
         **workers,

@@ -10,9 +10,11 @@ from classify.commands import (
     add_cnn,
     add_example,
     add_jobs,
+    as_data,
     check_folder,
     defaults,
     describe_cnn_stage,
+    local_data,
     print_line,
     report_failures,
 )
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--examples", type=int, metavar="N",
         help="draw N validation skies of the run: misclassified, most uncertain, most certain lenses (none)",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, help="data set of the --examples (that of the training)")
+    parser.add_argument("--data", type=as_data, help="data set of the --examples, folder or URL (that of the training)")
     parser.add_argument("--template", action="store_true", help="also draw the lens template of the run")
     parser.add_argument("--p-value", action="store_true", help="compute the p-value of the evidence")
     parser.add_argument(
@@ -96,7 +98,8 @@ def run(args: argparse.Namespace) -> int:
 def _drawings(args: argparse.Namespace) -> list[Drawing]:
     chosen = named(find_skies(args.skies))
     if args.examples is not None:
-        chosen += select_examples(args.model or RUN, args.examples, data=args.data)
+        data = None if args.data is None else local_data(args.data)
+        chosen += select_examples(args.model or RUN, args.examples, data=data)
     if not chosen and not args.template:
         raise ConfigError("No skies to draw; name images, or add --examples N or --template")
     return chosen

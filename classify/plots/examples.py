@@ -11,6 +11,7 @@ import pandas as pd
 
 from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 from darkmatter_features.io.labels import stem_of
+from darkmatter_features.io.layouts import image_files
 
 PREDICTION_COLUMNS = {
     "sky": "str", "label": "float64", "probability": "float64", "lens_row": "float64", "lens_column": "float64",
@@ -77,7 +78,10 @@ def select_examples(run: str | Path, n: int, *, data: str | Path | None = None) 
     predictions = _predictions_of(Path(run))
     root = Path(data) if data is not None else _dataset_of(Path(run))
     chosen = [(category, i) for category, skies in _choose(predictions, n).items() for i in skies]
-    drawings = [_drawing(category, predictions.iloc[i], root) for category, i in chosen]
+    files = image_files(root, predictions["sky"].iloc[[i for _, i in chosen]])
+    drawings = [
+        _drawing(category, predictions.iloc[i], file) for (category, i), file in zip(chosen, files, strict=True)
+    ]
     if drawings and not any(drawing.sky.is_file() for drawing in drawings):
         raise DatasetError(f"{drawings[0].sky}: no image of the run exists; give the folder of the data set by --data")
     return drawings
@@ -127,7 +131,7 @@ def _choose(predictions: pd.DataFrame, n: int) -> dict[str, list[int]]:
     return dict(zip(CATEGORIES, (wrong, unsure, sure)))
 
 
-def _drawing(category: str, row: "pd.Series[float]", root: Path) -> Drawing:
+def _drawing(category: str, row: "pd.Series[float]", file: Path) -> Drawing:
     lens = float(row["lens_row"]), float(row["lens_column"])
     name = f"{category}-{stem_of(Path(row['sky']).name)}"
-    return Drawing(root / row["sky"], name, lens if np.isfinite(lens).all() else None)
+    return Drawing(file, name, lens if np.isfinite(lens).all() else None)

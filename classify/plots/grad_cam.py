@@ -16,6 +16,7 @@ from scipy.special import expit
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.prepared import PreparedCatalog
@@ -84,7 +85,7 @@ def draw_uncertain_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, da
     rows : pandas.DataFrame
         Rows of a feature table.
     dataset : Path
-        Folder of the images.
+        Folder of the data set.
 
     Returns
     -------
@@ -98,17 +99,18 @@ def draw_uncertain_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, da
     chosen = [i for i in np.argsort(np.abs(log_odds), kind="stable") if uncertain[i]][:N_SKIES]
     if not chosen:
         return (f"{path.name} not drawn: no uncertain validation sky has a lens",)
-    skies = [_explained(model, log_odds[i], rows.iloc[i], dataset) for i in chosen]
+    files = image_files(dataset, rows["sky"].iloc[chosen])
+    skies = [_explained(model, log_odds[i], rows.iloc[i], file) for i, file in zip(chosen, files, strict=True)]
     with written_whole(path) as temporary:
         grad_cam_figure(skies).savefig(temporary, format="png")
     return ()
 
 
-def _explained(model: "LensModel", log_odds: float, row: "pd.Series[float]", dataset: Path) -> ExplainedSky:
+def _explained(model: "LensModel", log_odds: float, row: "pd.Series[float]", file: Path) -> ExplainedSky:
     from classify.cnn.grad_cam import grad_cam
 
     assert model.cnn_stage is not None
-    sky = read_sky(dataset / str(row["sky"]))
+    sky = read_sky(file)
     catalog = measure(sky, model.config)
     field = FieldInput.of(sky, PreparedCatalog(catalog, model.compiled))
     stacked = model.cnn_stage.stacked(np.array([log_odds]), [field])[0]

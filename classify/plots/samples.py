@@ -14,6 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.plots.heatmap import draw_sky
@@ -115,7 +116,9 @@ def samples(judged: pd.DataFrame, root: Path, *, rng: np.random.Generator, n: in
     lensed = judged["label"].to_numpy(dtype=np.float64)[order] == 1
     rank_in_class = np.where(lensed, np.cumsum(lensed), np.cumsum(~lensed))
     chosen = order[np.argsort(rank_in_class, kind="stable")][:n]
-    return [_sample(judged.iloc[i], root) for i in rng.permutation(chosen)]
+    drawn = judged.iloc[rng.permutation(chosen)]
+    files = image_files(root, drawn["sky"])
+    return [_sample(drawn.iloc[i], file) for i, file in enumerate(files)]
 
 
 def sample_grid(chosen: Sequence[Sample], *, columns: int = 4) -> Figure:
@@ -173,10 +176,10 @@ def wrapped(text: str, width: int = 48) -> str:
     return "\n".join(textwrap.wrap(text, width))
 
 
-def _sample(row: Any, root: Path) -> Sample:
+def _sample(row: Any, file: Path) -> Sample:
     probability = float(row["probability"])
     return Sample(
-        read_sky(root / row["sky"]),
+        read_sky(file),
         int(probability >= 0.5),
         probability,
         float(row["label"]),

@@ -21,6 +21,7 @@ from darkmatter_features.features.extract import Progress, chunks, needs_compili
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, IMAGE_COLUMNS, GalaxyCatalog, measure
 from darkmatter_features.io.dataset import Dataset, Split
+from darkmatter_features.io.layouts import sky_name
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
@@ -63,7 +64,7 @@ def extract_dataset(
     Parameters
     ----------
     data : str or Path
-        Folder of a data set, in any layout of :meth:`Dataset.open`.
+        Folder or URL of a data set, in any layout of :meth:`Dataset.open`.
     out : str or Path
         Folder for ``catalogs.parquet`` (a row a galaxy), ``features.parquet`` (a row a sky), ``template.json``,
         ``template-folds/`` and ``failures.csv``. An extraction that was killed is resumed; tables made from the same
@@ -95,7 +96,7 @@ def extract_dataset(
         return done
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     measuring = partial(workers, first_here=needs_compiling())
-    parts = _measured_parts(dataset.root, files, out / ".parts", config, measuring, progress, debug)
+    parts = _measured_parts(files, out / ".parts", config, measuring, progress, debug)
     failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
     if len(failures) == len(files):
         (out / "features.parquet").unlink(missing_ok=True)
@@ -141,9 +142,9 @@ def _write_tables(
     write_table(out / "features.parquet", _feature_table(dataset, rows), kind="features", metadata=provenance)
 
 
-def _key(root: Path, files: Iterable[Path], config: MeasureConfig) -> str:
+def _key(files: Iterable[Path], config: MeasureConfig) -> str:
     """Return a key of these images and settings: it changes when an image does."""
-    stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    stats = [(sky_name(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     columns = [*CATALOG_COLUMNS, *(feature.name for feature in FEATURES)]
     text = json.dumps([__version__, config.fingerprint(), columns, stats])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -155,7 +156,7 @@ def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig)
         (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())
         for split in dataset.splits
     ]
-    text = json.dumps([str(dataset.root.resolve()), _key(dataset.root, files, config), known])
+    text = json.dumps([str(dataset.root.resolve()), _key(files, config), known])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -175,7 +176,6 @@ def _already_there(out: Path, key: str) -> Extraction | None:
 
 
 def _measured_parts(
-    root: Path,
     files: Sequence[Path],
     folder: Path,
     config: MeasureConfig,
@@ -185,11 +185,11 @@ def _measured_parts(
 ) -> list[Path]:
     """Measure the skies in chunks, each into a table of its own; those of an earlier run are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [(chunk, folder / f"{_key(root, chunk, config)}.parquet") for chunk in chunks(files)]
+    parts = [(chunk, folder / f"{_key(chunk, config)}.parquet") for chunk in chunks(files)]
     missing = [(chunk, part) for chunk, part in parts if not part.exists() or _has_unforeseen(part)]
     n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
     report(progress, n_done, len(files))
-    tasks = [(root, chunk, part, config, debug) for chunk, part in missing]
+    tasks = [(chunk, part, config, debug) for chunk, part in missing]
     for n_measured in workers(_measure_part, tasks):
         n_done += n_measured
         report(progress, n_done, len(files))
@@ -205,10 +205,10 @@ def _has_unforeseen(part: Path) -> bool:
     return any(map(_is_unforeseen, read_table(part, kind="part")[1]["failures"]))
 
 
-def _measure_part(root: Path, files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
+def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
     catalogs, failures = {}, []
     for file in files:
-        name = file.relative_to(root).as_posix()
+        name = sky_name(file)
         try:
             catalogs[name] = measure(read_sky(file), config)
         except Exception as error:

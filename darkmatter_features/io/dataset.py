@@ -1,6 +1,5 @@
-"""Data sets of skies on disk. Only this module contains the names of their folders, files and columns."""
+"""Data sets of skies: their images, labels and lens positions; files of the simulator."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,29 +11,14 @@ from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.labels import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
 from darkmatter_features.io.labels import read_labels, read_lenses, read_records, stem_of, write_records
+from darkmatter_features.io.layouts import Layout, image_folder, layout_of, list_images, sky_name
+from darkmatter_features.io.remote import fetch, is_url
 
 SPLITS = ("training", "validation")
 """Names of the splits."""
 
 TRUTH_COLUMNS = ("x", "y", "e1", "e2")
 """Columns of the true galaxies of a simulated image: position in pixels, ellipticity."""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Names of the image folders, training first, and of the label files beside them."""
-
-    number: int
-    folders: tuple[str, str]
-    labels: str
-
-
-LAYOUTS = (
-    _Layout(1, ("training", "validation"), "{}-labels.csv"),
-    _Layout(2, ("train", "test"), "{}.csv"),
-    _Layout(3, ("train_images", "test_images"), "{}.csv"),
-)
-"""Known layouts of a data set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +80,7 @@ class Dataset:
     root : Path
         Folder of the data set.
     layout : int
-        1, 2 or 3, see :data:`LAYOUTS`.
+        1, 2 or 3, see :data:`darkmatter_features.io.layouts.LAYOUTS`.
     training, validation : Split or None
         Splits; None where the data set has no images.
     """
@@ -113,7 +97,7 @@ class Dataset:
 
     def relative(self, file: Path) -> str:
         """Return the path of an image relative to the folder of the data set, with forward slashes."""
-        return file.relative_to(self.root).as_posix()
+        return sky_name(file)
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
@@ -123,25 +107,29 @@ class Dataset:
         ----------
         path : str or Path
             Folder with subfolders `training` and `validation`, `train` and `test`, or `train_images` and
-            `test_images`. One of the two may be missing.
+            `test_images`, or zip files of these names. One of the two may be missing. Or the URL of such a folder, as
+            text: `gs://`, `s3://`, `https://`, or any other that fsspec knows.
 
         Returns
         -------
         Dataset
-            Data set with its files listed. No image is read.
+            Data set with its files listed. No image is read. Zip files are extracted into a cache, and a URL is
+            downloaded into one.
 
         Raises
         ------
         DatasetError
-            If there is no such folder or no image in it, or labels or lenses are inconsistent with the images.
+            If there is no such folder or no image in it, labels or lenses are inconsistent with the images, or a zip
+            file or a URL cannot be read.
 
         Notes
         -----
         Ids in a label or lens file are file names of images, with or without suffix, or indices of the sorted images,
         from 0. Integers that are both are indices in layout 1, and names in the others.
         """
-        root = Path(path)
-        layout, images = _find_images(root)
+        root = fetch(str(path)) if is_url(path) else Path(path)
+        layout = layout_of(root)
+        images = [list_images(image_folder(root, folder)) for folder in layout.folders]
         splits = (
             _open_split(root, layout, name, folder, files) if files is not None else None
             for name, folder, files in zip(SPLITS, layout.folders, images, strict=True)
@@ -149,34 +137,11 @@ class Dataset:
         return cls(root, layout.number, *splits)
 
 
-def _find_images(root: Path) -> tuple[_Layout, tuple[list[Path] | None, ...]]:
-    """Return the first layout that has images, and lists of these; None where a split has no folder."""
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder; check the path, or simulate a data set there")
-    for layout in LAYOUTS:
-        images = tuple(list_images(root / folder) for folder in layout.folders)
-        if any(images):
-            return layout, images
-    folders = ", ".join(f"{folder}/" for layout in LAYOUTS for folder in layout.folders)
-    found = f"{root} is not a data set: there are no images in {folders}"
-    raise DatasetError(f"{found}; give the folder that contains one of them, or simulate a data set there")
-
-
-def list_images(folder: Path) -> list[Path] | None:
-    """Return the images of a folder, sorted; None if there is no such folder."""
-    if not folder.is_dir():
-        return None
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    return [folder / name for name in sorted(names) if name.lower().endswith(IMAGE_SUFFIXES)]
-
-
-def _open_split(root: Path, layout: _Layout, name: str, folder: str, files: list[Path]) -> Split | None:
+def _open_split(root: Path, layout: Layout, name: str, folder: str, files: list[Path]) -> Split | None:
     """Return the images of a folder with the labels and lenses beside it; None if there is no image."""
-    stem, names = folder.removesuffix("_images"), [file.name for file in files]
-    by_index = layout.number == 1
-    labels = read_labels(root / layout.labels.format(stem), names, by_index=by_index)
-    rows, columns = read_lenses(root / f"{stem}-lenses.csv", names, labels, by_index=by_index)
+    names, by_index = [file.name for file in files], layout.number == 1
+    labels = read_labels(root / layout.label_file(folder), names, by_index=by_index)
+    rows, columns = read_lenses(root / layout.lens_file(folder), names, labels, by_index=by_index)
     return Split(name, tuple(files), labels, rows, columns) if files else None
 
 

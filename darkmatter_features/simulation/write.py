@@ -13,14 +13,13 @@ from PIL import Image
 from darkmatter_features import __version__
 from darkmatter_features.errors import ConfigError, DatasetError
 from darkmatter_features.io.dataset import (
-    LAYOUTS,
     SPLITS,
     image_path,
-    list_images,
     write_galaxy_truth,
     write_labels,
     write_sky_truth,
 )
+from darkmatter_features.io.layouts import LAYOUTS, list_images, zip_of
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
@@ -128,7 +127,11 @@ def _check_counts(counts: dict[str, int]) -> None:
 
 
 def _check_room(out: Path) -> None:
-    """Refuse a folder with images in another layout, which would hide one of the two data sets."""
+    """Refuse a folder with zip files or with images in another layout, which would hide one of the two data sets."""
+    for folder in (folder for layout in LAYOUTS for folder in layout.folders):
+        if zip_of(out, folder).exists():
+            found = f"{out} already holds a data set: {zip_of(out, folder).name}"
+            raise DatasetError(f"{found}; choose another folder (with make: DATA={out}/ reads this one)")
     folders = {folder: layout.number for layout in LAYOUTS[1:] for folder in layout.folders}
     for folder, number in folders.items():
         if images := list_images(out / folder):

@@ -150,9 +150,9 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
 
 def test_chunks_with_other_columns_are_not_resumed(data, monkeypatch):
     files = Dataset.open(data).splits[0].files
-    key = batch._key(data, files, MeasureConfig())
+    key = batch._key(files, MeasureConfig())
     monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
-    assert batch._key(data, files, MeasureConfig()) != key
+    assert batch._key(files, MeasureConfig()) != key
 
 
 def test_finished_tables_are_kept_until_something_changes(data, tmp_path):
