@@ -36,14 +36,18 @@ RESPONSE_RADII = (20.0, 250.0)
 N_ITERATIONS = 3
 """Iterations over profile, exponent, response and amplitudes, each fitted with the others fixed."""
 
-AMPLITUDES = tuple(np.geomspace(0.5, 1.9, 8).round(6).tolist())
+AMPLITUDES = tuple(np.geomspace(0.36, 1.8, 8).round(6).tolist())
 """Amplitudes whose prior is fitted, in units of the profile."""
+
+BROAD_FRACTION = 0.3
+"""Fraction of the prior of the amplitude that is uniform over all of them: lenses elsewhere may be weaker or stronger.
+
+On skies with lenses weaker by a factor 0.7, the log loss of the evidence is 0.43 with a fraction of 0 and 0.28 with
+0.3, and 4 and 1 % of the skies are wrong at P < 0.02; on skies like those of the fit it grows from 0.079 to 0.080.
+"""
 
 AMPLITUDE_PSEUDOCOUNT = 0.5
 """Pseudocount of lenses at each amplitude."""
-
-MIN_AMPLITUDE_WEIGHT = 0.01
-"""The smallest and largest amplitudes with less prior probability than this are dropped: each costs time."""
 
 COUNT_BINS = (0, 25, 45, 65, 90, 120, 160, 210, 260, 330, 420, 740)
 """Edges of the radial bins of the counts, pixels."""
@@ -131,7 +135,7 @@ def _fit_lens(template: LensTemplate, skies: LabelledSkies, lenses: str) -> Lens
         template = _fit_shear(template, galaxies, log_amplitude)
         template = replace(template, response=_fit_response(template, galaxies, log_amplitude))
         template, log_amplitude = _fit_amplitudes(template, galaxies, len(skies.catalogs))
-    template = replace(_without_rare(template), log_counts=_fit_counts(template, galaxies, skies))
+    template = replace(_broadened(template), log_counts=_fit_counts(template, galaxies, skies))
     is_default = np.array_equal(template.shear_profile, LensTemplate.default().shear_profile)
     profile = "default profile" if is_default else "profile"
     shapes, _, _ = template.source.partition(";")
@@ -220,12 +224,10 @@ def _fit_amplitudes(template: LensTemplate, galaxies: LensedGalaxies, n_lenses: 
     return replace(template, weights=weights[None, :]), posterior @ np.log(template.amplitudes)
 
 
-def _without_rare(template: LensTemplate) -> LensTemplate:
-    """Return the template without the amplitudes at either end that hardly any lens has."""
-    likely = np.flatnonzero(template.weights[0] >= MIN_AMPLITUDE_WEIGHT)
-    kept = slice(likely[0], likely[-1] + 1)
-    weights = template.weights[:, kept] / template.weights[:, kept].sum()
-    return replace(template, amplitudes=template.amplitudes[kept].copy(), weights=weights)
+def _broadened(template: LensTemplate) -> LensTemplate:
+    """Return the template with a broad component in the prior of the amplitude."""
+    uniform = np.full_like(template.weights, 1.0 / template.weights.size)
+    return replace(template, weights=(1.0 - BROAD_FRACTION) * template.weights + BROAD_FRACTION * uniform)
 
 
 def _fit_counts(template: LensTemplate, galaxies: LensedGalaxies, skies: LabelledSkies) -> Array:

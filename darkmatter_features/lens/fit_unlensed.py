@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.adjustment import typical_statistics
 from darkmatter_features.lens.density import log_density_of
 from darkmatter_features.lens.template import LensTemplate
 
@@ -75,7 +76,7 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     shapes = _shapes(e1, e2, np.searchsorted(edges, fill_factor), is_partial)
     size_edges = _edges(size, SIZE_QUANTILES)
     fractions = np.bincount(np.searchsorted(size_edges, size), minlength=size_edges.size + 1) / size.size
-    return replace(
+    template = replace(
         LensTemplate.default(),
         fill_factor_edges=edges,
         **shapes,
@@ -84,6 +85,8 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
         log_counts=np.zeros((fractions.size, 2)),
         source=f"shapes of {len(catalogs)} skies without a lens; default profile",
     )
+    centre, scatter = typical_statistics(catalogs, template)
+    return replace(template, sky_centre=centre.round(DECIMALS), sky_scatter=scatter.round(DECIMALS))
 
 
 def _edges(values: Array, quantiles: Sequence[float] | Array) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.adjustment import AdjustedGalaxies, adjust
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.kernels.evidence import tabulate
 from darkmatter_features.lens.template import LensTemplate
@@ -34,6 +35,8 @@ class PreparedCatalog:
     ----------
     compiled : CompiledTemplate
         Tables of the template.
+    adjusted : AdjustedGalaxies
+        The galaxies as the template expects them: it is adjusted to the sky.
     shape_bin, size_bin : (n,) int64 arrays
         Bins of each galaxy in the template.
     mean_e1, mean_e2 : (n,) float64 arrays
@@ -54,6 +57,7 @@ class PreparedCatalog:
     catalog: GalaxyCatalog
     template: LensTemplate
     compiled: CompiledTemplate = field(init=False)
+    adjusted: AdjustedGalaxies = field(init=False)
     shape_bin: NDArray[np.int64] = field(init=False)
     size_bin: NDArray[np.int64] = field(init=False)
     mean_e1: Array = field(init=False)
@@ -67,19 +71,22 @@ class PreparedCatalog:
             template = LensTemplate.of_sky(catalog)
         compiled = template if isinstance(template, CompiledTemplate) else CompiledTemplate(template)
         model = compiled.template
-        shape_bin = model.shape_bins(catalog)
-        mean_e1, mean_e2 = model.mean_e1[shape_bin], model.mean_e2[shape_bin]
+        adjusted = adjust(catalog, model)
+        shape_bin = adjusted.shape_bin
+        mean_e1 = model.mean_e1[shape_bin] + adjusted.shift.real
+        mean_e2 = model.mean_e2[shape_bin] + adjusted.shift.imag
         values = {
             "catalog": catalog,
             "template": model,
             "compiled": compiled,
+            "adjusted": adjusted,
             "shape_bin": shape_bin,
-            "size_bin": model.size_bins(catalog.size),
+            "size_bin": adjusted.size_bin,
             "mean_e1": mean_e1,
             "mean_e2": mean_e2,
             "e1": catalog.e1 - mean_e1,
             "e2": catalog.e2 - mean_e2,
-            "weight": model.sigma_e[shape_bin] ** -2.0,
+            "weight": (adjusted.factor * model.sigma_e[shape_bin]) ** -2.0,
         }
         for name, value in values.items():
             if isinstance(value, np.ndarray):
@@ -96,10 +103,9 @@ class PreparedCatalog:
         Tabulated at the first use. Directions run around the circle of position angles; the last is the first again.
         """
         ratios = np.empty((len(self), N_DIRECTIONS + 1, self.compiled.shears.size), dtype=np.float32)
-        catalog, compiled = self.catalog, self.compiled
-        tabulate(
-            compiled.density, self.shape_bin, catalog.e1, catalog.e2, self.template.response, compiled.shears, ratios
-        )
+        adjusted, compiled = self.adjusted, self.compiled
+        response = self.template.response / adjusted.factor
+        tabulate(compiled.density, self.shape_bin, adjusted.e1, adjusted.e2, response, compiled.shears, ratios)
         return ratios
 
 

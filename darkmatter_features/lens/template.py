@@ -35,6 +35,18 @@ DEFAULT_OUTER_RADIUS = 260.0
 DEFAULT_AMPLITUDES = tuple(0.4 * 1.25**k for k in range(8))
 """Amplitudes of the default template, in units of its profile."""
 
+SKY_STATISTICS = (
+    "fill_factor",
+    "fill_factor_spread",
+    "size",
+    "size_spread",
+    "mean_e1",
+    "mean_e2",
+    "sigma_e",
+    "n_galaxies",
+)
+"""Statistics of a sky that a template is adjusted to, see :mod:`darkmatter_features.lens.adjustment`."""
+
 MAX_UNEVENNESS = 1e-4
 """Maximum deviation of the steps between log amplitudes from one another."""
 
@@ -74,6 +86,9 @@ class LensTemplate(ArrayRecord):
         Fraction of the galaxies in each size bin without a lens.
     log_counts : (n_size_bins, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
+    sky_centre, sky_scatter : (8,) float64 arrays
+        Median and standard deviation, over skies without a lens, of each of :data:`SKY_STATISTICS`; empty in a template
+        of few skies.
     bin_radii, bin_shear, bin_errors : (n_radii,) float64 arrays
         Measured shear, at its radii (pixels), with its standard errors; empty if none was measured. A fitted profile
         passes through it; the default profile stays where the measured shear is negligible.
@@ -99,6 +114,8 @@ class LensTemplate(ArrayRecord):
     size_edges: Array
     size_fractions: Array
     log_counts: Array
+    sky_centre: Array
+    sky_scatter: Array
     bin_radii: Array
     bin_shear: Array
     bin_errors: Array
@@ -127,6 +144,7 @@ class LensTemplate(ArrayRecord):
             "size_fractions": (n_size_bins,),
             "log_counts": (n_size_bins, self.log_counts.shape[1]),
             **dict.fromkeys(("bin_shear", "bin_errors"), self.bin_radii.shape),
+            **dict.fromkeys(("sky_centre", "sky_scatter"), (len(SKY_STATISTICS) if self.sky_centre.size else 0,)),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -158,6 +176,8 @@ class LensTemplate(ArrayRecord):
             size_edges=np.empty(0),
             size_fractions=np.ones(1),
             log_counts=np.zeros((1, 2)),
+            sky_centre=np.empty(0),
+            sky_scatter=np.empty(0),
             bin_radii=np.empty(0),
             bin_shear=np.empty(0),
             bin_errors=np.empty(0),
@@ -186,8 +206,12 @@ class LensTemplate(ArrayRecord):
 
     def shape_bins(self, catalog: "GalaxyCatalog") -> NDArray[np.int64]:
         """Return the shape bin (n,) of each galaxy: its bin of fill factor, partial galaxies after whole ones."""
+        return self.shape_bins_of(catalog.fill_factor, catalog.is_partial)
+
+    def shape_bins_of(self, fill_factor: Array, is_partial: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the shape bin (n,) of galaxies of these fill factors (n,), whole or partial (n,)."""
         edges = self.fill_factor_edges
-        return np.searchsorted(edges, catalog.fill_factor) + (edges.size + 1) * catalog.is_partial
+        return np.searchsorted(edges, fill_factor) + (edges.size + 1) * is_partial
 
     def size_bins(self, size: Array) -> NDArray[np.int64]:
         """Return the size bin (n,) of galaxies of these sizes (n,) in pixels."""
