@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.adjustment import centre_and_spread
 from darkmatter_features.lens.compiled import CompiledTemplate, fraction_within
 from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.lens.prepared import PreparedCatalog, prepare
@@ -36,13 +37,17 @@ class Feature:
         Name of the column.
     description : str
         Quantity and unit.
-    role : "input" or "position"
-        Inputs are what the classifier learns from; positions locate the lens.
+    role : "input", "position" or "sky"
+        Inputs are what the classifier learns from; positions locate the lens; the others describe the sky, for the
+        likeness to other skies.
     """
 
     name: str
     description: str
-    role: Literal["input", "position"] = "input"
+    role: Literal["input", "position", "sky"] = "input"
+
+
+_LEVELS = "20 and 80 %"
 
 
 def _features() -> tuple[Feature, ...]:
@@ -73,6 +78,19 @@ def _features() -> tuple[Feature, ...]:
         Feature("mean_e2", "mean e2 of the sky"),
         Feature("sigma_e", "scatter of ellipticity per component"),
         Feature("partial", "fraction of galaxies split from others or cut by the border"),
+        Feature("log_density", "log of the number of galaxies per pixel", "sky"),
+        Feature("log_size", "median log size of the galaxies, pixels", "sky"),
+        Feature("log_size_spread", f"log of the distance of the quantiles of log size, {_LEVELS}", "sky"),
+        Feature("log_brightness", "median log of the mean surface brightness of the galaxies, counts per pixel", "sky"),
+        Feature("log_brightness_spread", f"log of the distance of its quantiles, {_LEVELS}", "sky"),
+        Feature("log_fill_factor", "median log fill factor of the whole galaxies", "sky"),
+        Feature("log_fill_factor_spread", f"log of the distance of its quantiles, {_LEVELS}", "sky"),
+        Feature("size_brightness", "rank correlation of size and surface brightness", "sky"),
+        Feature("fill_factor_ellipticity", "rank correlation of fill factor and ellipticity of whole galaxies", "sky"),
+        Feature("shape_kurtosis", "fourth moment of the ellipticity over the squared second moment", "sky"),
+        Feature("log_psf_sigma", "log of the standard deviation of the PSF, pixels", "sky"),
+        Feature("log_noise", "log of the noise of a pixel, counts", "sky"),
+        Feature("n_bands", "number of bands", "sky"),
     )
 
 
@@ -179,4 +197,37 @@ def _annulus_area(evidence: Evidence) -> Array:
 def _sky_features(catalog: GalaxyCatalog) -> Array:
     sigma_e = np.sqrt(0.5 * (catalog.e1.var() + catalog.e2.var()))
     partial = catalog.is_partial.mean()
-    return np.array([len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, partial], dtype=np.float64)
+    sky = [len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, partial]
+    return np.array([*sky, *_description(catalog)], dtype=np.float64)
+
+
+def _description(catalog: GalaxyCatalog) -> list[float]:
+    """Return the features that describe the sky; nan where the image was not measured."""
+    whole = ~catalog.is_partial
+    log_brightness = _log(catalog.flux / np.maximum(catalog.n_pixels, 1))
+    square = catalog.e1**2 + catalog.e2**2
+    rows, columns = catalog.shape
+    return [
+        float(np.log(max(len(catalog), 1) / (rows * columns))),
+        *centre_and_spread(_log(catalog.size)),
+        *centre_and_spread(log_brightness),
+        *centre_and_spread(_log(catalog.fill_factor[whole])),
+        _rank_correlation(catalog.size, log_brightness),
+        _rank_correlation(catalog.fill_factor[whole], square[whole]),
+        float((square**2).mean() / max(square.mean() ** 2, 1e-12)),
+        float(np.log(max(catalog.image.psf_sigma, 1e-3))),
+        float(np.log(max(catalog.image.noise, 1e-3))),
+        float(catalog.image.n_bands),
+    ]
+
+
+def _log(values: Array) -> Array:
+    return np.log(np.maximum(values, 1e-3))
+
+
+def _rank_correlation(a: Array, b: Array) -> float:
+    """Return Spearman's rank correlation; 0 with fewer than three values or equal ones."""
+    if a.size < 3:
+        return 0.0
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (a, b)]
+    return float(np.corrcoef(ranks)[0, 1])

@@ -93,7 +93,7 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
         return _unusual_part(value - centre[name], scatter[name] * few, fraction)
 
     def rescaled(log_values: Array, quantity: str) -> Array:
-        middle, spread = _centre_and_spread(log_values[~catalog.is_partial])
+        middle, spread = centre_and_spread(log_values[~catalog.is_partial])
         stretch = np.exp(-moved(f"{quantity}_spread", spread))
         return np.asarray(np.exp((log_values - middle) * stretch + middle - moved(quantity, middle)))
 
@@ -126,8 +126,8 @@ def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
     """
     whole = ~catalog.is_partial
     return np.array([
-        *_centre_and_spread(_log(catalog.fill_factor[whole])),
-        *_centre_and_spread(_log(catalog.size[whole])),
+        *centre_and_spread(_log(catalog.fill_factor[whole])),
+        *centre_and_spread(_log(catalog.size[whole])),
         *_shape_statistics(catalog, template, template.shape_bins(catalog)),
         float(len(catalog)),
     ])  # fmt: skip
@@ -148,8 +148,8 @@ def _log(values: Array) -> Array:
     return np.log(np.maximum(values, 1e-3))
 
 
-def _centre_and_spread(log_values: Array) -> tuple[float, float]:
-    """Return the median, and the log of the distance between the outer quantiles."""
+def centre_and_spread(log_values: Array) -> tuple[float, float]:
+    """Return the median of values (n,), and the log of the distance between their 20 and 80 % quantiles."""
     if not log_values.size:
         return 0.0, 0.0
     low, middle, high = np.quantile(log_values, QUANTILES)
