@@ -18,7 +18,7 @@ from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
-from darkmatter_features.plots.page import SMALL, in_style, margin, save_figure, shortened, titled_page
+from darkmatter_features.plots.page import MARGIN, SMALL, in_style, save_figure, shortened, titled_page
 from darkmatter_features.plots.panels import draw_marks, draw_sky
 from darkmatter_features.plots.posterior import POSTERIOR_COLORS
 from darkmatter_features.plots.snr import draw_map
@@ -121,7 +121,7 @@ def grad_cam_figure(skies: Sequence[ExplainedSky]) -> Figure:
     figure, page = titled_page(WIDTH, 0.53 + ROW * len(skies), title)
     for body, sky in zip(page.subfigures(len(skies), 1, squeeze=False).flat, skies):
         lines = f"{shortened(sky.sky.name, 40)}: {sky.verdict}\n{_distances(sky)}"
-        body.suptitle(lines, x=margin() / WIDTH, ha="left", parse_math=False, **SMALL)
+        body.suptitle(lines, x=MARGIN / WIDTH, ha="left", parse_math=False, **SMALL)
         _draw_row(body.subplots(1, 3, sharey=True), sky)
     return figure
 

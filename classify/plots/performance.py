@@ -83,7 +83,9 @@ def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes
     centres = (np.arange(N_BINS) + 0.5) / N_BINS
     axes.bar(centres, count / max(count.max(), 1), width=0.9 / N_BINS, color=PALE, zorder=0)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8, linestyle="--")
-    axes.errorbar(mean, fraction, error, fmt="o", color=LINE, markersize=4.5, linewidth=1.2, clip_on=False, zorder=3)
+    if mean.size:  # without a point, the layout would count one in the corner of the page
+        style: dict[str, Any] = {"color": LINE, "markersize": 4.5, "linewidth": 1.2, "clip_on": False, "zorder": 3}
+        axes.errorbar(mean, fraction, error, fmt="o", **style)
     xlabel = f"predicted probability (bars: {labels.size} skies)"
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=xlabel, ylabel="fraction of lenses", title="Reliability")
     return axes

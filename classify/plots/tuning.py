@@ -43,19 +43,24 @@ def draw_search(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Spa
     spans : mapping of str to Span
         Bounds of the settings, by name.
     """
-    slices = np.full((-(-len(spans) // COLUMNS), COLUMNS), ".", dtype=object)
-    slices.flat[: len(spans)] = sorted(spans)
-    top = ["history", "history", "importance" if len(trials) >= MIN_TRIALS else "history"]
-    figure, body = titled_page(WIDTH, ROW * (1 + len(slices)), f"Search for settings of [{section}]")
-    panels = body.subplot_mosaic([top, *slices.tolist()])
     losses = np.array([trial.loss for trial in trials])
-    _draw_history(panels["history"], losses)
-    if "importance" in panels:
-        _draw_importances(panels["importance"], importances(trials, spans))
-    for k, name in enumerate(sorted(spans)):
-        dots = _draw_slice(panels[name], [trial.settings[name] for trial in trials], losses, is_log=spans[name].is_log)
-        panels[name].set(xlabel=f"[{section}] {name}", ylabel="" if k % COLUMNS else LOSS)
-    bar = body.colorbar(dots, ax=[panels[name] for name in spans], ticks=MaxNLocator(integer=True), label="trial")
+    n_rows = -(-len(spans) // COLUMNS)
+    figure, body = titled_page(WIDTH, ROW * (1 + n_rows), f"Search for settings of [{section}]")
+    rows = body.subfigures(2, 1, height_ratios=(1, n_rows), squeeze=False)
+    upper, lower = rows[:, 0]
+    history, *others = upper.subplots(1, 2 if len(trials) >= MIN_TRIALS else 1, squeeze=False)[0]
+    _draw_history(history, losses)
+    for axes in others:
+        _draw_importances(axes, importances(trials, spans))
+    slices = lower.subplots(n_rows, COLUMNS, sharey=True, squeeze=False)
+    for axes, name in zip(slices.flat, sorted(spans)):
+        dots = _draw_slice(axes, [trial.settings[name] for trial in trials], losses, is_log=spans[name].is_log)
+        axes.set_xlabel(f"[{section}] {name}")
+    for axes in slices.flat[len(spans) :]:
+        axes.set_axis_off()
+    for axes in slices[:, 0]:
+        axes.set_ylabel(LOSS)
+    bar = lower.colorbar(dots, ax=slices, ticks=MaxNLocator(integer=True), label="trial", pad=0.02)
     bar.outline.set_visible(False)
     return figure
 
@@ -71,7 +76,7 @@ def _draw_history(axes: Axes, losses: NDArray[np.float64]) -> None:
 
 def _draw_importances(axes: Axes, importance: dict[str, float]) -> None:
     bars = axes.barh(range(len(importance)), list(importance.values()), color=LINE)
-    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axes.bar_label(bars, fmt=lambda value: f"{value:.2f}" if value >= 0.01 else "<0.01", padding=3, fontsize=8)
     axes.set(title="Importance of the settings", xlabel="importance, fraction of the sum", xlim=(0, 1.1))
     label_rows(axes, list(importance))
 

@@ -21,12 +21,12 @@ from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.maps.shear import Peak, ShearMaps
 from darkmatter_features.plots.page import (
     LENS,
+    MARGIN,
     NO_LENS,
     SMALL,
     draw_color_bar,
     in_style,
     label_world_axes,
-    margin,
     shortened,
     titled_page,
     write_legend,
@@ -43,7 +43,7 @@ MAX_PANEL = (5.334, 3.414)
 MIN_PANEL = (0.73, 2.6)
 """Minimum height and width of the space for a panel, inches: a colour bar's label and a title fit in it."""
 
-MARGINS = (1.46, 0.6)
+MARGINS = (1.46, 0.7)
 """Height of a page beyond its panels and lines of text, and width beyond its columns, inches."""
 
 LINE = 0.2267
@@ -52,7 +52,7 @@ LINE = 0.2267
 COLUMN_MARGINS = (0.1334, 0.8)
 """Width beside a panel, and that of a colour bar and its labels, inches."""
 
-WORLD_MARGINS = (1.61, 1.5)
+WORLD_MARGINS = (1.61, 1.72)
 """The same for a page with labels of right ascension and declination, inches."""
 
 
@@ -112,7 +112,7 @@ def heatmap(
     -------
     matplotlib.figure.Figure
         Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
-        ``figure.savefig(path)``; a square image makes 1806 x 765 pixels, 2458 x 799 with the evidence.
+        ``figure.savefig(path)``; a square image makes 1821 x 765 pixels, 2473 x 799 with the evidence.
 
     Examples
     --------
@@ -158,8 +158,8 @@ def _write_verdict(figure: Figure, verdict: Verdict) -> None:
     width, height = figure.get_size_inches()
     title, color = ("Lens", LENS) if verdict.label else ("No lens", NO_LENS)
     big = {"fontsize": 13, "weight": "bold", "color": color}
-    for y, text, style in ((margin(), title, big), (0.42, _confidence(verdict), SMALL)):
-        figure.text(1 - margin() / width, 1 - y / height, text, ha="right", va="top", **style)
+    for y, text, style in ((MARGIN, title, big), (0.42, _confidence(verdict), SMALL)):
+        figure.text(1 - MARGIN / width, 1 - y / height, text, ha="right", va="top", **style)
 
 
 def _label_axes(panels: list[Axes], sky: Sky) -> None:

@@ -23,14 +23,20 @@ LENS = "#ffb454"
 NO_LENS = "#a9b4c0"
 """Colour of the verdict for no lens."""
 
+MARGIN = 0.1
+"""Space at the left of the titles, inches."""
+
 SMALL: dict[str, Any] = {"fontsize": 9.5, "weight": "normal", "linespacing": 1.5}
 """Type of a subtitle."""
 
 BAR_WIDTH = 0.03
 """Width of a colour bar, fraction of the longer side of its panel."""
 
-WORLD_PASSES = 3
-"""Number of layouts until that of axes of RA and Dec converges: each has the labels' positions of the one before."""
+LAYOUT_PASSES = {"dark": 1, "light": 2}
+"""Number of layouts until they converge: each has the labels of the one before; images have the same labels in all."""
+
+WORLD_PASSES = 4
+"""The same for a page with axes of RA and Dec."""
 
 MIN_BAR_HEIGHT = 0.17
 """Minimum height of a colour bar, fraction of the width of its panel: its label fits."""
@@ -50,7 +56,8 @@ def in_style(name: Literal["dark", "light"]) -> Callable[[Callable[Arguments, Fi
         def drawn(*args: Arguments.args, **options: Arguments.kwargs) -> Figure:
             with rc_context(fname=Path(__file__).with_name(f"{name}.mplstyle")):
                 figure = draw(*args, **options)
-                for _ in range(WORLD_PASSES if any(hasattr(axes, "coords") for axes in figure.axes) else 1):
+                has_world = any(hasattr(axes, "coords") for axes in figure.axes)
+                for _ in range(WORLD_PASSES if has_world else LAYOUT_PASSES[name]):
                     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).execute(figure)
                 figure.set_layout_engine("none")
             return figure
@@ -73,17 +80,12 @@ def titled_page(width: float, height: float, title: str, subtitle: str = "") -> 
     Both start at the left border of the page.
     """
     figure = blank_page(width, height)
-    body = figure.subfigures()
-    at_left: dict[str, Any] = {"x": margin() / width, "ha": "left", "parse_math": False}
+    body: SubFigure = figure.add_subfigure(figure.add_gridspec()[0])
+    at_left: dict[str, Any] = {"x": MARGIN / width, "ha": "left", "parse_math": False}
     figure.suptitle(title, **at_left)
     if subtitle:
         body.suptitle(subtitle, alpha=0.85, **SMALL, **at_left)
     return figure, body
-
-
-def margin() -> float:
-    """Return the empty border of a page in the current style, inches."""
-    return 2 * float(rcParams["figure.constrained_layout.w_pad"])
 
 
 def write_legend(figure: Figure, handles: dict[str, Any], *, n_columns: int | None = None) -> None:

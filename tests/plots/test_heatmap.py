@@ -63,7 +63,7 @@ def test_no_lens_is_marked_or_explained_when_none_is_known(lensed):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((512, 512), (1806, 765)), ((300, 900), (1806, 424)), ((900, 300), (1440, 1053))]
+    ("shape", "size"), [((512, 512), (1821, 765)), ((300, 900), (1821, 423)), ((900, 300), (1455, 1053))]
 )
 def test_saved_figure_has_the_size_of_its_panels(rng, tmp_path, shape, size):
     catalog = lensed_catalog(rng, shape, (100, 100))
