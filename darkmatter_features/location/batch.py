@@ -110,7 +110,7 @@ def locate_catalogs(
     ]
     report(progress, 0, len(tasks))
     records = []
-    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
+    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs):
         records.append(record)
         report(progress, len(records), len(tasks))
     table = _table(records)
