@@ -65,9 +65,10 @@ def draw(
     tuple of (str, str)
         Skies that failed, with the reasons.
     """
+    if model is not None:
+        _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
     tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
     failures = []
-    n_jobs = n_jobs if len(tasks) > 1 else 1
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
     report(progress, 0, len(drawings))
     for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
