@@ -34,7 +34,7 @@ def test_a_single_task_is_run_here():
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 7])
 def test_no_jobs_are_refused_at_any_number_of_tasks(n_tasks):
-    with pytest.raises(ConfigError, match="^the number of jobs must not be 0; give 1 or more"):
+    with pytest.raises(ConfigError, match=r"^the number of jobs must not be 0; give 1 or more, or -1 for one a core$"):
         list(parallel(pow, TASKS[:n_tasks], n_jobs=0))
 
 

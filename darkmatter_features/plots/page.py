@@ -56,6 +56,7 @@ def in_style(name: Literal["dark", "light"]) -> Callable[[Callable[Arguments, Fi
         def drawn(*args: Arguments.args, **options: Arguments.kwargs) -> Figure:
             with rc_context(fname=Path(__file__).with_name(f"{name}.mplstyle")):
                 figure = draw(*args, **options)
+                _fix_tick_labels(figure)
                 has_world = any(hasattr(axes, "coords") for axes in figure.axes)
                 for _ in range(WORLD_PASSES if has_world else LAYOUT_PASSES[name]):
                     cast(ConstrainedLayoutEngine, figure.get_layout_engine()).execute(figure)
@@ -65,6 +66,14 @@ def in_style(name: Literal["dark", "light"]) -> Callable[[Callable[Arguments, Fi
         return drawn
 
     return decorator
+
+
+def _fix_tick_labels(figure: Figure) -> None:
+    """Set the size of tick labels: matplotlib reads it again to count the ticks when it draws, without the style."""
+    for axes in figure.findobj(Axes):
+        for axis in (axes.xaxis, axes.yaxis):
+            if "labelsize" not in axis.get_tick_params():
+                axis.set_tick_params(labelsize=rcParams["xtick.labelsize"])
 
 
 def blank_page(width: float, height: float) -> Figure:
