@@ -132,7 +132,8 @@ def score(
     unit = np.ones((1, y.size))
     points = [metric(y, p) for metric in (accuracy, auc, log_loss, brier, recall_at_1pct_fpr)]
     points += [float(metric(unit)[0]) for metric in metrics[len(points) :]]
-    drawn = np.concatenate([_evaluated(metrics, weights) for weights in _resamples(y.size, n_resamples, rng)])
+    resamples = _resamples(y.size, n_resamples, rng)
+    drawn = np.concatenate([np.stack([metric(weights) for metric in metrics], axis=1) for weights in resamples])
     row: dict[str, float] = {"n": int(y.size)}
     for key, value, scatter in zip(KEYS, points, drawn.T):
         lo, hi = _bounds(scatter)
@@ -213,16 +214,10 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]
     return y, p
 
 
-def _evaluated(metrics: tuple[Weighted, ...], weights: Array) -> Array:
-    return np.stack([metric(weights) for metric in metrics], axis=1)
-
-
 def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Array:
     """Return a quotient; nan where the denominator is zero."""
-    a, b = np.broadcast_arrays(np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64))
-    ratio = np.full(a.shape, np.nan)
-    np.divide(a, b, out=ratio, where=b > 0)
-    return ratio
+    a, b = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    return np.divide(a, np.where(b > 0, b, np.nan))
 
 
 def _weighted_mean(values: Array) -> Weighted:
@@ -242,15 +237,11 @@ def _resamples(n: int, n_resamples: int, rng: np.random.Generator) -> Iterator[A
     step = max(1, MAX_WEIGHTS // max(n, 1))
     for start in range(0, n_resamples, step):
         size = min(step, n_resamples - start)
-        if n == 0:
-            yield np.empty((size, 0))
-        else:
-            yield rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=size) if n else np.empty((size, 0))
+        yield counts.astype(np.float64)
 
 
 def _bounds(scatter: Array) -> tuple[float, float]:
     defined = scatter[np.isfinite(scatter)]
-    if defined.size == 0:
-        return float("nan"), float("nan")
-    lo, hi = np.quantile(defined, BOUNDS)
+    lo, hi = np.quantile(defined, BOUNDS) if defined.size else (np.nan, np.nan)
     return float(lo), float(hi)

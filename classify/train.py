@@ -22,13 +22,13 @@ from classify.model import LensModel
 from classify.plots.explain_run import OF_VALIDATION, explain_run
 from classify.plots.grad_cam import draw_uncertain_lenses
 from classify.plots.performance import performance
-from classify.plots.samples import sample_grid, samples, save_figure
+from classify.plots.samples import sample_grid, samples
 from classify.run_folder import changed_whole
 from classify.trees.boosting import Boosted, HistoryLine, boost
 from classify.verdict_table import write_verdicts
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.io.labels import write_records
-from darkmatter_features.io.table import written_whole
+from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
 
 SAMPLE_SEED = 1
@@ -150,7 +150,7 @@ def _write(run: Path, model: LensModel, table: FeatureTable, boosted: Boosted, j
     validation = table.split("validation")
     model.save(run)
     write_verdicts(run / "validation-predictions.csv", judged.assign(label=judged["label"].astype("Int8")))
-    _draw_template(run, model)
+    save_figure(run / "template.png", draw_template(model.template))
     explain_run(run, model, validation, _training_skies(table, boosted.chosen), verdicts=judged)
     notes = _draw(run, table.dataset, judged, boosted.history)
     cam = run / train_stage.CNN_FOLDER / CAM
@@ -204,11 +204,6 @@ def _draw(run: Path, dataset: Path, judged: pd.DataFrame, history: tuple[History
         return (f"{SAMPLES} not drawn: there are no validation skies",)
     save_figure(path, sample_grid(chosen))
     return ()
-
-
-def _draw_template(run: Path, model: LensModel) -> None:
-    with written_whole(run / "template.png") as temporary:
-        draw_template(model.template).savefig(temporary, format="png")
 
 
 def _training_skies(table: FeatureTable, chosen: Any) -> pd.DataFrame:

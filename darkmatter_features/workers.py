@@ -1,7 +1,7 @@
 """Tasks distributed over processes on this machine, or over the workers of a Dask cluster."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ def parallel(
     tasks : iterable of tuples
         Arguments of `work`, small objects such as paths.
     n_jobs : int
-        Number of processes on this machine, of one thread each; -1 for one per core.
+        Number of processes on this machine, of one thread each; -1 for one per core. A list of one task is run in the
+        calling process.
     dask : str, optional
         Address of a Dask scheduler whose workers run the tasks instead. They need access to the same files.
     first_here : bool
@@ -56,7 +57,7 @@ def parallel(
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
     if dask is not None:
         yield from _on_dask(work, tasks, dask)
-    elif n_jobs == 1:
+    elif n_jobs == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
         yield from (work(*task) for task in tasks)
     else:
         remaining = iter(tasks)

@@ -28,6 +28,16 @@ def test_processes_run_all_tasks_but_the_first_if_that_is_kept_here(n_jobs, firs
     assert [process == os.getpid() for process in processes] == [True] * n_here + [False] * (5 - n_here)
 
 
+def test_a_single_task_is_run_here():
+    assert list(parallel(os.getpid, [()], n_jobs=2)) == [os.getpid()]
+
+
+@pytest.mark.parametrize("n_tasks", [0, 1, 7])
+def test_no_jobs_are_refused_at_any_number_of_tasks(n_tasks):
+    with pytest.raises(ConfigError, match=r"^the number of jobs must not be 0; give 1 or more, or -1 for one a core$"):
+        list(parallel(pow, TASKS[:n_tasks], n_jobs=0))
+
+
 def test_no_process_gets_a_task_before_the_first_is_done():
     drawn = []
     results = parallel(pow, (drawn.append(task) or task for task in TASKS), n_jobs=2, first_here=True)

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from classify.plots.performance import LINE, SECOND
-from classify.plots.samples import INK, blank_figure, save_figure
+from darkmatter_features.plots.page import save_figure
 
 BLUE = LINE
 """Colour of darkmatter where the oracle is beside it, and of the others where darkmatter is highlighted."""
@@ -14,13 +14,16 @@ BLUE = LINE
 ORANGE = SECOND
 """Colour of the highlighted side."""
 
+INK = "#222222"
+"""Colour of text."""
+
 GREY = "0.55"
 """Colour of a plain method."""
 
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, inches."""
-    return blank_figure(width, height)
+    return Figure((width, height), dpi=200, facecolor="white")
 
 
 def save(path: Path, figure: Figure) -> None:

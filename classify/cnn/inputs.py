@@ -62,8 +62,8 @@ class FieldInput:
         Image about each galaxy, scaled to its size; the brightest pixel is 255.
     maps : (len(MAPS), n_rows, n_columns) float32 array
         Evidence for a lens in each cell.
-    cell : float, pixels
-        Side of a cell, the mean over rows and columns.
+    cells_per_pixel : (float, float)
+        Number of cells per pixel along the rows' and along the columns' axis; they differ in elongated images.
     """
 
     x: Floats
@@ -73,10 +73,19 @@ class FieldInput:
     scalars: Floats
     cut_outs: NDArray[np.uint8]
     maps: Floats
-    cell: float
+    cells_per_pixel: tuple[float, float]
 
     def __len__(self) -> int:
         return self.x.size
+
+    @property
+    def cell(self) -> float:
+        """Side of a cell, pixels, the mean over rows and columns."""
+        return float(1.0 / np.mean(self.cells_per_pixel))
+
+    def in_cells(self, row: float, column: float) -> tuple[float, float]:
+        """Return x and y, cells from the corner of the image, of a position in pixels."""
+        return (column + 0.5) * self.cells_per_pixel[1], (row + 0.5) * self.cells_per_pixel[0]
 
     @classmethod
     def of(cls, sky: Sky, galaxies: PreparedCatalog, evidence: Evidence | None = None) -> Self:
@@ -101,7 +110,7 @@ class FieldInput:
             scalars=_single(_scalars(catalog)),
             cut_outs=cut_outs(sky, catalog),
             maps=_single([getattr(maps, name) for name in MAPS]),
-            cell=float(1.0 / cells.mean()),
+            cells_per_pixel=(float(cells[0]), float(cells[1])),
         )
 
 
@@ -164,7 +173,7 @@ def read_inputs(
     chunks = [(tasks[start : start + SKIES_PER_TASK], templates) for start in range(0, len(tasks), SKIES_PER_TASK)]
     inputs: list[FieldInput] = []
     report(progress, 0, len(tasks))
-    for chunk in parallel(_inputs_of, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1):
+    for chunk in parallel(_inputs_of, chunks, n_jobs=n_jobs):
         inputs += [FieldInput(**arrays) for arrays in chunk]
         report(progress, len(inputs), len(tasks))
     return inputs
@@ -193,7 +202,7 @@ def measured_inputs(
     """
     starts, compiled = range(0, len(paths), SKIES_PER_TASK), CompiledTemplate(template)
     chunks = [(paths[start : start + SKIES_PER_TASK], compiled, config) for start in starts]
-    each = parallel(_measured_inputs, chunks, n_jobs=n_jobs if len(chunks) > 1 else 1)
+    each = parallel(_measured_inputs, chunks, n_jobs=n_jobs)
     return [FieldInput(**arrays) for chunk in each for arrays in chunk]
 
 

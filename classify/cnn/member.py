@@ -55,10 +55,7 @@ class Skies:
     def batch(self, chosen: Index) -> Batch:
         """Return the batch of the skies with these indices."""
         inputs = [self.inputs[i] for i in chosen]
-        lenses = [
-            ((self.lens_columns[i] + 0.5) / self.inputs[i].cell, (self.lens_rows[i] + 0.5) / self.inputs[i].cell)
-            for i in chosen
-        ]
+        lenses = [self.inputs[i].in_cells(self.lens_rows[i], self.lens_columns[i]) for i in chosen]
         return Batch.of(inputs, lenses)
 
 

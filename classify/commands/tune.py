@@ -10,10 +10,10 @@ from classify.commands.compilation import MAPPING
 from classify.commands.progress import Progress
 from classify.config_file import Config, check_measured
 from classify.feature_table import FeatureTable
-from classify.plots.samples import save_figure
 from classify.plots.tuning import draw_search
 from classify.tune.search import STORAGE, TUNED, Tuned, features_of, tune
 from classify.tune.space import SPACES
+from darkmatter_features.plots.page import save_figure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from classify.columns import FEATURE_INDICES
 from classify.explain.contributions import INPUT_NAMES, Contributions, meaning
-from classify.plots.importance import NO_TREES, largest_columns
-from classify.plots.performance import LINE, SECOND, plain
-from classify.plots.samples import INK, titled_figure
+from classify.plots.importance import label_rows, largest_columns
+from classify.plots.performance import LINE, SECOND
+from darkmatter_features.plots.page import in_style, titled_page
 
 Array = NDArray[np.float64]
 
@@ -27,6 +27,7 @@ MISSING = (1.0, 1.0, 1.0, 1.0)
 """Colour of a missing value."""
 
 
+@in_style("light")
 def beeswarm(parts: Contributions, rows: ArrayLike) -> Figure:
     """Return a figure of the contributions of the trees for the most important columns, one dot for each sky.
 
@@ -48,15 +49,17 @@ def beeswarm(parts: Contributions, rows: ArrayLike) -> Figure:
     missing = "" if np.isfinite(values[:, columns]).all() else "; white: no value"
     subtitle = f"One dot for each of {len(values)} validation skies; positive values favour a lens{missing}"
     height = 1.3 + 0.36 * max(columns.size, 1)
-    figure, body = titled_figure(10.6, height, "Contributions of the trees, sky by sky", subtitle)
+    figure, body = titled_page(10.6, height, "Contributions of the trees, sky by sky", subtitle)
     axes = body.subplots()
     for row, column in enumerate(columns):
         _draw_row(row, parts.columns[:, column], values[:, column], axes=axes)
-    _finish(axes, [meaning(INPUT_NAMES[i]) for i in columns])
+    axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
+    axes.set_xlabel("contribution to the log-odds")
+    label_rows(axes, [meaning(INPUT_NAMES[i]) for i in columns])
     if columns.size:
         bar = body.colorbar(ScalarMappable(Normalize(0, 1), VALUES), ax=axes, ticks=[0, 1], aspect=36, pad=0.02)
-        bar.set_ticklabels(["low", "high"], fontsize=8, color=INK)
-        bar.set_label("value of the column", fontsize=8.5, color=INK, labelpad=-12)
+        bar.set_ticklabels(["low", "high"])
+        bar.set_label("value of the column", labelpad=-12)
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=0)
     return figure
@@ -101,14 +104,3 @@ def _draw_row(row: int, contributions: Array, values: Array, *, axes: Axes) -> N
     colors[~np.isfinite(values)] = MISSING
     axes.scatter(contributions, row + HALF_HEIGHT * offsets(contributions, width), s=7, c=colors, edgecolors="0.45",
                  linewidths=0.15)  # fmt: skip
-
-
-def _finish(axes: Axes, names: list[str]) -> None:
-    axes.axvline(0, color="0.6", linewidth=0.8, zorder=0)
-    if not names:
-        axes.text(0, 0, NO_TREES, va="center", fontsize=9, color=INK)
-        axes.set_xticks([0])
-    axes.set(ylim=(max(len(names), 1) - 0.5, -0.5), xlabel="contribution to the log-odds")
-    axes.set_yticks(range(len(names)), names)
-    plain(axes).spines["left"].set_visible(False)
-    axes.tick_params(left=False)

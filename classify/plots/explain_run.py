@@ -11,7 +11,7 @@ from classify.model import LensModel
 from classify.plots.beeswarm import beeswarm
 from classify.plots.dependence import draw_dependence
 from classify.plots.importance import importance
-from classify.plots.samples import save_figure
+from darkmatter_features.plots.page import save_figure
 
 TABLE = "validation-contributions.csv"
 """Table of the contributions to the log-odds of the validation skies."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -18,10 +17,9 @@ from classify.columns import FEATURE_NAMES
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
-from darkmatter_features.plots.page import FAINT, THEME, blank_page, shortened
+from darkmatter_features.plots.page import MARGIN, SMALL, in_style, save_figure, shortened, titled_page
 from darkmatter_features.plots.panels import draw_marks, draw_sky
 from darkmatter_features.plots.posterior import POSTERIOR_COLORS
 from darkmatter_features.plots.snr import draw_map
@@ -33,12 +31,10 @@ Array = NDArray[np.float64]
 
 N_SKIES = 4
 """Maximum number of skies."""
-WIDTH = 1680
-"""Width of the figure, pixels."""
-ROW = 690
-"""Height of a row, pixels."""
-MARGIN = 0.03
-"""Left end of the titles, fraction of the width."""
+WIDTH = 11.2
+"""Width of the figure, inches."""
+ROW = 4.6
+"""Height of a row, inches."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +97,7 @@ def draw_uncertain_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, da
         return (f"{path.name} not drawn: no uncertain validation sky has a lens",)
     files = image_files(dataset, rows["sky"].iloc[chosen])
     skies = [_explained(model, log_odds[i], rows.iloc[i], file) for i, file in zip(chosen, files, strict=True)]
-    with written_whole(path) as temporary:
-        grad_cam_figure(skies).savefig(temporary, format="png")
+    save_figure(path, grad_cam_figure(skies))
     return ()
 
 
@@ -121,19 +116,15 @@ def _explained(model: "LensModel", log_odds: float, row: "pd.Series[float]", fil
     return ExplainedSky(sky, catalog, maps, cam, verdict, lens if np.isfinite(lens).all() else None)
 
 
+@in_style("dark")
 def grad_cam_figure(skies: Sequence[ExplainedSky]) -> Figure:
     """Return a figure with a row for each sky: the image, the map of tangential shear, and the Grad-CAM."""
-    with rc_context(THEME):
-        figure = blank_page(WIDTH, 80 + ROW * len(skies))
-        figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1, hspace=0.0, wspace=0.0)
-        figure.suptitle(
-            "Grad-CAM of the networks beside the shear map", x=MARGIN, ha="left", fontsize=13, weight="bold"
-        )
-        for body, sky in zip(figure.subfigures(len(skies), 1, squeeze=False).flat, skies):
-            body.set_facecolor("none")
-            lines = f"{shortened(sky.sky.name, 40)}: {sky.verdict}\n{_distances(sky)}"
-            body.suptitle(lines, x=MARGIN, ha="left", color=FAINT, fontsize=9.5, linespacing=1.6, parse_math=False)
-            _draw_row(body.subplots(1, 3, sharey=True), sky)
+    title = "Grad-CAM of the networks beside the shear map"
+    figure, page = titled_page(WIDTH, 0.53 + ROW * len(skies), title)
+    for body, sky in zip(page.subfigures(len(skies), 1, squeeze=False).flat, skies):
+        lines = f"{shortened(sky.sky.name, 40)}: {sky.verdict}\n{_distances(sky)}"
+        body.suptitle(lines, x=MARGIN / WIDTH, ha="left", parse_math=False, **SMALL)
+        _draw_row(body.subplots(1, 3, sharey=True), sky)
     return figure
 
 

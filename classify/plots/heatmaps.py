@@ -14,7 +14,6 @@ from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
@@ -23,6 +22,7 @@ from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
 from darkmatter_features.plots.heatmap import heatmap
+from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
 from darkmatter_features.workers import parallel
 
@@ -65,9 +65,10 @@ def draw(
     tuple of (str, str)
         Skies that failed, with the reasons.
     """
+    if model is not None:
+        _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
     tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
     failures = []
-    n_jobs = n_jobs if len(tasks) > 1 else 1
     reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
     report(progress, 0, len(drawings))
     for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
@@ -80,9 +81,7 @@ def draw(
 def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
     """Draw the template of a model, or the default one, as ``template.png`` in a folder, and return its path."""
     path = Path(out) / "template.png"
-    with written_whole(path) as temporary:
-        figure = draw_template(LensTemplate.default() if model is None else model.template)
-        figure.savefig(temporary, format="png")
+    save_figure(path, draw_template(LensTemplate.default() if model is None else model.template))
     return path
 
 
@@ -113,8 +112,7 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
         lens=drawing.lens,
         p_value=_p_value(catalog, template, n_randomizations),
     )
-    with written_whole(out / f"{drawing.name}.png") as temporary:
-        figure.savefig(temporary, format="png")
+    save_figure(out / f"{drawing.name}.png", figure)
 
 
 def _p_value(catalog: GalaxyCatalog, template: CompiledTemplate | None, n_randomizations: int) -> float | None:

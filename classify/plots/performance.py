@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from classify.metrics import auc, roc_curve
-from classify.plots.samples import INK, blank_figure
 from classify.trees.boosting import HistoryLine
+from darkmatter_features.plots.page import blank_page, in_style
 
 LINE = "#20639b"
 """Colour of the main curve."""
@@ -23,6 +23,7 @@ N_BINS = 10
 """Bins of the predicted probability, for reliability."""
 
 
+@in_style("light")
 def performance(judged: pd.DataFrame, history: Sequence[HistoryLine]) -> Figure:
     """Return a figure of the ROC curve, the reliability of the probabilities, and the losses in training.
 
@@ -39,7 +40,7 @@ def performance(judged: pd.DataFrame, history: Sequence[HistoryLine]) -> Figure:
     """
     labelled = judged[judged["label"].notna()]
     labels, probabilities = (labelled[name].to_numpy(dtype=np.float64) for name in ("label", "probability"))
-    figure = blank_figure(11.0, 3.9, layout="constrained")
+    figure = blank_page(11.0, 3.9)
     panels = figure.subplots(1, 3)
     roc(labels, probabilities, axes=panels[0])
     reliability(labels, probabilities, axes=panels[1])
@@ -51,12 +52,10 @@ def roc(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes) -> Axe
     """Draw the ROC curve of labels ``(n,)`` and predicted probabilities ``(n,)``, and return the axes."""
     false_positive_rate, recall = roc_curve(labels, probabilities)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8, linestyle="--")
-    axes.plot(
-        false_positive_rate, recall, color=LINE, linewidth=1.8, drawstyle="steps-post", clip_on=False, zorder=3
-    )  # in front of the frame
+    axes.step(false_positive_rate, recall, where="post", color=LINE, clip_on=False, zorder=3)  # in front of the frame
     axes.text(0.96, 0.06, f"AUC {auc(labels, probabilities):.4f}", ha="right", color=LINE, weight="bold")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="false positive rate", ylabel="true positive rate", title="ROC curve")
-    return plain(axes)
+    return axes
 
 
 def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes) -> Axes:
@@ -84,10 +83,12 @@ def reliability(labels: NDArray[Any], probabilities: NDArray[Any], *, axes: Axes
     centres = (np.arange(N_BINS) + 0.5) / N_BINS
     axes.bar(centres, count / max(count.max(), 1), width=0.9 / N_BINS, color=PALE, zorder=0)
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=0.8, linestyle="--")
-    axes.errorbar(mean, fraction, error, fmt="o", color=LINE, markersize=4.5, linewidth=1.2, clip_on=False, zorder=3)
+    if mean.size:  # without a point, the layout would count one in the corner of the page
+        style: dict[str, Any] = {"color": LINE, "markersize": 4.5, "linewidth": 1.2, "clip_on": False, "zorder": 3}
+        axes.errorbar(mean, fraction, error, fmt="o", **style)
     xlabel = f"predicted probability (bars: {labels.size} skies)"
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=xlabel, ylabel="fraction of lenses", title="Reliability")
-    return plain(axes)
+    return axes
 
 
 def losses(history: Sequence[HistoryLine], *, axes: Axes) -> Axes:
@@ -98,20 +99,10 @@ def losses(history: Sequence[HistoryLine], *, axes: Axes) -> Axes:
         ("held_out_loss", "out of fold", LINE),
         ("validation_log_loss", "validation", SECOND),
     ):
-        axes.plot(rounds, [getattr(line, name) for line in history], color=color, linewidth=1.6, label=label)
+        axes.plot(rounds, [getattr(line, name) for line in history], color=color, label=label)
     best = min(history, key=lambda line: line.held_out_loss)
     axes.axvline(best.round, color="0.75", linewidth=0.8, linestyle="--", label=f"kept: {best.round} rounds")
     axes.set(xlabel="round", ylabel="log loss", title="Training")
     axes.set_ylim(bottom=0)
-    axes.legend(facecolor="white", edgecolor="none", framealpha=1.0, fontsize=8)
-    return plain(axes)
-
-
-def plain(axes: Axes) -> Axes:
-    """Set the style of axes: no frame above and on the right, small labels; return the axes."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.title.set(fontsize=10, weight="bold", color=INK)
-    axes.tick_params(labelsize=8, colors=INK)
-    axes.xaxis.label.set(fontsize=9, color=INK)
-    axes.yaxis.label.set(fontsize=9, color=INK)
+    axes.legend()
     return axes

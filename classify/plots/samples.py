@@ -1,23 +1,20 @@
-"""Figure of skies with their verdicts and labels, and the blank figures that all modules here draw on."""
+"""Figure of skies with their verdicts and labels."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.io.table import written_whole
-from darkmatter_features.plots.heatmap import draw_sky
+from darkmatter_features.plots.page import in_style, titled_page, write_legend
+from darkmatter_features.plots.panels import draw_sky
 
 RIGHT = "#1a7f37"
 """Colour of a correct verdict."""
@@ -25,10 +22,6 @@ WRONG = "#c62828"
 """Colour of a wrong verdict."""
 UNKNOWN = "#555555"
 """Colour of a verdict on a sky without a label."""
-INK = "#222222"
-"""Colour of text."""
-FAINT = "0.35"
-"""Colour of secondary text."""
 TRUE_LENS: dict[str, Any] = {
     "marker": "o",
     "markersize": 15,
@@ -45,10 +38,6 @@ FOUND_LENS: dict[str, Any] = {
 }
 """Marker of the best-fit position."""
 
-DPI = 200
-"""Resolution of a saved figure, pixels per inch."""
-PAD = 0.08
-"""Padding of axes and titles, inches."""
 PANEL = 2.0
 """Width of a sky in the figure, inches."""
 
@@ -121,6 +110,7 @@ def samples(judged: pd.DataFrame, root: Path, *, rng: np.random.Generator, n: in
     return [_sample(drawn.iloc[i], file) for i, file in enumerate(files)]
 
 
+@in_style("light")
 def sample_grid(chosen: Sequence[Sample], *, columns: int = 4) -> Figure:
     """Return a figure of skies in a grid, each under its verdict: green if correct, red if wrong.
 
@@ -134,49 +124,20 @@ def sample_grid(chosen: Sequence[Sample], *, columns: int = 4) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Figure of 400 pixels a column, if saved by `save_figure`.
+        Figure of 400 pixels a column.
     """
     n_rows = -(-len(chosen) // columns)
-    figure = blank_figure(PANEL * columns, 1.06 * PANEL * n_rows + 0.75, layout="constrained")
-    panels = figure.subplots(n_rows, columns, squeeze=False)
-    for panel in panels.flat:
+    figure, body = titled_page(PANEL * columns, 1.06 * PANEL * n_rows + 0.75, _headline(chosen))
+    panels = body.subplots(n_rows, columns, squeeze=False)
+    for panel in panels.flat[len(chosen) :]:
         panel.set_axis_off()
     for panel, sample in zip(panels.flat, chosen):
         _draw_sample(panel, sample)
-    figure.suptitle(_headline(chosen), x=PAD / (PANEL * columns), ha="left", fontsize=10.5, color=INK, weight="bold")
     _draw_legend(figure)
     return figure
 
 
-def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as PNG; the file appears complete or not at all."""
-    with written_whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
-
-
-def blank_figure(width: float, height: float, *, layout: Literal["constrained"] | None = None) -> Figure:
-    """Return an empty white figure of this size in inches, with a canvas of its own; `layout` as for `Figure`."""
-    engine = None if layout is None else ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD)
-    figure = Figure(figsize=(width, height), facecolor="white", layout=engine)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def titled_figure(width: float, height: float, title: str, subtitle: str) -> tuple[Figure, SubFigure]:
-    """Return a figure of this size in inches, with two title lines, and its body, on which to draw."""
-    figure = blank_figure(width, height, layout="constrained")
-    figure.suptitle(title, x=PAD / width, ha="left", fontsize=11, color=INK, weight="bold")
-    body: SubFigure = figure.add_subfigure(figure.add_gridspec()[0])
-    body.suptitle(subtitle, x=PAD / width, ha="left", fontsize=9, color=FAINT)
-    return figure, body
-
-
-def wrapped(text: str, width: int = 48) -> str:
-    """Return a text broken into lines of at most `width` letters."""
-    return "\n".join(textwrap.wrap(text, width))
-
-
-def _sample(row: Any, file: Path) -> Sample:
+def _sample(row: Any, root: Path) -> Sample:
     probability = float(row["probability"])
     return Sample(
         read_sky(file),
@@ -189,12 +150,11 @@ def _sample(row: Any, file: Path) -> Sample:
 
 
 def _draw_sample(axes: Axes, sample: Sample) -> None:
-    axes.set_axis_on()
     draw_sky(axes, sample.sky)
-    axes.set_title(sample.title, fontsize=8, color=sample.color, pad=3.5, weight="bold")
+    axes.set_title(sample.title, fontsize=8, color=sample.color, pad=3.5)
     axes.set(xticks=[], yticks=[], autoscale_on=False)
     for spine in axes.spines.values():
-        spine.set(color=sample.color, linewidth=1.6)
+        spine.set(color=sample.color, linewidth=1.6, visible=True)
     axes.plot(sample.lens[1], sample.lens[0], linestyle="none", **TRUE_LENS)
     if sample.called:
         axes.plot(sample.found[1], sample.found[0], linestyle="none", **FOUND_LENS)
@@ -214,8 +174,5 @@ def _draw_legend(figure: Figure) -> None:
         "wrong": {"marker": "s", "color": WRONG},
         "%: probability of the predicted label": {},
     }
-    figure.legend(
-        handles=[Line2D([], [], linestyle="none", label=label, **style) for label, style in markers.items()],
-        loc="outside lower center", ncols=len(markers), frameon=False, fontsize=8.5,
-        handletextpad=0.3, columnspacing=2.2, borderaxespad=0.2, labelcolor=INK,
-    )  # fmt: skip
+    handles = {label: Line2D([], [], linestyle="none", **style) for label, style in markers.items()}
+    write_legend(figure, handles)

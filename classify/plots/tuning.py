@@ -1,31 +1,26 @@
 """Figure of a search by Optuna: history of the trials, importance of the settings, and a slice for each setting."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from classify.plots.performance import SECOND, plain
-from classify.plots.samples import blank_figure
+from classify.plots.importance import label_rows
+from classify.plots.performance import LINE, SECOND
 from classify.tune.space import Span
-from classify.tune.study import PLOTS, Trial, as_optuna_study
+from classify.tune.study import Trial, importances
+from darkmatter_features.plots.page import in_style, titled_page
 
 COLUMNS = 3
 """Number of slices in a row."""
 WIDTH = 11.0
 """Width of the page, inches."""
-ROW = 3.2
+ROW = 3.0
 """Height of a row, inches."""
-HISTORY_WIDTH = 6.4
-"""Width of the history, inches; the importances have the rest of the row."""
-DPI = 200
-"""Resolution of the panels, dots per inch."""
 MIN_TRIALS = 12
 """Minimum number of trials for importances, which compare the best tenth of the trials with the others."""
 LOSS_RANGE = 1.5
@@ -35,11 +30,9 @@ MARGIN = 0.06
 LOSS = "out-of-fold log loss"
 
 
+@in_style("light")
 def draw_search(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Figure:
-    """Return a page with the figures of Optuna for a search.
-
-    Optuna draws each figure by itself in the global state of pyplot, so they are rendered one by one, in a context
-    that restores this state, and put together as images.
+    """Return a page with the history of a search, the importance of the settings, and the loss against each setting.
 
     Parameters
     ----------
@@ -50,80 +43,52 @@ def draw_search(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Spa
     spans : mapping of str to Span
         Bounds of the settings, by name.
     """
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna's plots are experimental, and warn where a setting is constant
-        rows = [[_rendered(each) for each in row] for row in panels(section, trials, spans)]
-    height = ROW * len(rows)
-    page = blank_figure(WIDTH, height)
-    for k, row in enumerate(rows):
-        left = 0.0
-        for image in row:
-            width = image.shape[1] / DPI / WIDTH
-            page.add_axes((left, 1 - (k + 1) / len(rows), width, 1 / len(rows))).imshow(image, aspect="auto")
-            left += width
-    for axes in page.axes:
+    losses = np.array([trial.loss for trial in trials])
+    n_rows = -(-len(spans) // COLUMNS)
+    figure, body = titled_page(WIDTH, ROW * (1 + n_rows), f"Search for settings of [{section}]")
+    rows = body.subfigures(2, 1, height_ratios=(1, n_rows), squeeze=False)
+    upper, lower = rows[:, 0]
+    history, *others = upper.subplots(1, 2 if len(trials) >= MIN_TRIALS else 1, squeeze=False)[0]
+    _draw_history(history, losses)
+    for axes in others:
+        _draw_importances(axes, importances(trials, spans))
+    slices = lower.subplots(n_rows, COLUMNS, sharey=True, squeeze=False)
+    for axes, name in zip(slices.flat, sorted(spans)):
+        dots = _draw_slice(axes, [trial.settings[name] for trial in trials], losses, is_log=spans[name].is_log)
+        axes.set_xlabel(f"[{section}] {name}")
+    for axes in slices.flat[len(spans) :]:
         axes.set_axis_off()
-    return page
-
-
-def panels(section: str, trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Iterator[list[Figure]]:
-    """Yield the figures of each row of the page."""
-    study = as_optuna_study(trials, spans)
-    limits = _limits(np.array([trial.loss for trial in trials]))
-    if len(trials) >= MIN_TRIALS:
-        yield [_history(study, limits, HISTORY_WIDTH), _importances(study)]
-    else:
-        yield [_history(study, limits, WIDTH)]
-    names = list(spans)
-    for first in range(0, len(names), COLUMNS):
-        yield [_slices(study, section, names[first : first + COLUMNS], limits)]
-
-
-def _history(study: Any, limits: tuple[float, float], width: float) -> Figure:
-    axes = PLOTS.plot_optimization_history(study, target_name=LOSS)
-    axes.lines[0].set_label("lowest so far")
-    axes.axhline(study.trials[0].value, color=SECOND, linestyle="--", label="initial settings")
-    axes.set(title="Trials", xlabel="trial", ylim=limits)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper right", fontsize=8)
-    return _sized(axes.figure, width)
-
-
-def _importances(study: Any) -> Figure:
-    axes = PLOTS.plot_param_importances(study, target_name=LOSS)
-    axes.set(xlabel="importance, fraction of the sum", ylabel="")
-    axes.set_title("", loc="left")
-    axes.set_title("Importance of the settings")
-    axes.get_legend().remove()
-    return _sized(axes.figure, WIDTH - HISTORY_WIDTH)
-
-
-def _slices(study: Any, section: str, names: list[str], limits: tuple[float, float]) -> Figure:
-    found = np.atleast_1d(PLOTS.plot_slice(study, params=names, target_name=LOSS))
-    for axes in found:
-        axes.set(xlabel=f"[{section}] {axes.get_xlabel()}", ylim=limits, title="")
-        if axes.get_xscale() == "log":
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
-            axes.xaxis.set_minor_formatter(NullFormatter())
-    found[0].figure.suptitle("")
-    return _sized(found[0].figure, WIDTH * len(names) / COLUMNS)
-
-
-def _sized(figure: Figure, width: float) -> Figure:
-    for axes in figure.axes:
-        plain(axes)
-    figure.set_layout_engine("constrained")
-    figure.set_dpi(DPI)
-    figure.set_size_inches(width, ROW)
+    for axes in slices[:, 0]:
+        axes.set_ylabel(LOSS)
+    bar = lower.colorbar(dots, ax=slices, ticks=MaxNLocator(integer=True), label="trial", pad=0.02)
+    bar.outline.set_visible(False)
     return figure
 
 
-def _rendered(figure: Figure) -> NDArray[np.uint8]:
-    figure.canvas.draw()
-    image = np.array(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
-    plt.close(figure)
-    return image
+def _draw_history(axes: Axes, losses: NDArray[np.float64]) -> None:
+    axes.plot(np.minimum.accumulate(losses), color=LINE, drawstyle="steps-post", label="lowest so far")
+    axes.axhline(losses[0], color=SECOND, linestyle="--", label="initial settings")
+    axes.plot(losses, "o", color=LINE, markersize=4, label="trials")
+    axes.set(title="Trials", xlabel="trial", ylabel=LOSS, ylim=_limits(losses))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper right")
+
+
+def _draw_importances(axes: Axes, importance: dict[str, float]) -> None:
+    bars = axes.barh(range(len(importance)), list(importance.values()), color=LINE)
+    axes.bar_label(bars, fmt=lambda value: f"{value:.2f}" if value >= 0.01 else "<0.01", padding=3, fontsize=8)
+    axes.set(title="Importance of the settings", xlabel="importance, fraction of the sum", xlim=(0, 1.1))
+    label_rows(axes, list(importance))
+
+
+def _draw_slice(axes: Axes, values: list[float], losses: NDArray[np.float64], *, is_log: bool) -> PathCollection:
+    axes.set_ylim(_limits(losses))
+    if is_log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    return axes.scatter(values, losses, c=range(losses.size), cmap="Blues", s=22, edgecolors="0.5", linewidths=0.6)
 
 
 def _limits(losses: NDArray[np.float64]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classify.config_file import Config
 from classify.feature_table import FeatureTable, labelled
@@ -23,6 +24,8 @@ TUNED = "tuned.toml"
 """File of the best settings."""
 Progress = Callable[[int, int, str], None]
 """Function called with the number of trials done, their total, and a note."""
+Scoring = Callable[[dict[str, Any]], NDArray[np.float64]]
+"""Function from the tried values by name to the out-of-fold log loss of each training sky."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,10 @@ def tune(
     start = replace(config or Config(), measure=table.config)
     settings = {name: getattr(getattr(start, section), name) for name in space.spans}
     spans = {name: span.around(name, settings[name]) for name, span in space.spans.items()}
+
+    def changed(settings: dict[str, Any]) -> Config:
+        return replace(start, **{section: replace(getattr(start, section), **settings)})
+
     made_of = {"features": _digest(table), "settings": asdict(start), "spans": repr(spans), "seed": seed}
     path = Path(storage) if storage is not None else folder / STORAGE
     with (
@@ -145,10 +152,11 @@ def tune(
         space.scorer(features, n_jobs) as score,
     ):
         n_before = len(study.trials)
-        search = _Search(study, score, start, section)
-        is_interrupted = search.run(n_trials, timeout, progress or (lambda done, total, note: None))
+        is_interrupted = _run(
+            study, lambda settings: score(changed(settings)), n_trials, timeout, progress or (lambda *_: None)
+        )
         trials = study.trials
-        found = search.config_of(best_of(trials))
+        found = changed(best_of(trials).settings)
         check = None if is_interrupted or found == start else _check(score, start, found)
         files = folder / TUNED, folder / f"tuning-{section}.png"
         tuned = Tuned(section, trials, len(trials) - n_before, found, check, is_interrupted, files, spans)
@@ -179,39 +187,20 @@ def features_of(folder: Path) -> Path:
         raise ModelError(f"{folder / 'run.json'} is damaged ({error}); run `darkmatter train` again") from None
 
 
-@dataclass(frozen=True)
-class _Search:
-    study: Study
-    score: Scorer
-    start: Config
-    section: str
-
-    def run(self, n_trials: int, timeout: float | None, progress: Progress) -> bool:
-        """Run trials up to their number or the timeout; return whether the user interrupted them."""
-        begun = time.monotonic()
-        progress(len(self.study.trials), n_trials, "")
-        try:
-            while len(self.study.trials) < n_trials and (timeout is None or time.monotonic() - begun < timeout):
-                self._try_one()
-                trials = self.study.trials
-                progress(len(trials), n_trials, f"log loss {best_of(trials).loss:.5f}, initial {trials[0].loss:.5f}")
-        except KeyboardInterrupt:
-            if not self.study.trials:
-                raise
-            return True
-        return False
-
-    def _try_one(self) -> None:
-        with self.study.next_trial() as (settings, result):
-            result.losses = self.score(self._with(settings))
-
-    def config_of(self, trial: Trial) -> Config:
-        return self._with(trial.settings)
-
-    def _with(self, settings: dict[str, Any]) -> Config:
-        part: Any = getattr(self.start, self.section)
-        changed: dict[str, Any] = {self.section: replace(part, **settings)}
-        return replace(self.start, **changed)
+def _run(study: Study, score: Scoring, n_trials: int, timeout: float | None, progress: Progress) -> bool:
+    """Run trials up to their number or the timeout; return whether the user interrupted them."""
+    begun, trials = time.monotonic(), study.trials
+    progress(len(trials), n_trials, "")
+    try:
+        while len(trials) < n_trials and (timeout is None or time.monotonic() - begun < timeout):
+            study.run_trial(score)
+            trials = study.trials
+            progress(len(trials), n_trials, f"log loss {best_of(trials).loss:.5f}, initial {trials[0].loss:.5f}")
+    except KeyboardInterrupt:
+        if not study.trials:
+            raise
+        return True
+    return False
 
 
 def _check(score: Scorer, start: Config, best: Config) -> Check:

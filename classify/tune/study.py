@@ -5,7 +5,8 @@ that is continued finds the same trials as an uninterrupted one.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,6 @@ except ModuleNotFoundError as error:
         raise
     raise ConfigError(f"Optuna, which draws the trials, is missing; install it: {install_command('tune')}") from None
 
-PLOTS = optuna.visualization.matplotlib
-"""Plots of Optuna, by Matplotlib."""
 COMPLETE = optuna.trial.TrialState.COMPLETE
 FAIL = optuna.trial.TrialState.FAIL
 WAITING = optuna.trial.TrialState.WAITING
@@ -50,13 +49,6 @@ class Trial:
     settings: dict[str, Any]
     loss: float
     error: float
-
-
-@dataclass
-class TrialResult:
-    """Result of a trial, filled in by the caller of `Study.next_trial`."""
-
-    losses: NDArray[np.float64] | None = None
 
 
 class Study:
@@ -86,9 +78,8 @@ class Study:
             for done in self._in_state(COMPLETE)
         )
 
-    @contextmanager
-    def next_trial(self) -> Iterator[tuple[dict[str, Any], TrialResult]]:
-        """Give the settings of a new trial and the result to fill in; without losses the trial does not count."""
+    def run_trial(self, score: Callable[[dict[str, Any]], NDArray[np.float64]]) -> None:
+        """Draw the settings of a trial and store their losses, which `score` returns; if it fails, none is stored."""
         n_done = len(self._in_state(COMPLETE))
         if n_done == 0 and not self._in_state(WAITING):
             self._study.enqueue_trial(self._start)
@@ -97,36 +88,30 @@ class Study:
         drawn = self._study.ask(self._distributions)
         is_start = drawn.params == self._start
         settings = self._start if is_start else {name: rounded(value) for name, value in drawn.params.items()}
-        result = TrialResult()
         try:
-            yield settings, result
-        finally:
-            self._store(drawn, settings, result.losses)
-
-    def _in_state(self, state: Any) -> list[Any]:
-        return list(self._study.get_trials(deepcopy=False, states=(state,)))
-
-    def _store(self, drawn: Any, settings: dict[str, Any], losses: NDArray[np.float64] | None) -> None:
-        if losses is None:
+            losses = score(settings)
+        except BaseException:
             self._study.tell(drawn, state=FAIL)
-            return
+            raise
         drawn.set_user_attr("settings", settings)
         drawn.set_user_attr("error", float(losses.std() / np.sqrt(losses.size)))
         self._study.tell(drawn, float(losses.mean()))
 
+    def _in_state(self, state: Any) -> list[Any]:
+        return list(self._study.get_trials(deepcopy=False, states=(state,)))
 
-def as_optuna_study(trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> Any:
-    """Return complete trials as an `optuna.Study` in memory, for its plots."""
+
+def importances(trials: tuple[Trial, ...], spans: Mapping[str, Span]) -> dict[str, float]:
+    """Return the importance of each setting for the loss by name, fractions of their sum, the largest first."""
     distributions = _distributions(spans, trials[0].settings)
-    with _quiet():
+    with _quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the estimate is experimental, and warns where a setting is constant
         study = optuna.create_study()
-    study.add_trials(
-        [
-            optuna.trial.create_trial(params=trial.settings, distributions=distributions, value=trial.loss)
-            for trial in trials
-        ]
-    )
-    return study
+        for trial in trials:
+            study.add_trial(
+                optuna.trial.create_trial(params=trial.settings, distributions=distributions, value=trial.loss)
+            )
+        return dict(optuna.importance.get_param_importances(study))
 
 
 @contextmanager

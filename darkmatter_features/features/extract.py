@@ -164,7 +164,7 @@ def extract_rows(
     parts = list(chunks(paths))
     compiled = _compiled(template, paths if len(parts) > 1 else [])
     tasks = [(chunk, compiled, config, select, debug) for chunk in parts]
-    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1, first_here=needs_compiling()):
+    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows

@@ -110,7 +110,7 @@ def locate_catalogs(
     ]
     report(progress, 0, len(tasks))
     records = []
-    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs if len(tasks) > 1 else 1):
+    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs):
         records.append(record)
         report(progress, len(records), len(tasks))
     table = _table(records)
@@ -171,9 +171,9 @@ def _record_or_reason(
 
 def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:
     from darkmatter_features.location.plot import draw_location
+    from darkmatter_features.plots.page import save_figure
 
-    with written_whole(path) as temporary:
-        draw_location(catalog, found).savefig(temporary, format="png")
+    save_figure(path, draw_location(catalog, found))
 
 
 def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any]:

@@ -3,24 +3,28 @@
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.locate import Location
-from darkmatter_features.plots.page import BIG, DPI, FAINT, NIGHT, THEME, shortened
+from darkmatter_features.plots.page import (
+    draw_color_bar,
+    in_style,
+    label_world_axes,
+    shortened,
+    titled_page,
+    write_legend,
+)
 from darkmatter_features.plots.panels import crosshair, ring
-from darkmatter_features.plots.posterior import CREDIBLE, POSITION_COLOR, POSTERIOR_COLORS, best_fit
-from darkmatter_features.plots.snr import FIRST_CONTOUR, SHEAR_COLORS, contour_levels
+from darkmatter_features.plots.posterior import best_fit, draw_density, draw_position
+from darkmatter_features.plots.snr import SnrMaps, contour_label, draw_snr
 
 Array = NDArray[np.float64]
 
@@ -38,9 +42,6 @@ MIN_WIDTH = 3.2
 
 MARGINS = (1.6, 1.8)
 """Space beside and above the panels for labels, titles, colour bar, heading and key, inches."""
-
-LAYOUT_PASSES = 4
-"""Number of draws until the layout of astropy's axes converges: each uses the labels' positions of the one before."""
 
 STICK_COLORS = LinearSegmentedColormap.from_list("sticks", ["#3f8fc9", "#586577", "#ffb454"])
 """Colours of galaxies from radial to tangential alignment about the lens."""
@@ -70,6 +71,7 @@ DECADES = 3.0
 """Range of the colours of the posterior, powers of ten below its peak."""
 
 
+@in_style("dark")
 def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, float] | None = None) -> Figure:
     """Draw the lens of a catalogue.
 
@@ -93,27 +95,29 @@ def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, 
     >>> catalog = read_catalog("Training_Sky1.csv")  # doctest: +SKIP
     >>> draw_location(catalog, locate(catalog)).savefig("map.png")  # doctest: +SKIP
     """
-    with rc_context(THEME):
-        figure, panels = _page(catalog)
-        limit = float(np.ceil(max(np.abs([found.snr_map, found.snr_cross_map]).max(), MIN_LIMIT)))
-        draw_galaxies(panels[0], catalog, found)
-        draw_snr(panels[1], found, found.snr_map, limit)
-        draw_snr(panels[2], found, found.snr_cross_map, limit)
-        for axes, title in zip(panels, _titles(catalog, found), strict=True):
-            axes.set_title(title, parse_math=False, linespacing=1.5)
-            _draw_marks(axes, found, peak=axes is not panels[0], lens=lens)
-        _label(panels, catalog)
-        _draw_color_bar(figure, panels)
-        figure.suptitle(shortened(catalog.name, 60), x=0.01, ha="left", parse_math=False, **{**BIG, "va": "top"})
-        _draw_key(figure, len(catalog), limit, has_lens=lens is not None)
-        for _ in range(0 if catalog.wcs is None else LAYOUT_PASSES):
-            figure.draw_without_rendering()
+    figure, panels = _page(catalog)
+    titles = _titles(catalog, found)
+    maps = SnrMaps(None, found.rows, found.columns, found.snr_map, found.snr_cross_map, titles[1], titles[2], MIN_LIMIT)
+    draw_galaxies(panels[0], catalog, found).set_title(titles[0], parse_math=False, linespacing=1.5)
+    draw_snr(panels[1], maps, which="tangential")
+    draw_snr(panels[2], maps, which="cross")
+    row, column = np.unravel_index(found.snr_map.argmax(), found.snr_map.shape)
+    for k, axes in enumerate(panels):
+        draw_position(axes, found.x, found.y, found.position_error)
+        if k:
+            axes.add_line(crosshair(found.columns[column], found.rows[row])).set(clip_on=False, zorder=6)
+        if lens is not None:
+            axes.add_line(ring(*lens))
+    _label(panels, catalog)
+    draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
+    write_legend(figure, _legend(catalog, maps.limit, has_lens=lens is not None), n_columns=4)
     return figure
 
 
 def draw_galaxies(axes: Axes, catalog: ShapeCatalog, found: Location) -> Axes:
     """Draw galaxies over the posterior as sticks, coloured by their tangential ellipticity about the lens."""
-    _draw_posterior(axes, found)
+    log = np.log10(np.maximum(found.posterior, 1e-30 * found.posterior.max()))
+    draw_density(axes, log, found.columns, found.rows, vmin=-DECADES, vmax=0.6)  # sticks stay visible on the peak
     x, y, e, gain = _sticks(catalog)
     side = np.sqrt((catalog.bounds[1] - catalog.bounds[0]) * (catalog.bounds[3] - catalog.bounds[2]))
     length = MAX_STICK * side * np.minimum(gain * np.abs(e) / MAX_ELLIPTICITY, 1.5)
@@ -123,39 +127,6 @@ def draw_galaxies(axes: Axes, catalog: ShapeCatalog, found: Location) -> Axes:
     colors = STICK_COLORS(0.5 + 0.5 * np.clip(gamma_t / MAX_GAMMA_T, -1, 1))
     axes.add_collection(LineCollection(list(ends), colors=colors, linewidths=1.15, capstyle="round", zorder=2))
     return axes
-
-
-def draw_snr(axes: Axes, found: Location, snr: Array, limit: float) -> Axes:
-    """Draw a map of S/N in colours that reach `limit`, with contours."""
-    _draw_cells(axes, found, snr, cmap=SHEAR_COLORS, vmin=-limit, vmax=limit, interpolation="bicubic")
-    above = contour_levels(limit)
-    levels = [level for level in (*-above[::-1], *above) if snr.min() < level < snr.max()]
-    styles = ["dashed" if level < 0 else "solid" for level in levels]
-    _draw_contours(axes, found, snr, levels, alpha=0.55, linewidths=0.6, linestyles=styles, zorder=1)
-    return axes
-
-
-def _draw_posterior(axes: Axes, found: Location) -> None:
-    """Draw the posterior, with contours that enclose 50 and 90 % of it."""
-    log = np.log10(np.maximum(found.posterior / found.posterior.max(), 1e-30))
-    _draw_cells(axes, found, log, cmap=POSTERIOR_COLORS, vmin=-DECADES, vmax=0.6, interpolation="bilinear")
-    ordered = np.sort(log.ravel())[::-1]
-    enclosed = (10.0**ordered).cumsum()
-    levels = [float(ordered[np.searchsorted(enclosed, fraction * enclosed[-1])]) for fraction in CREDIBLE]
-    if log.min() < levels[0] < levels[1] < log.max():
-        _draw_contours(axes, found, log, levels, alpha=0.9, linewidths=0.9, linestyles=["--", "-"], zorder=3)
-
-
-def _draw_cells(axes: Axes, found: Location, values: Array, **style: Any) -> None:
-    extent = _extent(found)
-    axes.imshow(values, extent=extent, origin="lower", interpolation_stage="data", zorder=0, **style)
-    axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-
-
-def _draw_contours(axes: Axes, found: Location, values: Array, levels: list[float], **style: Any) -> None:
-    """Draw white contours; a field one cell across has none."""
-    if levels and min(values.shape) > 1:
-        axes.contour(found.columns, found.rows, values, levels, colors="white", **style)
 
 
 def _sticks(catalog: ShapeCatalog) -> tuple[Array, Array, NDArray[np.complex128], float]:
@@ -184,8 +155,8 @@ def _page(catalog: ShapeCatalog) -> tuple[Figure, list[Axes]]:
     left, right, low, high = catalog.bounds
     scale = min(PANEL / (right - left), MAX_HEIGHT / (high - low))
     width, height = max(scale * (right - left), MIN_WIDTH), max(scale * (high - low), MIN_HEIGHT)
-    figure = Figure((3 * width + MARGINS[0], height + MARGINS[1]), DPI, facecolor=NIGHT, layout="constrained")
-    panels = figure.subplots(1, 3, sharex=True, sharey=True, subplot_kw={"projection": catalog.wcs, "anchor": "W"})
+    figure, body = titled_page(3 * width + MARGINS[0], height + MARGINS[1], shortened(catalog.name, 60))
+    panels = body.subplots(1, 3, sharex=True, sharey=True, subplot_kw={"projection": catalog.wcs, "anchor": "W"})
     return figure, list(panels)
 
 
@@ -208,62 +179,21 @@ def _titles(catalog: ShapeCatalog, found: Location) -> list[str]:
 
 
 def _label(panels: list[Any], catalog: ShapeCatalog) -> None:
-    """Label the axes; the panels share those of y."""
-    labels = ("x", "y") if catalog.wcs is None else ("RA", "Dec")
-    for axes in panels:
-        axes.set_xlabel(labels[0])
-        if catalog.wcs is not None:  # astropy's axes do not follow all of matplotlib's settings
-            axes.patch.set_edgecolor("none")
-            for axis, sides in zip(axes.coords, ("b", "l" if axes is panels[0] else ""), strict=True):
-                axis.set_ticks_position(sides)
-                axis.set_ticklabel_position(sides)
-                axis.set_ticklabel(color=FAINT)
-    panels[0].set_ylabel(labels[1])
+    """Label the axes, in RA and Dec where the catalogue has a projection; the panels share those of y."""
+    for k, axes in enumerate(panels):
+        if catalog.wcs is None:
+            axes.set(xlabel="x", ylabel="" if k else "y")
+        else:
+            label_world_axes(axes, ("RA", "" if k else "Dec"))
+            axes.coords[1].set_ticklabel_visible(k == 0)
 
 
-def _draw_marks(axes: Axes, found: Location, *, peak: bool, lens: tuple[float, float] | None) -> None:
-    dot, _ = best_fit()
-    dot.set_data([found.x], [found.y])
-    axes.add_line(dot)
-    axes.add_patch(Circle(
-        (found.x, found.y), found.position_error, fill=False, edgecolor=POSITION_COLOR, linewidth=0.9, zorder=5.5,
-        linestyle=(0, (4, 3)), path_effects=[withStroke(linewidth=1.8, foreground="#05070a")], gid="error",
-    ))  # fmt: skip
-    if peak:
-        row, column = np.unravel_index(found.snr_map.argmax(), found.snr_map.shape)
-        axes.add_line(crosshair(found.columns[column], found.rows[row])).set(clip_on=False, zorder=6)
-    if lens is not None:
-        axes.add_line(ring(*lens))
-
-
-def _draw_color_bar(figure: Figure, panels: list[Axes]) -> None:
-    """Draw the scale of S/N to the right of the panels."""
-    ticks = MaxNLocator("auto", integer=True)
-    bar = figure.colorbar(panels[1].images[0], ax=panels, ticks=ticks, pad=0.01, aspect=30, panchor=False)
-    bar.ax.set_title("S/N", loc="center", fontsize=8.5, color=FAINT)
-    bar.outline.set_visible(False)
-
-
-def _draw_key(figure: Figure, n_galaxies: int, limit: float, *, has_lens: bool) -> None:
-    """Draw the key of the marks at the foot of the page."""
-    dot, _ = best_fit()
+def _legend(catalog: ShapeCatalog, limit: float, *, has_lens: bool) -> dict[str, Any]:
+    """Return the marks by their labels."""
     tangential, radial = (Line2D([], [], color=STICK_COLORS(end), linewidth=1.8) for end in (1.0, 0.0))
-    drawn = "galaxy" if n_galaxies <= MAX_STICKS else "mean"
-    key: dict[str, Any] = {f"tangential {drawn}": tangential, f"radial {drawn}": radial}
-    key |= {"best-fit position and error": dot, "highest S/N": crosshair(0, 0)}
-    key |= {"true lens": ring(0, 0)} if has_lens else {}
-    key["50 and 90 % of the posterior"] = Line2D([], [], color="white", alpha=0.9, linewidth=0.9)
-    levels = ", ".join(f"{level:g}" for level in contour_levels(max(limit, FIRST_CONTOUR + 3))[:3])
-    key[f"|S/N| = {levels}, … (dashed: negative)"] = Line2D([], [], color="white", alpha=0.55, linewidth=0.6)
-    figure.legend(
-        key.values(), key.keys(), loc="outside lower left", ncols=4, frameon=False, labelcolor=FAINT, handlelength=1.6,
-        columnspacing=2.0, handletextpad=0.8,
-    )  # fmt: skip
-
-
-def _extent(found: Location) -> tuple[float, float, float, float]:
-    """Return the borders of the outer cells; a single cell across is about as wide as it is high."""
-    steps = [np.diff(grid[:2]).sum() for grid in (found.columns, found.rows)]
-    half_x, half_y = (0.5 * (step or max(steps)) for step in steps)
-    (left, right), (low, high) = found.columns[[0, -1]], found.rows[[0, -1]]
-    return left - half_x, right + half_x, low - half_y, high + half_y
+    drawn = "galaxy" if len(catalog) <= MAX_STICKS else "mean"
+    marks: dict[str, Any] = {f"tangential {drawn}": tangential, f"radial {drawn}": radial}
+    marks |= {"best-fit position and error": best_fit(), "highest S/N": crosshair(0, 0)}
+    marks |= {"true lens": ring(0, 0)} if has_lens else {}
+    marks["50 and 90 % of the posterior"] = Line2D([], [], color="white", alpha=0.9, linewidth=0.9)
+    return marks | contour_label(limit)

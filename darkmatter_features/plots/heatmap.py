@@ -8,7 +8,6 @@ without the user's matplotlib settings.
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,54 +20,40 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.maps.shear import Peak, ShearMaps
 from darkmatter_features.plots.page import (
-    LEGEND_ROW,
     LENS,
+    MARGIN,
     NO_LENS,
-    THEME,
-    blank_page,
+    SMALL,
     draw_color_bar,
-    header_height,
+    in_style,
     label_world_axes,
-    lay_out,
     shortened,
-    write_header,
+    titled_page,
     write_legend,
 )
 from darkmatter_features.plots.panels import ELLIPSE, crosshair, draw_marks, draw_sky, ring
 from darkmatter_features.plots.posterior import best_fit, draw_position, draw_posterior
-from darkmatter_features.plots.snr import SnrMaps, contour_levels, draw_map, draw_snr
+from darkmatter_features.plots.snr import SnrMaps, contour_label, draw_map, draw_snr
 
 __all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
 
-PANEL_WIDTH = 512
-"""Maximum width of a panel, pixels."""
+MAX_PANEL = (5.334, 3.414)
+"""Maximum height and width of a panel, inches."""
 
-PANEL_HEIGHT = 800
-"""Maximum height of a panel, pixels."""
+MIN_PANEL = (0.73, 2.6)
+"""Minimum height and width of the space for a panel, inches: a colour bar's label and a title fit in it."""
 
-MIN_COLUMN = 390
-"""Minimum width of the column of a panel, pixels: titles are up to 356 pixels wide."""
+MARGINS = (1.46, 0.7)
+"""Height of a page beyond its panels and lines of text, and width beyond its columns, inches."""
 
-MIN_ROW = 110
-"""Minimum height of the row of panels, pixels: the height of a colour bar's label."""
+LINE = 0.2267
+"""Height of a line of text, inches."""
 
-COLUMN_MARGIN = 20
-"""Space beside a panel, pixels."""
+COLUMN_MARGINS = (0.1334, 0.8)
+"""Width beside a panel, and that of a colour bar and its labels, inches."""
 
-ROW_MARGIN = 90
-"""Space for the titles and the labels of the panels, pixels."""
-
-LABELS_MARGIN = 90
-"""Space for the labels of the rows, pixels."""
-
-WCS_WIDTH = 120
-"""Additional width of a page for the labels of declination, pixels."""
-
-WCS_HEIGHT = 22
-"""Additional height of a page for the labels of right ascension, pixels."""
-
-BAR_MARGIN = 120
-"""Space for a colour bar and its labels, pixels."""
+WORLD_MARGINS = (1.61, 1.72)
+"""The same for a page with labels of right ascension and declination, inches."""
 
 
 class Verdict(Protocol):
@@ -87,6 +72,7 @@ class Verdict(Protocol):
         """Name of the model that decided."""
 
 
+@in_style("dark")
 def heatmap(
     sky: Sky,
     catalog: GalaxyCatalog,
@@ -126,7 +112,7 @@ def heatmap(
     -------
     matplotlib.figure.Figure
         Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
-        ``figure.savefig(path)``; a square image makes 1806 x 753 pixels, 2458 x 787 with the evidence.
+        ``figure.savefig(path)``; a square image makes 1821 x 765 pixels, 2473 x 799 with the evidence.
 
     Examples
     --------
@@ -135,42 +121,45 @@ def heatmap(
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
     shown = SnrMaps.in_window(maps) if matched is None else SnrMaps.of_filter(maps, matched)
-    findings = _findings(sky, shown, evidence, null, p_value)
-    with rc_context(THEME):
-        figure = _page(sky, n_lines=len(findings), has_posterior=evidence is not None)
-        panels = figure.axes
-        draw_sky(panels[0], sky, catalog)
-        draw_snr(panels[1], shown, which="tangential")
-        draw_snr(panels[2], shown, which="cross")
-        draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
+    figure, panels = _page(sky, _findings(sky, shown, evidence, null, p_value), has_posterior=evidence is not None)
+    draw_sky(panels[0], sky, catalog)
+    draw_snr(panels[1], shown, which="tangential")
+    draw_snr(panels[2], shown, which="cross")
+    draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
+    if evidence is not None:
+        draw_posterior(panels[3], evidence, catalog)
+        draw_color_bar(panels[3], "probability / peak", ticks=MaxNLocator("auto", integer=True), format=_power_of_ten)
+    for k, axes in enumerate(panels):
+        draw_marks(axes, peak=shown.peak if k < 3 else None, lens=lens).set(anchor="NW")
         if evidence is not None:
-            draw_posterior(panels[3], evidence, catalog)
-            ticks = MaxNLocator("auto", integer=True)
-            draw_color_bar(panels[3], "probability / peak", ticks=ticks, format=_power_of_ten)
-        for k, axes in enumerate(panels):
-            draw_marks(axes, peak=shown.peak if k < 3 else None, lens=lens).set(anchor="NW")
-            if evidence is not None:
-                draw_position(axes, evidence, error=k < 3)
-        _label_axes(panels, sky)
-        lay_out(figure, n_lines=len(findings), legend=True)
-        write_header(panels[0], shortened(sky.name, int(figure.bbox.width) // 36), findings)
-        if verdict is not None:
-            title, color = ("Lens", LENS) if verdict.label else ("No lens", NO_LENS)
-            write_header(panels[-1], title, [_confidence(verdict)], right=True, color=color)
-        write_legend(panels[0], _legend(shown, evidence, has_lens=lens is not None))
+            draw_position(axes, evidence.column, evidence.row, evidence.position_error if k < 3 else None)
+    _label_axes(panels, sky)
+    if verdict is not None:
+        _write_verdict(figure, verdict)
+    write_legend(figure, _legend(shown, evidence, has_lens=lens is not None))
     return figure
 
 
-def _page(sky: Sky, *, n_lines: int, has_posterior: bool) -> Figure:
-    """Return a figure with a row of panels about as large as the sky, the first one with its WCS."""
+def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, list[Axes]]:
+    """Return a figure with lines of text and a row of panels about as large as the sky, the first one with its WCS."""
     names: list[Any] = ["sky", "tangential", "cross", "posterior"][: 3 + has_posterior]
-    n_rows, n_columns = sky.shape
-    zoom, has_wcs = min(PANEL_WIDTH / n_columns, PANEL_HEIGHT / n_rows), sky.wcs is not None
-    width = len(names) * (max(zoom * n_columns, MIN_COLUMN) + COLUMN_MARGIN) + (len(names) - 2) * BAR_MARGIN
-    height = header_height(n_lines) + max(zoom * n_rows, MIN_ROW) + ROW_MARGIN + LEGEND_ROW
-    figure = blank_page(width + LABELS_MARGIN + has_wcs * WCS_WIDTH, height + has_wcs * WCS_HEIGHT)
-    figure.subplot_mosaic([names], per_subplot_kw={"sky": {"projection": sky.wcs}})
-    return figure
+    scale = np.min(np.array(MAX_PANEL) / sky.shape)
+    height, width = np.maximum(scale * np.array(sky.shape), MIN_PANEL)
+    width = len(names) * (width + COLUMN_MARGINS[0]) + (len(names) - 2) * COLUMN_MARGINS[1]
+    margins = MARGINS if sky.wcs is None else WORLD_MARGINS
+    height, width = height + LINE * len(lines) + margins[0], width + margins[1]
+    figure, body = titled_page(width, height, shortened(sky.name, int(4 * width)), "\n".join(lines))
+    panels = body.subplot_mosaic([names], per_subplot_kw={"sky": {"projection": sky.wcs}})
+    return figure, list(panels.values())
+
+
+def _write_verdict(figure: Figure, verdict: Verdict) -> None:
+    """Write the verdict and its probability at the upper right of a page, beside the title."""
+    width, height = figure.get_size_inches()
+    title, color = ("Lens", LENS) if verdict.label else ("No lens", NO_LENS)
+    big = {"fontsize": 13, "weight": "bold", "color": color}
+    for y, text, style in ((MARGIN, title, big), (0.42, _confidence(verdict), SMALL)):
+        figure.text(1 - MARGIN / width, 1 - y / height, text, ha="right", va="top", **style)
 
 
 def _label_axes(panels: list[Axes], sky: Sky) -> None:
@@ -227,11 +216,9 @@ def _legend(maps: SnrMaps, evidence: Evidence | None, *, has_lens: bool) -> dict
     """Return the marks by their labels."""
     oval = MarkerStyle("o", fillstyle="none").scaled(1, 0.5).rotated(deg=25)
     galaxy = Line2D([], [], linestyle="none", marker=oval, markersize=13, markeredgecolor=ELLIPSE)
-    contour = Line2D([], [], color="white", alpha=0.55, linewidth=0.8)
     marks: dict[str, Any] = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
     marks |= {"true lens": ring(0, 0)} if has_lens else {}
-    levels = contour_levels(maps.limit)
-    marks["|S/N| = " + ", ".join(f"{level:g}" for level in levels[:3]) + ", … (dashed: negative)"] = contour
+    marks |= contour_label(maps.limit)
     if evidence is not None:
         marks["best-fit position and its error; posterior: 50, 90 %"] = best_fit()
     return marks

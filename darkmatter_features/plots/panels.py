@@ -11,10 +11,13 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from scipy.ndimage import zoom
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.maps.shear import Peak
+
+Array = NDArray[np.float64]
 
 ELLIPSE = "#5df2b4"
 """Colour of the outlines of galaxies: a green that no galaxy has."""
@@ -36,6 +39,12 @@ SOFTENING = 3.0
 
 MASKED = 0.14
 """Grey level of masked pixels."""
+
+CREDIBLE = (0.9, 0.5)
+"""Fractions of a density inside its contours, the outer one first."""
+
+CONTOUR_POINTS = 256
+"""Number of points along the longer side of a map that contours are drawn through; the grid is coarser."""
 
 _CROSSHAIR = Outline(
     [(-1, 0), (-0.42, 0), (0.42, 0), (1, 0), (0, -1), (0, -0.42), (0, 0.42), (0, 1)],
@@ -113,11 +122,37 @@ def outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
     )
 
 
-def density_levels(density: NDArray[np.float64], fractions: Sequence[float]) -> list[float]:
+def draw_cells(axes: Axes, values: Array, columns: Array, rows: Array, **style: Any) -> None:
+    """Draw an image whose cells are centred on a grid, and set the limits to its borders, with the first row below."""
+    left, right, low, high = _borders(columns, rows)
+    axes.imshow(values, extent=(left, right, low, high), origin="lower", zorder=0, **style)
+    axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
+
+
+def draw_contours(
+    axes: Axes, values: Array, columns: Array, rows: Array, levels: Sequence[float], **style: Any
+) -> None:
+    """Draw smooth white contours at ascending levels that the values reach; a field one cell across has none."""
+    reached = [level for level in levels if values.min() < level < values.max()]
+    if not reached or min(values.shape) == 1:
+        return
+    fine = zoom(values, max(CONTOUR_POINTS // max(values.shape), 1), order=3, mode="nearest", grid_mode=True)
+    style = {"alpha": 0.55, "linewidths": 0.6, "zorder": 1} | style
+    axes.contour(fine, reached, extent=_borders(columns, rows), origin="lower", colors="white", **style)
+
+
+def density_levels(density: Array, fractions: Sequence[float] = CREDIBLE) -> list[float]:
     """Return the density at the border of the smallest region that holds each fraction of the total."""
     descending = np.sort(density.ravel())[::-1]
     enclosed = descending.cumsum()
     return [float(descending[np.searchsorted(enclosed, fraction * enclosed[-1])]) for fraction in fractions]
+
+
+def _borders(columns: Array, rows: Array) -> tuple[float, float, float, float]:
+    """Return the borders of the outer cells; a single cell across is about as wide as it is high."""
+    steps = [np.diff(grid[:2]).sum() for grid in (columns, rows)]
+    half_x, half_y = (0.5 * (step or max(steps)) for step in steps)
+    return columns[0] - half_x, columns[-1] + half_x, rows[0] - half_y, rows[-1] + half_y
 
 
 def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
@@ -132,10 +167,9 @@ def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
 
 def _averaged(pixels: NDArray[Any], step: int) -> NDArray[np.float32]:
     """Return the means of blocks of `step` x `step` pixels, without incomplete blocks at the end."""
-    n_rows, n_columns = pixels.shape[0] // step, pixels.shape[1] // step
-    complete = pixels[: n_rows * step, : n_columns * step]
-    blocks = complete.reshape(n_rows, step, n_columns, step, -1)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float32))
+    from astropy.nddata import block_reduce
+
+    return np.asarray(block_reduce(pixels, (step, step, 1), np.mean), dtype=np.float32)
 
 
 def _stretched(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.float32]:

@@ -6,10 +6,12 @@ from typing import Literal, Self
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from darkmatter_features.maps.shear import Peak, ShearMaps
-from darkmatter_features.plots.panels import framed
+from darkmatter_features.plots.page import SMALL
+from darkmatter_features.plots.panels import draw_cells, draw_contours, framed
 
 Array = NDArray[np.float64]
 Which = Literal["tangential", "cross"]
@@ -29,9 +31,6 @@ FIRST_CONTOUR = 3.0
 MAX_CONTOURS = 7
 """Maximum number of contours of either sign."""
 
-CONTOUR_POINTS = 256
-"""Number of points along the longer side of the map that contours are drawn through; the grid is coarser."""
-
 
 @dataclass(frozen=True)
 class SnrMaps:
@@ -39,23 +38,26 @@ class SnrMaps:
 
     Attributes
     ----------
-    shape : (int, int)
-        Rows and columns of the image.
-    rows, columns : (n_rows,) and (n_columns,) float64 arrays, pixels
+    shape : (int, int) or None
+        Rows and columns of the image; None for a catalogue without an image.
+    rows, columns : (n_rows,) and (n_columns,) float64 arrays, pixels or the catalogue's unit
         Rows and columns of the grid.
     snr, snr_cross : (n_rows, n_columns) float64 arrays
         S/N of tangential shear and of cross shear.
     title, title_cross : str
         Titles of the two maps.
+    min_limit : float
+        Minimum S/N at the ends of the colours.
     """
 
-    shape: tuple[int, int]
+    shape: tuple[int, int] | None
     rows: Array
     columns: Array
     snr: Array
     snr_cross: Array
     title: str
     title_cross: str
+    min_limit: float = MIN_LIMIT
 
     @classmethod
     def in_window(cls, maps: ShearMaps, scale: int | None = None) -> Self:
@@ -88,9 +90,9 @@ class SnrMaps:
 
     @property
     def limit(self) -> float:
-        """S/N at the ends of the colours of both maps: the largest |S/N| of the two, rounded up, at least 8."""
+        """S/N at the ends of the colours of both maps: the largest |S/N|, rounded up, at least the minimum."""
         largest = max(float(np.abs(snr).max()) for snr in (self.snr, self.snr_cross))
-        return float(np.ceil(max(largest, MIN_LIMIT)))
+        return float(np.ceil(max(largest, self.min_limit)))
 
 
 def draw_map(axes: Axes, maps: ShearMaps, *, which: Which = "tangential", scale: int | None = None) -> Axes:
@@ -116,41 +118,23 @@ def draw_map(axes: Axes, maps: ShearMaps, *, which: Which = "tangential", scale:
 
 
 def draw_snr(axes: Axes, maps: SnrMaps, *, which: Which = "tangential") -> Axes:
-    """Draw the map of one component, as :func:`draw_map` does."""
+    """Draw the map of one component, as :func:`draw_map` does; without an image, the first row is below."""
     snr, title = (maps.snr, maps.title) if which == "tangential" else (maps.snr_cross, maps.title_cross)
-    limit = maps.limit
-    axes.imshow(
-        snr, extent=_extent(maps), cmap=SHEAR_COLORS, vmin=-limit, vmax=limit,
-        interpolation="bicubic", interpolation_stage="data", zorder=0,
-    )  # fmt: skip
-    _draw_contours(axes, maps, snr, contour_levels(limit))
-    axes.set_title(title)
-    return framed(axes, maps.shape)
+    grid, limit = (maps.columns, maps.rows), maps.limit
+    draw_cells(axes, snr, *grid, cmap=SHEAR_COLORS, vmin=-limit, vmax=limit, interpolation="bicubic")
+    positive = contour_levels(limit)
+    draw_contours(axes, snr, *grid, [*-positive[::-1], *positive])
+    axes.set_title(title, parse_math=False, linespacing=SMALL["linespacing"])
+    return framed(axes, maps.shape) if maps.shape else axes
+
+
+def contour_label(limit: float) -> dict[str, Line2D]:
+    """Return the contours by their label, for the legend of maps with colours that end at `limit`."""
+    levels = ", ".join(f"{level:g}" for level in contour_levels(limit)[:3])
+    return {f"|S/N| = {levels}, … (dashed: negative)": Line2D([], [], color="white", alpha=0.55, linewidth=0.8)}
 
 
 def contour_levels(limit: float) -> Array:
     """Return the positive S/N of the contours, for colours that end at `limit`."""
     step = np.ceil((limit - FIRST_CONTOUR) / MAX_CONTOURS)
     return np.arange(FIRST_CONTOUR, max(limit, FIRST_CONTOUR + 1), step)
-
-
-def _extent(maps: SnrMaps) -> tuple[float, float, float, float]:
-    """Return the borders of the cells that are centred on the grid: left, right, bottom, top."""
-    half_x, half_y = (0.5 * (grid[1] - grid[0]) for grid in (maps.columns, maps.rows))
-    left, right = maps.columns[0] - half_x, maps.columns[-1] + half_x
-    return left, right, maps.rows[-1] + half_y, maps.rows[0] - half_y
-
-
-def _draw_contours(axes: Axes, maps: SnrMaps, snr: Array, positive: Array) -> None:
-    """Draw contours at the positive levels and, dashed, at the negative ones, where the map reaches them."""
-    from scipy.ndimage import zoom
-
-    levels = [level for level in (*-positive[::-1], *positive) if snr.min() < level < snr.max()]
-    if not levels:
-        return
-    fine = zoom(snr, max(CONTOUR_POINTS // max(snr.shape), 1), order=3, mode="nearest", grid_mode=True)
-    styles = ["dashed" if level < 0 else "solid" for level in levels]
-    axes.contour(
-        fine, levels, extent=_extent(maps), origin="upper", colors="white", alpha=0.55, linewidths=0.6,
-        linestyles=styles, zorder=1,
-    )  # fmt: skip

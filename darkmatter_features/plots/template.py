@@ -4,7 +4,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -15,25 +14,13 @@ from numpy.typing import NDArray
 from darkmatter_features.lens.density import N_ELLIPTICITIES
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
-from darkmatter_features.plots.page import (
-    FAINT,
-    INK,
-    LENS,
-    THEME,
-    blank_page,
-    lay_out,
-    shortened,
-    write_header,
-)
+from darkmatter_features.plots.page import FAINT, LENS, in_style, shortened, titled_page
 from darkmatter_features.plots.panels import density_levels
 
 Array = NDArray[np.float64]
 
-WIDTH = 1924
-"""Width of the page, pixels."""
-
-HEIGHT = 1126
-"""Height of the page, pixels."""
+SIZE = (12.83, 7.51)
+"""Width and height of the page, inches."""
 
 MOSAIC: list[Any] = [
     ["profile", [["least scatter", "most scatter"]]],
@@ -57,9 +44,6 @@ FILLED = "#2a7db3"
 
 BANDS = (0.95, 0.68)
 """Fractions of the lenses whose profiles lie in the two bands."""
-
-CONTOURS = (0.9, 0.5)
-"""Fractions of the galaxies inside the contours of their ellipticities."""
 
 MAX_RADIUS = 400.0
 """End of the axes of radius, pixels; the template ends before it."""
@@ -86,6 +70,7 @@ COMPLETENESS = ("whole", "split or cut")
 """Names of the galaxies of the first half of the shape bins and of the second half."""
 
 
+@in_style("dark")
 def draw_template(template: LensTemplate) -> Figure:
     """Draw a lens template.
 
@@ -105,19 +90,16 @@ def draw_template(template: LensTemplate) -> Figure:
     --------
     >>> draw_template(LensTemplate.default()).savefig("template.png")  # doctest: +SKIP
     """
-    with rc_context(THEME):
-        figure = blank_page(WIDTH, HEIGHT)
-        axes = figure.subplot_mosaic(MOSAIC, width_ratios=COLUMN_WIDTHS)
-        draw_profile(axes["profile"], template)
-        draw_counts(axes["counts"], template)
-        for name, shape_bin in zip(("least scatter", "most scatter"), _extreme_bins(template), strict=True):
-            draw_shapes(axes[name], template, shape_bin)
-        draw_amplitudes(axes["amplitudes"], template)
-        draw_shape_bins(axes["whole"], template)
-        draw_shape_bins(axes["partial"], template, partial=True)
-        lay_out(figure, n_lines=1)
-        write_header(axes["profile"], "Lens template", [shortened(template.source, 110)])
-        write_header(axes["most scatter"], "", [template.fingerprint()], right=True)
+    subtitle = f"{shortened(template.source, 110)}; fingerprint {template.fingerprint()}"
+    figure, body = titled_page(*SIZE, "Lens template", subtitle)
+    axes = body.subplot_mosaic(MOSAIC, width_ratios=COLUMN_WIDTHS)
+    draw_profile(axes["profile"], template)
+    draw_counts(axes["counts"], template)
+    for name, shape_bin in zip(("least scatter", "most scatter"), _extreme_bins(template), strict=True):
+        draw_shapes(axes[name], template, shape_bin)
+    draw_amplitudes(axes["amplitudes"], template)
+    draw_shape_bins(axes["whole"], template)
+    draw_shape_bins(axes["partial"], template, partial=True)
     return figure
 
 
@@ -136,13 +118,14 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
         axes.plot([*radius, radius[-1], MAX_RADIUS], [*profile, 0, 0], color=LENS, linewidth=1.8, label=label)
     if template.bin_radii.size:
         axes.errorbar(
-            template.bin_radii, template.bin_shear, template.bin_errors, fmt="o", markersize=3.6, color=INK,
+            template.bin_radii, template.bin_shear, template.bin_errors, fmt="o", markersize=3.6, color="white",
             elinewidth=1.0, capsize=2.0, label="measured", zorder=4,
         )  # fmt: skip
     axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
     axes.set(xlim=(0, MAX_RADIUS), ylim=(-0.07 * top, top), xlabel="distance from the lens, px", ylabel="reduced shear")
     axes.set_title("Tangential shear about a lens")
-    return _with_legend(axes, loc="upper right")
+    axes.legend(loc="upper right")
+    return axes
 
 
 def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
@@ -160,7 +143,8 @@ def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set(xlabel="distance from the lens, px", ylabel="relative density of galaxies")
     axes.set_title("Counts about a lens by size of the galaxies")
-    return _with_legend(axes, loc="lower right", ncols=2)
+    axes.legend(loc="lower right", ncols=2)
+    return axes
 
 
 def draw_shapes(axes: Axes, template: LensTemplate, shape_bin: int) -> Axes:
@@ -169,9 +153,9 @@ def draw_shapes(axes: Axes, template: LensTemplate, shape_bin: int) -> Axes:
     end = 1.0 + 0.5 * (NODES[1] - NODES[0])
     axes.imshow(
         np.sqrt(density), extent=(-end, end, -end, end), origin="lower", cmap=DENSITY_COLORS, vmin=0,
-        interpolation="bicubic", interpolation_stage="data",
+        interpolation="bicubic",
     )  # fmt: skip
-    levels = density_levels(density, CONTOURS)
+    levels = density_levels(density)
     if levels[0] < levels[1] < density.max():
         axes.contour(NODES, NODES, density, levels, colors="white", linewidths=0.8, alpha=0.7, linestyles=["--", "-"])
     axes.axhline(0, color=FAINT, linewidth=0.5, alpha=0.6)
@@ -184,7 +168,7 @@ def draw_shapes(axes: Axes, template: LensTemplate, shape_bin: int) -> Axes:
     axes.set_ylabel("e₂", labelpad=-4)
     axes.set_title(f"Unlensed shapes: {COMPLETENESS[shape_bin // _n_bins(template)]}")
     border = [withStroke(linewidth=2.5, foreground="black", alpha=0.6)]
-    for y, text, color in ((0.04, _description(template, shape_bin), INK), (0.92, "contours: 50 and 90 %", FAINT)):
+    for y, text, color in ((0.04, _description(template, shape_bin), "white"), (0.92, "contours: 50 and 90 %", FAINT)):
         axes.text(
             0.04, y, text, transform=axes.transAxes, color=color, fontsize=8, linespacing=1.5, path_effects=border
         )
@@ -199,12 +183,13 @@ def draw_amplitudes(axes: Axes, template: LensTemplate) -> Axes:
         edges[:-1], weights, np.diff(edges), align="edge", color=LENS, alpha=0.85, edgecolor="black", linewidth=1.2
     )
     mean = float(amplitudes @ weights)
-    axes.axvline(mean, ymax=0.85, color=INK, linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}")
+    axes.axvline(mean, ymax=0.85, color="white", linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}")
     axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.28 * weights.max()))
     axes.xaxis.set(major_locator=FixedLocator([0.25, 0.5, 0.7, 1, 1.4, 2, 4]), minor_locator=NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set(xlabel="amplitude", ylabel="probability", title="Amplitude prior")
-    return _with_legend(axes, loc="upper left")
+    axes.legend(loc="upper left")
+    return axes
 
 
 def draw_shape_bins(axes: Axes, template: LensTemplate, *, partial: bool = False) -> Axes:
@@ -234,7 +219,7 @@ def _draw_row(axes: Axes, template: LensTemplate, shape_bin: int, *, foot: int) 
     scale = RIDGE / max(p_e1.max(), p_e2.max())
     axes.axhline(foot, color=FAINT, linewidth=0.5, zorder=1)
     axes.fill_between(NODES, foot, foot + scale * p_e1, color=FILLED, linewidth=0, alpha=0.75)
-    axes.plot(NODES, foot + scale * p_e2, color=INK, linewidth=0.9)
+    axes.plot(NODES, foot + scale * p_e2, color="white", linewidth=0.9)
     axes.plot([template.mean_e1[shape_bin]] * 2, [foot, foot + 0.2], color=LENS, linewidth=1.6)
 
 
@@ -244,13 +229,6 @@ def _label_responses(axes: Axes, responses: Array, size: float) -> None:
     right.set_yticks(np.arange(responses.size)[::-1] + 0.5, [f"{response:.2f}" for response in responses])
     right.tick_params(axis="y", length=0, labelsize=size)
     right.set_ylabel("response to shear")
-
-
-def _with_legend(axes: Axes, **options: Any) -> Axes:
-    axes.legend(
-        frameon=False, labelcolor=INK, fontsize=8, handlelength=1.8, labelspacing=0.45, columnspacing=1.6, **options
-    )
-    return axes
 
 
 def _quantile(values: Array, weights: Array, q: float) -> Array:

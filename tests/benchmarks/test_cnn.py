@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from plots.style import new_figure
 
-from classify.plots.samples import blank_figure
 from tests.support.synthetic import SIDE, draw_sky
 
 torch = pytest.importorskip("torch")
@@ -32,7 +32,7 @@ def test_shrunk_pixels_are_means_of_the_pixels_they_cover(tmp_path):
 
 @pytest.mark.parametrize(("plain", "at", "mark"), [(0.5, "low", "<"), (0.93, 0.93, "o"), (1.2, "high", ">")])
 def test_the_plain_network_is_drawn_at_its_value_or_at_the_edge(plain, at, mark):
-    axes = blank_figure(4.0, 3.0).subplots()
+    axes = new_figure(4.0, 3.0).subplots()
     sides = {"oracle": 0.95, "plain": plain, "LightGBM": 0.9}
     sides = {name: {"auc": value, "auc_error": 0.01} for name, value in sides.items()}
     cnn_plot._draw_sides(axes, sides, "auc", "oracle", "plain")

@@ -268,6 +268,18 @@ def test_killed_between_two_tables_is_noticed(data, tmp_path, monkeypatch):
     assert _bytes(tmp_path) == before
 
 
+def test_templates_of_another_extraction_are_noticed(data, tmp_path):
+    """A whole set of templates, which agree with their own index but not with the fingerprints in the features."""
+    extract_dataset(data, tmp_path / "out", n_jobs=1)
+    extract_dataset(data, tmp_path / "other", n_jobs=1, config=MeasureConfig(n_pixels=20))
+    before, other = _bytes(tmp_path / "out"), _bytes(tmp_path / "other")
+    for name in ("template.json", *FOLDS):
+        (tmp_path / "out" / name).write_bytes(other[name])
+    assert _bytes(tmp_path / "out") != before
+    extract_dataset(data, tmp_path / "out", n_jobs=1)
+    assert _bytes(tmp_path / "out") == before
+
+
 def test_debug_raises_an_unforeseen_failure_that_was_recorded(data, tmp_path, monkeypatch):
     def broken(path):
         if path.name.endswith("00004.png"):

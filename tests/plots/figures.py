@@ -77,6 +77,16 @@ def contents(texts):
     return [text.get_text() for text in texts if text.get_text()]
 
 
+def texts_of(figure: Figure):
+    """Return the texts of a page: of the figure and of its body."""
+    return [text for part in (figure, *figure.subfigs) for text in part.texts]
+
+
+def lines_of(figure: Figure):
+    """Return the lines of text of a page."""
+    return "\n".join(contents(texts_of(figure))).split("\n")
+
+
 def assert_readable(figure: Figure, texts):
     """Assert that no text overlaps another one or leaves the page."""
     figure.canvas.draw()

@@ -22,8 +22,10 @@ from tests.plots.figures import (
     catalog_of,
     contents,
     lensed_catalog,
+    lines_of,
     marks,
     sky_of,
+    texts_of,
     visible_tick_labels,
     world_coordinates,
 )
@@ -61,7 +63,7 @@ def test_no_lens_is_marked_or_explained_when_none_is_known(lensed):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((512, 512), (1806, 753)), ((300, 900), (1806, 412)), ((900, 300), (1440, 1041))]
+    ("shape", "size"), [((512, 512), (1821, 765)), ((300, 900), (1821, 423)), ((900, 300), (1455, 1053))]
 )
 def test_saved_figure_has_the_size_of_its_panels(rng, tmp_path, shape, size):
     catalog = lensed_catalog(rng, shape, (100, 100))
@@ -104,7 +106,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(rng, shape, weighed, turn):
     assert len(figure.axes) == (4 if weighed else 3)
     bars = [bar for axes in figure.axes for bar in axes.child_axes]
     assert len(bars) == (2 if weighed else 1)
-    texts = [*figure.texts, *figure.legends[0].get_texts()]
+    texts = [*texts_of(figure), *figure.legends[0].get_texts()]
     for axes in [*figure.axes, *bars]:
         texts += [axes.title, axes._left_title, axes.yaxis.label]
         texts += [] if isinstance(axes, WCSAxes) else [axes.xaxis.label, *visible_tick_labels(axes)]
@@ -115,19 +117,19 @@ def test_header_holds_name_peak_and_verdict(lensed):
     sky, catalog, maps, _ = lensed
     figure = heatmap(replace(sky, name="sky_$1_$2.png"), catalog, maps, verdict=Verdict(1, 0.934, "cnn"))
     peak, null = maps.peak, abs(maps.snr_cross[maps.best_scale]).max()
-    assert contents(figure.texts) == [
+    assert lines_of(figure) == [
         "sky_$1_$2.png",
-        f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}; |S/N| ≤ {null:.1f} in the null",
         "Lens",
         "probability 0.93, by cnn",
+        f"Peak S/N {peak.snr:.1f} at row {peak.row:.0f}, column {peak.column:.0f}; |S/N| ≤ {null:.1f} in the null",
     ]
 
 
 @pytest.mark.parametrize(("probability", "printed"), [(0.9999, "above 0.99"), (0.0001, "below 0.01"), (0.5, "0.50")])
 def test_certainty_is_never_claimed(lensed, probability, printed):
     figure = heatmap(*lensed[:3], verdict=Verdict(int(probability > 0.6), probability, "lightgbm"))
-    assert f"probability {printed}, by lightgbm" in contents(figure.texts)
-    assert ("Lens" if probability > 0.6 else "No lens") in contents(figure.texts)
+    assert f"probability {printed}, by lightgbm" in lines_of(figure)
+    assert ("Lens" if probability > 0.6 else "No lens") in lines_of(figure)
 
 
 def test_empty_catalogue_and_flat_maps_are_drawn(lensed):

@@ -11,7 +11,7 @@ from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import Peak, ShearMaps, shear_maps
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.snr import draw_map
-from tests.plots.figures import bare_axes, lensed_catalog, marks, rendered
+from tests.plots.figures import bare_axes, lensed_catalog, lines_of, marks, rendered
 
 
 def test_null_has_the_colours_of_the_tangential_map(lensed):
@@ -51,9 +51,7 @@ def test_matched_filter_and_its_null_are_drawn_instead_of_the_window(lensed):
     assert (row, column) == pytest.approx((maps.rows[i], maps.columns[j]), abs=10)
     assert np.hypot(row - lens[0], column - lens[1]) < 20
     null = f"|S/N| ≤ {abs(snr_cross).max():.1f} in the null"
-    assert f"Peak S/N {snr.max():.1f} at row {row:.0f}, column {column:.0f}; {null}" in [
-        text.get_text() for text in figure.texts
-    ]
+    assert f"Peak S/N {snr.max():.1f} at row {row:.0f}, column {column:.0f}; {null}" in lines_of(figure)
 
 
 def test_a_strong_null_of_the_filter_widens_the_colours_and_is_printed(lensed):
@@ -61,7 +59,7 @@ def test_a_strong_null_of_the_filter_widens_the_colours_and_is_printed(lensed):
     snr, snr_cross = matched_filter(catalog)
     figure = heatmap(sky, catalog, maps, matched=(snr, snr_cross - 20.5))
     assert figure.axes[1].images[0].get_clim()[0] == np.floor((snr_cross - 20.5).min())
-    assert any(f"|S/N| ≤ {20.5 - snr_cross.min():.1f} in the null" in text.get_text() for text in figure.texts)
+    assert any(f"|S/N| ≤ {20.5 - snr_cross.min():.1f} in the null" in line for line in lines_of(figure))
 
 
 def test_a_filter_on_another_grid_is_refused(lensed):
@@ -87,7 +85,7 @@ def test_cells_of_a_map_are_centred_on_its_grid(rng):
     """A narrow strip has two rows, further apart than its columns."""
     catalog = lensed_catalog(rng, (24, 400), (10, 200))
     maps = shear_maps(catalog)
-    left, right, bottom, top = draw_map(Figure().add_subplot(), maps).images[0].get_extent()
+    left, right, top, bottom = draw_map(Figure().add_subplot(), maps).images[0].get_extent()
     across, down = (right - left) / maps.columns.size, (bottom - top) / maps.rows.size
     assert (across, down) == pytest.approx((maps.columns[1], 23.0))
     assert (left, top) == pytest.approx((-across / 2, -down / 2))

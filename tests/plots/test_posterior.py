@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.plots.heatmap import heatmap
-from darkmatter_features.plots.posterior import CREDIBLE, ZOOM, draw_posterior
-from tests.plots.figures import contents, marks
+from darkmatter_features.plots.panels import CREDIBLE
+from darkmatter_features.plots.posterior import ZOOM, draw_posterior
+from tests.plots.figures import lines_of, marks
 
 
 def test_bayes_factor_is_printed_and_the_best_fit_position_marked_with_its_error(lensed):
@@ -17,7 +18,7 @@ def test_bayes_factor_is_printed_and_the_best_fit_position_marked_with_its_error
     evidence = lens_evidence(catalog)
     figure = heatmap(sky, catalog, maps, evidence=evidence, lens=lens, p_value=0.0049751)
     shapes = f"shapes +{evidence.log_bayes_factor_shear:.1f} (p = 0.005)"
-    assert f"Log Bayes factor +{evidence.log_bayes_factor:.1f}: {shapes}, counts +0.0" in contents(figure.texts)
+    assert f"Log Bayes factor +{evidence.log_bayes_factor:.1f}: {shapes}, counts +0.0" in lines_of(figure)
     panels = figure.axes
     assert len(panels) == 4
     for axes in panels:
@@ -32,7 +33,7 @@ def test_bayes_factor_is_printed_and_the_best_fit_position_marked_with_its_error
 def test_bayes_factor_against_a_lens_has_a_minus(lensed):
     sky, catalog, maps, _ = lensed
     evidence = replace(lens_evidence(catalog), log_bayes_factor=-4.21)
-    texts = contents(heatmap(sky, catalog, maps, evidence=evidence).texts)
+    texts = lines_of(heatmap(sky, catalog, maps, evidence=evidence))
     assert any(text.startswith("Log Bayes factor −4.2: shapes +") for text in texts)
 
 
@@ -44,7 +45,7 @@ def test_null_is_printed_between_shapes_and_counts(lensed):
     rotated = f"rotated by 45° (null) −{-null.log_bayes_factor_shear:.1f}"
     shapes = f"shapes +{evidence.log_bayes_factor_shear:.1f}, {rotated}"
     figure = heatmap(sky, catalog, maps, evidence=evidence, null=replace(null, log_bayes_factor=77.0))
-    (line,) = (text for text in contents(figure.texts) if text.startswith("Log Bayes factor"))
+    (line,) = (text for text in lines_of(figure) if text.startswith("Log Bayes factor"))
     assert line == f"Log Bayes factor +{evidence.log_bayes_factor:.1f}: {shapes}, counts +0.0"
 
 
@@ -54,8 +55,8 @@ def test_posterior_peaks_in_the_most_probable_cell(lensed):
     axes = draw_posterior(Figure().add_subplot(), evidence)
     (image,) = axes.images
     row, column = np.unravel_index(np.argmax(image.get_array()), image.get_array().shape)
-    left, right, bottom, top = image.get_extent()
-    assert (left, right, bottom, top) == (-0.5, 399.5, 299.5, -0.5)
+    left, right, top, bottom = image.get_extent()
+    assert (left, right, top, bottom) == pytest.approx((-0.5, 399.5, -0.5, 299.5))
     best_row, best_column = np.unravel_index(evidence.posterior.argmax(), evidence.posterior.shape)
     assert top + (row + 0.5) / image.get_array().shape[0] * 300 == pytest.approx(evidence.rows[best_row], abs=10)
     assert left + (column + 0.5) / image.get_array().shape[1] * 400 == pytest.approx(

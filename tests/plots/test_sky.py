@@ -11,7 +11,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.panels import MASKED, OUTLINE, draw_sky
-from tests.plots.figures import bare_axes, catalog_of, contents, lensed_catalog, rendered, sky_of, world_coordinates
+from tests.plots.figures import bare_axes, catalog_of, lensed_catalog, lines_of, rendered, sky_of, world_coordinates
 
 
 def test_ellipse_has_the_axes_and_angle_of_the_catalogue():
@@ -129,11 +129,11 @@ def test_peak_and_best_fit_position_have_ra_and_dec(rng):
     """A pixel is 0.2 arcsec: a row of the image is 5.6e-5 degrees of declination."""
     wcs, catalog = world_coordinates(), lensed_catalog(rng, (300, 400), (120.0, 260.0))
     maps, evidence = shear_maps(catalog), lens_evidence(catalog)
-    lines = contents(heatmap(sky_of((300, 400), wcs=wcs), catalog, maps, evidence=evidence).texts)
+    lines = lines_of(heatmap(sky_of((300, 400), wcs=wcs), catalog, maps, evidence=evidence))
     positions = []
     for found in (maps.peak, evidence):
         position = wcs.pixel_to_world(found.column, found.row)
         positions.append(f"RA {position.ra.deg:.4f}°, Dec −{-position.dec.deg:.4f}°")
     assert f"Peak at {positions[0]}; best-fit position at {positions[1]}" in lines
-    (line,) = (line for line in contents(heatmap(sky_of((300, 400), wcs=wcs), catalog, maps).texts) if "RA" in line)
+    (line,) = (line for line in lines_of(heatmap(sky_of((300, 400), wcs=wcs), catalog, maps)) if "RA" in line)
     assert line == f"Peak at {positions[0]}"

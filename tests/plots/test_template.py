@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from darkmatter_features.lens.density import N_ELLIPTICITIES
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.plots.template import draw_profile, draw_shape_bins, draw_template
-from tests.plots.figures import assert_readable, contents
+from tests.plots.figures import assert_readable, contents, lines_of, texts_of, visible_tick_labels
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,8 @@ def test_a_default_is_drawn_without_measurements():
     figure = draw_template(LensTemplate.default())
     figure.canvas.draw()
     assert not panel(figure, "profile").containers
-    assert "default shapes; default profile" in contents(figure.texts)
+    fingerprint = LensTemplate.default().fingerprint()
+    assert f"default shapes; default profile; fingerprint {fingerprint}" in lines_of(figure)
 
 
 def test_counts_have_a_line_for_each_size(fitted):
@@ -155,9 +156,9 @@ def test_bins_of_fill_factor_are_labelled_once_if_there_are_several():
 def test_no_text_leaves_the_page_or_overlaps(fitted, source, n_bins):
     sizes = {name: getattr(fitted, name) for name in ("size_edges", "log_counts", "size_fractions")}
     figure = draw_template(replace(template_of(n_bins), source=source, **sizes))
-    texts = list(figure.texts)
+    texts = texts_of(figure)
     for axes in [*figure.axes, *(right for left in figure.axes for right in left.child_axes)]:
-        texts += [axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *axes.get_yticklabels()]
+        texts += [axes._left_title, axes.xaxis.label, axes.yaxis.label, *axes.texts, *visible_tick_labels(axes)]
     assert_readable(figure, texts)
     whole, amplitudes = panel(figure, "whole"), panel(figure, "amplitudes")
     labels = [text for text in (*whole.get_yticklabels(), whole.yaxis.label) if text.get_text()]

@@ -43,7 +43,7 @@ def random_input(
         scalars=rng.normal(0, 1, (len(SCALARS), n)).astype(single),
         cut_outs=rng.integers(0, 255, (n, N_BANDS, CUT_OUT, CUT_OUT)).astype(np.uint8),
         maps=rng.normal(0, 3, (len(MAPS), *shape)).astype(single),
-        cell=cell,
+        cells_per_pixel=(1.0 / cell, 1.0 / cell),
     )
 
 

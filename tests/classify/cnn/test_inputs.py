@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
-from classify.cnn.inputs import CUT_OUT, CUT_OUT_STEP, cut_outs, read_inputs
+from classify.cnn.inputs import CUT_OUT, CUT_OUT_STEP, FieldInput, cut_outs, read_inputs
+from classify.cnn.member import Skies
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.features.cross_fitting import Templates
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.synthetic import SIDE, draw_sky
 
@@ -50,3 +53,21 @@ def test_a_missing_image_is_refused_by_its_name(tmp_path):
     catalog = measure(read_sky(draw_sky(tmp_path / "a.png", np.random.default_rng(3))))
     with pytest.raises(SkyError, match=r"gone\.png"):
         read_inputs([(tmp_path / "gone.png", catalog)], written_templates(tmp_path), n_jobs=1)
+
+
+def test_the_lens_of_an_elongated_image_is_in_the_cell_of_a_galaxy_at_its_position():
+    """At 72 x 500 px, cells are of two sizes: their mean would put a lens at the right end into another column."""
+    pixels = np.random.default_rng(3).integers(0, 3, (72, 500, 3)).astype(np.uint8)
+    for row, column in ((30, 480), (20, 60), (50, 250)):
+        y, x = np.mgrid[:72, :500]
+        pixels[((x - column) / 6) ** 2 + ((y - row) / 4) ** 2 <= 1] = 200
+    sky = Sky("elongated", pixels)
+    catalog = measure(sky, MeasureConfig(min_galaxies=1))
+    field = FieldInput.of(sky, PreparedCatalog(catalog, CompiledTemplate(TEMPLATE)))
+    height, width = np.array(sky.shape) / field.maps.shape[1:]
+    assert abs(height - width) > 1
+    k = int(catalog.x.argmax())
+    assert field.in_cells(catalog.y[k], catalog.x[k]) == pytest.approx((field.x[k], field.y[k]))
+    skies = Skies([field], np.ones(1), np.array([catalog.y[k]]), np.array([catalog.x[k]]))
+    lens = skies.batch(np.array([0])).lens[:, 0].numpy()
+    assert lens == pytest.approx([(catalog.x[k] + 0.5) / width, (catalog.y[k] + 0.5) / height], rel=1e-6)

@@ -3,8 +3,10 @@
 import pytest
 
 from classify.cli import main
+from classify.config import TrainConfig
+from classify.train import train
 from darkmatter_features.features import batch, extract
-from tests.support.synthetic import write_images
+from tests.support.synthetic import write_features, write_images
 
 
 def broken(*args, **kwargs):
@@ -32,3 +34,26 @@ def test_rows_of_skies_raise_an_unforeseen_error_only_when_debugging(tmp_path, m
     assert row.error == "unexpected AttributeError: a slip of the programmer"
     with pytest.raises(AttributeError):
         extract.extract_rows(paths, n_jobs=1, debug=True)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """The folder of a data set with a run beside it."""
+    data = write_images(tmp_path / "data", n=4)
+    features = write_features(tmp_path / "features", data, n_training=40, n_validation=4)
+    train(features, tmp_path / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return data
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_commands_with_a_model_raise_an_unforeseen_error_only_when_debugging(command, trained, monkeypatch, capsys):
+    monkeypatch.setattr(extract, "measure", broken)
+    run = str(trained.parent / "run")
+    skies = str(trained / "validation") if command == "predict" else str(trained)
+    argv = [command, run, skies, "--jobs", "1"]
+    assert main(argv) == 2
+    assert "unexpected AttributeError: a slip of the programmer" in capsys.readouterr().err
+    assert main([*argv, "--debug"]) == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "in broken" in shown

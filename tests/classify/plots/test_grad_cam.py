@@ -26,7 +26,7 @@ def test_the_peak_is_the_centre_of_the_cell_with_the_maximum(tmp_path):
 @pytest.mark.parametrize(("lens", "distance"), [((39.5, 77.5), "10 px from the true lens"), (None, "")])
 def test_a_row_has_the_distances_of_the_maximum(tmp_path, lens, distance):
     sky = explained(tmp_path / "a.png", lens=lens)
-    text = grad_cam_figure([sky]).subfigs[0].texts[0].get_text()
+    text = grad_cam_figure([sky]).subfigs[0].subfigs[0].texts[0].get_text()
     assert "a.png: probability 0.400 by the trees" in text
     assert f"{np.hypot(39.5 - sky.maps.peak.row, 87.5 - sky.maps.peak.column):.0f} px from the peak" in text
     assert distance in text
@@ -37,7 +37,7 @@ def test_nothing_overlaps_or_leaves_the_figure(tmp_path):
     figure = grad_cam_figure([explained(tmp_path / f"{name}.png", lens=None) for name in "ab"])
     figure.draw_without_rendering()
     boxes = [axes.get_tightbbox() for axes in figure.axes]
-    boxes += [text.get_window_extent() for each in (figure, *figure.subfigs) for text in each.texts]
+    boxes += [text.get_window_extent() for each in (figure, *figure.subfigs[0].subfigs) for text in each.texts]
     for i, box in enumerate(boxes):
         assert box.count_overlaps(boxes[:i]) == 0
         assert box.x0 >= 0

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from classify.plots.performance import performance, reliability
-from classify.plots.samples import blank_figure, save_figure
 from classify.trees.boosting import HistoryLine
+from darkmatter_features.plots.page import blank_page, save_figure
 
 
 def judged(labels: list[float], probabilities: list[float]) -> pd.DataFrame:
@@ -18,7 +18,7 @@ def history() -> list[HistoryLine]:
 
 
 def test_reliability_points_are_fractions_of_lenses():
-    axes = blank_figure(3, 3).subplots()
+    axes = blank_page(3, 3).subplots()
     labels = np.array([0, 0, 0, 1, 1, 1, 1, 0.0])
     reliability(labels, np.array([0.15] * 4 + [0.95] * 3 + [0.95]), axes=axes)
     x, y = axes.containers[-1].lines[0].get_data()
@@ -27,7 +27,7 @@ def test_reliability_points_are_fractions_of_lenses():
 
 
 def test_a_probability_of_one_is_in_the_last_bin():
-    axes = blank_figure(3, 3).subplots()
+    axes = blank_page(3, 3).subplots()
     reliability(np.array([1.0]), np.array([1.0]), axes=axes)
     assert axes.patches[-1].get_height() == 1.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classify.plots.samples import DPI, RIGHT, UNKNOWN, WRONG, Sample, sample_grid, samples
+from classify.plots.samples import RIGHT, UNKNOWN, WRONG, Sample, sample_grid, samples
 from darkmatter_features.errors import SkyError
 from darkmatter_features.io.sky import Sky
 from tests.support.synthetic import draw_sky
@@ -66,7 +66,7 @@ def test_the_headline_counts_the_correct_verdicts():
 
 def test_sixteen_skies_fill_a_page_1600_pixels_wide_without_overlap(tmp_path):
     figure = sample_grid([sample(probability=0.9, label=1)] * 16)
-    assert figure.get_size_inches()[0] * DPI == pytest.approx(1600, abs=5)
+    assert figure.bbox.width == pytest.approx(1600, abs=5)
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes] + [
         axes.title.get_window_extent() for axes in figure.axes

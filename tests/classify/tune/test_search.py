@@ -18,7 +18,6 @@ from classify.config import TrainConfig
 from classify.config_file import SECTIONS, Config
 from classify.feature_table import FeatureTable, labelled
 from classify.metrics import log_loss
-from classify.plots import tuning as plots
 from classify.plots.tuning import draw_search
 from classify.train import train
 from classify.trees.boosting import boost
@@ -273,37 +272,28 @@ def trials_of(losses, values):
 SPANS = {"num_leaves": Span(2, 31, is_log=True), "lambda_l2": Span(0.1, 100.0, is_log=True)}
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures of Optuna on a page, in their order."""
-    kept = []
-
-    def rendered(figure):
-        kept.append(figure)
-        return original(figure)
-
-    original = plots._rendered
-    monkeypatch.setattr(plots, "_rendered", rendered)
-    return kept
+def labelled_panels(figure):
+    """Return the panels of a figure by their label on the x axis."""
+    return {axes.get_xlabel(): axes for axes in figure.axes}
 
 
-def test_the_figure_shows_the_lowest_loss_so_far_and_a_slice_for_each_setting(figures):
-    trials = trials_of([0.5, 0.52, 0.4, 9.0, 0.45], [7, 3, 9, 2, 12])
-    page = draw_search("train", trials, SPANS)
-    (history,), (leaves, lambdas, _) = (figure.axes for figure in figures)
+def test_the_figure_shows_the_lowest_loss_so_far_and_a_slice_for_each_setting():
+    losses, leaves = [0.5, 0.52, 0.4, 9.0, 0.45], [7, 3, 9, 2, 12]
+    panels = labelled_panels(draw_search("train", trials_of(losses, leaves), SPANS))
+    history = panels["trial"]
     assert history.lines[0].get_ydata().tolist() == [0.5, 0.5, 0.4, 0.4, 0.4]
-    assert [axes.get_xlabel() for axes in (leaves, lambdas)] == ["[train] lambda_l2", "[train] num_leaves"]
-    assert leaves.get_xscale() == "log"
     assert history.get_ylim()[1] < 1  # the loss of 9 would hide the differences of the others
     assert all(float(tick).is_integer() for tick in history.get_xticks())
-    assert len(page.axes) == 2
+    assert [name for name in panels if name.startswith("[")] == ["[train] lambda_l2", "[train] num_leaves"]
+    dots = panels["[train] num_leaves"].collections[0].get_offsets()
+    np.testing.assert_array_equal(dots, np.transpose([leaves, losses]))
+    assert panels["[train] num_leaves"].get_xscale() == "log"
 
 
-def test_the_importances_are_shown_with_enough_trials_and_are_largest_for_the_decisive_setting(figures):
+def test_the_importances_are_shown_with_enough_trials_and_are_largest_for_the_decisive_setting():
     leaves = [7, 3, 9, 2, 12, 5, 30, 20, 11, 4, 25, 15]
     trials = trials_of([0.4 + abs(n - 11) / 30 for n in leaves], leaves)
-    draw_search("train", trials, SPANS)
-    bars = figures[1].axes[0]
+    bars = labelled_panels(draw_search("train", trials, SPANS))["importance, fraction of the sum"]
     widths = dict(
         zip([label.get_text() for label in bars.get_yticklabels()], [bar.get_width() for bar in bars.patches])
     )
