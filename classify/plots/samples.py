@@ -137,7 +137,7 @@ def sample_grid(chosen: Sequence[Sample], *, columns: int = 4) -> Figure:
     return figure
 
 
-def _sample(row: Any, root: Path) -> Sample:
+def _sample(row: Any, file: Path) -> Sample:
     probability = float(row["probability"])
     return Sample(
         read_sky(file),

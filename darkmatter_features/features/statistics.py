@@ -230,4 +230,5 @@ def _rank_correlation(a: Array, b: Array) -> float:
     if a.size < 3:
         return 0.0
     ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (a, b)]
-    return float(np.corrcoef(ranks)[0, 1])
+    correlation: Array = np.corrcoef(np.stack(ranks))
+    return float(correlation[0, 1])
