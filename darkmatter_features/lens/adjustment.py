@@ -1,7 +1,8 @@
 """Adjustment of a template to the sky at hand: fill factors, sizes, mean and scatter of the ellipticity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +76,11 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
 
     Notes
     -----
-    A statistic with the deviation d from its centre, in units of its scatter, is either usual, with the density
-    :math:`N(0, 1)`, or unusual, with :math:`N(0, 8^2)`. The template is moved by d times the posterior probability of
-    the latter: skies like those that it was fitted to change nothing, and others count for what they are. The scatter
-    of skies of few galaxies is larger by the square root of their number.
+    A statistic of a sky scatters by :math:`\tau` from sky to sky and by its sampling error :math:`\sigma`. Its
+    deviation d from the centre is either usual, with the density :math:`N(0, \tau^2 + \sigma^2)`, or unusual, with a
+    density eight times as wide. The template is moved by the posterior mean, :math:`d\,[u + (1 - u)\, \tau^2 / (\tau^2
+    + \sigma^2)]` with u the posterior probability that it is unusual: a sky like those that the template was fitted to
+    is drawn to them by what each knows, and another counts for what it is.
 
     With the factor f of the scatter about the mean :math:`\mu_k` of shape bin k, the ellipticity becomes
     :math:`\mu_k + (e - \Delta - \mu_k) / f`, and the response to shear :math:`R_k / f`.
@@ -86,11 +88,12 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
     unchanged = template.shape_bins(catalog), template.size_bins(catalog.size)
     if not template.sky_centre.size or len(catalog) < MIN_GALAXIES:
         return AdjustedGalaxies(*unchanged, catalog.e1, catalog.e2, 0j, 1.0)
-    centre, scatter = (dict(zip(SKY_STATISTICS, own)) for own in (template.sky_centre, template.sky_scatter))
-    few = np.sqrt(max(centre["n_galaxies"] / len(catalog), 1.0))
+    columns = template.sky_centre, template.sky_scatter, template.sky_error
+    usual = {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
+    few = float(np.sqrt(max(usual["n_galaxies"].centre / len(catalog), 1.0)))
 
     def moved(name: str, value: float, fraction: float = UNUSUAL_FRACTION) -> float:
-        return _unusual_part(value - centre[name], scatter[name] * few, fraction)
+        return usual[name].moved(value, few, fraction)
 
     def rescaled(log_values: Array, quantity: str) -> Array:
         middle, spread = centre_and_spread(log_values[~catalog.is_partial])
@@ -109,13 +112,45 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
     return AdjustedGalaxies(shape_bin, size_bin, e.real.copy(), e.imag.copy(), shift, factor)
 
 
-def _unusual_part(deviation: float, scatter: float, fraction: float) -> float:
-    """Return a deviation times the posterior probability that it is unusual."""
-    if scatter <= 0.0:
-        return 0.0
-    square = min((deviation / scatter) ** 2, 1e4)
-    log_odds = np.log(fraction / (1.0 - fraction) / UNUSUAL_SCATTER) + 0.5 * square * (1.0 - UNUSUAL_SCATTER**-2.0)
-    return float(deviation / (1.0 + np.exp(-log_odds)))
+@dataclass(frozen=True)
+class Usual:
+    """Distribution of a statistic over the skies that a template was fitted to.
+
+    Attributes
+    ----------
+    centre : float
+        Median over skies.
+    scatter : float
+        Standard deviation over skies, with the sampling error.
+    error : float
+        Sampling error in a typical sky.
+    """
+
+    centre: float
+    scatter: float
+    error: float
+
+    def moved(self, value: float, few: float, fraction: float) -> float:
+        """Return the expected deviation of a sky from the centre, without the sampling error.
+
+        Parameters
+        ----------
+        value : float
+            Statistic of the sky.
+        few : float
+            Factor of the sampling error: above 1 with fewer galaxies than usual.
+        fraction : float
+            Prior probability that the sky is unusual.
+        """
+        own = max(self.scatter**2 - self.error**2, 0.0)
+        total = own + (few * self.error) ** 2
+        if total <= 0.0:
+            return 0.0
+        deviation = value - self.centre
+        square = min(deviation**2 / total, 1e4)
+        log_odds = np.log(fraction / (1.0 - fraction) / UNUSUAL_SCATTER) + 0.5 * square * (1.0 - UNUSUAL_SCATTER**-2.0)
+        unusual = 1.0 / (1.0 + np.exp(-log_odds))
+        return float(deviation * (unusual + (1.0 - unusual) * own / total))
 
 
 def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
@@ -133,15 +168,35 @@ def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
     ])  # fmt: skip
 
 
-def typical_statistics(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> tuple[Array, Array]:
-    """Return the median over skies of each statistic, and its standard deviation; both empty with fewer than 20 skies.
+def typical_statistics(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> tuple[Array, Array, Array]:
+    """Return the distribution of each statistic over skies.
 
-    Skies of fewer than 20 galaxies are left out.
+    Parameters
+    ----------
+    catalogs : sequence of GalaxyCatalog
+        Skies without a lens; those of fewer than 20 galaxies are left out.
+    template : LensTemplate
+        Shape bins.
+
+    Returns
+    -------
+    centre, scatter, error : (8,) float64 arrays
+        Median and standard deviation over skies, and the sampling error in a sky, from the difference of its halves;
+        all empty with fewer than 20 skies.
     """
-    rows = [sky_statistics(catalog, template) for catalog in catalogs if len(catalog) >= MIN_GALAXIES]
-    if len(rows) < MIN_SKIES:
-        return np.empty(0), np.empty(0)
-    return np.median(rows, axis=0), np.std(rows, axis=0)
+    used = [catalog for catalog in catalogs if len(catalog) >= MIN_GALAXIES]
+    if len(used) < MIN_SKIES:
+        return np.empty(0), np.empty(0), np.empty(0)
+    whole = np.array([sky_statistics(catalog, template) for catalog in used])
+    halves = [[sky_statistics(_every_second(catalog, k), template) for catalog in used] for k in (0, 1)]
+    error = 0.5 * np.std(np.array(halves[0]) - np.array(halves[1]), axis=0)
+    error[-1] = 0.0
+    return np.median(whole, axis=0), np.std(whole, axis=0), error
+
+
+def _every_second(catalog: GalaxyCatalog, first: int) -> GalaxyCatalog:
+    columns: dict[str, Any] = {name: values[first::2] for name, values in catalog.columns().items()}
+    return replace(catalog, **columns)
 
 
 def _log(values: Array) -> Array:

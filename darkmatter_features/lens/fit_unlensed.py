@@ -85,8 +85,8 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
         log_counts=np.zeros((fractions.size, 2)),
         source=f"shapes of {len(catalogs)} skies without a lens; default profile",
     )
-    centre, scatter = typical_statistics(catalogs, template)
-    return replace(template, sky_centre=centre.round(DECIMALS), sky_scatter=scatter.round(DECIMALS))
+    centre, scatter, error = (values.round(DECIMALS) for values in typical_statistics(catalogs, template))
+    return replace(template, sky_centre=centre, sky_scatter=scatter, sky_error=error)
 
 
 def _edges(values: Array, quantiles: Sequence[float] | Array) -> Array:

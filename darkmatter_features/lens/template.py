@@ -86,9 +86,9 @@ class LensTemplate(ArrayRecord):
         Fraction of the galaxies in each size bin without a lens.
     log_counts : (n_size_bins, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
-    sky_centre, sky_scatter : (8,) float64 arrays
-        Median and standard deviation, over skies without a lens, of each of :data:`SKY_STATISTICS`; empty in a template
-        of few skies.
+    sky_centre, sky_scatter, sky_error : (8,) float64 arrays
+        Median and standard deviation, over skies without a lens, of each of :data:`SKY_STATISTICS`, and the part of the
+        latter that is the sampling error in a sky; empty in a template of few skies.
     bin_radii, bin_shear, bin_errors : (n_radii,) float64 arrays
         Measured shear, at its radii (pixels), with its standard errors; empty if none was measured. A fitted profile
         passes through it; the default profile stays where the measured shear is negligible.
@@ -116,6 +116,7 @@ class LensTemplate(ArrayRecord):
     log_counts: Array
     sky_centre: Array
     sky_scatter: Array
+    sky_error: Array
     bin_radii: Array
     bin_shear: Array
     bin_errors: Array
@@ -144,7 +145,9 @@ class LensTemplate(ArrayRecord):
             "size_fractions": (n_size_bins,),
             "log_counts": (n_size_bins, self.log_counts.shape[1]),
             **dict.fromkeys(("bin_shear", "bin_errors"), self.bin_radii.shape),
-            **dict.fromkeys(("sky_centre", "sky_scatter"), (len(SKY_STATISTICS) if self.sky_centre.size else 0,)),
+            **dict.fromkeys(
+                ("sky_centre", "sky_scatter", "sky_error"), (len(SKY_STATISTICS) if self.sky_centre.size else 0,)
+            ),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -178,6 +181,7 @@ class LensTemplate(ArrayRecord):
             log_counts=np.zeros((1, 2)),
             sky_centre=np.empty(0),
             sky_scatter=np.empty(0),
+            sky_error=np.empty(0),
             bin_radii=np.empty(0),
             bin_shear=np.empty(0),
             bin_errors=np.empty(0),
