@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from classify.metrics import score
-from classify.model import LensModel, Verdict
+from classify.model import WITHHELD, LensModel, Verdict
 from classify.predict import load_model, measure_skies, verdicts_on
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.features.extract import SkyRow
@@ -19,9 +19,14 @@ BOOTSTRAP_SEED = 1
 """Seed of the bootstrap resamples: equal verdicts have equal bounds."""
 
 JUDGED_COLUMNS = (
-    "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px", "decided_by",
+    "sky", "label", "probability", "likeness", "unlike", "row", "column", "snr", "lens_row", "lens_column",
+    "offset_px", "decided_by",
 )  # fmt: skip
 """Columns of a table of verdicts with the truth; positions in pixels of the image, nan where unknown."""
+
+
+WITHHELD_PROBABILITY = 0.5
+"""Probability that a sky without a verdict has in the metrics."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Evaluation:
     Attributes
     ----------
     metrics : dict
-        As `classify.metrics.score` returns them, and ``n_failed``.
+        As `classify.metrics.score` returns them, and ``n_unlike``, ``n_withheld`` and ``n_failed``.
     judged : pandas.DataFrame
         A row of `JUDGED_COLUMNS` for each sky.
     failures : tuple of (str, str)
@@ -94,7 +99,7 @@ def evaluate(
     if len(failures) == len(measured):
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured)
-    metrics = {**score_judged(judged), "n_failed": len(failures)}
+    metrics = {**score_judged(judged), **count_unlike(judged), "n_failed": len(failures)}
     return Evaluation(metrics, judged, failures, model.cnn_stage is not None)
 
 
@@ -115,10 +120,12 @@ def judged_table(
     Returns
     -------
     pandas.DataFrame
-        Table with `JUDGED_COLUMNS`.
+        Table with `JUDGED_COLUMNS`. Where a verdict is withheld, the probability is one half.
     """
     table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=list(Verdict.__dataclass_fields__))
     table = table.rename(columns={"name": "sky"}).assign(
+        probability=table["probability"].fillna(WITHHELD_PROBABILITY),
+        unlike=table["unlike"].astype("Int8"),
         label=np.asarray(labels, dtype=np.float64),
         lens_row=np.asarray(lens_rows, dtype=np.float64),
         lens_column=np.asarray(lens_columns, dtype=np.float64),
@@ -132,6 +139,12 @@ def score_judged(judged: pd.DataFrame) -> dict[str, float]:
     labelled = judged[judged["label"].notna()]
     columns = (labelled[name].to_numpy(dtype=np.float64) for name in ("label", "probability", "offset_px"))
     return score(*columns, rng=np.random.default_rng(BOOTSTRAP_SEED))
+
+
+def count_unlike(judged: pd.DataFrame) -> dict[str, int]:
+    """Return the numbers of skies unlike the training skies, and of those whose verdict is withheld."""
+    n_withheld = int((judged["decided_by"] == WITHHELD).sum())
+    return {"n_unlike": int(judged["unlike"].sum()), "n_withheld": n_withheld}
 
 
 def _labelled_split(dataset: Dataset, name: str) -> Split:

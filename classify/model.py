@@ -17,6 +17,7 @@ from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
 from classify.cnn.stage import CnnStage, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
+from classify.likeness import UNLIKE, Likeness
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -41,25 +42,38 @@ class Verdict:
     ----------
     name : str
         Name of the sky.
-    label : int
-        1 for a lens, 0 for none: whether the probability is at least one half.
+    label : int or None
+        1 for a lens, 0 for none: whether the probability is at least one half. None where the verdict is withheld.
     probability : float
-        Probability of a lens.
+        Probability of a lens; nan where the verdict is withheld.
     row, column : float, pixels
         Position of the lens, if there is one.
     snr : float
         Highest S/N of tangential shear in the maps of all Gaussian scales; its position can differ from `row, column`.
     decided_by : str
-        Source of the probability: "lightgbm", or "cnn" if the CNN stage contributes.
+        Source of the probability: "lightgbm", or "cnn" if the CNN stage contributes; "withheld" without one.
+    likeness : float
+        Fraction of the training skies that are less typical than the sky.
+    unlike : bool
+        Whether the sky is unlike the training skies: its probability is drawn towards the prior, or withheld.
+    reason : str
+        Features in which an unlike sky deviates most.
     """
 
     name: str
-    label: int
+    label: int | None
     probability: float
     row: float
     column: float
     snr: float
     decided_by: str = "lightgbm"
+    likeness: float = 1.0
+    unlike: bool = False
+    reason: str = ""
+
+
+WITHHELD = "withheld"
+"""Source of no probability, in a table of verdicts."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,8 @@ class LensModel:
         Settings and rounds of the training, for the record.
     cnn_stage : CnnStage or None
         Networks for the uncertain skies.
+    likeness : Likeness or None
+        Comparison of skies with the training skies; without it, all skies count as like these.
     """
 
     start: Calibration
@@ -91,6 +107,7 @@ class LensModel:
     template: LensTemplate
     training: dict[str, Any]
     cnn_stage: CnnStage | None = None
+    likeness: Likeness | None = None
 
     @cached_property
     def compiled(self) -> CompiledTemplate:
@@ -113,8 +130,31 @@ class LensModel:
         return self.calibration(self.start(values[:, LOG_EVIDENCE]) + mean_log_odds(self.members, values))
 
     def probability(self, rows: ArrayLike) -> Array:
-        """Return the probability of a lens, ``(n,)``, for feature rows ``(n, n_features)``."""
-        return np.asarray(expit(self.log_odds(rows)), dtype=np.float64)
+        """Return the probability of a lens by the trees, ``(n,)``, for feature rows ``(n, n_features)``.
+
+        That of skies unlike the training skies is drawn towards the prior; it is nan where it is withheld.
+        """
+        return np.asarray(expit(self._drawn(self.log_odds(rows), rows)), dtype=np.float64)
+
+    def is_uncertain(self, log_odds: Array, rows: ArrayLike) -> NDArray[np.bool_]:
+        """Return which skies ``(n,)`` the CNN stage evaluates: uncertain ones like the training skies.
+
+        Parameters
+        ----------
+        log_odds : (n,) float64 array
+            Log-odds by the trees.
+        rows : (n, n_features) float64 array
+            Feature rows, in the order of ``FEATURES``.
+        """
+        if self.cnn_stage is None:
+            return np.zeros(log_odds.size, dtype=np.bool_)
+        return self.cnn_stage.is_uncertain(log_odds) & (self._likeness_of(rows) >= UNLIKE)
+
+    def _likeness_of(self, rows: ArrayLike) -> Array:
+        return np.ones(len(np.asarray(rows))) if self.likeness is None else self.likeness.likeness(rows)
+
+    def _drawn(self, log_odds: Array, rows: ArrayLike) -> Array:
+        return log_odds if self.likeness is None else self.likeness.drawn(log_odds, rows)
 
     def verdicts(self, names: list[str], rows: ArrayLike, *, inputs: InputReader | None = None) -> list[Verdict]:
         """Return the verdicts on skies.
@@ -135,19 +175,35 @@ class LensModel:
         values = np.asarray(rows, dtype=np.float64).reshape(len(names), len(FEATURE_NAMES))
         if not names:
             return []
-        row, column, snr = (values[:, FEATURE_NAMES.index(name)].tolist() for name in VERDICT_COLUMNS)
         log_odds = self.log_odds(values)
-        uncertain = self._apply_cnn_stage(log_odds, inputs)
-        probability = expit(log_odds).tolist()
-        label = [int(p >= 0.5) for p in probability]
-        decided_by = [DECIDES if is_uncertain else Verdict.decided_by for is_uncertain in uncertain]
-        return [Verdict(*each) for each in zip(names, label, probability, row, column, snr, decided_by)]
+        by_cnn = self._apply_cnn_stage(log_odds, values, inputs)
+        probability, likeness = expit(self._drawn(log_odds, values)), self._likeness_of(values)
+        unlike = likeness < UNLIKE
+        reasons = iter([] if self.likeness is None else self.likeness.reasons(values[unlike]))
+        columns = zip(*(values[:, FEATURE_NAMES.index(name)].tolist() for name in VERDICT_COLUMNS), strict=True)
+        return [
+            Verdict(
+                name,
+                None if np.isnan(p) else int(p >= 0.5),
+                float(p),
+                row,
+                column,
+                snr,
+                decided_by=WITHHELD if np.isnan(p) else DECIDES if is_by_cnn else Verdict.decided_by,
+                likeness=float(typical),
+                unlike=bool(is_unlike),
+                reason=next(reasons) if is_unlike else "",
+            )
+            for name, p, (row, column, snr), is_by_cnn, typical, is_unlike in zip(
+                names, probability, columns, by_cnn, likeness, unlike, strict=True
+            )
+        ]
 
-    def _apply_cnn_stage(self, log_odds: Array, inputs: InputReader | None) -> NDArray[np.bool_]:
+    def _apply_cnn_stage(self, log_odds: Array, rows: Array, inputs: InputReader | None) -> NDArray[np.bool_]:
         """Replace the log-odds of uncertain skies by those of the CNN stage, in place; return a mask of these skies."""
         if inputs is None or self.cnn_stage is None:
             return np.zeros(log_odds.size, dtype=np.bool_)
-        uncertain = self.cnn_stage.is_uncertain(log_odds)
+        uncertain = self.is_uncertain(log_odds, rows)
         if uncertain.any():
             chosen = inputs(np.flatnonzero(uncertain).tolist())
             log_odds[uncertain] = self.cnn_stage.stacked(log_odds[uncertain], chosen)
@@ -181,9 +237,10 @@ class LensModel:
             for name, text in texts.items():
                 (fresh / name).write_text(text, encoding="utf-8", newline="\n")
             self.template.write(fresh / "template.json")
-            cnn = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
+            parts = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
+            parts |= {} if self.likeness is None else {"likeness": self.likeness.to_dict()}
             digests = {name: digest_of(text.encode()) for name, text in texts.items()}
-            bundle.write_json(fresh / bundle.DESCRIPTION, self._description(digests) | cnn)
+            bundle.write_json(fresh / bundle.DESCRIPTION, self._description(digests) | parts)
         return Path(run) / BUNDLE
 
     def _description(self, members: dict[str, str]) -> dict[str, Any]:
@@ -220,6 +277,7 @@ class LensModel:
                 template=bundle.same(folder, LensTemplate.read(folder / "template.json"), read["template_fingerprint"]),
                 training=read["training"],
                 cnn_stage=CnnStage.read(folder, read["cnn_stage"]) if "cnn_stage" in read else None,
+                likeness=Likeness.from_dict(read["likeness"]) if "likeness" in read else None,
             )
         except ModelError:
             raise

@@ -154,10 +154,8 @@ class UncertainInputs:
         if not skies:
             return []
         model = _loaded_once(self.run, self.digest)
-        log_odds = model.log_odds(np.stack([sky.values for sky in skies]))
-        uncertain = (
-            np.zeros(len(skies), dtype=bool) if model.cnn_stage is None else model.cnn_stage.is_uncertain(log_odds)
-        )
+        rows = np.stack([sky.values for sky in skies])
+        uncertain = model.is_uncertain(model.log_odds(rows), rows)
         return [
             FieldInput.of(sky.sky, sky.galaxies, sky.evidence) if own else None
             for sky, own in zip(skies, uncertain, strict=True)

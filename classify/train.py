@@ -16,8 +16,9 @@ from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
-from classify.evaluate import judged_table, score_judged
+from classify.evaluate import count_unlike, judged_table, score_judged
 from classify.feature_table import FeatureTable, labelled, labels_of
+from classify.likeness import Likeness
 from classify.model import LensModel
 from classify.plots.explain_run import OF_VALIDATION, explain_run
 from classify.plots.grad_cam import draw_uncertain_lenses
@@ -126,7 +127,11 @@ def train(
         log = _HistoryFile(fresh / "history.csv", report)
         boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
         record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}
-        model = LensModel(boosted.start, boosted.members, boosted.calibration, table.config, table.template, record)
+        used = _training_skies(table, boosted.chosen)
+        model = LensModel(
+            boosted.start, boosted.members, boosted.calibration, table.config, table.template, record,
+            likeness=Likeness.fit(used[list(FEATURE_NAMES)], labels_of(used)),
+        )  # fmt: skip
         taken = train_stage.NO_STAGE
         if cnn != "off":
             taken = train_stage.train_cnn_stage(
@@ -135,7 +140,12 @@ def train(
             )  # fmt: skip
             model = replace(model, cnn_stage=taken.stage)
         judged = _judge(model, table.split("validation"), taken.inputs)
-        metrics = {**score_judged(judged), "n_training": len(boosted.chosen), "subset": config.subset}
+        metrics = {
+            **score_judged(judged),
+            **count_unlike(judged),
+            "n_training": len(boosted.chosen),
+            "subset": config.subset,
+        }
         write_json(fresh / "metrics.json", metrics)
         write_json(fresh / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
         notes = _write(fresh, model, table, boosted, judged)

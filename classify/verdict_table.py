@@ -11,13 +11,15 @@ from classify.model import Verdict
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.table import written_whole
 
-COLUMNS = ("image", "label", "probability", "row", "column", "snr", "decided_by", "error")
+COLUMNS = (
+    "image", "label", "probability", "likeness", "unlike", "row", "column", "snr", "decided_by", "reason", "error",
+)  # fmt: skip
 """Columns of a table of verdicts; positions in pixels."""
 WCS_COLUMNS = ("ra", "dec")
 """Columns for skies with a WCS, degrees."""
 POSITIONS = ("row", "column", "lens_row", "lens_column")
 """Columns in pixels."""
-DECIMALS = {"probability": 6, "snr": 4, "ra": 7, "dec": 7, "offset_px": 2} | dict.fromkeys(POSITIONS, 2)
+DECIMALS = {"probability": 6, "likeness": 6, "snr": 4, "ra": 7, "dec": 7, "offset_px": 2} | dict.fromkeys(POSITIONS, 2)
 """Decimals in CSV files: degrees to better than a milliarcsecond, pixels to a hundredth."""
 
 
@@ -34,12 +36,14 @@ def verdict_table(measured: Sequence[SkyRow], verdicts: Sequence[Verdict]) -> pd
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`, and `WCS_COLUMNS` if a sky has a WCS. A failed sky has its ``image`` and its ``error``.
+        `COLUMNS`, and `WCS_COLUMNS` if a sky has a WCS. A failed sky has its ``image`` and its ``error``; a sky whose
+        verdict is withheld has all but ``label`` and ``probability``, and the ``reason``.
     """
     each = iter(verdicts)
     records = [_record(row, None if row.values is None else next(each)) for row in measured]
     table = pd.DataFrame(records, columns=[*COLUMNS, *WCS_COLUMNS])
-    table["label"] = table["label"].astype("Int8")
+    for name in ("label", "unlike"):
+        table[name] = table[name].astype("Int8")
     return table if table["ra"].notna().any() else table[list(COLUMNS)]
 
 
@@ -60,10 +64,13 @@ def _record(row: SkyRow, verdict: Verdict | None) -> dict[str, Any]:
         "image": verdict.name,
         "label": verdict.label,
         "probability": verdict.probability,
+        "likeness": verdict.likeness,
+        "unlike": int(verdict.unlike),
         "row": verdict.row,
         "column": verdict.column,
         "snr": verdict.snr,
         "decided_by": verdict.decided_by,
+        "reason": verdict.reason or None,
         "ra": row.ra,
         "dec": row.dec,
     }

@@ -21,6 +21,9 @@ from darkmatter_features.io.layouts import zips_of
 from darkmatter_features.io.remote import fetch, is_url
 from darkmatter_features.io.zips import extracted
 
+MAX_NAMED = 5
+"""Maximum number of skies unlike the training skies that are named in the output."""
+
 DATA = Path("data")
 """Default folder of a data set; `make` uses the same three folders."""
 FEATURES = Path("features")
@@ -130,6 +133,19 @@ def describe_cnn_stage(cnn: str, *, has_cnn_stage: bool, decided_by: Sequence[st
         n_uncertain = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
         return f"CNN stage at {n_uncertain}uncertain skies"
     return "no CNN stage (--cnn off)" if cnn == "off" else "no CNN stage (the run has none)"
+
+
+def describe_unlike(table: Any) -> list[str]:
+    """Return a line for each of the first skies of a table that are unlike the training skies, and their number."""
+    unlike = table[table["unlike"].fillna(0).astype(bool)]
+    lines = [
+        f"{row.image}: unlike the training skies, "
+        f"{'verdict withheld' if isnan(row.probability) else 'probability drawn towards the prior'} ({row.reason})"
+        for row in unlike.head(MAX_NAMED).itertuples()
+    ]
+    if len(unlike) > MAX_NAMED:
+        lines.append(f"{len(unlike)} of {len(table)} skies are unlike the training skies; see the column unlike")
+    return lines
 
 
 def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:

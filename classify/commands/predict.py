@@ -10,6 +10,7 @@ from classify.commands import (
     check_file,
     defaults,
     describe_cnn_stage,
+    describe_unlike,
     print_line,
     report_failures,
 )
@@ -63,5 +64,7 @@ def run(args: argparse.Namespace) -> int:
     decided_by = done.table["decided_by"].tolist()
     cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
+    for line in describe_unlike(done.table):
+        print_line(line)
     print_line(f"{args.out}: {found}; {cnn_stage}")
     return report_failures(done.failures, n_done)

@@ -27,6 +27,8 @@ CUT = "cut"
 """Column of the change by the limit of the calibration."""
 CNN_STAGE = "cnn_stage"
 """Column of the change by the CNN stage."""
+LIKENESS = "likeness"
+"""Column of the change in skies unlike the training skies."""
 DIGITS = 6
 """Decimals of log-odds in CSV files."""
 MIN_PRINTED = 0.005
@@ -105,18 +107,20 @@ def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.Dat
     parts : Contributions
         Terms of the log-odds of the trees.
     verdicts : pandas.DataFrame
-        ``probability`` and ``decided_by`` of the skies; the difference to the trees is the change by the CNN stage.
+        ``probability``, ``unlike`` and ``decided_by`` of the skies; the difference to the trees is the change by the
+        CNN stage or, in an unlike sky, by the likeness: nan where the verdict is withheld.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each sky: ``image, baseline, start``, the input columns, ``cut, cnn_stage``.
+        A row for each sky: ``image, baseline, start``, the input columns, ``cut, cnn_stage, likeness``.
     """
     table = pd.DataFrame(parts.columns, columns=list(INPUT_NAMES))
     table[CUT] = parts.cut
     by_cnn = (verdicts["decided_by"] == DECIDES).to_numpy()
     change = logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total
     table[CNN_STAGE] = np.where(by_cnn, change, 0.0)
+    table[LIKENESS] = np.where(verdicts["unlike"] == 1, change, 0.0)
     table.insert(0, START, parts.start)
     table.insert(0, BASELINE, parts.baseline)
     table.insert(0, "image", list(names))
@@ -142,7 +146,10 @@ def largest_contributions(row: "pd.Series[float]", *, n: int = 3) -> str:
 def meaning(name: str) -> str:
     """Return the description of a column of contributions."""
     described = {feature.name: feature.description for feature in FEATURES}
-    return (described | {START: "log evidence, before any tree", CNN_STAGE: "the CNN stage"})[name]
+    return (
+        described
+        | {START: "log evidence, before any tree", CNN_STAGE: "the CNN stage", LIKENESS: "unlike the training skies"}
+    )[name]
 
 
 def _mean_shapley_values(members: tuple[lightgbm.Booster, ...], values: Array) -> Array:

@@ -91,7 +91,7 @@ def draw_uncertain_lenses(path: Path, model: "LensModel", rows: pd.DataFrame, da
     assert model.cnn_stage is not None
     log_odds = model.log_odds(rows[list(FEATURE_NAMES)])
     is_lens = (rows["label"] == 1).fillna(False).to_numpy(dtype=np.bool_)
-    uncertain = model.cnn_stage.is_uncertain(log_odds) & is_lens
+    uncertain = model.is_uncertain(log_odds, rows[list(FEATURE_NAMES)]) & is_lens
     chosen = [i for i in np.argsort(np.abs(log_odds), kind="stable") if uncertain[i]][:N_SKIES]
     if not chosen:
         return (f"{path.name} not drawn: no uncertain validation sky has a lens",)

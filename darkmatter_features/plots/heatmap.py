@@ -24,6 +24,7 @@ from darkmatter_features.plots.page import (
     MARGIN,
     NO_LENS,
     SMALL,
+    UNLIKE,
     draw_color_bar,
     in_style,
     label_world_axes,
@@ -60,12 +61,16 @@ class Verdict(Protocol):
     """The verdict of a classifier on a sky."""
 
     @property
-    def label(self) -> int:
-        """1 for a lens, 0 for none."""
+    def label(self) -> int | None:
+        """1 for a lens, 0 for none, None where it is withheld."""
 
     @property
     def probability(self) -> float:
-        """Probability of a lens."""
+        """Probability of a lens; nan where it is withheld."""
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the sky is unlike the training skies."""
 
     @property
     def decided_by(self) -> str:
@@ -101,7 +106,7 @@ def heatmap(
         Evidence for a lens: printed in the header, its best-fit position marked, its posterior drawn in a fourth panel.
     null : Evidence, optional
         Evidence with ``cross=True``, in which the shear is rotated by 45 degrees: printed in the header.
-    verdict : object with `label`, `probability` and `decided_by`, optional
+    verdict : object with `label`, `probability`, `unlike` and `decided_by`, optional
         Verdict of a classifier.
     lens : (float, float), pixels, optional
         Row and column of the true lens.
@@ -156,9 +161,10 @@ def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, l
 def _write_verdict(figure: Figure, verdict: Verdict) -> None:
     """Write the verdict and its probability at the upper right of a page, beside the title."""
     width, height = figure.get_size_inches()
-    title, color = ("Lens", LENS) if verdict.label else ("No lens", NO_LENS)
+    title, color = {None: ("No verdict", UNLIKE), 1: ("Lens", LENS), 0: ("No lens", NO_LENS)}[verdict.label]
     big = {"fontsize": 13, "weight": "bold", "color": color}
-    for y, text, style in ((MARGIN, title, big), (0.42, _confidence(verdict), SMALL)):
+    small = {**SMALL, "color": UNLIKE} if verdict.unlike else SMALL
+    for y, text, style in ((MARGIN, title, big), (0.42, _confidence(verdict), small)):
         figure.text(1 - MARGIN / width, 1 - y / height, text, ha="right", va="top", **style)
 
 
@@ -207,9 +213,12 @@ def _ra_dec(sky: Sky, position: Peak | Evidence) -> str:
 
 
 def _confidence(verdict: Verdict) -> str:
+    if verdict.label is None:
+        return "unlike the training skies"
     rounded = f"{verdict.probability:.2f}"
     bounded = {"1.00": "above 0.99", "0.00": "below 0.01"}.get(rounded, rounded)
-    return f"probability {bounded}, by {verdict.decided_by}"
+    mark = "; unlike the training skies" if verdict.unlike else ""
+    return f"probability {bounded}, by {verdict.decided_by}{mark}"
 
 
 def _legend(maps: SnrMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[str, Any]:

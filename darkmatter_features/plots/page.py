@@ -23,6 +23,9 @@ LENS = "#ffb454"
 NO_LENS = "#a9b4c0"
 """Colour of the verdict for no lens."""
 
+UNLIKE = "#ff7b72"
+"""Colour of the mark of a sky unlike the training skies."""
+
 MARGIN = 0.1
 """Space at the left of the titles, inches."""
 
