@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "compute the metrics of a trained model on a labelled data set",
     "predict": "predict for each image whether it contains a lens, and where",
     "heatmap": "draw the shear heatmap of each image",
+    "adapt": "fit a run to unlabelled skies of another kind",
     "locate": "find the lens in a shape catalogue made elsewhere",
     "config": "show all settings, or check a settings file",
 }

@@ -105,10 +105,8 @@ class Likeness:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Rebuild a comparison from :meth:`to_dict`; raise KeyError, TypeError or ValueError on anything else."""
-        own = cls(
-            *(tuple(map(float, values[name])) for name in ("centre", "scale", "distances")),
-            float(values["prior_log_odds"]),
-        )
+        arrays = {name: tuple(map(float, values[name])) for name in ("centre", "scale", "distances")}
+        own = cls(**arrays, prior_log_odds=float(values["prior_log_odds"]))
         if len(own.centre) != len(TOLERANCES) or len(own.scale) != len(TOLERANCES) or not own.distances:
             raise ValueError("the likeness compares other features")
         return own

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from classify import bundle
+from classify.adapt import Adaptation, adapt
 from classify.cnn import missing
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
@@ -35,12 +36,15 @@ class Prediction:
         of the trees, ``cut``, and ``cnn_stage``, the change by the CNN stage.
     has_cnn_stage : bool
         Whether the CNN stage was applied to uncertain skies.
+    adaptation : Adaptation or None
+        Adaptation of the model to these skies, on request.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
     explained: pd.DataFrame | None = None
     has_cnn_stage: bool = False
+    adaptation: Adaptation | None = None
 
 
 def load_model(run: str | Path, *, cnn: str = "auto") -> LensModel:
@@ -77,6 +81,7 @@ def predict(
     *,
     cnn: str = "auto",
     explain: bool = False,
+    adapted: bool = False,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
@@ -95,6 +100,8 @@ def predict(
         Use of the CNN stage at uncertain skies, as in `load_model`.
     explain : bool
         Whether to split the log-odds of each sky into contributions, written to `explained_path`.
+    adapted : bool
+        Whether to adapt the model to these skies first, see `classify.adapt.adapt`; its CNN stage is left out.
     n_jobs : int
         Number of processes; -1 for one per core.
     progress : callable, optional
@@ -111,9 +118,11 @@ def predict(
     ModelError, ConfigError
         As in `load_model`, before any sky is measured.
     SkyError
-        If a folder or a pattern contains no image.
+        If a folder or a pattern contains no image, or there are too few skies to adapt to.
     """
-    model = load_model(run, cnn=cnn)
+    model = load_model(run, cnn="off" if adapted else cnn)
+    adaptation = adapt(model, skies, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
+    model = model if adaptation is None else adaptation.model
     measured = measure_skies(model, run, find_skies(skies), n_jobs=n_jobs, progress=progress, debug=debug)
     names = [row.path.as_posix() for row in measured if row.values is not None]
     table = verdict_table(measured, verdicts_on(model, names, measured))
@@ -123,7 +132,7 @@ def predict(
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    return Prediction(table, failures, explained, model.cnn_stage is not None)
+    return Prediction(table, failures, explained, model.cnn_stage is not None, adaptation)
 
 
 def explained_path(out: str | Path) -> Path:

@@ -14,6 +14,7 @@ from classify.commands import (
     print_line,
     report_failures,
 )
+from classify.commands.adapt import describe_adaptation
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.explain.contributions import largest_contributions
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--explain",
         action="store_true",
         help="print the largest contributions to each verdict, and write all to F-explained.csv",
+    )
+    parser.add_argument(
+        "--adapt", action="store_true", help="fit the run to these skies first, at least 50 of one kind; no CNN stage"
     )
     given = defaults(predict)
     add_cnn(parser, given["cnn"])
@@ -52,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         args.out,
         cnn=args.cnn,
         explain=args.explain,
+        adapted=args.adapt,
         n_jobs=args.jobs,
         progress=progress,
         debug=args.debug,
@@ -64,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     decided_by = done.table["decided_by"].tolist()
     cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
+    if done.adaptation is not None:
+        print_line(describe_adaptation(done.adaptation))
     for line in describe_unlike(done.table):
         print_line(line)
     print_line(f"{args.out}: {found}; {cnn_stage}")

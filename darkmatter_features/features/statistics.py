@@ -47,7 +47,7 @@ class Feature:
     role: Literal["input", "position", "sky"] = "input"
 
 
-_LEVELS = "20 and 80 %"
+_LEVELS = "from the 20 to the 80 % quantile"
 
 
 def _features() -> tuple[Feature, ...]:
@@ -80,11 +80,11 @@ def _features() -> tuple[Feature, ...]:
         Feature("partial", "fraction of galaxies split from others or cut by the border"),
         Feature("log_density", "log of the number of galaxies per pixel", "sky"),
         Feature("log_size", "median log size of the galaxies, pixels", "sky"),
-        Feature("log_size_spread", f"log of the distance of the quantiles of log size, {_LEVELS}", "sky"),
+        Feature("log_size_spread", f"log of the spread of log size, {_LEVELS}", "sky"),
         Feature("log_brightness", "median log of the mean surface brightness of the galaxies, counts per pixel", "sky"),
-        Feature("log_brightness_spread", f"log of the distance of its quantiles, {_LEVELS}", "sky"),
+        Feature("log_brightness_spread", f"log of the spread of log surface brightness, {_LEVELS}", "sky"),
         Feature("log_fill_factor", "median log fill factor of the whole galaxies", "sky"),
-        Feature("log_fill_factor_spread", f"log of the distance of its quantiles, {_LEVELS}", "sky"),
+        Feature("log_fill_factor_spread", f"log of the spread of log fill factor, {_LEVELS}", "sky"),
         Feature("size_brightness", "rank correlation of size and surface brightness", "sky"),
         Feature("fill_factor_ellipticity", "rank correlation of fill factor and ellipticity of whole galaxies", "sky"),
         Feature("shape_kurtosis", "fourth moment of the ellipticity over the squared second moment", "sky"),

@@ -1,0 +1,328 @@
+"""Adaptation of a run to unlabelled skies of another kind, by expectation and maximisation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from classify.bundle import write_json
+from classify.likeness import Likeness
+from classify.model import LensModel
+from classify.skies import find_skies
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ConfigError, SkyError, failure_reason
+from darkmatter_features.features.extract import chunks, needs_compiling, report, row_of_catalog
+from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.lens.compiled import CompiledTemplate
+from darkmatter_features.lens.evidence import Evidence, lens_evidence
+from darkmatter_features.lens.fit_unlensed import fit_unlensed
+from darkmatter_features.lens.prepared import PreparedCatalog
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.workers import parallel
+
+Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+MIN_SKIES = 50
+"""Number of skies below which an adaptation is refused: the shapes of 7,000 galaxies are known well enough."""
+
+N_ROUNDS = 4
+"""Rounds of expectation and maximisation after the first fit, in which all skies count as unlensed."""
+
+PRIOR_SKIES = 4.0
+"""Weight of the prior fraction of lensed skies, one half, in skies."""
+
+MIN_PSF_CHANGE = 0.03
+"""Relative change of the PSF above which the skies are measured again about it."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A model adapted to skies.
+
+    Attributes
+    ----------
+    model : LensModel
+        Adapted model.
+    n_skies, n_galaxies : int
+        Numbers of the skies it was adapted to, and of their galaxies.
+    lens_fraction, lens_fraction_error : float
+        Estimated fraction of the skies that have a lens, and its standard error.
+    change : float
+        Root mean square change of the log Bayes factors, within 5 of zero, in the last round.
+    expected_log_loss : float
+        Mean over the skies of the log loss that their probabilities predict.
+    failures : tuple of (str, str)
+        Failed skies and the reasons.
+    """
+
+    model: LensModel
+    n_skies: int
+    n_galaxies: int
+    lens_fraction: float
+    lens_fraction_error: float
+    change: float
+    expected_log_loss: float
+    failures: tuple[tuple[str, str], ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of the adaptation by name."""
+        names = ("n_skies", "n_galaxies", "lens_fraction", "lens_fraction_error", "change", "expected_log_loss")
+        return {**{name: getattr(self, name) for name in names}, "n_failed": len(self.failures)}
+
+
+def adapt(
+    model: LensModel,
+    skies: Sequence[str | Path],
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+    debug: bool = False,
+) -> Adaptation:
+    r"""Fit the nuisance parts of a model to unlabelled skies: PSF, unlensed shapes, sizes, and the likeness.
+
+    Parameters
+    ----------
+    model : LensModel
+        Trained model.
+    skies : sequence of str or Path
+        Files, folders or glob patterns: at least 50 skies of one kind, with lenses or without.
+    n_jobs : int
+        Number of processes; -1 for one per core.
+    progress : callable, optional
+        Called with the numbers of steps done and in all; a step is a sky that is measured or evaluated.
+    debug : bool
+        Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
+
+    Returns
+    -------
+    Adaptation
+        Its model keeps what labels taught: profile, counts and amplitudes of lenses, trees and their calibration. The
+        CNN stage is left out, since its networks saw other galaxies.
+
+    Raises
+    ------
+    SkyError
+        If fewer than 50 skies can be measured.
+
+    Notes
+    -----
+    The skies are a mixture of lensed and unlensed ones [1]_. Expectation: sky i has a lens with the probability
+    :math:`w_i = \pi E_i / (\pi E_i + 1 - \pi)`, with :math:`E_i` its evidence and :math:`\pi` the fraction of lensed
+    skies. Maximisation: :math:`\pi = \langle w_i \rangle`, and the unlensed ellipticities are fitted to all galaxies,
+    after the inverse of the shear :math:`w_i g` of the best-fit lens of their sky. The first fit takes all skies as
+    unlensed.
+
+    References
+    ----------
+    .. [1] Dempster, Laird & Rubin 1977, J. R. Stat. Soc. B 39, 1, doi:10.1111/j.2517-6161.1977.tb01600.x.
+    """
+    paths = find_skies(skies)
+    steps = _Steps(progress, (N_ROUNDS + 3) * len(paths))
+    config, catalogs, failures = _measured(paths, model.config, n_jobs, steps, debug)
+    _check_enough(catalogs, failures)
+    template = _with_unlensed(model.template, catalogs)
+    fraction, before = 0.5, np.zeros(len(catalogs))
+    for _ in range(N_ROUNDS):
+        found = _evidence(catalogs, template, n_jobs, steps)
+        log_bayes_factor = np.array([each.log_bayes_factor for each in found])
+        weights = expit(log_bayes_factor + np.log(fraction / (1.0 - fraction)))
+        fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
+        change = float(np.sqrt(np.mean((np.clip(log_bayes_factor, -5, 5) - np.clip(before, -5, 5)) ** 2)))
+        before = log_bayes_factor
+        template = _with_unlensed(model.template, _unsheared(catalogs, template, found, weights))
+    adapted = replace(model, config=config, template=template, cnn_stage=None)
+    rows = _rows(catalogs, adapted, n_jobs, steps)
+    typical = Likeness.fit(rows, np.zeros(len(rows)))
+    prior = 0.0 if model.likeness is None else model.likeness.prior_log_odds
+    adapted = replace(adapted, likeness=replace(typical, prior_log_odds=prior))
+    probability = expit(adapted.log_odds(rows))
+    steps.finish()
+    return Adaptation(
+        adapted,
+        len(catalogs),
+        sum(map(len, catalogs)),
+        fraction,
+        float(np.sqrt(fraction * (1.0 - fraction) / len(catalogs))),
+        change,
+        float(-np.mean(probability * np.log(probability) + (1.0 - probability) * np.log1p(-probability))),
+        failures,
+    )
+
+
+def adapt_run(
+    run: str | Path,
+    skies: Sequence[str | Path],
+    out: str | Path,
+    *,
+    n_jobs: int = -1,
+    progress: Progress | None = None,
+    debug: bool = False,
+) -> Adaptation:
+    """Adapt the model of a run, and write another run with it; see :func:`adapt`.
+
+    Raises
+    ------
+    ModelError
+        If there is no usable model in `run`.
+    ConfigError
+        If `out` is `run`.
+    SkyError
+        If fewer than 50 skies can be measured.
+    """
+    if Path(out).resolve() == Path(run).resolve():
+        raise ConfigError(f"{out} is the run itself, which stays as it is; name another folder for the adapted run")
+    done = adapt(LensModel.load(run), skies, n_jobs=n_jobs, progress=progress, debug=debug)
+    done.model.save(out)
+    write_json(Path(out) / "adaptation.json", done.summary())
+    return done
+
+
+def skies_of(dataset: str | Path) -> list[Path]:
+    """Return the images of a data set, of all its splits."""
+    return [file for split in Dataset.open(dataset).splits for file in split.files]
+
+
+@dataclass
+class _Steps:
+    """Counter of the steps."""
+
+    progress: Progress | None
+    n_total: int
+    n_done: int = 0
+
+    def __call__(self, n: int = 1) -> None:
+        self.n_done = min(self.n_done + n, self.n_total)
+        report(self.progress, self.n_done, self.n_total)
+
+    def finish(self) -> None:
+        """Report that all is done: fewer skies are evaluated than files are named."""
+        self(self.n_total)
+
+
+def _check_enough(catalogs: Sequence[GalaxyCatalog], failures: Sequence[tuple[str, str]]) -> None:
+    if len(catalogs) < MIN_SKIES:
+        reason = f"; the first of {len(failures)} failures: {failures[0][1]}" if failures else ""
+        raise SkyError(
+            f"{len(catalogs)} skies could be measured, an adaptation needs {MIN_SKIES} of one kind; name more{reason}"
+        )
+
+
+def _measured(
+    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: _Steps, debug: bool
+) -> tuple[MeasureConfig, list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
+    """Return the catalogues of images, measured about the median PSF, the settings for it, and the failures."""
+    catalogs, failures = _measured_with(paths, config, n_jobs, steps, debug)
+    widths = [catalog.image.psf_sigma for catalog in catalogs]
+    if not widths or abs(np.median(widths) / max(config.psf_sigma, 1e-9) - 1.0) < MIN_PSF_CHANGE:
+        return config, catalogs, failures
+    config = replace(config, psf_sigma=round(float(np.median(widths)), 4))
+    return config, *_measured_with(paths, config, n_jobs, steps, debug)
+
+
+def _measured_with(
+    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: _Steps, debug: bool
+) -> tuple[list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
+    catalogs, failures = [], []
+    tasks = [(chunk, config, debug) for chunk in chunks(paths)]
+    for found in parallel(_measure_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
+        for path, each in found:
+            if isinstance(each, str):
+                failures.append((path, each))
+            else:
+                catalogs.append(each)
+        steps(len(found))
+    return catalogs, tuple(failures)
+
+
+def _measure_chunk(paths: Sequence[Path], config: MeasureConfig, debug: bool) -> list[tuple[str, GalaxyCatalog | str]]:
+    return [(str(path), _catalog_or_reason(path, config, debug)) for path in paths]
+
+
+def _catalog_or_reason(path: Path, config: MeasureConfig, debug: bool) -> GalaxyCatalog | str:
+    try:
+        return measure(read_sky(path), config)
+    except Exception as error:
+        return failure_reason(error, debug=debug)
+
+
+def _with_unlensed(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
+    """Return a template with its unlensed part fitted to catalogues, and its lenses as they are."""
+    unlensed = fit_unlensed(catalogs)
+    own = replace(
+        unlensed,
+        shear_profile=template.shear_profile,
+        amplitude_exponent=template.amplitude_exponent,
+        amplitudes=template.amplitudes,
+        weights=template.weights,
+        bin_radii=template.bin_radii,
+        bin_shear=template.bin_shear,
+        bin_errors=template.bin_errors,
+        source=f"shapes of {len(catalogs)} unlabelled skies; lenses of: {template.source}",
+    )
+    if unlensed.response.shape == template.response.shape:
+        own = replace(own, response=template.response)
+    if unlensed.size_fractions.shape == template.size_fractions.shape:
+        own = replace(own, log_counts=template.log_counts)
+    return own
+
+
+def _evidence(catalogs: Sequence[GalaxyCatalog], template: LensTemplate, n_jobs: int, steps: _Steps) -> list[Evidence]:
+    compiled, found = CompiledTemplate(template), []
+    compiled.mean_counts(catalogs[0].shape)
+    for each in parallel(partial(_evidence_of, compiled), [(own,) for own in _groups(catalogs)], n_jobs=n_jobs):
+        found += each
+        steps(len(each))
+    return found
+
+
+def _evidence_of(compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Evidence]:
+    return [lens_evidence(catalog, compiled) for catalog in catalogs]
+
+
+def _rows(catalogs: Sequence[GalaxyCatalog], model: LensModel, n_jobs: int, steps: _Steps) -> Array:
+    rows = []
+    tasks = [(own,) for own in _groups(catalogs)]
+    for each in parallel(partial(_rows_of, model.compiled, model.config), tasks, n_jobs=n_jobs):
+        rows += each
+        steps(len(each))
+    return np.array(rows)
+
+
+def _rows_of(compiled: CompiledTemplate, config: MeasureConfig, catalogs: Sequence[GalaxyCatalog]) -> list[Array]:
+    return [row_of_catalog(PreparedCatalog(catalog, compiled), config=config) for catalog in catalogs]
+
+
+def _groups(catalogs: Sequence[GalaxyCatalog], size: int = 16) -> list[Sequence[GalaxyCatalog]]:
+    return [catalogs[start : start + size] for start in range(0, len(catalogs), size)]
+
+
+def _unsheared(
+    catalogs: Sequence[GalaxyCatalog], template: LensTemplate, found: Sequence[Evidence], weights: Array
+) -> list[GalaxyCatalog]:
+    """Return the catalogues before the expected shear of their best-fit lens."""
+    return [
+        _without_shear(catalog, template, evidence, float(weight))
+        for catalog, evidence, weight in zip(catalogs, found, weights, strict=True)
+    ]
+
+
+def _without_shear(catalog: GalaxyCatalog, template: LensTemplate, evidence: Evidence, weight: float) -> GalaxyCatalog:
+    dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
+    radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+    nodes = template.nodes
+    profile = template.weights.sum(axis=1) @ template.shear_profile
+    exponent = template.weights.sum(axis=1) @ template.amplitude_exponent
+    shear = np.interp(radius, nodes, profile, right=0.0) * evidence.amplitude ** np.interp(radius, nodes, exponent)
+    shear = np.clip(weight * template.response[template.shape_bins(catalog)] * shear, -0.9, 0.9)
+    g = -shear * np.exp(2j * angle)
+    e = catalog.e1 + 1j * catalog.e2
+    source = (e - g) / (1.0 - np.conj(g) * e)
+    return replace(catalog, e1=source.real.copy(), e2=source.imag.copy())

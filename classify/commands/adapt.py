@@ -1,0 +1,62 @@
+"""`darkmatter adapt`: fit a run to unlabelled skies of another kind."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from classify.adapt import Adaptation, adapt, adapt_run, skies_of
+from classify.commands import (
+    add_data,
+    add_example,
+    add_jobs,
+    check_folder,
+    defaults,
+    local_data,
+    print_line,
+    report_failures,
+)
+from classify.commands.compilation import MEASURING
+from classify.commands.progress import Progress
+from classify.skies import find_skies
+from darkmatter_features.errors import SkyError
+from darkmatter_features.io.remote import is_url
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", type=Path, metavar="RUN", help="folder of the run")
+    add_data(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN2", help="folder for the adapted run")
+    add_jobs(parser, defaults(adapt)["n_jobs"])
+    add_example(parser, "darkmatter adapt runs/default survey-images --out runs/survey")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the adapted run."""
+    check_folder(args.out)
+    progress = Progress("adapt", unit="steps", notice=MEASURING.notice)
+    done = adapt_run(
+        args.model, _skies(str(args.data)), args.out, n_jobs=args.jobs, progress=progress, debug=args.debug
+    )
+    print_line(f"{args.out}: {describe_adaptation(done)}")
+    return report_failures(done.failures, done.n_skies)
+
+
+def _skies(data: str) -> Sequence[str | Path]:
+    """Return the images of a folder or a pattern or, if it is none, of a data set."""
+    if not is_url(data):
+        try:
+            return list(find_skies([data]))
+        except SkyError:
+            if not Path(data).is_dir():
+                raise
+    return skies_of(local_data(data))
+
+
+def describe_adaptation(done: Adaptation) -> str:
+    """Return a line on what a model was adapted to, and how well it is known."""
+    return (
+        f"adapted to {done.n_galaxies} galaxies of {done.n_skies} skies; fraction with a lens "
+        f"{done.lens_fraction:.2f} +- {done.lens_fraction_error:.2f}, expected log loss {done.expected_log_loss:.3f}, "
+        f"last change of the log Bayes factors {done.change:.2f} rms"
+    )
