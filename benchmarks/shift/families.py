@@ -12,7 +12,7 @@ from shift.sersic import sersic_sky
 from shift.thumbnails import enlarged_thumbnail
 
 from darkmatter_features.simulation import Preset
-from darkmatter_features.simulation.conditions import Spread
+from darkmatter_features.simulation.conditions import SkyDistribution, Spread
 from darkmatter_features.simulation.seed import DISTRIBUTION, seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
 
@@ -31,11 +31,14 @@ class Family:
         Difference from the default preset.
     is_mild : bool
         Whether a model of the default preset should still be right and calibrated on it.
+    distribution : SkyDistribution or None
+        Distribution of its skies and lenses before the image is changed; None if it is drawn in another way.
     """
 
     preset: Preset
     description: str
     is_mild: bool = False
+    distribution: SkyDistribution | None = DISTRIBUTION
 
     @property
     def name(self) -> str:
@@ -52,14 +55,18 @@ def _with(name: str, description: str, *, is_mild: bool = False, **factors: floa
     """Return a family with properties of the default distribution multiplied by factors."""
     changed = {field: scaled(getattr(DISTRIBUTION, field), factor) for field, factor in factors.items()}
     distribution = replace(DISTRIBUTION, **changed)
-    return Family(Preset(name, partial(seed_sky, distribution=distribution), ".png"), description, is_mild)
+    return _drawn_from(name, description, distribution, is_mild=is_mild)
 
 
-def amplitudes_times(factor: float) -> Preset:
-    """Return the preset with weaker or stronger lenses."""
+def _drawn_from(name: str, description: str, distribution: SkyDistribution, *, is_mild: bool = False) -> Family:
+    preset = Preset(name, partial(seed_sky, distribution=distribution), ".png")
+    return Family(preset, description, is_mild, distribution)
+
+
+def amplitudes_times(factor: float) -> SkyDistribution:
+    """Return the distribution with weaker or stronger lenses."""
     low, high = DISTRIBUTION.amplitude
-    distribution = replace(DISTRIBUTION, amplitude=(factor * low, factor * high))
-    return Preset(f"amplitude-{factor:g}", partial(seed_sky, distribution=distribution), ".png")
+    return replace(DISTRIBUTION, amplitude=(factor * low, factor * high))
 
 
 def _changed_image(change: Callable[[SimulatedSky], Pixels], rng: np.random.Generator) -> SimulatedSky:
@@ -85,18 +92,15 @@ FAMILIES = (
     _with("psf-2", "PSF wider by a factor 2", psf_sigma=2.0),
     _with("density-0.6", "density times 0.6", density=0.6, is_mild=True),
     _with("density-1.5", "density times 1.5", density=1.5, is_mild=True),
-    Family(amplitudes_times(0.7), "amplitudes of the lenses times 0.7", is_mild=True),
+    _drawn_from("amplitude-0.7", "amplitudes of the lenses times 0.7", amplitudes_times(0.7), is_mild=True),
     _with("scatter-0.85", "ellipticity scatter 15 % smaller", elongation=0.85, is_mild=True),
     _with("scatter-1.15", "ellipticity scatter 15 % larger", elongation=1.15, is_mild=True),
     _with("no-lean", "no preferred orientation", alignment=0.0, is_mild=True),
-    Family(
-        Preset("grey", partial(seed_sky, distribution=replace(DISTRIBUTION, colorfulness=0.0)), ".png"),
-        "no colours",
-    ),
+    _drawn_from("grey", "no colours", replace(DISTRIBUTION, colorfulness=0.0)),
     Family(Preset("jpeg-75", partial(_changed_image, as_jpeg), ".png"), "JPEG at quality 75"),
     Family(Preset("thumbnails", partial(_changed_image, as_thumbnail), ".png"), "shrunk to 252 px, enlarged again"),
     _with("faint", "surface brightness times 0.5", brightness=0.5),
     _with("bright", "surface brightness times 1.5", brightness=1.5),
-    Family(Preset("sersic", sersic_sky, ".png"), "Sersic galaxies of other colours, NFW lenses"),
+    Family(Preset("sersic", sersic_sky, ".png"), "Sersic galaxies of other colours, NFW lenses", distribution=None),
 )
 """Families, in the order of the table."""

@@ -1,5 +1,6 @@
 """Adjustment of a template to the sky at hand: fill factors, sizes, mean and scatter of the ellipticity."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,26 +86,29 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
     With the factor f of the scatter about the mean :math:`\mu_k` of shape bin k, the ellipticity becomes
     :math:`\mu_k + (e - \Delta - \mu_k) / f`, and the response to shear :math:`R_k / f`.
     """
-    unchanged = template.shape_bins(catalog), template.size_bins(catalog.size)
     if not template.sky_centre.size or len(catalog) < MIN_GALAXIES:
-        return AdjustedGalaxies(*unchanged, catalog.e1, catalog.e2, 0j, 1.0)
-    columns = template.sky_centre, template.sky_scatter, template.sky_error
+        bins = template.shape_bins(catalog), template.size_bins(catalog.size)
+        return AdjustedGalaxies(*bins, catalog.e1, catalog.e2, 0j, 1.0)
+    columns = (own.tolist() for own in (template.sky_centre, template.sky_scatter, template.sky_error))
     usual = {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
-    few = float(np.sqrt(max(usual["n_galaxies"].centre / len(catalog), 1.0)))
+    few = math.sqrt(max(usual["n_galaxies"].centre / len(catalog), 1.0))
 
     def moved(name: str, value: float, fraction: float = UNUSUAL_FRACTION) -> float:
         return usual[name].moved(value, few, fraction)
 
+    is_partial = catalog.is_partial
+    whole = ~is_partial
+
     def rescaled(log_values: Array, quantity: str) -> Array:
-        middle, spread = centre_and_spread(log_values[~catalog.is_partial])
-        stretch = np.exp(-moved(f"{quantity}_spread", spread))
+        middle, spread = centre_and_spread(log_values[whole])
+        stretch = math.exp(-moved(f"{quantity}_spread", spread))
         return np.asarray(np.exp((log_values - middle) * stretch + middle - moved(quantity, middle)))
 
     fill_factor = rescaled(_log(catalog.fill_factor), "fill_factor")
-    shape_bin = template.shape_bins_of(fill_factor, catalog.is_partial)
+    shape_bin = template.shape_bins_of(fill_factor, is_partial)
     mean_e1, mean_e2, log_scatter = _shape_statistics(catalog, template, shape_bin)
     shift = complex(moved("mean_e1", mean_e1, UNUSUAL_MEAN_FRACTION), moved("mean_e2", mean_e2, UNUSUAL_MEAN_FRACTION))
-    factor = float(np.clip(np.exp(moved("sigma_e", log_scatter)), 1.0 / MAX_FACTOR, MAX_FACTOR))
+    factor = min(max(math.exp(moved("sigma_e", log_scatter)), 1.0 / MAX_FACTOR), MAX_FACTOR)
     mean = template.mean_e1[shape_bin] + 1j * template.mean_e2[shape_bin]
     e = mean + (catalog.e1 + 1j * catalog.e2 - shift - mean) / factor
     e *= np.minimum(1.0, MAX_ELLIPTICITY / np.maximum(np.abs(e), MAX_ELLIPTICITY))
@@ -148,9 +152,10 @@ class Usual:
             return 0.0
         deviation = value - self.centre
         square = min(deviation**2 / total, 1e4)
-        log_odds = np.log(fraction / (1.0 - fraction) / UNUSUAL_SCATTER) + 0.5 * square * (1.0 - UNUSUAL_SCATTER**-2.0)
-        unusual = 1.0 / (1.0 + np.exp(-log_odds))
-        return float(deviation * (unusual + (1.0 - unusual) * own / total))
+        log_odds = math.log(fraction / (1.0 - fraction) / UNUSUAL_SCATTER)
+        log_odds += 0.5 * square * (1.0 - UNUSUAL_SCATTER**-2.0)
+        unusual = 1.0 / (1.0 + math.exp(-min(log_odds, 700.0)))
+        return deviation * (unusual + (1.0 - unusual) * own / total)
 
 
 def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
@@ -207,8 +212,9 @@ def centre_and_spread(log_values: Array) -> tuple[float, float]:
     """Return the median of values (n,), and the log of the distance between their 20 and 80 % quantiles."""
     if not log_values.size:
         return 0.0, 0.0
-    low, middle, high = np.quantile(log_values, QUANTILES)
-    return float(middle), float(np.log(max(high - low, 1e-3)))
+    ordered, levels = np.sort(log_values), (log_values.size - 1) * np.array(QUANTILES)  # np.quantile takes 20 x longer
+    low, middle, high = np.interp(levels, np.arange(log_values.size), ordered)
+    return float(middle), math.log(max(high - low, 1e-3))
 
 
 def _shape_statistics(
@@ -217,6 +223,7 @@ def _shape_statistics(
     """Return the mean of e1 and e2 less those of the shape bins, and the log of their scatter in units of the bins'."""
     weight = template.sigma_e[shape_bin] ** -2.0
     e1, e2 = catalog.e1 - template.mean_e1[shape_bin], catalog.e2 - template.mean_e2[shape_bin]
-    mean_e1, mean_e2 = np.average(e1, weights=weight), np.average(e2, weights=weight)
-    variance = 0.5 * (weight * ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)).mean()
-    return float(mean_e1), float(mean_e2), float(0.5 * np.log(max(variance, 1e-6)))
+    total = weight.sum()
+    mean_e1, mean_e2 = float(weight @ e1 / total), float(weight @ e2 / total)
+    variance = 0.5 * float(weight @ ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)) / weight.size
+    return mean_e1, mean_e2, 0.5 * math.log(max(variance, 1e-6))
