@@ -36,7 +36,8 @@ from oracle.tables import E_HALF, E_STEP, RADIAL_STEP, OracleModel, oracle_model
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.special import logsumexp
 
-from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.truth import read_galaxy_truth
 from darkmatter_features.simulation import seed
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from darkmatter_features.errors import ConfigError, DatasetError
-from darkmatter_features.io.dataset import read_galaxy_truth
+from darkmatter_features.io.truth import read_galaxy_truth
 from darkmatter_features.simulation import simulate_dataset, write
 from darkmatter_features.simulation.seed import seed_sky
 
