@@ -139,7 +139,7 @@ def oracle_model(
 
 
 def halo_prior(distribution: SkyDistribution, n_halos: int) -> tuple[CompensatedPowerLaw, ...]:
-    """Return halos at the points of a scrambled Sobol sequence in amplitude, slope, core and radius."""
+    """Return halos at the points of a randomized Sobol sequence in amplitude, slope, core and radius."""
     levels = qmc.Sobol(4, rng=np.random.default_rng(0)).random(n_halos)
     low, high = np.log(distribution.amplitude)
     spreads = (distribution.halo_slope, distribution.core_radius, distribution.halo_radius)

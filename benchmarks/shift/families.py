@@ -88,7 +88,7 @@ FAMILIES = (
     Family(amplitudes_times(0.7), "amplitudes of the lenses times 0.7", is_mild=True),
     _with("scatter-0.85", "ellipticity scatter 15 % smaller", elongation=0.85, is_mild=True),
     _with("scatter-1.15", "ellipticity scatter 15 % larger", elongation=1.15, is_mild=True),
-    _with("no-lean", "no preferred orientation", alignment=0.0, is_mild=True),
+    _with("no-alignment", "no preferred orientation", alignment=0.0, is_mild=True),
     Family(
         Preset("grey", partial(seed_sky, distribution=replace(DISTRIBUTION, colorfulness=0.0)), ".png"),
         "no colours",

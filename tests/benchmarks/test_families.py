@@ -23,7 +23,7 @@ SCALED = {
     "density-1.5": ("density", 1.5),
     "scatter-0.85": ("elongation", 0.85),
     "scatter-1.15": ("elongation", 1.15),
-    "no-lean": ("alignment", 0.0),
+    "no-alignment": ("alignment", 0.0),
     "faint": ("brightness", 0.5),
     "bright": ("brightness", 1.5),
 }
@@ -111,7 +111,7 @@ def test_sersic_skies_have_other_galaxies_and_lenses():
 
 
 def test_mild_families_are_marked():
-    mild = {"psf-1.5", "density-0.6", "density-1.5", "amplitude-0.7", "scatter-0.85", "scatter-1.15", "no-lean"}
+    mild = {"psf-1.5", "density-0.6", "density-1.5", "amplitude-0.7", "scatter-0.85", "scatter-1.15", "no-alignment"}
     assert {family.name for family in FAMILIES if family.is_mild} == mild
 
 
