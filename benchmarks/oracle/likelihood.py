@@ -5,8 +5,9 @@ It is the best possible decision for an observer who has exactly these: the like
 
 - the positions of all galaxies, exactly, and their ellipticities before the PSF, smeared by 0.02;
 - the mean density of galaxies of that sky without a lens, and its elongation and alignment, hence its ``p0(e)``;
-- the source counts and sizes, and the distributions of the amplitude, slope, core and radius of halos and of their
-  position, but not the halo of that sky.
+- the source counts and the typical source sizes of all skies;
+- the distributions of the amplitude, slope, core and radius of halos and of their position, but not the halo of that
+  sky.
 
 An image gives neither exact shapes nor the mean density or p0 of its sky, so that the oracle is a limit for all who
 have just shapes and positions. An observer who also has other properties, such as the fill factor of each galaxy, can

@@ -176,7 +176,8 @@ def _source_counts(n_sizes: int) -> list[tuple[float, Array, Array]]:
     log_l = np.linspace(np.log(seed.FAINTEST), np.log(12.0 * seed.COUNTS.cutoff), 1200)
     each = np.exp(-seed.COUNTS.slope * log_l - np.exp(log_l) / seed.COUNTS.cutoff)
     each /= each[log_l > 0.0].sum()
-    typical, scatter = 0.5 * np.log(seed.AREA_AT_LIMIT / np.pi) + 0.5 * log_l, 0.5 * seed.AREA_SCATTER
+    area = seed.AREA_AT_LIMIT * seed.DISTRIBUTION.area.median
+    typical, scatter = 0.5 * np.log(area / np.pi) + 0.5 * log_l, 0.5 * seed.AREA_SCATTER
     fine = np.linspace(typical[0] - 5.0 * scatter, typical[-1] + 5.0 * scatter, 4000)
     below = np.array([each @ ndtr((edge - typical) / scatter) for edge in fine]) / each.sum()
     edges = np.interp(np.arange(n_sizes + 1) / n_sizes, below, fine)
