@@ -36,8 +36,9 @@ from plots import throughput as throughput_plot
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.segmentation import segment
 from darkmatter_features.galaxies.shapes import measure
-from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
+from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.io.truth import read_galaxy_truth
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset

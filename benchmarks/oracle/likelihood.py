@@ -1,8 +1,17 @@
 """The oracle: the exact Bayes factor of a lens, given the true shapes and positions of all galaxies.
 
 It is the best possible decision for an observer who has exactly these: the likelihood ratio is the most powerful test
-(Neyman & Pearson 1933). An observer who also has other properties, such as the fill factor of each galaxy, can do
-better.
+(Neyman & Pearson 1933). The oracle has, for each sky,
+
+- the positions of all galaxies, exactly, and their ellipticities before the PSF, smeared by 0.02;
+- the mean density of galaxies of that sky without a lens, and its elongation and alignment, hence its ``p0(e)``;
+- the source counts and the typical source sizes of all skies;
+- the distributions of the amplitude, slope, core and radius of halos and of their position, but not the halo of that
+  sky.
+
+An image gives neither exact shapes nor the mean density or p0 of its sky, so that the oracle is a limit for all who
+have just shapes and positions. An observer who also has other properties, such as the fill factor of each galaxy, can
+do better.
 
 The simulation is a Poisson process. Without a lens, galaxies above the luminosity limit are distributed evenly, with
 density D, and their ellipticities have the density ``p0(e)`` at any luminosity. At distance r from a lens, the density
@@ -14,7 +23,7 @@ of images of sources of radius rho, and of their ellipticities, is ::
 with ``S_rho(L)`` the fraction of sources of that radius that are brighter than L, over all above the limit (Schneider,
 Ehlers & Falco 1992; Seitz & Schneider 1997). The likelihood ratio of a catalogue is ``exp(-added_galaxies) prod_i
 sum_rho n_rho(r_i) p0(e_s) |de_s / de|^2 / p0(e_i)``, with ``added_galaxies`` the number of galaxies that the lens adds
-to the image. Its mean over the priors of position and amplitude is the Bayes factor.
+to the image. Its mean over the priors of position and halo is the Bayes factor.
 
 References
 ----------
@@ -32,20 +41,19 @@ import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from oracle.tables import E_HALF, E_STEP, RADIAL_STEP, OracleModel, oracle_model, smeared
+from oracle.tables import E_HALF, E_STEP, RADIAL_STEP, SKY_PROPERTIES, OracleModel, oracle_model, smeared
 from scipy.ndimage import binary_dilation, map_coordinates
 from scipy.special import logsumexp
 
-from darkmatter_features.io.dataset import Dataset, read_galaxy_truth
+from darkmatter_features.errors import DatasetError
+from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.truth import read_galaxy_truth, read_sky_truth
 from darkmatter_features.simulation import seed
 
 Array = NDArray[np.float64]
 
-COMMON_SHEAR_SPREAD = 0.002
-"""Maximum spread of the shear over source sizes at which one value serves for all sizes, dimensionless."""
-
 GRID = 32
-"""Cells of the coarse grid along a side, 16 px each; 64 change the log Bayes factor by 0.04 rms, the AUC by 0.0001."""
+"""Cells of the coarse grid along a side, 16 px each."""
 
 N_REFINEMENTS = 2
 """Number of times that relevant cells are halved."""
@@ -64,7 +72,7 @@ class Posterior:
     Attributes
     ----------
     log_bayes_factor : float
-        Log of the likelihood ratio averaged over the priors of position and amplitude; log-odds at even prior odds.
+        Log of the likelihood ratio averaged over the priors of position and halo; log-odds at even prior odds.
     row, column : float, pixels
         Best-fit position.
     mean_row, mean_column : float, pixels
@@ -112,7 +120,7 @@ def oracle_table(
     """
     dataset, tables = Dataset.open(data), model or oracle_model()
     chosen = next(each for each in dataset.splits if each.name == split)
-    truths = (read_galaxy_truth(dataset.root, file) for file in chosen.files)
+    truths = true_catalogues(dataset, [dataset.relative(file) for file in chosen.files])
     skies = (smeared(truth, np.random.default_rng(i)) for i, truth in enumerate(truths))
     found = posteriors(skies, tables, use=use, grid=grid, n_jobs=n_jobs)
     return pd.DataFrame(
@@ -122,10 +130,20 @@ def oracle_table(
     )
 
 
+def true_catalogues(dataset: Dataset, files: list[str]) -> list[dict[str, Array]]:
+    """Return the true catalogue ``x, y, e1, e2`` of each image, and the properties of its sky."""
+    of_skies = read_sky_truth(dataset.root)
+    properties = [{name: np.array(of_skies[file][name]) for name in SKY_PROPERTIES} for file in files]
+    if any(np.isnan(value) for each in properties for value in each.values()):
+        names = ", ".join(SKY_PROPERTIES)
+        raise DatasetError(f"{dataset.root}/truth/skies.csv lacks {names}; simulate the preset seed again")
+    return [read_galaxy_truth(dataset.root, file) | own for file, own in zip(files, properties)]
+
+
 def posteriors(
     skies: Iterable[dict[str, Array]], model: OracleModel, *, use: str = "both", grid: int = GRID, n_jobs: int = 1
 ) -> list[Posterior]:
-    """Return the posterior of each catalogue ``x, y, e1, e2``."""
+    """Return the posterior of each catalogue ``x, y, e1, e2`` of a sky with ``density, elongation, alignment``."""
     task = joblib.delayed(posterior)
     found = joblib.Parallel(n_jobs=n_jobs, batch_size=16)(task(sky, model, use=use, grid=grid) for sky in skies)
     return list(found)
@@ -139,7 +157,7 @@ def posterior(
     grid: int = GRID,
     n_refinements: int = N_REFINEMENTS,
 ) -> Posterior:
-    """Return the likelihood ratio averaged over position and amplitude.
+    """Return the likelihood ratio averaged over position and halo.
 
     All cells of a grid are evaluated, then the relevant ones are halved and evaluated again.
     """
@@ -180,15 +198,16 @@ def _summary(all_cells: list[Array], finest: tuple[Array, Array, Array]) -> Post
 def log_likelihoods(
     sky: dict[str, Array], model: OracleModel, x: Array, y: Array, *, use: str = "both"
 ) -> NDArray[np.float64]:
-    """Return the log likelihood ratio of a catalogue for lenses at x and y, (n_positions, n_amplitudes)."""
+    """Return the log likelihood ratio of a catalogue for lenses at x and y, (n_positions, n_halos)."""
     with_shear, with_counts = USES[use]
-    out = np.zeros((len(x), len(model.amplitudes)), dtype=np.float64)
+    out = np.zeros((len(x), len(model.halos)), dtype=np.float64)
     if with_counts:
-        for a, added in enumerate(model.added_galaxies):
-            out[:, a] = -map_coordinates(added, [y, x], order=1)
+        density = float(sky["density"]) / seed.SIDE**2
+        for a, area in enumerate(model.added_area):
+            out[:, a] = -density * map_coordinates(area, [y, x], order=1, output=np.float64)
     galaxies = np.stack([sky[name] for name in ("x", "y", "e1", "e2")])
-    is_common = np.ptp(model.shear, axis=2) < COMMON_SHEAR_SPREAD
-    _add_galaxies(galaxies, model.density, model.shear, model.number, is_common, x, y, with_shear, with_counts, out)
+    p0 = model.ellipticity_density(float(sky["elongation"]), float(sky["alignment"]))
+    _add_galaxies(galaxies, p0, *model.by_radius, x, y, with_shear, with_counts, out)
     return out
 
 
@@ -212,9 +231,9 @@ def _unsheared(density, e, g):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _add_galaxies(galaxies, density, shear, number, is_common, x, y, with_shear, with_counts, out):
-    """Add the log of each galaxy's factor to `out`, (n_positions, n_amplitudes)."""
-    n_a, n_r, n_sizes = shear.shape
+def _add_galaxies(galaxies, density, is_common, common, total, shear, number, x, y, with_shear, with_counts, out):
+    """Add the log of each galaxy's factor to `out`, (n_positions, n_halos)."""
+    n_r, n_halos, _ = shear.shape
     for i in range(galaxies.shape[1]):
         e = complex(galaxies[2, i], galaxies[3, i])
         unlensed = _density_at(density, e.real, e.imag)
@@ -227,24 +246,35 @@ def _add_galaxies(galaxies, density, shear, number, is_common, x, y, with_shear,
                 continue
             t = node - j
             tangent = -complex(dx * dx - dy * dy, 2.0 * dx * dy) / max(r2, 1e-12)
-            for a in range(n_a):
+            for a in range(n_halos):
                 if out[p, a] == -np.inf:
-                    break  # within the Einstein ring, and within that of each lens of larger amplitude
-                total, ratio, g = 0.0, 0.0, 0.0
-                for k in range(n_sizes):
-                    n = max((1.0 - t) * number[a, j, k] + t * number[a, j + 1, k], 0.0)
-                    total += n
-                    if with_shear and n > 0.0 and (k == 0 or not is_common[a, j]):
-                        g = (1.0 - t) * shear[a, j, k] + t * shear[a, j + 1, k]
-                        one = _unsheared(density, e, g * tangent)
-                        ratio += (1.0 if is_common[a, j] else n) * one
-                if is_common[a, j]:
-                    ratio *= total
-                if total == 0.0:
+                    continue  # a galaxy is within the Einstein ring
+                n, ratio = 0.0, 1.0
+                if is_common[j, a]:
+                    n = max((1.0 - t) * total[j, a] + t * total[j + 1, a], 0.0)
+                    g = (1.0 - t) * common[j, a] + t * common[j + 1, a]
+                    if with_shear and g != 0.0:
+                        ratio = _unsheared(density, e, g * tangent) / unlensed
+                else:
+                    n, ratio = _sum_over_sizes(density, e, tangent, t, shear[j : j + 2, a], number[j : j + 2, a])
+                    ratio /= unlensed
+                if n == 0.0:
                     out[p, a] += -np.inf if with_counts else 0.0
                 elif with_shear and with_counts:
-                    out[p, a] += np.log(ratio / unlensed)
+                    out[p, a] += np.log(n * ratio)
                 elif with_shear:
-                    out[p, a] += np.log(ratio / (total * unlensed))
+                    out[p, a] += np.log(ratio)
                 else:
-                    out[p, a] += np.log(total)
+                    out[p, a] += np.log(n)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sum_over_sizes(density, e, tangent, t, shear, number):
+    """Return the number of sources of all sizes, and their mean ``p0(e_s) |de_s / de|^2``, between two radii."""
+    total, summed = 0.0, 0.0
+    for k in range(shear.shape[1]):
+        n = max((1.0 - t) * number[0, k] + t * number[1, k], 0.0)
+        if n > 0.0:
+            total += n
+            summed += n * _unsheared(density, e, ((1.0 - t) * shear[0, k] + t * shear[1, k]) * tangent)
+    return total, summed / max(total, 1e-300)

@@ -95,7 +95,7 @@ FAMILIES = (
     _drawn_from("amplitude-0.7", "amplitudes of the lenses times 0.7", amplitudes_times(0.7), is_mild=True),
     _with("scatter-0.85", "ellipticity scatter 15 % smaller", elongation=0.85, is_mild=True),
     _with("scatter-1.15", "ellipticity scatter 15 % larger", elongation=1.15, is_mild=True),
-    _with("no-lean", "no preferred orientation", alignment=0.0, is_mild=True),
+    _with("no-alignment", "no preferred orientation", alignment=0.0, is_mild=True),
     _drawn_from("grey", "no colours", replace(DISTRIBUTION, colorfulness=0.0)),
     Family(Preset("jpeg-75", partial(_changed_image, as_jpeg), ".png"), "JPEG at quality 75"),
     Family(Preset("thumbnails", partial(_changed_image, as_thumbnail), ".png"), "shrunk to 252 px, enlarged again"),

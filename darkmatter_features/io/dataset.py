@@ -1,6 +1,5 @@
-"""Data sets of skies: their images, labels and lens positions; files of the simulator."""
+"""Data sets of skies: their images, labels and lens positions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.labels import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
-from darkmatter_features.io.labels import read_labels, read_lenses, read_records, stem_of, write_records
+from darkmatter_features.io.labels import read_labels, read_lenses, write_records
 from darkmatter_features.io.layouts import Layout, image_folder, layout_of, list_images, sky_name
 from darkmatter_features.io.remote import fetch, is_url
 
 SPLITS = ("training", "validation")
 """Names of the splits."""
-
-TRUTH_COLUMNS = ("x", "y", "e1", "e2")
-"""Columns of the true galaxies of a simulated image: position in pixels, ellipticity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,63 +156,6 @@ def image_path(root: str | Path, split: str, index: int, *, suffix: str = ".png"
     return Path(root) / split / f"{split}-{index:05d}{suffix}"
 
 
-def truth_path(root: str | Path, image: str | Path) -> Path:
-    """Return the path of the true galaxies of a simulated image, a CSV file of the same stem."""
-    return Path(root) / "truth" / f"{stem_of(Path(image).name)}.csv"
-
-
-def write_galaxy_truth(
-    root: str | Path, image: str | Path, x: ArrayLike, y: ArrayLike, e1: ArrayLike, e2: ArrayLike
-) -> None:
-    """Write the true galaxies of a simulated image to `truth/`, columns x, y, e1, e2.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the data set.
-    image : str or Path
-        Image whose stem is that of the file.
-    x, y : (n,) array-like, pixels
-        Centres of the galaxies: column and row, zero-based.
-    e1, e2 : (n,) array-like
-        Ellipticities ``(a - b) / (a + b) exp(2i phi)`` after lensing.
-    """
-    columns = (np.asarray(values, dtype=np.float64) for values in (x, y, e1, e2))
-    rows = ([f"{x:.4f}", f"{y:.4f}", f"{e1:.5f}", f"{e2:.5f}"] for x, y, e1, e2 in zip(*columns, strict=True))
-    write_records(truth_path(root, image), TRUTH_COLUMNS, rows)
-
-
-def read_galaxy_truth(root: str | Path, image: str | Path) -> dict[str, NDArray[np.float64]]:
-    """Read the true galaxies of a simulated image.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the data set.
-    image : str or Path
-        Image whose stem is that of the file.
-
-    Returns
-    -------
-    dict of (n,) float64 arrays
-        Columns `x` and `y` in pixels, `e1` and `e2` dimensionless.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such file, or it has other columns.
-    """
-    path = truth_path(root, image)
-    (_, header), *records = read_records(path)
-    try:
-        if tuple(header) != TRUTH_COLUMNS:
-            raise ValueError
-        values = np.array([fields for _, fields in records], dtype=np.float64).reshape(-1, len(header))
-    except ValueError:
-        raise DatasetError(f"{path} is not a table of numbers x,y,e1,e2; simulate the data set again") from None
-    return dict(zip(TRUTH_COLUMNS, values.T, strict=True))
-
-
 def write_labels(
     root: str | Path, split: str, labels: ArrayLike, lens_rows: ArrayLike, lens_columns: ArrayLike
 ) -> None:
@@ -238,26 +177,3 @@ def write_labels(
     positions = ([index, f"{row:.3f}", f"{column:.3f}"] for index, (row, column) in zip(np.flatnonzero(labels), lenses))
     write_records(Path(root) / f"{split}-labels.csv", ("sky-id", "n-lenses"), enumerate(labels))
     write_records(Path(root) / f"{split}-lenses.csv", ("sky-id", "row", "column"), positions)
-
-
-def write_sky_truth(
-    root: str | Path, files: Sequence[str | Path], lens_rows: ArrayLike, lens_columns: ArrayLike, amplitudes: ArrayLike
-) -> None:
-    """Write the true lens of every simulated sky to `truth/skies.csv`.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder of the data set.
-    files : (n,) sequence of str or Path
-        Images inside `root`; column file.
-    lens_rows, lens_columns : (n,) array-like, pixels of the 512 px frame
-        Positions of the lenses, columns row and column; nan where there is none.
-    amplitudes : (n,) array-like
-        Amplitudes of the lenses in the unit of the simulator, column strength; nan where there is none.
-    """
-    names = [Path(file).relative_to(root).as_posix() for file in files]
-    lenses = zip(np.asarray(lens_rows), np.asarray(lens_columns), np.asarray(amplitudes), strict=True)
-    texts = (["" if np.isnan(value) else f"{value:.4f}" for value in lens] for lens in lenses)
-    rows = ([name, *text] for name, text in zip(names, texts, strict=True))
-    write_records(Path(root) / "truth" / "skies.csv", ("file", "row", "column", "strength"), rows)

@@ -110,8 +110,8 @@ def seed_sky(rng: np.random.Generator, distribution: SkyDistribution = DISTRIBUT
     truth = galaxies.select(galaxies.within(SIDE))
     e1, e2 = true_ellipticity(truth, bank)
     if lens is None:
-        return SimulatedSky(pixels, truth.x, truth.y, e1, e2)
-    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.amplitude)
+        return SimulatedSky(pixels, truth.x, truth.y, e1, e2, conditions=conditions)
+    return SimulatedSky(pixels, truth.x, truth.y, e1, e2, y, x, lens.amplitude, conditions=conditions)
 
 
 def draw_lens(

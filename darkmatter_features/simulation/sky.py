@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.simulation.conditions import SkyConditions
+
 Array = NDArray[np.float64]
 
 
@@ -27,6 +29,8 @@ class SimulatedSky:
         Shear of the lens at 100 px; nan without a lens.
     header : astropy.io.fits.Header or None
         Header with world coordinates; None for a preset without them.
+    conditions : SkyConditions or None
+        Properties that differ from sky to sky; None for a preset without them.
     """
 
     pixels: NDArray[Any]
@@ -38,6 +42,7 @@ class SimulatedSky:
     lens_column: float = float("nan")
     amplitude: float = float("nan")
     header: Any = None
+    conditions: SkyConditions | None = None
 
     @property
     def lensed(self) -> bool:

@@ -15,19 +15,19 @@ from darkmatter_features.errors import ConfigError, DatasetError
 from darkmatter_features.io.dataset import (
     SPLITS,
     image_path,
-    write_galaxy_truth,
     write_labels,
-    write_sky_truth,
 )
 from darkmatter_features.io.layouts import LAYOUTS, list_images, zip_of
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.truth import CONDITION_COLUMNS, write_galaxy_truth, write_sky_truth
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
 from darkmatter_features.simulation.survey import survey_sky
 from darkmatter_features.workers import parallel
 
 SkyMaker = Callable[[np.random.Generator], SimulatedSky]
-Lens = tuple[float, float, float]
+SkyTruth = list[float]
+"""Row, column and amplitude of the lens, then the values of ``CONDITION_COLUMNS``; nan where there is none."""
 
 _JOURNAL = ".unfinished-"
 """Prefix of the folder that records the finished skies of a run."""
@@ -107,8 +107,8 @@ def simulate_dataset(
     images = {split: _image_paths(Path(out), split, counts[split], kind.suffix) for split in SPLITS}
     journal = Path(out) / f"{_JOURNAL}{__version__}-{kind.name}-{seed}"
     _remove_others(journal)
-    lenses = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
-    _write_tables(Path(out), images, lenses)
+    truth = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
+    _write_tables(Path(out), images, truth)
     shutil.rmtree(journal, ignore_errors=True)
 
 
@@ -170,35 +170,36 @@ def _write_skies(
     seed: int,
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
-) -> list[Lens]:
-    """Draw and write every missing sky; return the lenses in the order of the images."""
+) -> list[SkyTruth]:
+    """Draw and write every missing sky; return the truth in the order of the images."""
     tasks = [
         (journal, maker, image, np.random.SeedSequence(seed, spawn_key=(k, i)))
         for k, split in enumerate(images)
         for i, image in enumerate(images[split])
     ]
-    lenses: list[Lens] = []
-    for lens in parallel(_write_sky, tasks, n_jobs=n_jobs):
-        lenses.append(lens)
+    truth: list[SkyTruth] = []
+    for each in parallel(_write_sky, tasks, n_jobs=n_jobs):
+        truth.append(each)
         if progress is not None:
-            progress(len(lenses), len(tasks))
-    return lenses
+            progress(len(truth), len(tasks))
+    return truth
 
 
-def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.SeedSequence) -> Lens:
+def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.SeedSequence) -> SkyTruth:
     """Write an image and its truth, then a record in the journal by which a later run skips both."""
     record = journal / f"{image.name}.json"
     if record.exists() and image.exists():
-        row, column, amplitude = json.loads(record.read_text())
-        return row, column, amplitude
+        finished: SkyTruth = json.loads(record.read_text())
+        return finished
     sky = maker(np.random.default_rng(seed))
     write_galaxy_truth(journal.parent, image, sky.x, sky.y, sky.e1, sky.e2)
     with written_whole(image) as temporary:
         _write_image(temporary, sky)
-    lens = (sky.lens_row, sky.lens_column, sky.amplitude)
+    conditions = [float(getattr(sky.conditions, name, np.nan)) for name in CONDITION_COLUMNS]
+    truth = [sky.lens_row, sky.lens_column, sky.amplitude, *conditions]
     with written_whole(record) as temporary:
-        temporary.write_text(json.dumps(lens))
-    return lens
+        temporary.write_text(json.dumps(truth))
+    return truth
 
 
 def _write_image(path: Path, sky: SimulatedSky) -> None:
@@ -208,12 +209,14 @@ def _write_image(path: Path, sky: SimulatedSky) -> None:
         PrimaryHDU(sky.pixels, sky.header).writeto(path)
 
 
-def _write_tables(out: Path, images: dict[str, list[Path]], lenses: list[Lens]) -> None:
+def _write_tables(out: Path, images: dict[str, list[Path]], truth: list[SkyTruth]) -> None:
     """Write the labels and lenses of each split and the truth of all skies, last, to mark a complete data set."""
-    rows, columns, amplitudes = np.array(lenses).T
+    values = np.array(truth)
+    rows, columns, amplitudes = values.T[:3]
     start = 0
     for split, files in images.items():
         part = slice(start, start + len(files))
         write_labels(out, split, np.isfinite(amplitudes[part]), rows[part], columns[part])
         start = part.stop
-    write_sky_truth(out, [file for files in images.values() for file in files], rows, columns, amplitudes)
+    all_files = [file for files in images.values() for file in files]
+    write_sky_truth(out, all_files, rows, columns, amplitudes, values[:, 3:])

@@ -3,15 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from darkmatter_features.errors import DatasetError
-from darkmatter_features.io.dataset import (
-    Dataset,
-    image_path,
-    read_galaxy_truth,
-    truth_path,
-    write_galaxy_truth,
-    write_labels,
-    write_sky_truth,
-)
+from darkmatter_features.io.dataset import Dataset, image_path, write_labels
 
 NAN = np.nan
 
@@ -310,59 +302,10 @@ def test_labels_that_are_a_folder_are_rejected(build):
 # Files of the simulator
 
 
-def test_written_galaxy_truth_is_read_back(tmp_path, rng):
-    image = image_path(tmp_path, "training", 3)
-    x, y = rng.uniform(0, 512, (2, 40))
-    e1, e2 = rng.normal(0, 0.2, (2, 40))
-    write_galaxy_truth(tmp_path, image, x, y, e1, e2)
-    truth = read_galaxy_truth(tmp_path, image)
-    for name, values, half_digit in (("x", x, 5e-5), ("y", y, 5e-5), ("e1", e1, 5e-6), ("e2", e2, 5e-6)):
-        assert_allclose(truth[name], values, rtol=0, atol=1.001 * half_digit)
-
-
-def test_truth_of_a_sky_without_galaxies_is_empty(tmp_path):
-    write_galaxy_truth(tmp_path, "training-00000.png", [], [], [], [])
-    assert {name: values.shape for name, values in read_galaxy_truth(tmp_path, "training-00000.png").items()} == {
-        "x": (0,),
-        "y": (0,),
-        "e1": (0,),
-        "e2": (0,),
-    }
-
-
-def test_truth_saved_by_a_spreadsheet_is_read(build):
-    root = build({"truth/a.csv": b"\xef\xbb\xbfx,y,e1,e2\r\n1,2,0.3,-0.4\r\n"})
-    assert read_galaxy_truth(root, "a.png")["e2"] == [-0.4]
-
-
-def test_truth_of_a_compressed_fits_image_has_its_stem(tmp_path):
-    assert truth_path(tmp_path, "training/training-00001.fits.gz") == tmp_path / "truth" / "training-00001.csv"
-
-
 def test_labels_and_lenses_are_written_in_the_first_layout(tmp_path):
     write_labels(tmp_path, "training", [0, 1, 0], [NAN, 10.5, NAN], [NAN, 400.25, NAN])
     assert (tmp_path / "training-labels.csv").read_text() == "sky-id,n-lenses\n0,0\n1,1\n2,0\n"
     assert (tmp_path / "training-lenses.csv").read_text() == "sky-id,row,column\n1,10.500,400.250\n"
-
-
-def test_lens_columns_are_empty_for_skies_without_a_lens(tmp_path):
-    files = [image_path(tmp_path, "training", index) for index in range(2)]
-    write_sky_truth(tmp_path, files, [NAN, 3], [NAN, 4], [NAN, 0.125])
-    assert (tmp_path / "truth" / "skies.csv").read_text() == (
-        "file,row,column,strength\ntraining/training-00000.png,,,\ntraining/training-00001.png,3.0000,4.0000,0.1250\n"
-    )
-
-
-@pytest.mark.parametrize("content", ["x,y\n1,2\n", "x,y,e1,e2\n1,2,3,east\n", "x,y,e1,e2\n1,2,3\n"])
-def test_truth_with_other_columns_is_rejected(build, content):
-    root = build({"truth/a.csv": content})
-    with pytest.raises(DatasetError, match=r"truth/a\.csv is not a table of numbers x,y,e1,e2; simulate"):
-        read_galaxy_truth(root, "a.png")
-
-
-def test_missing_truth_is_rejected(tmp_path):
-    with pytest.raises(DatasetError, match="cannot be read as CSV: No such file"):
-        read_galaxy_truth(tmp_path, "a.png")
 
 
 @pytest.mark.parametrize("index", [-1, 100_000])
