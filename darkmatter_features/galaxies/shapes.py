@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.kernels.moments import footprint_moments
-from darkmatter_features.galaxies.psf import psf_width
+from darkmatter_features.galaxies.psf import CHECKED_FACTOR, are_edges_sharper, psf_width
 from darkmatter_features.galaxies.segmentation import Segments, segment
 from darkmatter_features.io.sky import Sky
 
@@ -233,7 +233,12 @@ def _psf_sigma(
     if not (config.measure_psf and segments.is_noiseless):
         return config.psf_sigma
     minor = 0.5 * (q_xx + q_yy) - np.hypot(0.5 * (q_xx - q_yy), q_xy)
-    return psf_width(minor[flags == 0], config.psf_sigma)
+    psf_sigma = psf_width(minor[flags == 0], config.psf_sigma)
+    if psf_sigma > CHECKED_FACTOR * config.psf_sigma:
+        light = segments.sky.pixels.sum(axis=2, dtype=np.float64)
+        if are_edges_sharper(light, segments.starts, segments.pixels, psf_sigma):
+            return config.psf_sigma
+    return psf_sigma
 
 
 def _without_psf(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:

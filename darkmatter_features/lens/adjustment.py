@@ -29,8 +29,8 @@ UNUSUAL_FRACTION = 0.05
 """Prior probability that a statistic of a sky is unusual."""
 
 UNUSUAL_MEAN_FRACTION = 1e-4
-"""The same for the mean ellipticity: the galaxies that lean are not the same in all skies, so that a change of the mean
-is rarely a shift of all ellipticities. On simulated skies without the usual lean, the log loss is 0.13 without any
+"""The same for the mean ellipticity: galaxies of some shapes are aligned and others are not, so that a change of
+the mean is rarely a shift of all ellipticities. On simulated skies without alignment, the log loss is 0.13 without any
 shift, 0.21 with a fraction of 0.05 and 0.12 with this one."""
 
 MAX_ELLIPTICITY = 0.98
