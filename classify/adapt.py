@@ -22,7 +22,7 @@ from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
-from darkmatter_features.lens.fit_unlensed import fit_unlensed
+from darkmatter_features.lens.mixture import unsheared, with_unlensed
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
@@ -128,7 +128,7 @@ def adapt(
     steps = _Steps(progress, (N_ROUNDS + 3) * len(paths))
     config, catalogs, failures = _measured(paths, model.config, n_jobs, steps, debug)
     _check_enough(catalogs, failures)
-    template = _with_unlensed(model.template, catalogs)
+    template = with_unlensed(model.template, catalogs)
     fraction, before = 0.5, np.zeros(len(catalogs))
     for _ in range(N_ROUNDS):
         found = _evidence(catalogs, template, n_jobs, steps)
@@ -137,7 +137,7 @@ def adapt(
         fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
         change = float(np.sqrt(np.mean((np.clip(log_bayes_factor, -5, 5) - np.clip(before, -5, 5)) ** 2)))
         before = log_bayes_factor
-        template = _with_unlensed(model.template, _unsheared(catalogs, template, found, weights))
+        template = with_unlensed(model.template, unsheared(catalogs, template, found, weights))
     adapted = replace(model, config=config, template=template, cnn_stage=None)
     rows = _rows(catalogs, adapted, n_jobs, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
@@ -253,27 +253,6 @@ def _catalog_or_reason(path: Path, config: MeasureConfig, debug: bool) -> Galaxy
         return failure_reason(error, debug=debug)
 
 
-def _with_unlensed(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
-    """Return a template with its unlensed part fitted to catalogues, and its lenses as they are."""
-    unlensed = fit_unlensed(catalogs)
-    own = replace(
-        unlensed,
-        shear_profile=template.shear_profile,
-        amplitude_exponent=template.amplitude_exponent,
-        amplitudes=template.amplitudes,
-        weights=template.weights,
-        bin_radii=template.bin_radii,
-        bin_shear=template.bin_shear,
-        bin_errors=template.bin_errors,
-        source=f"shapes of {len(catalogs)} unlabelled skies; lenses of: {template.source}",
-    )
-    if unlensed.response.shape == template.response.shape:
-        own = replace(own, response=template.response)
-    if unlensed.size_fractions.shape == template.size_fractions.shape:
-        own = replace(own, log_counts=template.log_counts)
-    return own
-
-
 def _evidence(catalogs: Sequence[GalaxyCatalog], template: LensTemplate, n_jobs: int, steps: _Steps) -> list[Evidence]:
     compiled, found = CompiledTemplate(template), []
     compiled.mean_counts(catalogs[0].shape)
@@ -302,27 +281,3 @@ def _rows_of(compiled: CompiledTemplate, config: MeasureConfig, catalogs: Sequen
 
 def _groups(catalogs: Sequence[GalaxyCatalog], size: int = 16) -> list[Sequence[GalaxyCatalog]]:
     return [catalogs[start : start + size] for start in range(0, len(catalogs), size)]
-
-
-def _unsheared(
-    catalogs: Sequence[GalaxyCatalog], template: LensTemplate, found: Sequence[Evidence], weights: Array
-) -> list[GalaxyCatalog]:
-    """Return the catalogues before the expected shear of their best-fit lens."""
-    return [
-        _without_shear(catalog, template, evidence, float(weight))
-        for catalog, evidence, weight in zip(catalogs, found, weights, strict=True)
-    ]
-
-
-def _without_shear(catalog: GalaxyCatalog, template: LensTemplate, evidence: Evidence, weight: float) -> GalaxyCatalog:
-    dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
-    radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
-    nodes = template.nodes
-    profile = template.weights.sum(axis=1) @ template.shear_profile
-    exponent = template.weights.sum(axis=1) @ template.amplitude_exponent
-    shear = np.interp(radius, nodes, profile, right=0.0) * evidence.amplitude ** np.interp(radius, nodes, exponent)
-    shear = np.clip(weight * template.response[template.shape_bins(catalog)] * shear, -0.9, 0.9)
-    g = -shear * np.exp(2j * angle)
-    e = catalog.e1 + 1j * catalog.e2
-    source = (e - g) / (1.0 - np.conj(g) * e)
-    return replace(catalog, e1=source.real.copy(), e2=source.imag.copy())

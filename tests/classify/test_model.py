@@ -14,6 +14,7 @@ from classify.model import LensModel
 from classify.trees.boosting import boost
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError
+from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.synthetic import draw_sky, feature_rows
@@ -73,10 +74,12 @@ def test_no_skies_get_no_verdicts(model):
     assert model.verdicts([], np.empty((0, len(FEATURE_NAMES)))) == []
 
 
-def test_positions_are_no_inputs(model):
+def test_positions_and_descriptions_of_the_sky_are_no_inputs(model):
     moved = ROWS.copy()
     moved[:, [FEATURE_NAMES.index("row"), FEATURE_NAMES.index("column")]] += 1000.0
-    assert len(FEATURE_INDICES) == len(FEATURE_NAMES) - 2
+    others = [feature.name for feature in FEATURES if feature.role != "input"]
+    moved[:, [FEATURE_NAMES.index(name) for name in others]] -= 500.0
+    assert len(FEATURE_INDICES) == len(FEATURE_NAMES) - len(others)
     assert np.array_equal(model.log_odds(moved), model.log_odds(ROWS))
 
 

@@ -115,6 +115,8 @@ def test_metrics_are_those_of_the_predictions_written(run):
     assert set(values) == {
         "n",
         "n_training",
+        "n_unlike",
+        "n_withheld",
         "subset",
         *(f"{key}{end}" for key in metrics.KEYS for end in ("", "_lo", "_hi")),
     }
@@ -123,7 +125,8 @@ def test_metrics_are_those_of_the_predictions_written(run):
 def test_offsets_are_distances_of_the_position_from_the_true_lens(run):
     table = pd.read_csv(run / "validation-predictions.csv")
     assert table.columns.tolist() == [
-        "sky", "label", "probability", "row", "column", "snr", "lens_row", "lens_column", "offset_px", "decided_by",
+        "sky", "label", "probability", "likeness", "unlike", "row", "column", "snr", "lens_row", "lens_column",
+        "offset_px", "decided_by",
     ]  # fmt: skip
     assert table.loc[table["label"] == 1, "offset_px"].tolist() == pytest.approx([5.0] * 10)
     assert table.loc[table["label"] == 0, "offset_px"].isna().all()

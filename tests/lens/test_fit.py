@@ -7,7 +7,7 @@ import pytest
 
 from darkmatter_features.galaxies.shapes import Flag
 from darkmatter_features.lens.evidence import lens_evidence
-from darkmatter_features.lens.fit import AMPLITUDE_PSEUDOCOUNT, N_ROUNDS, _fit_amplitudes, fit_template
+from darkmatter_features.lens.fit import AMPLITUDE_PSEUDOCOUNT, BROAD_FRACTION, N_ROUNDS, _fit_amplitudes, fit_template
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies, LensedGalaxies
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
@@ -182,15 +182,17 @@ def test_planted_amplitude_exponent_is_fitted(rng):
         np.testing.assert_allclose(found, planted, atol=0.035)
 
 
-def test_amplitudes_without_lenses_are_dropped(rng):
-    """With equal lenses and little scatter, neither half nor twice the amplitude remains."""
+def test_amplitudes_without_lenses_have_the_broad_component_alone(rng):
+    """With equal lenses and little scatter, a third and twice the amplitude are found in none."""
     catalogs, positions = [], rng.uniform(100, 410, (300, 2))
     for k, (x, y) in enumerate(positions):
         catalogs.append(lensed_catalog(rng, n=200, centre=(x, y), gamma=_planted if k % 2 else 0.0, scatter=0.05))
     labels = np.arange(300) % 2.0
     positions[labels == 0] = np.nan
     template = fit_template(LabelledSkies(catalogs, labels, positions[:, 1], positions[:, 0]))
-    assert 0.5 < template.amplitudes[0] <= template.amplitudes[-1] < 1.9
+    broad = BROAD_FRACTION / template.amplitudes.size
+    assert template.weights[0, [0, -1]] == pytest.approx(broad, abs=0.01)
+    assert template.weights.max() > 4 * broad
     assert template.weights.sum() == pytest.approx(1)
 
 

@@ -36,6 +36,7 @@ class Verdict:
     label: int
     probability: float
     decided_by: str
+    unlike: bool = False
 
 
 def quick_evidence(catalog):

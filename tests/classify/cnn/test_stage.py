@@ -34,7 +34,8 @@ def test_uncertain_skies_are_settled_by_the_networks_and_others_by_the_trees(mod
     rng = np.random.default_rng(5)
     rows, names = feature_rows(np.arange(20) % 2, rng), [str(i) for i in range(20)]
     certainty = np.abs(model.log_odds(rows))
-    half = replace(model, cnn_stage=replace(model.cnn_stage, limit=float(np.median(certainty))))
+    stage = replace(model.cnn_stage, limit=float(np.median(certainty)))
+    half = replace(model, cnn_stage=stage, likeness=None)
     uncertain = []
 
     def reader(chosen):
@@ -79,7 +80,7 @@ def test_validation_predictions_of_the_run_are_those_of_its_model(run, root):
 
 
 def test_explanations_sum_to_the_log_odds_after_the_cnn_stage(model, root, tmp_path):
-    model.save(tmp_path)
+    replace(model, likeness=None).save(tmp_path)
     prediction = predict(tmp_path, [root / "data" / "validation"], explain=True, n_jobs=1)
     assert set(prediction.table["decided_by"]) == {"cnn"}
     assert prediction.explained["cnn_stage"].abs().max() > 0.1

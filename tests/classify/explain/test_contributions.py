@@ -28,7 +28,7 @@ from tests.support.synthetic import draw_sky, feature_rows, write_features
 
 def verdicts_of(parts, change=0.0):
     """Verdicts of the trees, with an optional change of the log-odds."""
-    return pd.DataFrame({"probability": expit(parts.total + change), "decided_by": "lightgbm"})
+    return pd.DataFrame({"probability": expit(parts.total + change), "decided_by": "lightgbm", "unlike": 0})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     assert model.calibration.slope != pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
     table = explained_table([str(i) for i in range(40)], parts, verdicts_of(parts))
-    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage"]
+    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage", "likeness"]
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
 
 
@@ -101,7 +101,15 @@ def test_predictions_are_explained_on_disk(run, tmp_path):
 def test_no_sky_judged_leaves_no_row(run, tmp_path):
     done = predict(run, [tmp_path / "missing.png"], explain=True, n_jobs=1)
     assert len(done.explained) == 0
-    assert done.explained.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage"]
+    assert done.explained.columns.tolist() == [
+        "image",
+        "baseline",
+        "start",
+        *INPUT_NAMES,
+        "cut",
+        "cnn_stage",
+        "likeness",
+    ]
 
 
 def test_the_largest_contributions_are_listed_in_order():

@@ -1,0 +1,80 @@
+"""Parts of a fit to unlabelled skies, a mixture of lensed and unlensed ones."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.evidence import Evidence
+from darkmatter_features.lens.fit_unlensed import fit_unlensed
+from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
+
+Array = NDArray[np.float64]
+
+
+def with_unlensed(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
+    """Return a template with its unlensed part fitted to catalogues, and its lenses as they are."""
+    unlensed = fit_unlensed(catalogs)
+    own = replace(
+        unlensed,
+        shear_profile=template.shear_profile,
+        amplitude_exponent=template.amplitude_exponent,
+        amplitudes=template.amplitudes,
+        weights=template.weights,
+        bin_radii=template.bin_radii,
+        bin_shear=template.bin_shear,
+        bin_errors=template.bin_errors,
+        source=f"shapes of {len(catalogs)} unlabelled skies; lenses of: {template.source}",
+    )
+    if unlensed.response.shape == template.response.shape:
+        own = replace(own, response=template.response)
+    if unlensed.size_fractions.shape == template.size_fractions.shape:
+        own = replace(own, log_counts=template.log_counts)
+    return own
+
+
+def unsheared(
+    catalogs: Sequence[GalaxyCatalog], template: LensTemplate, found: Sequence[Evidence], weights: Array
+) -> list[GalaxyCatalog]:
+    """Return the catalogues of skies before the expected shear of their best-fit lens.
+
+    Parameters
+    ----------
+    catalogs : (n,) sequence of GalaxyCatalog
+        Measured galaxies.
+    template : LensTemplate
+        Template of the evidence.
+    found : (n,) sequence of Evidence
+        Evidence of each sky, with the best-fit position and amplitude.
+    weights : (n,) float64 array
+        Probability that each sky has a lens; the shear is multiplied by it.
+
+    Notes
+    -----
+    ``e_s = (e - g) / (1 - g* e)`` [1]_ with the shear g of the mean profile of the template.
+
+    References
+    ----------
+    .. [1] Seitz & Schneider 1997, A&A 318, 687, arXiv:astro-ph/9601079.
+    """
+    return [
+        _without_shear(catalog, template, evidence, float(weight))
+        for catalog, evidence, weight in zip(catalogs, found, weights, strict=True)
+    ]
+
+
+def _without_shear(catalog: GalaxyCatalog, template: LensTemplate, evidence: Evidence, weight: float) -> GalaxyCatalog:
+    dx, dy = catalog.x - evidence.column, catalog.y - evidence.row
+    radius, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+    nodes = template.nodes
+    profile = template.weights.sum(axis=1) @ template.shear_profile
+    exponent = template.weights.sum(axis=1) @ template.amplitude_exponent
+    shear = np.interp(radius, nodes, profile, right=0.0) * evidence.amplitude ** np.interp(radius, nodes, exponent)
+    shear = np.clip(weight * template.response[template.shape_bins(catalog)] * shear, -MAX_SHEAR, MAX_SHEAR)
+    g = -shear * np.exp(2j * angle)
+    e = catalog.e1 + 1j * catalog.e2
+    source = (e - g) / (1.0 - np.conj(g) * e)
+    return replace(catalog, e1=source.real.copy(), e2=source.imag.copy())
