@@ -203,7 +203,7 @@ def print_results(sides: dict[str, dict[str, float]], curve: dict[str, dict[int,
 
 def _cell(row: dict[str, float], key: str, suffix: str) -> str:
     value, error = row[f"{key}{suffix}"], row[f"{key}{suffix}_error"]
-    decimals = 1 if key.endswith("px") else 4
+    decimals = 1 if key.endswith(("px", "1000")) else 4
     return "-" if np.isnan(value) else f"{value:{'+' if suffix else ''}.{decimals}f} ±{error:.{decimals}f}"
 
 

@@ -24,11 +24,12 @@ def calibration_error(labels: Array, probabilities: Array) -> float:
 
 
 METRICS: dict[str, tuple[str, Callable[[Array, Array, Array], float]]] = {
-    "auc": ("AUC", lambda y, p, offset: metrics.auc(y, p)),
-    "accuracy": ("accuracy", lambda y, p, offset: metrics.accuracy(y, p)),
     "log_loss": ("log loss", lambda y, p, offset: metrics.log_loss(y, p)),
-    "calibration_error": ("ECE", lambda y, p, offset: calibration_error(y, p)),
     "recall_at_1pct_fpr": ("recall at 1 %", lambda y, p, offset: metrics.recall_at_1pct_fpr(y, p)),
+    "errors_per_1000": ("errors in 1,000", lambda y, p, offset: 1000.0 * (1.0 - metrics.accuracy(y, p))),
+    "accuracy": ("accuracy", lambda y, p, offset: metrics.accuracy(y, p)),
+    "auc": ("AUC", lambda y, p, offset: metrics.auc(y, p)),
+    "calibration_error": ("ECE", lambda y, p, offset: calibration_error(y, p)),
     "median_offset_px": ("offset, px", lambda y, p, offset: float(np.median(known)) if len(
         known := offset[np.isfinite(offset)]) else np.nan),
 }  # fmt: skip

@@ -12,11 +12,11 @@ Curves = dict[str, dict[int, dict[str, float]]]
 MIN_LABEL_RATIO = 1.7
 """Minimum ratio of two labelled sizes on the axis of the learning curve."""
 
-TITLES = {"accuracy": "accuracy", "auc": "AUC"}
+TITLES = {"log_loss": "log loss", "auc": "AUC"}
 
 
 def draw(path: Path, sides: Sides, curve: Curves, oracle: str) -> None:
-    """Draw accuracy and AUC of each side with their errors, and the learning curve where there is one."""
+    """Draw log loss and AUC of each side with their errors, and the learning curve where there is one."""
     figure = new_figure(11.0, 3.7)
     widths = [1.0, 1.0, 1.25] if curve else [1.0, 1.0]
     panels = figure.subplots(1, len(widths), gridspec_kw={
