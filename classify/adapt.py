@@ -22,7 +22,7 @@ from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
-from darkmatter_features.lens.mixture import unsheared, with_unlensed
+from darkmatter_features.lens.mixture import is_better_refitted, unsheared, with_unlensed
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
@@ -59,6 +59,9 @@ class Adaptation:
         Root mean square change of the log Bayes factors, within 5 of zero, in the last round.
     expected_log_loss : float
         Mean over the skies of the log loss that their probabilities predict.
+    is_refitted : bool
+        Whether the unlensed shapes are those of these skies. Where those of the run describe them better, in a
+        comparison on skies outside the fit, they are kept, and adjusted to each sky as always.
     failures : tuple of (str, str)
         Failed skies and the reasons.
     """
@@ -70,11 +73,20 @@ class Adaptation:
     lens_fraction_error: float
     change: float
     expected_log_loss: float
+    is_refitted: bool
     failures: tuple[tuple[str, str], ...]
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers of the adaptation by name."""
-        names = ("n_skies", "n_galaxies", "lens_fraction", "lens_fraction_error", "change", "expected_log_loss")
+        names = (
+            "n_skies",
+            "n_galaxies",
+            "lens_fraction",
+            "lens_fraction_error",
+            "change",
+            "expected_log_loss",
+            "is_refitted",
+        )
         return {**{name: getattr(self, name) for name in names}, "n_failed": len(self.failures)}
 
 
@@ -137,7 +149,11 @@ def adapt(
         fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
         change = float(np.sqrt(np.mean((np.clip(log_bayes_factor, -5, 5) - np.clip(before, -5, 5)) ** 2)))
         before = log_bayes_factor
-        template = with_unlensed(model.template, unsheared(catalogs, template, found, weights))
+        unlensed = unsheared(catalogs, template, found, weights)
+        template = with_unlensed(model.template, unlensed)
+    is_refitted = is_better_refitted(unlensed, model.template)
+    if not is_refitted:
+        template = model.template
     adapted = replace(model, config=config, template=template, cnn_stage=None)
     rows = _rows(catalogs, adapted, n_jobs, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
@@ -153,6 +169,7 @@ def adapt(
         float(np.sqrt(fraction * (1.0 - fraction) / len(catalogs))),
         change,
         float(-np.mean(probability * np.log(probability) + (1.0 - probability) * np.log1p(-probability))),
+        is_refitted,
         failures,
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.lens.adjustment import adjust
 from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
 from darkmatter_features.lens.template import LensTemplate
@@ -78,3 +79,41 @@ def _without_shear(catalog: GalaxyCatalog, template: LensTemplate, evidence: Evi
     e = catalog.e1 + 1j * catalog.e2
     source = (e - g) / (1.0 - np.conj(g) * e)
     return replace(catalog, e1=source.real.copy(), e2=source.imag.copy())
+
+
+def mean_log_density(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> float:
+    """Return the mean log density of the ellipticities of unlensed galaxies, with the template adjusted to each sky.
+
+    Parameters
+    ----------
+    catalogs : sequence of GalaxyCatalog
+        Galaxies without a lens, or before its shear.
+    template : LensTemplate
+        Density of unlensed ellipticities.
+    """
+    from scipy.ndimage import map_coordinates
+
+    total, n = 0.0, 0
+    nodes = template.log_p0.shape[1] - 1
+    for catalog in catalogs:
+        adjusted = adjust(catalog, template)
+        positions = [adjusted.shape_bin, *(0.5 * (e + 1.0) * nodes for e in (adjusted.e1, adjusted.e2))]
+        density = map_coordinates(template.log_p0, positions, order=1, mode="nearest")
+        total += float(density.sum()) - 2.0 * len(catalog) * float(np.log(adjusted.factor))
+        n += len(catalog)
+    return total / max(n, 1)
+
+
+def is_better_refitted(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> bool:
+    """Return whether unlensed shapes fitted to skies describe others of their kind better than those of a template.
+
+    Parameters
+    ----------
+    catalogs : sequence of GalaxyCatalog
+        Galaxies without a lens, or before its shear. The shapes fitted to every second sky are compared on the others.
+    template : LensTemplate
+        Template of other skies; it is adjusted to each sky.
+    """
+    halves = catalogs[::2], catalogs[1::2]
+    refitted = [mean_log_density(halves[1 - k], with_unlensed(template, halves[k])) for k in (0, 1)]
+    return sum(refitted) / 2.0 > mean_log_density(catalogs, template)
