@@ -56,8 +56,9 @@ def _skies(data: str) -> Sequence[str | Path]:
 def describe_adaptation(done: Adaptation) -> str:
     """Return a line on what a model was adapted to, and how well it is known."""
     shapes = "fitted" if done.is_refitted else "kept, since those of the run describe them better"
+    fraction = f"{done.lens_fraction:.2f} +- {done.lens_fraction_error:.2f}"
     return (
         f"adapted to {done.n_galaxies} galaxies of {done.n_skies} skies, unlensed shapes {shapes}; "
-        f"fraction with a lens {done.lens_fraction:.2f} +- {done.lens_fraction_error:.2f}, expected log loss {done.expected_log_loss:.3f}, "
+        f"fraction with a lens {fraction}, expected log loss {done.expected_log_loss:.3f}, "
         f"last change of the log Bayes factors {done.change:.2f} rms"
     )
