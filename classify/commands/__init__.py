@@ -173,3 +173,6 @@ def print_metrics(metrics: Mapping[str, float]) -> None:
     for key in KEYS:
         bounds = f"({metrics[f'{key}_lo']:.4g} to {metrics[f'{key}_hi']:.4g})"
         print_line(f"{key:<20} " + ("unknown" if isnan(metrics[key]) else f"{metrics[key]:<8.4g} {bounds}"))
+    if metrics.get("n_unlike"):
+        unlike, withheld = metrics["n_unlike"], metrics["n_withheld"]
+        print_line(f"{'unlike':<20} {unlike:.0f} skies unlike the training skies; {withheld:.0f} verdicts withheld")
