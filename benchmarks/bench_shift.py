@@ -5,11 +5,12 @@
 Each family of skies (`shift/families.py`) differs from the default preset in one respect, except for one that is drawn
 in another way altogether. The model of the default preset never saw it. Beside it: a model trained on skies of the
 family; the model of the default after `darkmatter adapt` to 100 of its skies without labels; and the oracle, which has
-the true shapes and positions. Withheld verdicts count as a probability of one half. Data sets and models in the work
-folder are used again.
+the true shapes and positions. Withheld verdicts count as a probability of one half. Data sets, models and summaries in
+the work folder are used again.
 """
 
 import argparse
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,10 @@ def summary(judged: pd.DataFrame) -> dict[str, float]:
 
 
 def compare(family: Family, default_run: Path, work: Path, sizes: Sizes) -> dict[str, dict[str, float]]:
-    """Return the summaries of all sides on a family."""
+    """Return the summaries of all sides on a family; they are kept in its work folder."""
+    kept = work / "summary.json"
+    if kept.exists():
+        return json.loads(kept.read_text())
     data = made(family.preset, work / "data", sizes, seed=101)
     own_run = trained(data, work, sizes.n_jobs)
     unlabelled = sorted((data / "training").iterdir())[:N_ADAPT]
@@ -122,6 +126,7 @@ def compare(family: Family, default_run: Path, work: Path, sizes: Sizes) -> dict
     }
     found = {name: summary(judged) for name, judged in sides.items() if judged is not None}
     found["adapted"] |= done.summary()
+    kept.write_text(json.dumps(found))
     return found
 
 
@@ -165,9 +170,9 @@ def main() -> None:
         for family in families:
             table[family.name] = compare(family, run, work / "families" / family.name, sizes)
             print_family(family.name, table[family.name])
-            table[family.name] |= {"description": family.description, "is_mild": family.is_mild}
     values = {"distribution": repr(DISTRIBUTION), "training": sizes.n_training, "validation": sizes.n_validation}
-    print(write_record("shift", values | {"families": table}))
+    about = {family.name: {"description": family.description, "is_mild": family.is_mild} for family in families}
+    print(write_record("shift", values | {"about": about, "families": table}))
     draw(table, RESULTS / "shift.png")
 
 
