@@ -44,7 +44,9 @@ def skies(seed, n=N, **properties):
 @pytest.fixture(scope="module")
 def model() -> LensModel:
     """Model without trees, whose template was fitted to skies of no mean ellipticity and a scatter of 0.2."""
-    likeness = replace(Likeness.fit(feature_rows(np.zeros(60), np.random.default_rng(1)), np.zeros(60)), prior_log_odds=0.7)
+    likeness = replace(
+        Likeness.fit(feature_rows(np.zeros(60), np.random.default_rng(1)), np.zeros(60)), prior_log_odds=0.7
+    )
     template = fit_unlensed(skies(1))
     return LensModel(Calibration(), (), Calibration(), MeasureConfig(), template, {"rounds": 3}, likeness=likeness)
 
@@ -165,7 +167,7 @@ def test_files_that_are_missing_are_failures(model, tmp_path):
 def test_the_run_itself_is_never_overwritten(model, tmp_path, measured):
     model.save(tmp_path / "run")
     before = (tmp_path / "run" / "model" / "model.json").read_bytes()
-    with pytest.raises(ConfigError, match="is the run itself.*name another folder") as refused:
+    with pytest.raises(ConfigError, match=r"is the run itself.*name another folder") as refused:
         adapt_run(tmp_path / "run", measured(skies(2)), tmp_path / "other" / ".." / "run", n_jobs=1)
     assert "\n" not in str(refused.value)
     assert (tmp_path / "run" / "model" / "model.json").read_bytes() == before
