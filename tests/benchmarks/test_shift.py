@@ -22,8 +22,11 @@ def test_a_summary_has_the_log_loss_and_its_error(rng):
 
 
 def test_unlike_and_surely_wrong_skies_are_counted_as_fractions():
-    p = [0.5 * SURE, 0.5 * SURE, 1 - 0.5 * SURE, 1 - 0.5 * SURE, 2 * SURE, 0.5, 0.9, 0.1]
-    found = summary(judged([1, 0, 0, 1, 1, 0, 1, 0], p, unlike=[1, 1, 0, 0, 0, 0, 0, 0]))
+    """Two skies are surely wrong, three surely right."""
+    low, high = 0.5 * SURE, 1 - 0.5 * SURE
+    found = summary(
+        judged([1, 0, 0, 0, 1, 0, 1, 0], [low, high, low, low, high, 0.5, 0.9, 0.1], [1, 1, 0, 0, 0, 0, 0, 0])
+    )
     assert found["sure_and_wrong"] == 2 / 8
     assert found["unlike"] == 2 / 8
 
