@@ -20,10 +20,11 @@ from darkmatter_features.lens.adjustment import (
     sky_statistics,
     typical_statistics,
 )
+from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import SKY_STATISTICS, LensTemplate
-from tests.support.drawing import catalog_of
+from tests.support.drawing import catalog_of, lensed_catalog
 
 SIGMA_E, N = 0.2, 120
 """Scatter of ellipticity per component, and number of galaxies of a sky."""
@@ -49,6 +50,10 @@ def template(skies):
     return fit_unlensed(skies)
 
 
+def without_statistics(template):
+    return replace(template, **{name: np.empty(0) for name in ("sky_centre", "sky_scatter", "sky_error")})
+
+
 def assert_unchanged(catalog, template):
     adjusted = adjust(catalog, template)
     assert adjusted.e1 is catalog.e1
@@ -59,8 +64,7 @@ def assert_unchanged(catalog, template):
 
 
 def test_a_template_without_statistics_changes_nothing(rng, template):
-    bare = replace(template, **{name: np.empty(0) for name in ("sky_centre", "sky_scatter", "sky_error")})
-    for each in (bare, LensTemplate.default()):
+    for each in (without_statistics(template), LensTemplate.default()):
         assert_unchanged(plain_sky(rng, scatter=0.4, mean=0.2), each)
 
 
@@ -154,8 +158,7 @@ def test_the_response_is_divided_by_the_factor_of_the_scatter(rng, template):
     prepared = PreparedCatalog(wide, template)
     factor = prepared.adjusted.factor
     assert factor > 1.2
-    fields = {name: np.empty(0) for name in ("sky_centre", "sky_scatter", "sky_error")}
-    bare = replace(template, response=template.response / factor, **fields)
+    bare = replace(without_statistics(template), response=template.response / factor)
     bins = {"size": wide.size, "fill_factor": wide.fill_factor}
     plain = PreparedCatalog(replace(wide, e1=prepared.adjusted.e1, e2=prepared.adjusted.e2, **bins), bare)
     same = plain.shape_bin == prepared.shape_bin
@@ -168,7 +171,7 @@ def test_log_ratios_do_not_change_where_nothing_deviates(rng, template):
     """The statistics of the sky itself as the centre: every deviation vanishes."""
     catalog = plain_sky(rng)
     exact = replace(template, sky_centre=sky_statistics(catalog, template))
-    bare = replace(template, **{name: np.empty(0) for name in ("sky_centre", "sky_scatter", "sky_error")})
+    bare = without_statistics(template)
     adjusted, plain = PreparedCatalog(catalog, exact), PreparedCatalog(catalog, bare)
     assert adjusted.adjusted.factor == pytest.approx(1.0, abs=1e-12)
     np.testing.assert_array_equal(adjusted.shape_bin, plain.shape_bin)
@@ -223,3 +226,28 @@ def test_a_sky_of_hardly_a_whole_galaxy_keeps_its_sizes(rng, template, n_whole):
     adjusted = adjust(crowded, template)
     np.testing.assert_array_equal(adjusted.size_bin, template.size_bins(catalog.size))
     np.testing.assert_array_equal(adjusted.shape_bin, template.shape_bins(crowded))
+
+
+def test_a_wider_scatter_is_no_evidence_for_a_lens(template):
+    """Unlensed skies of 1.4 times the scatter: by the template as it is, they look lensed; adjusted, they do not.
+
+    The log Bayes factors of 60 skies scatter by about 1 to 3: their means are known to 0.15 and 0.4.
+    """
+    rng = np.random.default_rng(17)
+    skies = [plain_sky(rng, scatter=1.4 * SIGMA_E) for _ in range(60)]
+    plain, adjusted = (
+        np.mean([lens_evidence(sky, own).log_bayes_factor_shear for sky in skies])
+        for own in (without_statistics(template), template)
+    )
+    assert adjusted < 0.1
+    assert plain > 1.5
+
+
+@pytest.mark.parametrize("scatter", [0.16, 0.26])
+def test_a_lens_is_found_behind_another_scatter(template, scatter):
+    catalog = lensed_catalog(
+        np.random.default_rng(2), n=400, scatter=scatter, centre=(300, 200), gamma=lambda r: 25 * r / (r**2 + 20**2)
+    )
+    found = lens_evidence(replace(catalog, size=np.exp(np.random.default_rng(3).normal(0.9, 0.3, 400))), template)
+    assert found.log_bayes_factor_shear > 5.0
+    assert np.hypot(found.column - 300, found.row - 200) < 25
