@@ -146,7 +146,8 @@ class Likeness:
         ratio = self.distance(rows) / self.limit
         excess = np.maximum(ratio - 1.0, 0.0) / DRAWN_DISTANCE
         drawn = self.prior_log_odds + (log_odds - self.prior_log_odds) / (1.0 + excess**2)
-        return np.where(ratio > WITHHELD_DISTANCE, np.nan, drawn)
+        kept = np.where(excess > 0.0, drawn, log_odds)
+        return np.where(ratio > WITHHELD_DISTANCE, np.nan, kept)
 
     def reasons(self, rows: ArrayLike) -> list[str]:
         """Return, for each sky, the features that deviate most, with their values and those of the training skies."""

@@ -46,10 +46,14 @@ class Progress:
         self._tenths = 0
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Display that `done` of `total` units are done; the first call excludes earlier work from the rate."""
+        """Display that `done` of `total` units are done; the first call excludes earlier work from the rate.
+
+        After the end of one work, another begins.
+        """
         if self._bar is None:
             self._write(self._notice() if self._notice is not None and done < total else None)
-            self._bar = tqdm(**{"file": self._stream, **self._options}, total=total, initial=done)
+        if self._bar is None or (self._bar.n >= self._bar.total and done < total):
+            self._bar, self._tenths = tqdm(**{"file": self._stream, **self._options}, total=total, initial=done), 0
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
         tenths = N_LINES * done // total if total else N_LINES

@@ -19,6 +19,9 @@ QUANTILES = (0.2, 0.5, 0.8)
 MIN_GALAXIES = 20
 """Minimum number of galaxies of a sky that a template is adjusted to."""
 
+MIN_WHOLE = 10
+"""Minimum number of whole galaxies: of fewer, centre and spread of fill factors and sizes are not known."""
+
 MIN_SKIES = 20
 """Minimum number of skies whose statistics a template keeps."""
 
@@ -73,7 +76,7 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
         n galaxies of one sky.
     template : LensTemplate
         Model of the galaxies. A template without statistics of skies, such as the default one, changes nothing, and a
-        sky of fewer than 20 galaxies is not changed.
+        sky of fewer than 20 galaxies is not changed; one of fewer than 10 whole galaxies keeps fill factors and sizes.
 
     Notes
     -----
@@ -100,6 +103,8 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
     whole = ~is_partial
 
     def rescaled(log_values: Array, quantity: str) -> Array:
+        if whole.sum() < MIN_WHOLE:
+            return np.asarray(np.exp(log_values))
         middle, spread = centre_and_spread(log_values[whole])
         stretch = math.exp(-moved(f"{quantity}_spread", spread))
         return np.asarray(np.exp((log_values - middle) * stretch + middle - moved(quantity, middle)))

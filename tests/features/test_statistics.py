@@ -1,9 +1,11 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from darkmatter_features.features.statistics import ANNULI, FEATURES, MIN_SEPARATION, feature_row
+from darkmatter_features.galaxies.shapes import Flag, ImageProperties
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
@@ -85,3 +87,62 @@ def test_sky_is_summarised(rng):
     assert row["mean_e1"] == pytest.approx(0.07, abs=0.015)
     assert row["mean_e2"] == pytest.approx(0.0, abs=0.015)
     assert row["partial"] == 0
+
+
+def described(catalog):
+    """Return the features that describe the sky."""
+    row = _row(catalog)
+    return {feature.name: row[feature.name] for feature in FEATURES if feature.role == "sky"}
+
+
+def test_density_sizes_and_brightness_describe_the_sky(rng):
+    """Medians of 2000 log-normal values of scatter s are known to 1.25 s / 2000^(1/2) = 0.03 s."""
+    n, size, brightness = 2000, rng.lognormal(0.8, 0.3, 2000), rng.lognormal(5.0, 0.5, 2000)
+    fill_factor = rng.lognormal(0.01, 0.02, n)
+    catalog = catalog_of(*rng.uniform(0, 511, (2, n)), *rng.normal(0, 0.2, (2, n)), size=size, fill_factor=fill_factor)
+    row = described(replace(catalog, flux=40 * brightness))
+    assert row["log_density"] == pytest.approx(np.log(n / 512**2))
+    assert row["log_size"] == pytest.approx(0.8, abs=0.04)
+    assert row["log_brightness"] == pytest.approx(5.0, abs=0.06)
+    assert row["log_fill_factor"] == pytest.approx(0.01, abs=0.003)
+    # the 20 and 80 % quantiles of a Gaussian are 1.683 standard deviations apart
+    assert np.exp(row["log_size_spread"]) == pytest.approx(1.683 * 0.3, rel=0.1)
+    assert np.exp(row["log_brightness_spread"]) == pytest.approx(1.683 * 0.5, rel=0.1)
+    assert np.exp(row["log_fill_factor_spread"]) == pytest.approx(1.683 * 0.02, rel=0.1)
+    # a Gaussian of two components has <e^4> / <e^2>^2 = 2; rank correlations of independent values scatter by 0.022
+    assert row["shape_kurtosis"] == pytest.approx(2.0, abs=0.15)
+    assert row["size_brightness"] == pytest.approx(0.0, abs=0.09)
+    assert row["fill_factor_ellipticity"] == pytest.approx(0.0, abs=0.09)
+
+
+def test_rank_correlations_are_one_where_one_quantity_follows_the_other(rng):
+    size = rng.lognormal(0.8, 0.3, 300)
+    e1 = 0.5 * rng.random(300)
+    catalog = catalog_of(*rng.uniform(0, 511, (2, 300)), e1, np.zeros(300), size=size, fill_factor=1.2 - e1**3)
+    row = described(replace(catalog, flux=size**4))
+    assert row["size_brightness"] == pytest.approx(1.0)
+    assert row["fill_factor_ellipticity"] == pytest.approx(-1.0)
+
+
+def test_partial_galaxies_do_not_count_in_the_fill_factors(rng):
+    catalog = lensed_catalog(rng, n=200, gamma=0.0)
+    flags = np.where(np.arange(200) < 50, 0, Flag.EDGE).astype(np.uint8)
+    cut = replace(catalog, fill_factor=np.where(flags > 0, 0.5, 1.0), flags=flags)
+    assert described(cut)["log_fill_factor"] == 0.0
+
+
+def test_the_image_describes_the_sky_and_an_unmeasured_one_has_nan(rng):
+    catalog = lensed_catalog(rng, n=60, gamma=0.0)
+    row = described(replace(catalog, image=ImageProperties(0.9, 2.5, 3)))
+    assert row["log_psf_sigma"] == pytest.approx(np.log(0.9))
+    assert row["log_noise"] == pytest.approx(np.log(2.5))
+    assert row["n_bands"] == 3
+    unmeasured = described(catalog)
+    assert np.isnan(unmeasured["log_psf_sigma"])
+    assert np.isnan(unmeasured["log_noise"])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_hardly_a_galaxy_is_described_by_finite_numbers(rng, n):
+    row = described(replace(lensed_catalog(rng, n=n, gamma=0.0), image=ImageProperties(0.0, 0.5, 1)))
+    assert np.isfinite(list(row.values())).all()

@@ -8,7 +8,7 @@ from darkmatter_features.errors import TableError
 from darkmatter_features.lens.density import N_ELLIPTICITIES, log_density_of
 from darkmatter_features.lens.fit import fit_template
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
-from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
+from darkmatter_features.lens.template import NODE_SPACING, SKY_STATISTICS, LensTemplate
 from tests.support.drawing import catalog_of, lensed_catalog
 
 
@@ -73,6 +73,8 @@ def test_template_with_bins_missing_is_refused(fitted, tmp_path):
         ("amplitude_exponent", [[1.0, 1.0]], "amplitude_exponent must have the shape"),
         ("fill_factor_edges", [1.1, 0.9], "fill_factor_edges must ascend, got [1.1 0.9]"),
         ("amplitudes", [], "amplitudes must be positive"),
+        ("sky_centre", [0.1], "sky_centre must have the shape (8,), got (1,)"),
+        ("sky_error", [0.1], "sky_error must have the shape (0,), got (1,)"),
     ],
 )
 def test_template_of_impossible_shapes_is_refused(tmp_path, name, value, reason):
@@ -114,3 +116,18 @@ def test_template_of_numbers_that_are_not_finite_is_refused(fitted, tmp_path):
 
 def test_a_sky_without_galaxies_has_the_default_without_a_bias():
     assert LensTemplate.of_sky(catalog_of(*np.zeros((4, 0)))) == LensTemplate.default()
+
+
+def test_a_template_of_enough_skies_keeps_their_statistics(fitted, tmp_path):
+    """20 skies suffice; all of them have 300 galaxies, and the mean ellipticity is that of the shape bins."""
+    fitted.write(tmp_path / "template.json")
+    template = LensTemplate.read(tmp_path / "template.json")
+    centre = dict(zip(SKY_STATISTICS, template.sky_centre, strict=True))
+    assert centre["n_galaxies"] == 300
+    assert centre["mean_e1"] == pytest.approx(0.0, abs=0.01)
+    assert template.sky_scatter.shape == template.sky_error.shape == (8,)
+
+
+def test_the_default_has_no_statistics_of_skies():
+    default = LensTemplate.default()
+    assert default.sky_centre.size == default.sky_scatter.size == default.sky_error.size == 0

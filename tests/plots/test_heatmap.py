@@ -17,6 +17,7 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.plots.heatmap import draw_map, draw_marks, draw_posterior, draw_sky, heatmap
+from darkmatter_features.plots.page import LENS, UNLIKE
 from tests.plots.figures import (
     assert_readable,
     catalog_of,
@@ -33,7 +34,7 @@ from tests.plots.figures import (
 
 @dataclass(frozen=True)
 class Verdict:
-    label: int
+    label: int | None
     probability: float
     decided_by: str
     unlike: bool = False
@@ -131,6 +132,39 @@ def test_certainty_is_never_claimed(lensed, probability, printed):
     figure = heatmap(*lensed[:3], verdict=Verdict(int(probability > 0.6), probability, "lightgbm"))
     assert f"probability {printed}, by lightgbm" in lines_of(figure)
     assert ("Lens" if probability > 0.6 else "No lens") in lines_of(figure)
+
+
+def colors_of(figure, start):
+    """Return the colours of the lines of text that start so."""
+    return [text.get_color() for text in texts_of(figure) if text.get_text().startswith(start)]
+
+
+def test_an_unlike_sky_is_marked(lensed):
+    figure = heatmap(*lensed[:3], verdict=Verdict(1, 0.61, "lightgbm", unlike=True))
+    assert lines_of(figure)[1:3] == ["Lens", "probability 0.61, by lightgbm; unlike the training skies"]
+    assert colors_of(figure, "Lens") == [LENS]
+    assert colors_of(figure, "probability") == [UNLIKE]
+    typical = heatmap(*lensed[:3], verdict=Verdict(1, 0.61, "lightgbm"))
+    assert UNLIKE not in [text.get_color() for text in texts_of(typical)]
+    assert not any("unlike" in line for line in lines_of(typical))
+
+
+def test_a_withheld_verdict_is_none(lensed):
+    figure = heatmap(*lensed[:3], verdict=Verdict(None, float("nan"), "withheld", unlike=True))
+    assert lines_of(figure)[1:3] == ["No verdict", "unlike the training skies"]
+    assert colors_of(figure, "No verdict") == [UNLIKE]
+    assert not any("nan" in line for line in lines_of(figure))
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (300, 900), (64, 640), (640, 64)])
+@pytest.mark.parametrize(
+    "verdict", [Verdict(0, 0.001, "lightgbm", unlike=True), Verdict(None, np.nan, "withheld", True)]
+)
+def test_the_mark_of_an_unlike_sky_overlaps_nothing(rng, shape, verdict):
+    catalog = lensed_catalog(rng, shape, (30, 30))
+    name = "a-long-name-of-an-image-" * 5 + ".png"
+    figure = heatmap(replace(sky_of(shape), name=name), catalog, shear_maps(catalog), verdict=verdict)
+    assert_readable(figure, texts_of(figure))
 
 
 def test_empty_catalogue_and_flat_maps_are_drawn(lensed):

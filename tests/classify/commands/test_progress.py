@@ -101,3 +101,16 @@ def test_stopped_work_ends_its_line_once(clock):
     progress.stop()
     progress.stop()
     assert stream.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_second_work_has_a_display_of_its_own(stream):
+    out, notices = stream(), []
+    progress = Progress("predict", stream=out, notice=lambda: notices.append("compiling"))
+    for total in (30, 20):
+        for done in range(total + 1):
+            progress(done, total)
+        progress(total, total)
+    assert out.getvalue().count("30/30") == 1
+    assert out.getvalue().count("20/20") == 1
+    assert len(notices) == 1

@@ -1,0 +1,94 @@
+"""`darkmatter adapt` and `darkmatter predict --adapt`, end to end on a few skies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from classify import adapt
+from classify.cli import main
+from classify.config import TrainConfig
+from classify.model import LensModel
+from classify.train import train
+from tests.support.synthetic import draw_sky, write_features, write_images
+
+N = 5
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("adapt")
+    features = write_features(root / "features", root / "gone", n_training=60, n_validation=6)
+    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return root / "run"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Working folder of a few skies, which suffice."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(adapt, "MIN_SKIES", N)
+    for k in range(N):
+        draw_sky(tmp_path / "skies" / f"{k}.png", np.random.default_rng(k))
+    return tmp_path
+
+
+def test_adapt_writes_a_run_for_the_other_commands(run, here, capsys):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert main(["adapt", str(run), "skies", "--out", "adapted", "--jobs", "1"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    numbers = json.loads((here / "adapted" / "adaptation.json").read_text())
+    assert numbers["n_skies"] == N
+    assert line.startswith(f"adapted: adapted to {numbers['n_galaxies']} galaxies of {N} skies; fraction with a lens ")
+    assert f"{numbers['lens_fraction']:.2f} +- {numbers['lens_fraction_error']:.2f}" in line
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert main(["predict", "adapted", "skies", "--jobs", "1"]) == 0
+    assert not pd.read_csv("predictions.csv")["unlike"].any()
+
+
+def test_predict_adapts_to_its_own_skies(run, here, capsys):
+    assert main(["adapt", str(run), "skies", "--out", "adapted", "--jobs", "1"]) == 0
+    assert main(["predict", "adapted", "skies", "--out", "expected.csv", "--jobs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(run), "skies", "--adapt", "--out", "found.csv", "--jobs", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("adapted to ")
+    assert lines[-1].startswith("found.csv: ")
+    assert (here / "found.csv").read_text() == (here / "expected.csv").read_text()
+
+
+def test_a_data_set_and_a_pattern_are_adapted_to_as_well(run, here):
+    write_images(here / "data", n=N)
+    assert main(["adapt", str(run), "data", "--out", "a", "--jobs", "1"]) == 0
+    assert main(["adapt", str(run), "data/validation/*.png", "--out", "b", "--jobs", "1"]) == 0
+    assert LensModel.load("a").template == LensModel.load("b").template
+
+
+def test_a_bad_sky_is_named_and_makes_the_exit_code_one(run, here, capsys):
+    (here / "skies" / "bad.png").write_bytes(b"no picture")
+    assert main(["adapt", str(run), "skies", "--out", "adapted", "--jobs", "1"]) == 1
+    assert "failed: skies/bad.png" in capsys.readouterr().err
+    assert LensModel.load("adapted").likeness is not None
+
+
+@pytest.mark.parametrize("command", [["adapt", "{run}", "few", "--out", "x"], ["predict", "{run}", "few", "--adapt"]])
+def test_too_few_skies_are_refused_in_one_line(run, here, capsys, command):
+    draw_sky(here / "few" / "0.png", np.random.default_rng(0))
+    assert main([each.format(run=run) for each in command] + ["--jobs", "1"]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "could be measured" in line]
+    assert len(lines) == 1
+    assert f"an adaptation needs {N} of one kind; name more" in lines[0]
+    assert not (here / "x").exists()
+    assert not (here / "predictions.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "data", "expected"),
+    [("{run}", "skies", "is the run itself"), ("skies/0.png", "skies", "is a file"), ("x", "*.gif", "no images there")],
+)
+def test_impossible_folders_are_refused_before_any_work(run, here, capsys, monkeypatch, out, data, expected):
+    monkeypatch.setattr(adapt, "adapt", lambda *_, **__: pytest.fail("measured"))
+    assert main(["adapt", str(run), data, "--out", out.format(run=run)]) == 2
+    assert expected in capsys.readouterr().err
