@@ -62,6 +62,7 @@ def measured(monkeypatch):
             return catalogs[int(Path(path).stem)]
 
         monkeypatch.setattr(adapt_module, "_catalog_or_reason", catalog_or_reason)
+        monkeypatch.setattr(adapt_module, "is_better_refitted", lambda catalogs, template: True)
         return [f"{k}.png" for k in range(len(catalogs))]
 
     use.settings = settings
@@ -131,7 +132,8 @@ def test_the_numbers_of_the_adaptation_are_summarised(model, measured):
     done = adapt(model, measured(skies(2)), n_jobs=1, progress=lambda *numbers: seen.append(numbers))
     assert (done.n_skies, done.n_galaxies, done.failures) == (N, N * N_GALAXIES, ())
     assert set(done.summary()) == {
-        "n_skies", "n_galaxies", "lens_fraction", "lens_fraction_error", "change", "expected_log_loss", "n_failed"
+        "n_skies", "n_galaxies", "lens_fraction", "lens_fraction_error", "change", "expected_log_loss", "is_refitted",
+        "n_failed",
     }  # fmt: skip
     assert 0 <= done.expected_log_loss <= np.log(2)
     assert done.change < 0.5

@@ -7,7 +7,7 @@ import pytest
 
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
-from darkmatter_features.lens.mixture import unsheared, with_unlensed
+from darkmatter_features.lens.mixture import is_better_refitted, mean_log_density, unsheared, with_unlensed
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.drawing import catalog_of, lensed_catalog, two_shape_bins, with_two_shape_bins
 
@@ -114,3 +114,35 @@ def test_with_other_numbers_of_bins_response_and_counts_are_those_of_no_lens(rng
     assert own.response.size > 2
     np.testing.assert_array_equal(own.response, 1.0)
     np.testing.assert_array_equal(own.log_counts, 0.0)
+
+
+def skies_of(rng, draw, n=24):
+    """Return skies of 200 galaxies without a lens, whose ellipticity is drawn by `draw`."""
+    skies = []
+    for _ in range(n):
+        e = np.clip(np.abs(draw(rng, 200)), 0.0, 0.95) * np.exp(1j * rng.uniform(0.0, 2.0 * np.pi, 200))
+        skies.append(catalog_of(*rng.uniform(0.0, 511.0, (2, 200)), e.real.copy(), e.imag.copy()))
+    return skies
+
+
+def bell(rng, n):
+    return np.abs(rng.normal(0.0, 0.2, n) + 1j * rng.normal(0.0, 0.2, n))
+
+
+def ring(rng, n):
+    return rng.normal(0.28, 0.03, n)
+
+
+def test_mean_log_density_is_that_of_the_template(rng):
+    catalogs = skies_of(rng, bell)
+    template = replace(LensTemplate.default(), source="Gaussian")
+    e = np.concatenate([c.e1 + 1j * c.e2 for c in catalogs])
+    sigma = template.sigma_e[0]
+    expected = -np.mean(np.abs(e) ** 2) / (2 * sigma**2) - np.log(2 * np.pi * sigma**2)
+    assert mean_log_density(catalogs, template) == pytest.approx(expected, abs=0.05)
+
+
+def test_shapes_are_refitted_where_they_are_of_another_distribution(rng):
+    template = fit_unlensed(skies_of(rng, bell, 60))
+    assert is_better_refitted(skies_of(rng, ring), template)
+    assert not is_better_refitted(skies_of(rng, bell), template)

@@ -72,7 +72,8 @@ def test_without_torch_the_trees_decide_when_the_stage_is_off(command, arguments
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_prints_the_number_of_uncertain_skies(command, arguments, capsys):
     assert main(arguments[command]) == 0
-    n_uncertain = {"predict": "2 ", "evaluate": "12 ", "heatmap": ""}[command]
+    # One of the 12 validation skies is unlike the training skies, which are few.
+    n_uncertain = {"predict": "2 ", "evaluate": "11 ", "heatmap": ""}[command]
     assert f"CNN stage at {n_uncertain}uncertain skies" in capsys.readouterr().out
 
 

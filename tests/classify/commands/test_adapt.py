@@ -41,7 +41,7 @@ def test_adapt_writes_a_run_for_the_other_commands(run, here, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     numbers = json.loads((here / "adapted" / "adaptation.json").read_text())
     assert numbers["n_skies"] == N
-    assert line.startswith(f"adapted: adapted to {numbers['n_galaxies']} galaxies of {N} skies; fraction with a lens ")
+    assert line.startswith(f"adapted: adapted to {numbers['n_galaxies']} galaxies of {N} skies, unlensed shapes ")
     assert f"{numbers['lens_fraction']:.2f} +- {numbers['lens_fraction_error']:.2f}" in line
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert main(["predict", "adapted", "skies", "--jobs", "1"]) == 0
