@@ -16,6 +16,10 @@ OFFSETS = {"default": 0.24, "adapted": 0.08, "trained": -0.08, "oracle": -0.24}
 """Vertical offsets of the sides of a family."""
 
 
+TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+"""Labelled log losses."""
+
+
 def draw(table: dict[str, Any], path: Path) -> None:
     """Draw the log loss of each side on each family, with its error, and the share of skies called unlike."""
     figure = new_figure(8.2, 0.36 * len(table) + 1.3)
@@ -30,7 +34,16 @@ def draw(table: dict[str, Any], path: Path) -> None:
             xerr=[each["log_loss_error"] for _, each in own],
             fmt="o", markersize=4, color=color, elinewidth=1, label=LABELS[side],
         )  # fmt: skip
-    axes.set(xscale="log", xlabel="log loss", yticks=list(rows), yticklabels=list(table), ylim=(-0.6, len(table) - 0.4))
+    axes.set(
+        xscale="log",
+        xlim=(0.03, None),
+        xlabel="log loss",
+        yticks=list(rows),
+        yticklabels=list(table),
+        ylim=(-0.6, len(table) - 0.4),
+    )
+    axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    axes.minorticks_off()
     for row in rows[::2]:
         for panel in (axes, unlike):
             panel.axhspan(row - 0.5, row + 0.5, color="0.96", zorder=0)
