@@ -34,6 +34,9 @@ from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.simulation import PRESETS, Preset, simulate_dataset
 from darkmatter_features.simulation.seed import DISTRIBUTION
 
+SEED = 90_211
+"""Seed of the families: no choice was made on skies of this seed."""
+
 N_ADAPT = 100
 """Number of unlabelled skies that a run is adapted to."""
 
@@ -113,7 +116,7 @@ def compare(family: Family, default_run: Path, work: Path, sizes: Sizes) -> dict
     kept = work / "summary.json"
     if kept.exists():
         return json.loads(kept.read_text())
-    data = made(family.preset, work / "data", sizes, seed=101)
+    data = made(family.preset, work / "data", sizes, seed=SEED)
     own_run = trained(data, work, sizes.n_jobs)
     unlabelled = sorted((data / "training").iterdir())[:N_ADAPT]
     adapted = work / "adapted"
