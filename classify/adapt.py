@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,14 @@ from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
-from darkmatter_features.lens.mixture import is_better_refitted, unsheared, with_unlensed
+from darkmatter_features.lens.mixture import N_FOLDS, is_better_refitted, unsheared, with_unlensed, without_folds
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.workers import parallel
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 MIN_SKIES = 50
 """Number of skies below which an adaptation is refused: the shapes of 7,000 galaxies are known well enough."""
@@ -130,7 +131,8 @@ def adapt(
     :math:`w_i = \pi E_i / (\pi E_i + 1 - \pi)`, with :math:`E_i` its evidence and :math:`\pi` the fraction of lensed
     skies. Maximisation: :math:`\pi = \langle w_i \rangle`, and the unlensed ellipticities are fitted to all galaxies,
     after the inverse of the shear :math:`w_i g` of the best-fit lens of their sky. The first fit takes all skies as
-    unlensed.
+    unlensed. Each sky is judged by a fit to the skies of other folds, in the expectation and for the likeness, the
+    fraction and the expected log loss.
 
     References
     ----------
@@ -140,26 +142,25 @@ def adapt(
     steps = _Steps(progress, (N_ROUNDS + 3) * len(paths))
     config, catalogs, failures = _measured(paths, model.config, n_jobs, steps, debug)
     _check_enough(catalogs, failures)
-    template = with_unlensed(model.template, catalogs)
+    templates = without_folds(model.template, catalogs)
     fraction, before = 0.5, np.zeros(len(catalogs))
     for _ in range(N_ROUNDS):
-        found = _evidence(catalogs, template, n_jobs, steps)
+        found = _evidence(catalogs, templates, n_jobs, steps)
         log_bayes_factor = np.array([each.log_bayes_factor for each in found])
         weights = expit(log_bayes_factor + np.log(fraction / (1.0 - fraction)))
         fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
         change = float(np.sqrt(np.mean((np.clip(log_bayes_factor, -5, 5) - np.clip(before, -5, 5)) ** 2)))
         before = log_bayes_factor
-        unlensed = unsheared(catalogs, template, found, weights)
-        template = with_unlensed(model.template, unlensed)
+        unlensed = unsheared(catalogs, templates, found, weights)
+        templates = without_folds(model.template, unlensed)
     is_refitted = is_better_refitted(unlensed, model.template)
-    if not is_refitted:
-        template = model.template
+    template = with_unlensed(model.template, unlensed) if is_refitted else model.template
     adapted = replace(model, config=config, template=template, cnn_stage=None)
-    rows = _rows(catalogs, adapted, n_jobs, steps)
+    rows = _rows(catalogs, templates if is_refitted else [template] * N_FOLDS, config, n_jobs, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
     prior = 0.0 if model.likeness is None else model.likeness.prior_log_odds
     adapted = replace(adapted, likeness=replace(typical, prior_log_odds=prior))
-    probability = expit(adapted.log_odds(rows))
+    probability = np.clip(np.nan_to_num(adapted.probability(rows), nan=0.5), 1e-12, 1.0 - 1e-12)
     steps.finish()
     return Adaptation(
         adapted,
@@ -270,30 +271,49 @@ def _catalog_or_reason(path: Path, config: MeasureConfig, debug: bool) -> Galaxy
         return failure_reason(error, debug=debug)
 
 
-def _evidence(catalogs: Sequence[GalaxyCatalog], template: LensTemplate, n_jobs: int, steps: _Steps) -> list[Evidence]:
-    compiled, found = CompiledTemplate(template), []
-    compiled.mean_counts(catalogs[0].shape)
-    for each in parallel(partial(_evidence_of, compiled), [(own,) for own in _groups(catalogs)], n_jobs=n_jobs):
-        found += each
-        steps(len(each))
-    return found
+def _evidence(
+    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate], n_jobs: int, steps: _Steps
+) -> list[Evidence]:
+    return _by_fold(_evidence_of, catalogs, templates, n_jobs, steps)
 
 
 def _evidence_of(compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Evidence]:
     return [lens_evidence(catalog, compiled) for catalog in catalogs]
 
 
-def _rows(catalogs: Sequence[GalaxyCatalog], model: LensModel, n_jobs: int, steps: _Steps) -> Array:
-    rows = []
-    tasks = [(own,) for own in _groups(catalogs)]
-    for each in parallel(partial(_rows_of, model.compiled, model.config), tasks, n_jobs=n_jobs):
-        rows += each
-        steps(len(each))
-    return np.array(rows)
+def _rows(
+    catalogs: Sequence[GalaxyCatalog],
+    templates: Sequence[LensTemplate],
+    config: MeasureConfig,
+    n_jobs: int,
+    steps: _Steps,
+) -> Array:
+    return np.array(_by_fold(partial(_rows_of, config), catalogs, templates, n_jobs, steps))
 
 
-def _rows_of(compiled: CompiledTemplate, config: MeasureConfig, catalogs: Sequence[GalaxyCatalog]) -> list[Array]:
+def _rows_of(config: MeasureConfig, compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Array]:
     return [row_of_catalog(PreparedCatalog(catalog, compiled), config=config) for catalog in catalogs]
+
+
+def _by_fold(
+    function: Callable[[CompiledTemplate, Sequence[GalaxyCatalog]], list[T]],
+    catalogs: Sequence[GalaxyCatalog],
+    templates: Sequence[LensTemplate],
+    n_jobs: int,
+    steps: _Steps,
+) -> list[T]:
+    """Return what a function finds in each catalogue with the template of its fold."""
+    found: list[list[T]] = []
+    for fold, template in enumerate(templates):
+        compiled, own = CompiledTemplate(template), []
+        compiled.mean_counts(catalogs[0].shape)
+        for each in parallel(
+            partial(function, compiled), [(group,) for group in _groups(catalogs[fold::N_FOLDS])], n_jobs=n_jobs
+        ):
+            own += each
+            steps(len(each))
+        found.append(own)
+    return [found[i % N_FOLDS][i // N_FOLDS] for i in range(len(catalogs))]
 
 
 def _groups(catalogs: Sequence[GalaxyCatalog], size: int = 16) -> list[Sequence[GalaxyCatalog]]:

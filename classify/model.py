@@ -18,7 +18,7 @@ from classify.cnn.inputs import FieldInput
 from classify.cnn.stage import CnnStage, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.likeness import UNLIKE, Likeness
-from classify.trees.calibration import Calibration
+from classify.trees.calibration import Calibration, moderated
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DarkmatterError, ModelError
@@ -115,7 +115,7 @@ class LensModel:
         return CompiledTemplate(self.template)
 
     def log_odds(self, rows: ArrayLike) -> Array:
-        """Return the calibrated log-odds of a lens, by the trees alone.
+        """Return the calibrated log-odds of a lens, by the trees alone, before they are moderated.
 
         Parameters
         ----------
@@ -132,9 +132,13 @@ class LensModel:
     def probability(self, rows: ArrayLike) -> Array:
         """Return the probability of a lens by the trees, ``(n,)``, for feature rows ``(n, n_features)``.
 
-        That of skies unlike the training skies is drawn towards the prior; it is nan where it is withheld.
+        It is moderated, see :func:`~classify.trees.calibration.moderated`; that of skies unlike the training skies is
+        drawn towards the prior, and nan where it is withheld.
         """
-        return np.asarray(expit(self._drawn(self.log_odds(rows), rows)), dtype=np.float64)
+        return np.asarray(expit(self._drawn(self._moderated(self.log_odds(rows), rows), rows)), dtype=np.float64)
+
+    def _moderated(self, log_odds: Array, rows: ArrayLike) -> Array:
+        return moderated(log_odds, select_features(rows)[:, LOG_EVIDENCE])
 
     def is_uncertain(self, log_odds: Array, rows: ArrayLike) -> NDArray[np.bool_]:
         """Return which skies ``(n,)`` the CNN stage evaluates: uncertain ones like the training skies.
@@ -176,7 +180,9 @@ class LensModel:
         if not names:
             return []
         log_odds = self.log_odds(values)
+        moderate = self._moderated(log_odds, values)
         by_cnn = self._apply_cnn_stage(log_odds, values, inputs)
+        log_odds = np.where(by_cnn, log_odds, moderate)
         probability, likeness = expit(self._drawn(log_odds, values)), self._likeness_of(values)
         unlike = likeness < UNLIKE
         reasons = iter([] if self.likeness is None else self.likeness.reasons(values[unlike]))

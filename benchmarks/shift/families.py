@@ -55,10 +55,11 @@ def _with(name: str, description: str, *, is_mild: bool = False, **factors: floa
     """Return a family with properties of the default distribution multiplied by factors."""
     changed = {field: scaled(getattr(DISTRIBUTION, field), factor) for field, factor in factors.items()}
     distribution = replace(DISTRIBUTION, **changed)
-    return _drawn_from(name, description, distribution, is_mild=is_mild)
+    return drawn_from(name, description, distribution, is_mild=is_mild)
 
 
-def _drawn_from(name: str, description: str, distribution: SkyDistribution, *, is_mild: bool = False) -> Family:
+def drawn_from(name: str, description: str, distribution: SkyDistribution, *, is_mild: bool = False) -> Family:
+    """Return a family of skies and lenses of another distribution."""
     preset = Preset(name, partial(seed_sky, distribution=distribution), ".png")
     return Family(preset, description, is_mild, distribution)
 
@@ -92,11 +93,11 @@ FAMILIES = (
     _with("psf-2", "PSF wider by a factor 2", psf_sigma=2.0),
     _with("density-0.6", "density times 0.6", density=0.6, is_mild=True),
     _with("density-1.5", "density times 1.5", density=1.5, is_mild=True),
-    _drawn_from("amplitude-0.7", "amplitudes of the lenses times 0.7", amplitudes_times(0.7), is_mild=True),
+    drawn_from("amplitude-0.7", "amplitudes of the lenses times 0.7", amplitudes_times(0.7), is_mild=True),
     _with("scatter-0.85", "ellipticity scatter 15 % smaller", elongation=0.85, is_mild=True),
     _with("scatter-1.15", "ellipticity scatter 15 % larger", elongation=1.15, is_mild=True),
     _with("no-alignment", "no preferred orientation", alignment=0.0, is_mild=True),
-    _drawn_from("grey", "no colours", replace(DISTRIBUTION, colorfulness=0.0)),
+    drawn_from("grey", "no colours", replace(DISTRIBUTION, colorfulness=0.0)),
     Family(Preset("jpeg-75", partial(_changed_image, as_jpeg), ".png"), "JPEG at quality 75"),
     Family(Preset("thumbnails", partial(_changed_image, as_thumbnail), ".png"), "shrunk to 252 px, enlarged again"),
     _with("faint", "surface brightness times 0.5", brightness=0.5),

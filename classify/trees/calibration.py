@@ -13,6 +13,16 @@ Array = NDArray[np.float64]
 LIMIT = 8.0
 """Maximum absolute log-odds, 1 in 3,000: a training set of a thousand skies does not constrain larger ones."""
 
+UNBOUNDED = 2.0
+"""Log-odds of a lens, or of none, that trees may reach against the evidence: a probability of 0.88."""
+
+NONE_FACTOR = 0.85
+"""Factor of negative log-odds: weaker lenses than those of the training skies are possible.
+
+With both rules, verdicts that are wrong at a probability below 0.02 or above 0.98 fall from 2.3 to 0.7 % where all
+lenses are weaker by a factor of 0.7, and from 0.7 to 0 % on skies like the training skies, whose log loss is the same.
+"""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -72,6 +82,23 @@ class Calibration:
     def __call__(self, log_odds: Array) -> Array:
         """Return the calibrated log-odds."""
         return self.intercept + self.slope * _clipped(log_odds)
+
+
+def moderated(log_odds: Array, evidence: Array) -> Array:
+    """Return the log-odds of trees, nowhere surer than the evidence that they start from, nor quite sure of no lens.
+
+    Trees learn from labels which skies of the training are lensed, and are surer than the evidence where all of these
+    are alike; the prior of the evidence has lenses that are weaker and stronger.
+
+    Parameters
+    ----------
+    log_odds : (n,) float64 array
+        Calibrated log-odds by the trees.
+    evidence : (n,) float64 array
+        Log Bayes factors of the skies.
+    """
+    bounded = np.clip(log_odds, np.minimum(evidence, -UNBOUNDED), np.maximum(evidence, UNBOUNDED))
+    return np.where(bounded < 0.0, NONE_FACTOR * bounded, bounded)
 
 
 def _clipped(log_odds: Array) -> Array:

@@ -195,17 +195,25 @@ def _annulus_area(evidence: Evidence) -> Array:
 
 
 def _sky_features(catalog: GalaxyCatalog) -> Array:
-    sigma_e = np.sqrt(0.5 * (catalog.e1.var() + catalog.e2.var()))
+    e1, e2 = _known_ellipticities(catalog)
+    sigma_e = np.sqrt(0.5 * (e1.var() + e2.var()))
     partial = catalog.is_partial.mean()
-    sky = [len(catalog), catalog.e1.mean(), catalog.e2.mean(), sigma_e, partial]
+    sky = [len(catalog), e1.mean(), e2.mean(), sigma_e, partial]
     return np.array([*sky, *_description(catalog)], dtype=np.float64)
+
+
+def _known_ellipticities(catalog: GalaxyCatalog) -> tuple[Array, Array]:
+    """Return the ellipticities of the resolved galaxies, or 0 for one galaxy if there are none."""
+    known = catalog.is_resolved
+    return (catalog.e1[known], catalog.e2[known]) if known.any() else (np.zeros(1), np.zeros(1))
 
 
 def _description(catalog: GalaxyCatalog) -> list[float]:
     """Return the features that describe the sky; nan where the image was not measured."""
-    whole = ~catalog.is_partial
+    whole = ~catalog.is_partial & catalog.is_resolved
     log_brightness = _log(catalog.flux / np.maximum(catalog.n_pixels, 1))
-    square = catalog.e1**2 + catalog.e2**2
+    e1, e2 = _known_ellipticities(catalog)
+    square = e1**2 + e2**2
     rows, columns = catalog.shape
     return [
         float(np.log(max(len(catalog), 1) / (rows * columns))),
@@ -213,7 +221,7 @@ def _description(catalog: GalaxyCatalog) -> list[float]:
         *centre_and_spread(log_brightness),
         *centre_and_spread(_log(catalog.fill_factor[whole])),
         _rank_correlation(catalog.size, log_brightness),
-        _rank_correlation(catalog.fill_factor[whole], square[whole]),
+        _rank_correlation(catalog.fill_factor[whole], np.hypot(catalog.e1, catalog.e2)[whole]),
         float((square**2).mean() / max(square.mean() ** 2, 1e-12)),
         float(np.log(max(catalog.image.psf_sigma, 1e-3))),
         float(np.log(max(catalog.image.noise, 1e-3))),

@@ -100,7 +100,7 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
         return usual[name].moved(value, few, fraction)
 
     is_partial = catalog.is_partial
-    whole = ~is_partial
+    whole = ~is_partial & catalog.is_resolved
 
     def rescaled(log_values: Array, quantity: str) -> Array:
         if whole.sum() < MIN_WHOLE:
@@ -166,10 +166,10 @@ class Usual:
 def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
     """Return the statistics of a sky (8,) in the order of :data:`SKY_STATISTICS`.
 
-    Centre and spread are those of the log fill factor and the log size of galaxies that are neither blended nor cut;
+    Centre and spread are those of the log fill factor and the log size of resolved galaxies neither blended nor cut;
     mean and scatter of the ellipticity are relative to the shape bins of the template, the scatter as a logarithm.
     """
-    whole = ~catalog.is_partial
+    whole = ~catalog.is_partial & catalog.is_resolved
     return np.array([
         *centre_and_spread(_log(catalog.fill_factor[whole])),
         *centre_and_spread(_log(catalog.size[whole])),
@@ -226,9 +226,9 @@ def _shape_statistics(
     catalog: GalaxyCatalog, template: LensTemplate, shape_bin: NDArray[np.int64]
 ) -> tuple[float, float, float]:
     """Return the mean of e1 and e2 less those of the shape bins, and the log of their scatter in units of the bins'."""
-    weight = template.sigma_e[shape_bin] ** -2.0
+    weight = catalog.is_resolved * template.sigma_e[shape_bin] ** -2.0
     e1, e2 = catalog.e1 - template.mean_e1[shape_bin], catalog.e2 - template.mean_e2[shape_bin]
-    total = weight.sum()
+    total = max(weight.sum(), np.finfo(np.float64).tiny)
     mean_e1, mean_e2 = float(weight @ e1 / total), float(weight @ e2 / total)
-    variance = 0.5 * float(weight @ ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)) / weight.size
+    variance = 0.5 * float(weight @ ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)) / max(catalog.is_resolved.sum(), 1)
     return mean_e1, mean_e2, 0.5 * math.log(max(variance, 1e-6))

@@ -14,9 +14,12 @@ BROAD_FRACTION = 0.02
 BROAD_SIGMA = 0.35
 """Standard deviation of that Gaussian, per component."""
 
+N_ANGLES = 17
+"""Angles by which each ellipticity is turned where the density is smoothed along the angle."""
 
-def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
-    """Return the log density of ellipticities, smoothed by a Gaussian.
+
+def log_density_of(e1: Array, e2: Array, *, smoothing: float, angular_smoothing: float = 0.0) -> Array:
+    """Return the log density of ellipticities, smoothed by Gaussians per component and along the angle.
 
     Parameters
     ----------
@@ -24,6 +27,8 @@ def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
         Ellipticities of the galaxies.
     smoothing : float
         Standard deviation of the Gaussian, per component.
+    angular_smoothing : float, radians
+        Standard deviation along the angle of ``e1 + i e2``.
 
     Returns
     -------
@@ -32,11 +37,14 @@ def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
 
     Notes
     -----
+    Orientations are nearly random, so that the density varies far less along the angle than along the modulus.
+
     An image of the sky has no preferred handedness: about the mean, the density is made symmetric in e2. A mean e2
     stays.
     """
     from scipy.ndimage import gaussian_filter
 
+    e1, e2 = _turned(e1, e2, angular_smoothing)
     spacing = 2.0 / (N_ELLIPTICITIES - 1)
     edges = np.linspace(-1.0 - spacing / 2, 1.0 + spacing / 2, N_ELLIPTICITIES + 1)
     mirrored = 2.0 * e2.mean() - e2
@@ -46,3 +54,14 @@ def log_density_of(e1: Array, e2: Array, *, smoothing: float) -> Array:
     broad = np.exp(-(nodes[:, None] ** 2 + nodes[None, :] ** 2) / (2.0 * BROAD_SIGMA**2))
     parts = ((1.0 - BROAD_FRACTION) * density / density.sum(), BROAD_FRACTION * broad / broad.sum())
     return np.asarray(np.log(sum(parts) / spacing**2))
+
+
+def _turned(e1: Array, e2: Array, scatter: float) -> tuple[Array, Array]:
+    """Return ellipticities (n,) turned by the quantiles of a Gaussian distribution of angles, (n N_ANGLES,)."""
+    if scatter <= 0.0:
+        return e1, e2
+    from scipy.special import ndtri
+
+    angles = scatter * ndtri((np.arange(N_ANGLES) + 0.5) / N_ANGLES)
+    e = np.multiply.outer(np.exp(1j * angles), e1 + 1j * e2).ravel()
+    return e.real, e.imag

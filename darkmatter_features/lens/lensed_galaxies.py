@@ -75,6 +75,8 @@ class LensedGalaxies:
         Components of the unit tangential shear, ``-exp(2i phi)``.
     lens : (n,) int64 array
         Index of the lens.
+    is_resolved : (n,) bool array
+        Whether the ellipticity is known.
     """
 
     shape_bin: NDArray[np.int64]
@@ -85,15 +87,24 @@ class LensedGalaxies:
     cos: Array
     sin: Array
     lens: NDArray[np.int64]
+    is_resolved: NDArray[np.bool_]
 
     @classmethod
     def of(cls, skies: LabelledSkies, template: LensTemplate) -> "LensedGalaxies":
         """Return the galaxies of skies whose lens positions are all known."""
-        dx, dy, e1, e2, shape_bin, size_bin = (
+        dx, dy, e1, e2, shape_bin, size_bin, is_resolved = (
             np.concatenate(parts)
             for parts in zip(
                 *(
-                    (c.x - column, c.y - row, c.e1, c.e2, template.shape_bins(c), template.size_bins(c.size))
+                    (
+                        c.x - column,
+                        c.y - row,
+                        c.e1,
+                        c.e2,
+                        template.shape_bins(c),
+                        template.size_bins(c.size),
+                        c.is_resolved,
+                    )
                     for c, row, column in zip(skies.catalogs, skies.lens_rows, skies.lens_columns, strict=True)
                 ),
                 strict=True,
@@ -102,7 +113,7 @@ class LensedGalaxies:
         angle = np.arctan2(dy, dx)
         lens = np.repeat(np.arange(len(skies.catalogs)), [len(catalog) for catalog in skies.catalogs])
         cos, sin = -np.cos(2 * angle), -np.sin(2 * angle)
-        return cls(shape_bin, size_bin, e1, e2, np.hypot(dx, dy), cos, sin, lens)
+        return cls(shape_bin, size_bin, e1, e2, np.hypot(dx, dy), cos, sin, lens, is_resolved)
 
     def chosen(self, which: NDArray[np.bool_]) -> "LensedGalaxies":
         """Return the galaxies where `which` (n,) is true."""
@@ -112,7 +123,7 @@ class LensedGalaxies:
         """Return the log likelihood ratio (n,) of each galaxy's shape for a tangential shear (n,), over none."""
         g, ratios = np.clip(shear, -MAX_SHEAR, MAX_SHEAR), np.empty(shear.size)
         log_ratios(template.log_p0, self.shape_bin, self.e1, self.e2, g * self.cos, g * self.sin, ratios)
-        return ratios
+        return np.where(self.is_resolved, ratios, 0.0)
 
     def fit(
         self,

@@ -15,6 +15,9 @@ from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 Array = NDArray[np.float64]
 
+N_FOLDS = 4
+"""Folds of the skies: each is judged by a template that was fitted to the others."""
+
 
 def with_unlensed(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     """Return a template with its unlensed part fitted to catalogues, and its lenses as they are."""
@@ -37,8 +40,20 @@ def with_unlensed(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> 
     return own
 
 
+def without_folds(template: LensTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[LensTemplate]:
+    """Return a template for each fold of skies: :func:`with_unlensed` of the catalogues outside the fold.
+
+    Sky i is in fold ``i % N_FOLDS``. The galaxies that a template was fitted to fit it better: their evidence is lower
+    by 2 in the mean over 100 skies than that of other skies of their kind.
+    """
+    return [
+        with_unlensed(template, [catalog for i, catalog in enumerate(catalogs) if i % N_FOLDS != fold])
+        for fold in range(N_FOLDS)
+    ]
+
+
 def unsheared(
-    catalogs: Sequence[GalaxyCatalog], template: LensTemplate, found: Sequence[Evidence], weights: Array
+    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate], found: Sequence[Evidence], weights: Array
 ) -> list[GalaxyCatalog]:
     """Return the catalogues of skies before the expected shear of their best-fit lens.
 
@@ -46,8 +61,8 @@ def unsheared(
     ----------
     catalogs : (n,) sequence of GalaxyCatalog
         Measured galaxies.
-    template : LensTemplate
-        Template of the evidence.
+    templates : sequence of LensTemplate
+        Templates of the evidence: of :func:`without_folds`.
     found : (n,) sequence of Evidence
         Evidence of each sky, with the best-fit position and amplitude.
     weights : (n,) float64 array
@@ -62,8 +77,8 @@ def unsheared(
     .. [1] Seitz & Schneider 1997, A&A 318, 687, arXiv:astro-ph/9601079.
     """
     return [
-        _without_shear(catalog, template, evidence, float(weight))
-        for catalog, evidence, weight in zip(catalogs, found, weights, strict=True)
+        _without_shear(catalog, templates[i % N_FOLDS], evidence, float(weight))
+        for i, (catalog, evidence, weight) in enumerate(zip(catalogs, found, weights, strict=True))
     ]
 
 
@@ -99,8 +114,8 @@ def mean_log_density(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) 
         adjusted = adjust(catalog, template)
         positions = [adjusted.shape_bin, *(0.5 * (e + 1.0) * nodes for e in (adjusted.e1, adjusted.e2))]
         density = map_coordinates(template.log_p0, positions, order=1, mode="nearest")
-        total += float(density.sum()) - 2.0 * len(catalog) * float(np.log(adjusted.factor))
-        n += len(catalog)
+        total += float((density - 2.0 * np.log(adjusted.factor))[catalog.is_resolved].sum())
+        n += int(catalog.is_resolved.sum())
     return total / max(n, 1)
 
 
@@ -110,10 +125,12 @@ def is_better_refitted(catalogs: Sequence[GalaxyCatalog], template: LensTemplate
     Parameters
     ----------
     catalogs : sequence of GalaxyCatalog
-        Galaxies without a lens, or before its shear. The shapes fitted to every second sky are compared on the others.
+        Galaxies without a lens, or before its shear. Each fold is compared with the fit to the others.
     template : LensTemplate
         Template of other skies; it is adjusted to each sky.
     """
-    halves = catalogs[::2], catalogs[1::2]
-    refitted = [mean_log_density(halves[1 - k], with_unlensed(template, halves[k])) for k in (0, 1)]
-    return sum(refitted) / 2.0 > mean_log_density(catalogs, template)
+    folds = [catalogs[fold::N_FOLDS] for fold in range(N_FOLDS)]
+    refitted = [
+        mean_log_density(own, other) for own, other in zip(folds, without_folds(template, catalogs), strict=True)
+    ]
+    return sum(refitted) / N_FOLDS > mean_log_density(catalogs, template)

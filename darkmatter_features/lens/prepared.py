@@ -44,7 +44,7 @@ class PreparedCatalog:
     e1, e2 : (n,) float64 arrays
         Ellipticity less that mean.
     weight : (n,) float64 array
-        Inverse variance per component of unlensed galaxies of the same shape bin.
+        Inverse variance per component of unlensed galaxies of the same shape bin; 0 for an unresolved galaxy.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class PreparedCatalog:
             "mean_e2": mean_e2,
             "e1": catalog.e1 - mean_e1,
             "e2": catalog.e2 - mean_e2,
-            "weight": (adjusted.factor * model.sigma_e[shape_bin]) ** -2.0,
+            "weight": catalog.is_resolved * (adjusted.factor * model.sigma_e[shape_bin]) ** -2.0,
         }
         for name, value in values.items():
             if isinstance(value, np.ndarray):
@@ -100,12 +100,14 @@ class PreparedCatalog:
     def log_ratios(self) -> NDArray[np.float32]:
         """Log likelihood ratio of each galaxy's shape, by direction and shear, (n, n_directions + 1, n_shears).
 
+        It is 0 for an unresolved galaxy.
         Tabulated at the first use. Directions run around the circle of position angles; the last is the first again.
         """
         ratios = np.empty((len(self), N_DIRECTIONS + 1, self.compiled.shears.size), dtype=np.float32)
         adjusted, compiled = self.adjusted, self.compiled
         response = self.template.response / adjusted.factor
         tabulate(compiled.density, self.shape_bin, adjusted.e1, adjusted.e2, response, compiled.shears, ratios)
+        ratios[~self.catalog.is_resolved] = 0.0
         return ratios
 
 

@@ -62,11 +62,12 @@ def shuffled(prepared: PreparedCatalog, *, rng: np.random.Generator) -> GalaxyCa
     -------
     GalaxyCatalog
         Positions and sizes are unchanged, and each shape bin keeps its ellipticities, whatever their distribution.
-        Galaxies cut by the border keep their own ellipticity: the border caused it.
+        Galaxies cut by the border keep their own ellipticity: the border caused it. So do unresolved ones, whose
+        ellipticity is not used.
     """
     catalog, shape_bin = prepared.catalog, prepared.shape_bin
-    at_edge = (catalog.flags & Flag.EDGE) != 0
-    group = np.where(at_edge, shape_bin.max(initial=0) + 1 + np.arange(len(catalog)), shape_bin)
+    is_fixed = (catalog.flags & (Flag.EDGE | Flag.UNRESOLVED)) != 0
+    group = np.where(is_fixed, shape_bin.max(initial=0) + 1 + np.arange(len(catalog)), shape_bin)
     order = np.empty(len(catalog), dtype=np.int64)
     order[np.argsort(group, kind="stable")] = np.lexsort((rng.random(len(catalog)), group))
     return replace(catalog, e1=catalog.e1[order], e2=catalog.e2[order], theta=catalog.theta[order])
