@@ -4,10 +4,11 @@
 
 Each family of skies (`shift/families.py`) differs from the default preset in one respect, except for one that is drawn
 in another way altogether; constants of the program were chosen on other skies of these families. Those of
-`shift/held_out.py` were first drawn for the table. The model of the default preset never saw any. Beside it: a model trained on skies of the
-family; the model of the default after `darkmatter adapt` to 100 of its skies without labels; and the oracle, which has
-the true shapes and positions. Withheld verdicts count as a probability of one half. Data sets, models and summaries in
-the work folder are used again.
+`shift/held_out.py` were first drawn for the table. The model of the default preset never saw any of them.
+
+Beside it: a model trained on skies of the family; the model of the default after `darkmatter adapt` to 100 of its skies
+without labels; and the oracle, which has the true shapes and positions. Withheld verdicts count as a probability of one
+half. Data sets, models and summaries in the work folder are used again.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from scipy.special import expit
 from shift.families import FAMILIES, Family
 from shift.held_out import HELD_OUT
 
-from classify.adapt import adapt_run
+from classify.adaptation.fit import adapt_run
 from classify.evaluate import evaluate
 from classify.train import train
 from darkmatter_features.features.batch import extract_dataset

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from classify.metrics import score
-from classify.model import WITHHELD, LensModel, Verdict
+from classify.model import LensModel
 from classify.predict import load_model, measure_skies, verdicts_on
+from classify.verdict import WITHHELD, Verdict
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split

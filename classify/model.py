@@ -19,6 +19,7 @@ from classify.cnn.stage import CnnStage, digest_of
 from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.likeness import UNLIKE, Likeness
 from classify.trees.calibration import Calibration, moderated
+from classify.verdict import WITHHELD, Verdict
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DarkmatterError, ModelError
@@ -32,48 +33,6 @@ from darkmatter_features.lens.template import LensTemplate
 Array = NDArray[np.float64]
 InputReader = Callable[[list[int]], Sequence[FieldInput]]
 """Function from the indices of skies to their inputs of the CNN stage."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Verdict on a sky.
-
-    Attributes
-    ----------
-    name : str
-        Name of the sky.
-    label : int or None
-        1 for a lens, 0 for none: whether the probability is at least one half. None where the verdict is withheld.
-    probability : float
-        Probability of a lens; nan where the verdict is withheld.
-    row, column : float, pixels
-        Position of the lens, if there is one.
-    snr : float
-        Highest S/N of tangential shear in the maps of all Gaussian scales; its position can differ from `row, column`.
-    decided_by : str
-        Source of the probability: "lightgbm", or "cnn" if the CNN stage contributes; "withheld" without one.
-    likeness : float
-        Fraction of the training skies that are less typical than the sky.
-    unlike : bool
-        Whether the sky is unlike the training skies: its probability is drawn towards the prior, or withheld.
-    reason : str
-        Features in which an unlike sky deviates most.
-    """
-
-    name: str
-    label: int | None
-    probability: float
-    row: float
-    column: float
-    snr: float
-    decided_by: str = "lightgbm"
-    likeness: float = 1.0
-    unlike: bool = False
-    reason: str = ""
-
-
-WITHHELD = "withheld"
-"""Source of no probability, in a table of verdicts."""
 
 
 @dataclass(frozen=True)

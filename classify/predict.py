@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from classify import bundle
-from classify.adapt import Adaptation, adapt
+from classify.adaptation.fit import Adaptation, adapt
 from classify.cnn import missing
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
-from classify.model import LensModel, Verdict
+from classify.model import LensModel
 from classify.skies import find_skies
+from classify.verdict import Verdict
 from classify.verdict_table import verdict_table, write_verdicts
 from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.features.extract import MeasuredSky, SkyRow, extract_rows
@@ -101,7 +102,7 @@ def predict(
     explain : bool
         Whether to split the log-odds of each sky into contributions, written to `explained_path`.
     adapted : bool
-        Whether to adapt the model to these skies first, see `classify.adapt.adapt`; its CNN stage is left out.
+        Whether to adapt the model to these skies first, see `classify.adaptation.fit.adapt`; its CNN stage is left out.
     n_jobs : int
         Number of processes; -1 for one per core.
     progress : callable, optional

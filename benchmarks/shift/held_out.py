@@ -24,7 +24,7 @@ GAMMA = 0.75
 """Exponent of the brightness curve."""
 
 DRIFT = 1.0
-"""Standard deviation of the blur along the rows, pixels."""
+"""Standard deviation of the smoothing along the rows, pixels."""
 
 
 def _changed(change: Callable[[Pixels, np.random.Generator], Pixels], rng: np.random.Generator) -> SimulatedSky:
@@ -47,7 +47,7 @@ def brightened(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def drifted(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return the image blurred along the rows: a PSF that is not round."""
+    """Return the image smoothed along the rows: a PSF that is not round."""
     return _counts(gaussian_filter1d(pixels.astype(np.float64), DRIFT, axis=1))
 
 
@@ -70,9 +70,12 @@ def _scaled(name: str, description: str, **factors: float) -> Family:
 HELD_OUT = (
     _scaled("steep-halos", "steeper halos with smaller cores", halo_slope=1.4, core_radius=0.5),
     _scaled("large-galaxies", "areas of the galaxies times 1.4", area=1.4),
-    _scaled("bad-seeing", "PSF times 1.25, surface brightness times 0.7, density times 0.8", psf_sigma=1.25, brightness=0.7, density=0.8),
+    _scaled(
+        "bad-seeing", "PSF times 1.25, surface brightness times 0.7, density times 0.8",
+        psf_sigma=1.25, brightness=0.7, density=0.8,
+    ),
     _changed_image("brightness-curve", "brightness curve with exponent 0.75", brightened),
-    _changed_image("drift", "blurred by 1 px along the rows", drifted),
+    _changed_image("drift", "smoothed by 1 px along the rows", drifted),
     _changed_image("jpeg-92", "JPEG at quality 92", mild_jpeg),
     _changed_image("noise", "background of 12 counts with noise of 3 counts", noisy),
 )  # fmt: skip

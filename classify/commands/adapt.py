@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from classify.adapt import Adaptation, adapt, adapt_run, skies_of
+from classify.adaptation.fit import Adaptation, adapt, adapt_run, skies_of
 from classify.commands import (
     add_data,
     add_example,

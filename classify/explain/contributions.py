@@ -24,7 +24,7 @@ BASELINE = "baseline"
 START = "start"
 """Column of the contribution of the log evidence before the trees."""
 CUT = "cut"
-"""Column of the change by the limit of the calibration."""
+"""Column of the change by the limit of the calibration, and by its moderation."""
 CNN_STAGE = "cnn_stage"
 """Column of the change by the CNN stage."""
 LIKENESS = "likeness"
@@ -108,7 +108,7 @@ def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.Dat
         Terms of the log-odds of the trees.
     verdicts : pandas.DataFrame
         ``probability``, ``unlike`` and ``decided_by`` of the skies; the difference to the trees is the change by the
-        CNN stage or, in an unlike sky, by the likeness: nan where the verdict is withheld.
+        CNN stage, in an unlike sky by the likeness, nan where the verdict is withheld, or else by the moderation.
 
     Returns
     -------
@@ -116,11 +116,12 @@ def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.Dat
         A row for each sky: ``image, baseline, start``, the input columns, ``cut, cnn_stage, likeness``.
     """
     table = pd.DataFrame(parts.columns, columns=list(INPUT_NAMES))
-    table[CUT] = parts.cut
     by_cnn = (verdicts["decided_by"] == DECIDES).to_numpy()
+    unlike = (verdicts["unlike"] == 1).to_numpy()
     change = logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total
+    table[CUT] = parts.cut + np.where(by_cnn | unlike, 0.0, change)
     table[CNN_STAGE] = np.where(by_cnn, change, 0.0)
-    table[LIKENESS] = np.where(verdicts["unlike"] == 1, change, 0.0)
+    table[LIKENESS] = np.where(unlike, change, 0.0)
     table.insert(0, START, parts.start)
     table.insert(0, BASELINE, parts.baseline)
     table.insert(0, "image", list(names))

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from classify.cnn.inputs import FieldInput
-from classify.model import LensModel, Verdict
+from classify.model import LensModel
 from classify.plots.examples import Drawing
+from classify.verdict import Verdict
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report

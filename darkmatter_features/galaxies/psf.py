@@ -1,9 +1,20 @@
-"""Width of the PSF of an image, from its smallest galaxies."""
+"""The PSF of an image: its width, from the smallest galaxies, and the correction of second moments for it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+MIN_HALF_AXIS = 0.3
+"""Minimum half-axis of a galaxy after the correction for the PSF, pixels (standard deviation of its light)."""
+
+
+MIN_RESOLUTION = 1 / 3
+"""Minimum size of a galaxy whose ellipticity is known, corrected for the PSF, in units of the width of the PSF.
+
+On simulated skies with the PSF twice as wide, such galaxies are a tenth of all; without their ellipticities the log
+loss of the evidence falls from 0.45 to 0.19. More than that are not better left out: 0.18 with 0.5, 0.23 with 0.65.
+"""
 
 SMALLEST_FRACTION = 0.05
 """Quantile of the minor axes of the galaxies that is compared with the PSF."""
@@ -28,7 +39,6 @@ UNUSUAL_SCATTER = 0.6
 
 UNUSUAL_FRACTION = 0.1
 """Prior probability that an image is one of the others."""
-
 
 CHECKED_FACTOR = 1.1
 """Width over the expected one above which it must agree with the edges of the galaxies."""
@@ -110,3 +120,34 @@ def are_edges_sharper(light: Array, starts: NDArray[np.int64], pixels: NDArray[n
     slope, peak = (np.maximum.reduceat(image.ravel()[pixels], starts[:-1]) for image in (steepest, light))
     sharpness = float(np.quantile(slope / np.maximum(peak, np.finfo(np.float64).tiny), SHARPEST_FRACTION))
     return sharpness * psf_sigma > MAX_SHARPNESS
+
+
+def without_psf(q_xx: Array, q_yy: Array, q_xy: Array, psf_sigma: float) -> tuple[Array, Array, Array]:
+    """Return second moments (n,) less those of a round PSF, each half-axis at least MIN_HALF_AXIS.
+
+    Parameters
+    ----------
+    q_xx, q_yy, q_xy : (n,) float64 arrays, pixels squared
+        Second central moments of the light.
+    psf_sigma : float, pixels
+        Standard deviation of the PSF.
+    """
+    mean, half = 0.5 * (q_xx + q_yy), np.hypot(0.5 * (q_xx - q_yy), q_xy)
+    major, minor = (np.maximum(mean + sign * half - psf_sigma**2, MIN_HALF_AXIS**2) for sign in (1.0, -1.0))
+    stretch = 0.5 * (major - minor) / np.maximum(half, np.finfo(np.float64).tiny)
+    middle, plus, cross = 0.5 * (major + minor), 0.5 * (q_xx - q_yy) * stretch, q_xy * stretch
+    return middle + plus, middle - plus, cross
+
+
+def is_unresolved(size: Array, psf_sigma: float) -> NDArray[np.bool_]:
+    """Return whether each galaxy is too small for its ellipticity to be known, (n,).
+
+    Parameters
+    ----------
+    size : (n,) float64 array, pixels
+        Size corrected for the PSF; at its minimum, both half-axes are at MIN_HALF_AXIS.
+    psf_sigma : float, pixels
+        Standard deviation of the PSF.
+    """
+    floored = MIN_HALF_AXIS * (1.0 + 1e-9)
+    return np.asarray(size < max(MIN_RESOLUTION * psf_sigma, floored))

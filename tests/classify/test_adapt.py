@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from classify import adapt as adapt_module
-from classify.adapt import MIN_SKIES, N_ROUNDS, adapt, adapt_run, skies_of
+from classify.adaptation.fit import N_ROUNDS, adapt, adapt_run, skies_of
+from classify.adaptation.skies import MIN_SKIES
 from classify.likeness import Likeness
 from classify.model import LensModel
 from classify.trees.calibration import Calibration
@@ -155,14 +156,14 @@ def test_few_skies_are_refused_with_their_number_and_the_remedy(model, measured,
     with pytest.raises(SkyError) as refused:
         adapt(model, measured([*skies(2, n=n), "no image"]), n_jobs=1)
     assert str(refused.value) == (
-        f"{n} skies could be measured, an adaptation needs {MIN_SKIES} of one kind; name more; "
+        f"measured {n} of the skies, an adaptation needs {MIN_SKIES} of one kind; name more; "
         "the first of 1 failures: no image"
     )
 
 
 def test_files_that_are_missing_are_failures(model, tmp_path):
     draw_sky(tmp_path / "0.png", np.random.default_rng(0))
-    with pytest.raises(SkyError, match=r"1 skies could be measured.*first of 1 failures: .*missing\.png"):
+    with pytest.raises(SkyError, match=r"measured 1 of the skies.*first of 1 failures: .*missing\.png"):
         adapt(model, [tmp_path / "0.png", tmp_path / "missing.png"], n_jobs=1)
 
 

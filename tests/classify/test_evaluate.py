@@ -7,8 +7,8 @@ import pytest
 
 from classify.config import TrainConfig
 from classify.evaluate import JUDGED_COLUMNS, evaluate, judged_table, score_judged
-from classify.model import Verdict
 from classify.train import train
+from classify.verdict import Verdict
 from darkmatter_features.errors import DatasetError, ModelError
 from tests.support.synthetic import write_features, write_images
 

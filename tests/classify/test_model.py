@@ -12,6 +12,7 @@ from classify.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
 from classify.config import TrainConfig
 from classify.model import LensModel
 from classify.trees.boosting import boost
+from classify.trees.calibration import moderated
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError
 from darkmatter_features.features.statistics import FEATURES
@@ -42,8 +43,9 @@ def test_a_loaded_model_gives_the_verdicts_of_the_saved_one(model, saved):
     assert np.array_equal(LensModel.load(saved).log_odds(ROWS), model.log_odds(ROWS))
 
 
-def test_probability_is_the_logistic_of_the_log_odds(model):
-    assert logit(model.probability(ROWS)) == pytest.approx(model.log_odds(ROWS))
+def test_probability_is_the_logistic_of_the_moderated_log_odds(model):
+    evidence = ROWS[:, FEATURE_NAMES.index("evidence")]
+    assert logit(model.probability(ROWS)) == pytest.approx(moderated(model.log_odds(ROWS), evidence))
 
 
 def test_saving_twice_gives_the_same_bytes(model, tmp_path):

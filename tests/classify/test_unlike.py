@@ -14,10 +14,11 @@ from classify.config import TrainConfig
 from classify.evaluate import WITHHELD_PROBABILITY, count_unlike, judged_table, score_judged
 from classify.explain.contributions import LIKENESS, contributions, explained_table, largest_contributions
 from classify.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
-from classify.model import WITHHELD, LensModel
+from classify.model import LensModel
 from classify.predict import predict
 from classify.train import train
 from classify.trees.boosting import boost
+from classify.verdict import WITHHELD
 from classify.verdict_table import COLUMNS, verdict_table, write_verdicts
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError

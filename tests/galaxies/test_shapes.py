@@ -101,6 +101,18 @@ def test_point_source_has_the_minimum_size():
     catalog = measure_shapes(segment(sky_of((point, ORANGE, 400))), MeasureConfig(psf_sigma=2.0))
     assert catalog.size[0] == pytest.approx(MIN_HALF_AXIS)
     assert np.hypot(catalog.e1[0], catalog.e2[0]) == pytest.approx(0.0, abs=1e-9)
+    assert catalog.flags[0] == Flag.UNRESOLVED
+
+
+@pytest.mark.parametrize(("psf_sigma", "is_resolved"), [(0.5, True), (2.0, False)])
+def test_a_galaxy_much_smaller_than_the_psf_is_unresolved(psf_sigma, is_resolved):
+    """At 2.0 px, some 0.6 px are left of the size of 2.1 px that is seen."""
+    light = gaussian(SHAPE, 47.0, 50.0, size=2.1, e1=0.05, e2=0.0)
+    catalog = measure_shapes(
+        segment(sky_of((light, ORANGE, 400))), MeasureConfig(psf_sigma=psf_sigma, measure_psf=False)
+    )
+    assert catalog.is_resolved.tolist() == [is_resolved]
+    assert not catalog.is_partial[0]
 
 
 def test_moments_agree_with_photutils(rng):

@@ -5,9 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from darkmatter_features.galaxies.shapes import Flag
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
-from darkmatter_features.lens.mixture import is_better_refitted, mean_log_density, unsheared, with_unlensed
+from darkmatter_features.lens.mixture import (
+    N_FOLDS,
+    is_better_refitted,
+    mean_log_density,
+    unsheared,
+    with_unlensed,
+    without_folds,
+)
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.drawing import catalog_of, lensed_catalog, two_shape_bins, with_two_shape_bins
 
@@ -43,7 +51,7 @@ def test_a_planted_shear_is_undone(unlensed, evidence):
     template = two_shape_bins()
     lensed = planted(unlensed, template, evidence)
     assert np.abs(lensed.e1 - unlensed.e1).max() > 0.2
-    (found,) = unsheared([lensed], template, [evidence], np.ones(1))
+    (found,) = unsheared([lensed], [template], [evidence], np.ones(1))
     np.testing.assert_allclose(found.e1, unlensed.e1, atol=1e-12)
     np.testing.assert_allclose(found.e2, unlensed.e2, atol=1e-12)
     for name in ("x", "y", "size", "flags"):
@@ -51,28 +59,28 @@ def test_a_planted_shear_is_undone(unlensed, evidence):
 
 
 def test_a_sky_without_a_lens_keeps_its_shapes(unlensed, evidence):
-    (found,) = unsheared([unlensed], two_shape_bins(), [evidence], np.zeros(1))
+    (found,) = unsheared([unlensed], [two_shape_bins()], [evidence], np.zeros(1))
     np.testing.assert_allclose(found.e1, unlensed.e1, atol=1e-15)
     np.testing.assert_allclose(found.e2, unlensed.e2, atol=1e-15)
 
 
 def test_half_a_lens_is_undone_by_about_half(unlensed, evidence):
     lensed = planted(unlensed, two_shape_bins(), evidence)
-    (found,) = unsheared([lensed], two_shape_bins(), [evidence], np.full(1, 0.5))
+    (found,) = unsheared([lensed], [two_shape_bins()], [evidence], np.full(1, 0.5))
     shear, rest = (each.e1 + 1j * each.e2 - unlensed.e1 - 1j * unlensed.e2 for each in (lensed, found))
     assert (np.conj(shear) @ rest).real / (np.abs(shear) ** 2).sum() == pytest.approx(0.5, abs=0.1)
 
 
 def test_each_sky_has_its_own_weight(unlensed, evidence):
     lensed = planted(unlensed, two_shape_bins(), evidence)
-    found = unsheared([lensed, lensed], two_shape_bins(), [evidence] * 2, np.array([1.0, 0.0]))
+    found = unsheared([lensed, lensed], [two_shape_bins()] * 2, [evidence] * 2, np.array([1.0, 0.0]))
     np.testing.assert_allclose(found[0].e1, unlensed.e1, atol=1e-12)
     np.testing.assert_allclose(found[1].e1, lensed.e1, atol=1e-12)
 
 
 def test_beyond_the_profile_there_is_no_shear(evidence):
     far = catalog_of([480.0, 500.0], [480.0, 20.0], [0.3, -0.2], [0.1, 0.0])
-    (found,) = unsheared([far], LensTemplate.default(), [replace(evidence, row=200.0, column=100.0)], np.ones(1))
+    (found,) = unsheared([far], [LensTemplate.default()], [replace(evidence, row=200.0, column=100.0)], np.ones(1))
     np.testing.assert_allclose(found.e1, far.e1)
 
 
@@ -140,6 +148,33 @@ def test_mean_log_density_is_that_of_the_template(rng):
     sigma = template.sigma_e[0]
     expected = -np.mean(np.abs(e) ** 2) / (2 * sigma**2) - np.log(2 * np.pi * sigma**2)
     assert mean_log_density(catalogs, template) == pytest.approx(expected, abs=0.05)
+
+
+def test_each_fold_is_left_out_of_its_own_fit(skies):
+    templates = without_folds(LensTemplate.default(), skies)
+    assert len(templates) == N_FOLDS
+    for fold, template in enumerate(templates):
+        others = [catalog for i, catalog in enumerate(skies) if i % N_FOLDS != fold]
+        np.testing.assert_array_equal(template.log_p0, fit_unlensed(others).log_p0)
+
+
+def test_each_sky_is_unsheared_with_the_template_of_its_fold(unlensed, evidence):
+    responses = [replace(two_shape_bins(), response=np.full(2, response)) for response in (0.5, 1.0, 1.5, 2.0)]
+    found = unsheared([unlensed] * 5, responses, [evidence] * 5, np.ones(5))
+    shears = [np.abs(each.e1 + 1j * each.e2 - unlensed.e1 - 1j * unlensed.e2).sum() for each in found]
+    assert shears[0] < shears[1] < shears[2] < shears[3]
+    assert shears[4] == shears[0]
+
+
+def test_unresolved_galaxies_are_not_in_the_density(skies):
+    """Galaxies at 0.9, where no other is, change nothing."""
+    end = np.arange(150) >= 141
+    flagged = [
+        replace(sky, e1=np.where(end, 0.9, sky.e1), flags=np.where(end, Flag.UNRESOLVED, sky.flags).astype(np.uint8))
+        for sky in skies
+    ]
+    density, without = (np.exp(fit_unlensed(each).log_p0[0]) for each in (flagged, skies))
+    assert density[94:97].sum() == pytest.approx(without[94:97].sum(), rel=0.1)
 
 
 def test_shapes_are_refitted_where_they_are_of_another_distribution(rng):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from darkmatter_features.features.statistics import feature_row
+from darkmatter_features.galaxies.shapes import Flag
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog, prepare
@@ -50,6 +51,22 @@ def test_stages_give_the_same_from_a_prepared_catalogue(rng):
 def test_log_ratios_are_tabulated_once(rng):
     prepared = PreparedCatalog(lensed_catalog(rng, n=20), two_shape_bins())
     assert prepared.log_ratios is prepared.log_ratios
+
+
+def test_unresolved_galaxies_weigh_nothing(rng):
+    """The maps and the evidence are those of a sky in which their ellipticities are others."""
+    catalog, template = with_two_shape_bins(lensed_catalog(rng, n=60, gamma=0.2)), two_shape_bins()
+    flags = np.where(np.arange(60) % 3 == 0, catalog.flags | Flag.UNRESOLVED, catalog.flags).astype(np.uint8)
+    hidden = replace(catalog, flags=flags)
+    turned = replace(
+        hidden, e1=np.where(hidden.is_resolved, hidden.e1, -0.4), e2=np.where(hidden.is_resolved, hidden.e2, 0.3)
+    )
+    prepared, other = PreparedCatalog(hidden, template), PreparedCatalog(turned, template)
+    assert not prepared.weight[::3].any()
+    assert not prepared.log_ratios[::3].any()
+    np.testing.assert_array_equal(shear_maps(prepared).snr, shear_maps(other).snr)
+    assert lens_evidence(prepared).log_bayes_factor == lens_evidence(other).log_bayes_factor
+    assert lens_evidence(prepared).log_bayes_factor != lens_evidence(catalog, template).log_bayes_factor
 
 
 def test_another_template_is_refused(rng):

@@ -131,3 +131,17 @@ def test_a_template_of_enough_skies_keeps_their_statistics(fitted, tmp_path):
 def test_the_default_has_no_statistics_of_skies():
     default = LensTemplate.default()
     assert default.sky_centre.size == default.sky_scatter.size == default.sky_error.size == 0
+
+
+def test_smoothing_along_the_angle_keeps_the_modulus(rng):
+    """A cluster at 0.5 becomes an arc of that radius."""
+    e1, e2 = rng.normal(0.5, 0.02, 4000), rng.normal(0.0, 0.02, 4000)
+    nodes = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
+    modulus = np.hypot(nodes[:, None], nodes)
+    is_arc = np.abs(modulus - 0.5) < 0.08
+    plain, arc = (np.exp(log_density_of(e1, e2, smoothing=0.02, angular_smoothing=width)) for width in (0.0, 0.4))
+    assert arc[is_arc].sum() == pytest.approx(plain[is_arc].sum(), rel=0.02)
+    # At an angle of 0.4, a density exp(-1/2) times that on the axis.
+    k = [round(50 + 25 * value) for value in (np.cos(0.4), np.sin(0.4))]
+    assert arc[k[0], k[1]] / arc[75, 50] == pytest.approx(np.exp(-0.5), abs=0.12)
+    assert plain[k[0], k[1]] < 0.05 * plain[75, 50]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from classify.trees.calibration import Calibration
+from classify.trees.calibration import NONE_FACTOR, UNBOUNDED, Calibration, moderated
 
 
 def naive_loss(slope: float, intercept: float, log_odds: np.ndarray, labels: np.ndarray) -> float:
@@ -61,3 +61,21 @@ def test_extreme_log_odds_do_not_determine_the_slope():
     found = Calibration.fit(np.concatenate([uncertain, extreme]), np.concatenate([labels, extreme > 0]))
     assert found.slope == pytest.approx(1.0, abs=0.15)
     assert found(np.array([8.0, 60.0])).tolist() == [found(np.array([8.0]))[0]] * 2
+
+
+def test_trees_are_no_surer_than_the_evidence():
+    evidence = np.array([5.0, -5.0, 3.0, -3.0])
+    found = moderated(np.array([7.0, -7.0, 2.5, -2.5]), evidence)
+    assert found.tolist() == [5.0, -5.0 * NONE_FACTOR, 2.5, -2.5 * NONE_FACTOR]
+
+
+def test_trees_may_contradict_the_evidence_up_to_a_limit():
+    found = moderated(np.array([4.0, -4.0, 1.0]), np.array([-1.0, 1.0, -6.0]))
+    assert found.tolist() == [UNBOUNDED, -UNBOUNDED * NONE_FACTOR, 1.0]
+
+
+def test_moderation_keeps_the_order_and_the_sign():
+    log_odds = np.linspace(-9.0, 9.0, 181)
+    found = moderated(log_odds, np.full(181, 1.0))
+    assert (np.diff(found) >= 0.0).all()
+    assert (np.sign(found) == np.sign(log_odds)).all()

@@ -1,47 +1,27 @@
 """Adaptation of a run to unlabelled skies of another kind, by expectation and maximisation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from classify.adaptation.skies import Progress, Steps, check_enough, evidence, measured, rows_of_skies
 from classify.bundle import write_json
 from classify.likeness import Likeness
 from classify.model import LensModel
 from classify.skies import find_skies
-from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ConfigError, SkyError, failure_reason
-from darkmatter_features.features.extract import chunks, needs_compiling, report, row_of_catalog
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.dataset import Dataset
-from darkmatter_features.io.sky import read_sky
-from darkmatter_features.lens.compiled import CompiledTemplate
-from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.mixture import N_FOLDS, is_better_refitted, unsheared, with_unlensed, without_folds
-from darkmatter_features.lens.prepared import PreparedCatalog
-from darkmatter_features.lens.template import LensTemplate
-from darkmatter_features.workers import parallel
-
-Array = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-T = TypeVar("T")
-
-MIN_SKIES = 50
-"""Number of skies below which an adaptation is refused: the shapes of 7,000 galaxies are known well enough."""
 
 N_ROUNDS = 4
 """Rounds of expectation and maximisation after the first fit, in which all skies count as unlensed."""
 
 PRIOR_SKIES = 4.0
 """Weight of the prior fraction of lensed skies, one half, in skies."""
-
-MIN_PSF_CHANGE = 0.03
-"""Relative change of the PSF above which the skies are measured again about it."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +119,13 @@ def adapt(
     .. [1] Dempster, Laird & Rubin 1977, J. R. Stat. Soc. B 39, 1, doi:10.1111/j.2517-6161.1977.tb01600.x.
     """
     paths = find_skies(skies)
-    steps = _Steps(progress, (N_ROUNDS + 3) * len(paths))
-    config, catalogs, failures = _measured(paths, model.config, n_jobs, steps, debug)
-    _check_enough(catalogs, failures)
+    steps = Steps(progress, (N_ROUNDS + 3) * len(paths))
+    config, catalogs, failures = measured(paths, model.config, n_jobs, steps, debug)
+    check_enough(catalogs, failures)
     templates = without_folds(model.template, catalogs)
     fraction, before = 0.5, np.zeros(len(catalogs))
     for _ in range(N_ROUNDS):
-        found = _evidence(catalogs, templates, n_jobs, steps)
+        found = evidence(catalogs, templates, n_jobs, steps)
         log_bayes_factor = np.array([each.log_bayes_factor for each in found])
         weights = expit(log_bayes_factor + np.log(fraction / (1.0 - fraction)))
         fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
@@ -156,7 +136,7 @@ def adapt(
     is_refitted = is_better_refitted(unlensed, model.template)
     template = with_unlensed(model.template, unlensed) if is_refitted else model.template
     adapted = replace(model, config=config, template=template, cnn_stage=None)
-    rows = _rows(catalogs, templates if is_refitted else [template] * N_FOLDS, config, n_jobs, steps)
+    rows = rows_of_skies(catalogs, templates if is_refitted else [template] * N_FOLDS, config, n_jobs, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
     prior = 0.0 if model.likeness is None else model.likeness.prior_log_odds
     adapted = replace(adapted, likeness=replace(typical, prior_log_odds=prior))
@@ -206,115 +186,3 @@ def adapt_run(
 def skies_of(dataset: str | Path) -> list[Path]:
     """Return the images of a data set, of all its splits."""
     return [file for split in Dataset.open(dataset).splits for file in split.files]
-
-
-@dataclass
-class _Steps:
-    """Counter of the steps."""
-
-    progress: Progress | None
-    n_total: int
-    n_done: int = 0
-
-    def __call__(self, n: int = 1) -> None:
-        self.n_done = min(self.n_done + n, self.n_total)
-        report(self.progress, self.n_done, self.n_total)
-
-    def finish(self) -> None:
-        """Report that all is done: fewer skies are evaluated than files are named."""
-        self(self.n_total)
-
-
-def _check_enough(catalogs: Sequence[GalaxyCatalog], failures: Sequence[tuple[str, str]]) -> None:
-    if len(catalogs) < MIN_SKIES:
-        reason = f"; the first of {len(failures)} failures: {failures[0][1]}" if failures else ""
-        raise SkyError(
-            f"{len(catalogs)} skies could be measured, an adaptation needs {MIN_SKIES} of one kind; name more{reason}"
-        )
-
-
-def _measured(
-    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: _Steps, debug: bool
-) -> tuple[MeasureConfig, list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
-    """Return the catalogues of images, measured about the median PSF, the settings for it, and the failures."""
-    catalogs, failures = _measured_with(paths, config, n_jobs, steps, debug)
-    widths = [catalog.image.psf_sigma for catalog in catalogs]
-    if not widths or abs(np.median(widths) / max(config.psf_sigma, 1e-9) - 1.0) < MIN_PSF_CHANGE:
-        return config, catalogs, failures
-    config = replace(config, psf_sigma=round(float(np.median(widths)), 4))
-    return config, *_measured_with(paths, config, n_jobs, steps, debug)
-
-
-def _measured_with(
-    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: _Steps, debug: bool
-) -> tuple[list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
-    catalogs, failures = [], []
-    tasks = [(chunk, config, debug) for chunk in chunks(paths)]
-    for found in parallel(_measure_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
-        for path, each in found:
-            if isinstance(each, str):
-                failures.append((path, each))
-            else:
-                catalogs.append(each)
-        steps(len(found))
-    return catalogs, tuple(failures)
-
-
-def _measure_chunk(paths: Sequence[Path], config: MeasureConfig, debug: bool) -> list[tuple[str, GalaxyCatalog | str]]:
-    return [(str(path), _catalog_or_reason(path, config, debug)) for path in paths]
-
-
-def _catalog_or_reason(path: Path, config: MeasureConfig, debug: bool) -> GalaxyCatalog | str:
-    try:
-        return measure(read_sky(path), config)
-    except Exception as error:
-        return failure_reason(error, debug=debug)
-
-
-def _evidence(
-    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate], n_jobs: int, steps: _Steps
-) -> list[Evidence]:
-    return _by_fold(_evidence_of, catalogs, templates, n_jobs, steps)
-
-
-def _evidence_of(compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Evidence]:
-    return [lens_evidence(catalog, compiled) for catalog in catalogs]
-
-
-def _rows(
-    catalogs: Sequence[GalaxyCatalog],
-    templates: Sequence[LensTemplate],
-    config: MeasureConfig,
-    n_jobs: int,
-    steps: _Steps,
-) -> Array:
-    return np.array(_by_fold(partial(_rows_of, config), catalogs, templates, n_jobs, steps))
-
-
-def _rows_of(config: MeasureConfig, compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Array]:
-    return [row_of_catalog(PreparedCatalog(catalog, compiled), config=config) for catalog in catalogs]
-
-
-def _by_fold(
-    function: Callable[[CompiledTemplate, Sequence[GalaxyCatalog]], list[T]],
-    catalogs: Sequence[GalaxyCatalog],
-    templates: Sequence[LensTemplate],
-    n_jobs: int,
-    steps: _Steps,
-) -> list[T]:
-    """Return what a function finds in each catalogue with the template of its fold."""
-    found: list[list[T]] = []
-    for fold, template in enumerate(templates):
-        compiled, own = CompiledTemplate(template), []
-        compiled.mean_counts(catalogs[0].shape)
-        for each in parallel(
-            partial(function, compiled), [(group,) for group in _groups(catalogs[fold::N_FOLDS])], n_jobs=n_jobs
-        ):
-            own += each
-            steps(len(each))
-        found.append(own)
-    return [found[i % N_FOLDS][i // N_FOLDS] for i in range(len(catalogs))]
-
-
-def _groups(catalogs: Sequence[GalaxyCatalog], size: int = 16) -> list[Sequence[GalaxyCatalog]]:
-    return [catalogs[start : start + size] for start in range(0, len(catalogs), size)]

@@ -1,0 +1,1 @@
+"""Adaptation of a run to unlabelled skies of another kind."""
