@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify import adapt as adapt_module
+from classify.adaptation import fit
+from classify.adaptation import skies as adapted_skies
 from classify.adaptation.fit import N_ROUNDS, adapt, adapt_run, skies_of
 from classify.adaptation.skies import MIN_SKIES
 from classify.likeness import Likeness
@@ -62,8 +63,8 @@ def measured(monkeypatch):
             settings.append(config)
             return catalogs[int(Path(path).stem)]
 
-        monkeypatch.setattr(adapt_module, "_catalog_or_reason", catalog_or_reason)
-        monkeypatch.setattr(adapt_module, "is_better_refitted", lambda catalogs, template: True)
+        monkeypatch.setattr(adapted_skies, "_catalog_or_reason", catalog_or_reason)
+        monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, template: True)
         return [f"{k}.png" for k in range(len(catalogs))]
 
     use.settings = settings

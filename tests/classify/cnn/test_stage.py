@@ -50,7 +50,7 @@ def test_uncertain_skies_are_settled_by_the_networks_and_others_by_the_trees(mod
         if i in uncertain:
             (network,) = half.cnn_stage.network_log_odds(reader([i]))
             assert after.decided_by == "cnn"
-            trees = logit(before.probability)
+            trees = model.log_odds(rows)[i]
             assert logit(after.probability) == pytest.approx(
                 0.3 + 0.5 * trees + 0.5 * np.clip(network, -8, 8), abs=1e-4
             )

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classify import adapt
+from classify.adaptation import fit
+from classify.adaptation import skies as adapted_skies
 from classify.cli import main
 from classify.config import TrainConfig
 from classify.model import LensModel
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Working folder of a few skies, which suffice."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(adapt, "MIN_SKIES", N)
+    monkeypatch.setattr(adapted_skies, "MIN_SKIES", N)
     for k in range(N):
         draw_sky(tmp_path / "skies" / f"{k}.png", np.random.default_rng(k))
     return tmp_path
@@ -77,7 +78,7 @@ def test_a_bad_sky_is_named_and_makes_the_exit_code_one(run, here, capsys):
 def test_too_few_skies_are_refused_in_one_line(run, here, capsys, command):
     draw_sky(here / "few" / "0.png", np.random.default_rng(0))
     assert main([each.format(run=run) for each in command] + ["--jobs", "1"]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if "could be measured" in line]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "an adaptation needs" in line]
     assert len(lines) == 1
     assert f"an adaptation needs {N} of one kind; name more" in lines[0]
     assert not (here / "x").exists()
@@ -89,6 +90,6 @@ def test_too_few_skies_are_refused_in_one_line(run, here, capsys, command):
     [("{run}", "skies", "is the run itself"), ("skies/0.png", "skies", "is a file"), ("x", "*.gif", "no images there")],
 )
 def test_impossible_folders_are_refused_before_any_work(run, here, capsys, monkeypatch, out, data, expected):
-    monkeypatch.setattr(adapt, "adapt", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr(fit, "adapt", lambda *_, **__: pytest.fail("measured"))
     assert main(["adapt", str(run), data, "--out", out.format(run=run)]) == 2
     assert expected in capsys.readouterr().err
