@@ -16,7 +16,7 @@ OFFSETS = {"default": 0.24, "adapted": 0.08, "trained": -0.08, "oracle": -0.24}
 """Vertical offsets of the sides of a family."""
 
 
-TICKS = (0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+TICKS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Labelled log losses."""
 
 
@@ -36,7 +36,7 @@ def draw(table: dict[str, Any], path: Path) -> None:
         )  # fmt: skip
     axes.set(
         xscale="log",
-        xlim=(0.03, None),
+        xlim=(0.01, None),
         xlabel="log loss",
         yticks=list(rows),
         yticklabels=list(table),
