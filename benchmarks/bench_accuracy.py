@@ -3,10 +3,10 @@
     python benchmarks/bench_accuracy.py [--data DIR --features DIR --work DIR --curve 100,200,400 --no-cnn --jobs -1]
 
 The oracle is the best possible decision for an observer who has exactly the true shapes and positions of the galaxies.
-Without --data, a data set of the default preset is simulated, with another seed and more training skies for the end of the learning curve. Files
-already in the work folder are used again. All sides judge the same validation skies, which select nothing. Errors are
-those of 1,000 bootstrap resamples of the skies. Differences to the oracle are paired: both sides are evaluated on the
-same resamples.
+Without --data, a data set of the default preset is simulated, of a seed of its own and with more training skies for the
+end of the learning curve. Files already in the work folder are used again. All sides judge the same validation skies,
+which select nothing. Errors are those of 1,000 bootstrap resamples of the skies. Differences to the oracle are paired:
+both sides are evaluated on the same resamples.
 """
 
 import argparse
