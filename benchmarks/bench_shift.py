@@ -35,6 +35,7 @@ from classify.evaluate import evaluate
 from classify.train import train
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.simulation import PRESETS, Preset, simulate_dataset
+from darkmatter_features.simulation.conditions import SkyDistribution
 from darkmatter_features.simulation.seed import DISTRIBUTION
 
 SEED = 90_211
@@ -90,11 +91,9 @@ def judged_by_run(run: Path, data: Path, n_jobs: int) -> pd.DataFrame:
     return table.assign(offset=table["offset_px"], unlike=table["unlike"].astype(float))
 
 
-def judged_by_oracle(family: Family, data: Path, n_jobs: int) -> pd.DataFrame | None:
-    """Return the judgements of the oracle; None for skies of another simulation."""
-    if family.distribution is None:
-        return None
-    found = oracle_table(data, model=oracle_model(distribution=family.distribution), n_jobs=n_jobs)
+def judged_by_oracle(distribution: SkyDistribution, data: Path, n_jobs: int) -> pd.DataFrame:
+    """Return the judgements of the oracle for skies of a distribution."""
+    found = oracle_table(data, model=oracle_model(distribution=distribution), n_jobs=n_jobs)
     offset = np.hypot(found["row"] - found["lens_row"], found["column"] - found["lens_column"])
     return found.assign(probability=expit(found["log_bayes_factor"]), offset=offset, unlike=0.0)
 
@@ -115,25 +114,22 @@ def summary(judged: pd.DataFrame) -> dict[str, float]:
 
 
 def compare(family: Family, default_run: Path, work: Path, sizes: Sizes) -> dict[str, dict[str, float]]:
-    """Return the summaries of all sides on a family; they are kept in its work folder."""
+    """Return the summaries of all sides on a family; those in the summary of its work folder are not made again."""
     kept = work / "summary.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
+    found: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.exists() else {}
     data = made(family.preset, work / "data", sizes, seed=SEED)
-    own_run = trained(data, work, sizes.n_jobs)
-    unlabelled = sorted((data / "training").iterdir())[:N_ADAPT]
-    adapted = work / "adapted"
-    done = adapt_run(default_run, unlabelled, adapted, n_jobs=sizes.n_jobs)
-    sides = {
-        "default": judged_by_run(default_run, data, sizes.n_jobs),
-        "adapted": judged_by_run(adapted, data, sizes.n_jobs),
-        "trained": judged_by_run(own_run, data, sizes.n_jobs),
-        "oracle": judged_by_oracle(family, data, sizes.n_jobs),
-    }
-    found = {name: summary(judged) for name, judged in sides.items() if judged is not None}
-    found["adapted"] |= done.summary()
+    if "default" not in found:
+        found["default"] = summary(judged_by_run(default_run, data, sizes.n_jobs))
+    if "adapted" not in found:
+        unlabelled = sorted((data / "training").iterdir())[:N_ADAPT]
+        done = adapt_run(default_run, unlabelled, work / "adapted", n_jobs=sizes.n_jobs)
+        found["adapted"] = summary(judged_by_run(work / "adapted", data, sizes.n_jobs)) | done.summary()
+    if "trained" not in found:
+        found["trained"] = summary(judged_by_run(trained(data, work, sizes.n_jobs), data, sizes.n_jobs))
+    if "oracle" not in found and family.distribution is not None:
+        found["oracle"] = summary(judged_by_oracle(family.distribution, data, sizes.n_jobs))
     kept.write_text(json.dumps(found))
-    return found
+    return {side: found[side] for side in SIDES if side in found}
 
 
 def print_family(name: str, found: dict[str, dict[str, float]]) -> None:

@@ -13,11 +13,14 @@ from classify.adaptation.fit import N_ROUNDS, adapt, adapt_run, skies_of
 from classify.adaptation.skies import MIN_SKIES
 from classify.likeness import Likeness
 from classify.model import LensModel
-from classify.trees.calibration import Calibration
+from classify.trees.calibration import LIMIT, Calibration
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, ModelError, SkyError
+from darkmatter_features.features.extract import row_of_catalog
 from darkmatter_features.galaxies.shapes import ImageProperties
+from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
+from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import draw_sky, feature_rows, write_images
@@ -102,11 +105,27 @@ def test_the_fraction_and_the_unlensed_shapes_of_a_mixture_are_recovered(model, 
 def test_labels_are_kept_and_the_cnn_stage_is_left_out(model, measured):
     found = adapt(replace(model, cnn_stage=object()), measured(skies(2)), n_jobs=1).model
     assert found.cnn_stage is None
-    assert (found.start, found.members, found.calibration) == (model.start, model.members, model.calibration)
+    assert found.members == ()
     assert found.training == model.training
     for name in ("shear_profile", "amplitude_exponent", "amplitudes", "weights"):
         np.testing.assert_array_equal(getattr(found.template, name), getattr(model.template, name))
     assert "unlabelled" in found.template.source
+
+
+def test_the_evidence_decides_where_the_shapes_are_refitted(model, measured):
+    catalogs = skies(2, scatter=0.25)
+    found = adapt(model, measured(catalogs), n_jobs=1).model
+    evidence = lens_evidence(catalogs[0], found.template).log_bayes_factor
+    row = row_of_catalog(PreparedCatalog(catalogs[0], found.compiled), config=found.config)
+    assert found.log_odds(row[None]) == pytest.approx(np.clip(evidence, -LIMIT, LIMIT))
+
+
+def test_trees_and_shapes_are_kept_where_they_describe_the_skies_better(model, measured, monkeypatch):
+    paths = measured(skies(2))
+    monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, template: False)
+    found = adapt(model, paths, n_jobs=1).model
+    assert (found.start, found.members, found.calibration) == (model.start, model.members, model.calibration)
+    assert found.template == model.template
 
 
 def test_skies_adapted_to_become_typical(model, measured):
