@@ -1,6 +1,6 @@
 """Likeness: how typical a sky is of the training skies, and the consequence for its probability."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -127,6 +127,16 @@ class Likeness:
         start, width = self._tail
         tail = (1.0 - TAIL) * np.exp(-(np.maximum(distance, start) - start) / width)
         return np.where(distance > start, tail, fraction)
+
+    def no_narrower_than(self, other: Self | None) -> Self:
+        """Return the comparison with the prior of another, and with distances at least as large.
+
+        Few skies have few outlying ones: of skies like 100 skies, 1 to 3 % are farther than all but 0.5 % of these.
+        """
+        if other is None:
+            return replace(self, prior_log_odds=0.0)
+        distances = tuple(map(max, self.distances, other.distances))
+        return replace(self, distances=distances, prior_log_odds=other.prior_log_odds)
 
     @property
     def _tail(self) -> tuple[float, float]:

@@ -97,7 +97,8 @@ class LensModel:
         return np.asarray(expit(self._drawn(self._moderated(self.log_odds(rows), rows), rows)), dtype=np.float64)
 
     def _moderated(self, log_odds: Array, rows: ArrayLike) -> Array:
-        return moderated(log_odds, select_features(rows)[:, LOG_EVIDENCE])
+        prior = 0.0 if self.likeness is None else self.likeness.prior_log_odds
+        return moderated(log_odds, select_features(rows)[:, LOG_EVIDENCE], prior)
 
     def is_uncertain(self, log_odds: Array, rows: ArrayLike) -> NDArray[np.bool_]:
         """Return which skies ``(n,)`` the CNN stage evaluates: uncertain ones like the training skies.

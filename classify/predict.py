@@ -1,7 +1,7 @@
 """Verdicts on unlabelled skies."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from classify.verdict import Verdict
 from classify.verdict_table import verdict_table, write_verdicts
 from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.features.extract import MeasuredSky, SkyRow, extract_rows
+
+POSITION = [FEATURE_NAMES.index(name) for name in ("row", "column")]
+"""Indices of the best-fit position in a feature row."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def predict(
     adaptation = adapt(model, skies, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
     model = model if adaptation is None else adaptation.model
     measured = measure_skies(model, run, find_skies(skies), n_jobs=n_jobs, progress=progress, debug=debug)
+    if adaptation is not None:
+        measured = [_out_of_fold(row, adaptation) for row in measured]
     names = [row.path.as_posix() for row in measured if row.values is not None]
     table = verdict_table(measured, verdicts_on(model, names, measured))
     if out is not None:
@@ -134,6 +139,16 @@ def predict(
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
     return Prediction(table, failures, explained, model.cnn_stage is not None, adaptation)
+
+
+def _out_of_fold(row: SkyRow, adaptation: Adaptation) -> SkyRow:
+    """Return the row of a sky by the fit to the skies of other folds; its position stays that of the final template."""
+    values = adaptation.rows.get(str(row.path))
+    if values is None or row.values is None:
+        return row
+    values = values.copy()
+    values[POSITION] = row.values[POSITION]
+    return replace(row, values=values)
 
 
 def explained_path(out: str | Path) -> Path:

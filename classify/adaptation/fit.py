@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from classify.adaptation.skies import Progress, Steps, check_enough, evidence, measured, rows_of_skies
+from classify.adaptation.skies import Array, Progress, Steps, check_enough, evidence, measured, rows_of_skies
 from classify.bundle import write_json
 from classify.likeness import Likeness
 from classify.model import LensModel
@@ -46,6 +46,10 @@ class Adaptation:
         comparison on skies outside the fit, they are kept, and adjusted to each sky as always.
     failures : tuple of (str, str)
         Failed skies and the reasons.
+    rows : dict of (n_features,) float64 arrays
+        Feature row of each sky that was measured, by its path, with the template fitted to the skies of other folds.
+        The final template was fitted to these skies too: with it, those without a lens have less evidence, and those
+        with a lens more.
     """
 
     model: LensModel
@@ -57,6 +61,7 @@ class Adaptation:
     expected_log_loss: float
     is_refitted: bool
     failures: tuple[tuple[str, str], ...]
+    rows: dict[str, Array]
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers of the adaptation by name."""
@@ -111,10 +116,10 @@ def adapt(
     -----
     The skies are a mixture of lensed and unlensed ones [1]_. Expectation: sky i has a lens with the probability
     :math:`w_i = \pi E_i / (\pi E_i + 1 - \pi)`, with :math:`E_i` its evidence and :math:`\pi` the fraction of lensed
-    skies. Maximisation: :math:`\pi = \langle w_i \rangle`, and the unlensed ellipticities are fitted to all galaxies,
-    after the inverse of the shear :math:`w_i g` of the best-fit lens of their sky. The first fit takes all skies as
-    unlensed. Each sky is judged by a fit to the skies of other folds, in the expectation and for the likeness, the
-    fraction and the expected log loss.
+    skies. Maximisation: :math:`\pi = (2 + \sum w_i) / (4 + n)`, and the unlensed ellipticities are fitted to all
+    galaxies, after the inverse of the shear :math:`w_i g` of the best-fit lens of their sky. The first fit takes all
+    skies as unlensed. Each sky is judged by a fit to the skies of other folds, in the expectation and for the
+    likeness, the fraction and the expected log loss.
 
     References
     ----------
@@ -122,7 +127,8 @@ def adapt(
     """
     paths = find_skies(skies)
     steps = Steps(progress, (N_ROUNDS + 3) * len(paths))
-    config, catalogs, failures = measured(paths, model.config, n_jobs, steps, debug)
+    config, found_in, failures = measured(paths, model.config, n_jobs, steps, debug)
+    catalogs = list(found_in.values())
     check_enough(catalogs, failures)
     templates = without_folds(model.template, catalogs)
     fraction, before = 0.5, np.zeros(len(catalogs))
@@ -135,15 +141,17 @@ def adapt(
         before = log_bayes_factor
         unlensed = unsheared(catalogs, templates, found, weights)
         templates = without_folds(model.template, unlensed)
-    is_refitted = is_better_refitted(unlensed, model.template)
+    is_refitted = is_better_refitted(unlensed, templates, model.template)
+    prior = 0.0 if model.likeness is None else model.likeness.prior_log_odds
     adapted = replace(model, config=config, cnn_stage=None)
     if is_refitted:
-        template = with_unlensed(model.template, unlensed)
-        adapted = replace(adapted, template=template, start=Calibration(), members=(), calibration=Calibration())
+        adapted = replace(
+            adapted, template=with_unlensed(model.template, unlensed), start=Calibration(), members=(),
+            calibration=Calibration(intercept=prior),
+        )  # fmt: skip
     rows = rows_of_skies(catalogs, templates if is_refitted else [model.template] * N_FOLDS, config, n_jobs, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
-    prior = 0.0 if model.likeness is None else model.likeness.prior_log_odds
-    adapted = replace(adapted, likeness=replace(typical, prior_log_odds=prior))
+    adapted = replace(adapted, likeness=typical.no_narrower_than(model.likeness))
     probability = np.clip(np.nan_to_num(adapted.probability(rows), nan=0.5), 1e-12, 1.0 - 1e-12)
     steps.finish()
     return Adaptation(
@@ -156,6 +164,7 @@ def adapt(
         float(-np.mean(probability * np.log(probability) + (1.0 - probability) * np.log1p(-probability))),
         is_refitted,
         failures,
+        dict(zip(found_in, rows, strict=True)),
     )
 
 

@@ -61,11 +61,11 @@ def check_enough(catalogs: Sequence[GalaxyCatalog], failures: Sequence[tuple[str
 
 def measured(
     paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: Steps, debug: bool
-) -> tuple[MeasureConfig, list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
-    """Return the catalogues of images, measured about the median PSF, the settings for it, and the failures."""
+) -> tuple[MeasureConfig, dict[str, GalaxyCatalog], tuple[tuple[str, str], ...]]:
+    """Return the settings with the median PSF, the catalogues of images by their paths, and the failures."""
     catalogs, failures = _measured_with(paths, config, n_jobs, steps, debug)
-    widths = [catalog.image.psf_sigma for catalog in catalogs]
-    if not widths or abs(np.median(widths) / max(config.psf_sigma, 1e-9) - 1.0) < MIN_PSF_CHANGE:
+    widths = [catalog.image.psf_sigma for catalog in catalogs.values()]
+    if not widths or abs(np.median(widths) - config.psf_sigma) <= MIN_PSF_CHANGE * config.psf_sigma:
         return config, catalogs, failures
     config = replace(config, psf_sigma=round(float(np.median(widths)), 4))
     return config, *_measured_with(paths, config, n_jobs, steps, debug)
@@ -73,15 +73,16 @@ def measured(
 
 def _measured_with(
     paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: Steps, debug: bool
-) -> tuple[list[GalaxyCatalog], tuple[tuple[str, str], ...]]:
-    catalogs, failures = [], []
+) -> tuple[dict[str, GalaxyCatalog], tuple[tuple[str, str], ...]]:
+    catalogs: dict[str, GalaxyCatalog] = {}
+    failures: list[tuple[str, str]] = []
     tasks = [(chunk, config, debug) for chunk in chunks(paths)]
     for found in parallel(_measure_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
         for path, each in found:
             if isinstance(each, str):
                 failures.append((path, each))
             else:
-                catalogs.append(each)
+                catalogs[path] = each
         steps(len(found))
     return catalogs, tuple(failures)
 

@@ -13,6 +13,7 @@ from scipy.special import logit
 from classify.cnn import DECIDES
 from classify.columns import FEATURE_INDICES, FEATURE_NAMES, LOG_EVIDENCE, select_features
 from classify.model import LensModel, mean_log_odds
+from classify.verdict import WITHHELD
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.io.table import written_whole
 
@@ -24,7 +25,9 @@ BASELINE = "baseline"
 START = "start"
 """Column of the contribution of the log evidence before the trees."""
 CUT = "cut"
-"""Column of the change by the limit of the calibration, and by its moderation."""
+"""Column of the change by the limit of the calibration."""
+MODERATION = "moderation"
+"""Column of the change by the moderation of the calibrated log-odds."""
 CNN_STAGE = "cnn_stage"
 """Column of the change by the CNN stage."""
 LIKENESS = "likeness"
@@ -108,18 +111,22 @@ def explained_table(names: Sequence[str], parts: Contributions, verdicts: pd.Dat
         Terms of the log-odds of the trees.
     verdicts : pandas.DataFrame
         ``probability``, ``unlike`` and ``decided_by`` of the skies; the difference to the trees is the change by the
-        CNN stage, in an unlike sky by the likeness, nan where the verdict is withheld, or else by the moderation.
+        CNN stage, in an unlike sky by moderation and likeness together, nan where the verdict is withheld, or else by
+        the moderation.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each sky: ``image, baseline, start``, the input columns, ``cut, cnn_stage, likeness``.
+        A row for each sky: ``image, baseline, start``, the input columns, ``cut, moderation, cnn_stage,
+        likeness``.
     """
     table = pd.DataFrame(parts.columns, columns=list(INPUT_NAMES))
     by_cnn = (verdicts["decided_by"] == DECIDES).to_numpy()
     unlike = (verdicts["unlike"] == 1).to_numpy()
     change = logit(verdicts["probability"].to_numpy(dtype=np.float64)) - parts.total
-    table[CUT] = parts.cut + np.where(by_cnn | unlike, 0.0, change)
+    change[(verdicts["decided_by"] == WITHHELD).to_numpy()] = np.nan
+    table[CUT] = parts.cut
+    table[MODERATION] = np.where(by_cnn | unlike, 0.0, change)
     table[CNN_STAGE] = np.where(by_cnn, change, 0.0)
     table[LIKENESS] = np.where(unlike, change, 0.0)
     table.insert(0, START, parts.start)
@@ -149,7 +156,12 @@ def meaning(name: str) -> str:
     described = {feature.name: feature.description for feature in FEATURES}
     return (
         described
-        | {START: "log evidence, before any tree", CNN_STAGE: "the CNN stage", LIKENESS: "unlike the training skies"}
+        | {
+            START: "log evidence, before any tree",
+            MODERATION: "moderation",
+            CNN_STAGE: "the CNN stage",
+            LIKENESS: "unlike the training skies",
+        }
     )[name]
 
 

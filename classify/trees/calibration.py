@@ -14,10 +14,10 @@ LIMIT = 8.0
 """Maximum absolute log-odds, 1 in 3,000: a training set of a thousand skies does not constrain larger ones."""
 
 UNBOUNDED = 2.0
-"""Log-odds of a lens, or of none, that trees may reach against the evidence: a probability of 0.88."""
+"""Log-odds for or against a lens, above the prior, that trees may reach against the evidence."""
 
 NONE_FACTOR = 0.85
-"""Factor of negative log-odds: weaker lenses than those of the training skies are possible.
+"""Factor of log-odds below the prior: weaker lenses than those of the training skies are possible.
 
 With both rules, verdicts that are wrong at a probability below 0.02 or above 0.98 fall from 2.3 to 0.7 % where all
 lenses are weaker by a factor of 0.7, and from 0.7 to 0 % on skies like the training skies, whose log loss is the same.
@@ -84,7 +84,7 @@ class Calibration:
         return self.intercept + self.slope * _clipped(log_odds)
 
 
-def moderated(log_odds: Array, evidence: Array) -> Array:
+def moderated(log_odds: Array, evidence: Array, prior: float = 0.0) -> Array:
     """Return the log-odds of trees, nowhere surer than the evidence that they start from, nor quite sure of no lens.
 
     Trees learn from labels which skies of the training are lensed, and are surer than the evidence where all of these
@@ -96,9 +96,11 @@ def moderated(log_odds: Array, evidence: Array) -> Array:
         Calibrated log-odds by the trees.
     evidence : (n,) float64 array
         Log Bayes factors of the skies.
+    prior : float
+        Prior log-odds of a lens, which the log-odds contain and the evidence does not.
     """
-    bounded = np.clip(log_odds, np.minimum(evidence, -UNBOUNDED), np.maximum(evidence, UNBOUNDED))
-    return np.where(bounded < 0.0, NONE_FACTOR * bounded, bounded)
+    bounded = np.clip(log_odds - prior, np.minimum(evidence, -UNBOUNDED), np.maximum(evidence, UNBOUNDED))
+    return prior + np.where(bounded < 0.0, NONE_FACTOR * bounded, bounded)
 
 
 def _clipped(log_odds: Array) -> Array:

@@ -171,7 +171,9 @@ class _Source:
             self._keep(error)
             return {}
         entries = {entry["name"].rstrip("/").rpartition("/")[2]: entry for entry in listed}
-        return {name: entry for name, entry in entries.items() if name not in ("", ".", "..") and "\\" not in name}
+        return {
+            name: entry for name, entry in entries.items() if name not in ("", ".", "..") and not set("\\:") & set(name)
+        }
 
     def _probed(self) -> _Entries:
         """Return the files with the known names, by name."""

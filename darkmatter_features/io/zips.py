@@ -206,6 +206,7 @@ def _defect(member: zipfile.ZipInfo) -> str | None:
     name, kind = member.orig_filename, stat.S_IFMT(member.external_attr >> 16)
     defects = {
         "has an absolute path": name.startswith("/") or re.match("[A-Za-z]:", name),
+        "has a colon in its path": ":" in name,
         "has '..' in its path": ".." in re.split(r"[/\\]", name),
         "has a backslash in its path": "\\" in name,
         "has a zero byte in its name": "\0" in name,

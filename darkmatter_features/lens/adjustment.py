@@ -36,6 +36,11 @@ UNUSUAL_MEAN_FRACTION = 1e-4
 the mean is rarely a shift of all ellipticities. On simulated skies without alignment, the log loss is 0.13 without any
 shift, 0.21 with a fraction of 0.05 and 0.12 with this one."""
 
+UNALIGNED = 0.5
+"""Posterior probability that the alignment of a sky is unusual above which, if it is also weaker than usual, the
+density of ellipticities is taken as the same in all directions. The log loss on simulated skies without alignment falls
+from 0.109 to 0.076, that on skies like the training skies stays."""
+
 MAX_ELLIPTICITY = 0.98
 """Maximum modulus of an adjusted ellipticity."""
 
@@ -76,7 +81,8 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
         n galaxies of one sky.
     template : LensTemplate
         Model of the galaxies. A template without statistics of skies, such as the default one, changes nothing, and a
-        sky of fewer than 20 galaxies is not changed; one of fewer than 10 whole galaxies keeps fill factors and sizes.
+        sky of fewer than 20 resolved galaxies is not changed; one of fewer than 10 whole ones keeps fill factors and
+        sizes.
 
     Notes
     -----
@@ -89,12 +95,12 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
     With the factor f of the scatter about the mean :math:`\mu_k` of shape bin k, the ellipticity becomes
     :math:`\mu_k + (e - \Delta - \mu_k) / f`, and the response to shear :math:`R_k / f`.
     """
-    if not template.sky_centre.size or len(catalog) < MIN_GALAXIES:
+    n_resolved = int(catalog.is_resolved.sum())
+    if not template.sky_centre.size or n_resolved < MIN_GALAXIES:
         bins = template.shape_bins(catalog), template.size_bins(catalog.size)
         return AdjustedGalaxies(*bins, catalog.e1, catalog.e2, 0j, 1.0)
-    columns = (own.tolist() for own in (template.sky_centre, template.sky_scatter, template.sky_error))
-    usual = {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
-    few = math.sqrt(max(usual["n_galaxies"].centre / len(catalog), 1.0))
+    usual = _usual(template)
+    few = usual["n_galaxies"].few(n_resolved)
 
     def moved(name: str, value: float, fraction: float = UNUSUAL_FRACTION) -> float:
         return usual[name].moved(value, few, fraction)
@@ -139,6 +145,10 @@ class Usual:
     scatter: float
     error: float
 
+    def few(self, number: int) -> float:
+        """Return the factor of sampling errors in a sky of so many galaxies, at least 1; for the number of galaxies."""
+        return math.sqrt(max(self.centre / max(number, 1), 1.0))
+
     def moved(self, value: float, few: float, fraction: float) -> float:
         """Return the expected deviation of a sky from the centre, without the sampling error.
 
@@ -155,26 +165,56 @@ class Usual:
         total = own + (few * self.error) ** 2
         if total <= 0.0:
             return 0.0
-        deviation = value - self.centre
-        square = min(deviation**2 / total, 1e4)
+        deviation, unusual = value - self.centre, self.unusual(value, few, fraction)
+        return deviation * (unusual + (1.0 - unusual) * own / total)
+
+    def unusual(self, value: float, few: float, fraction: float) -> float:
+        """Return the posterior probability that a sky is unusual; parameters as in :meth:`moved`."""
+        total = max(self.scatter**2 + (few**2 - 1.0) * self.error**2, np.finfo(np.float64).tiny)
+        square = min((value - self.centre) ** 2 / total, 1e4)
         log_odds = math.log(fraction / (1.0 - fraction) / UNUSUAL_SCATTER)
         log_odds += 0.5 * square * (1.0 - UNUSUAL_SCATTER**-2.0)
-        unusual = 1.0 / (1.0 + math.exp(-min(log_odds, 700.0)))
-        return deviation * (unusual + (1.0 - unusual) * own / total)
+        return 1.0 / (1.0 + math.exp(-min(log_odds, 700.0)))
+
+
+def _usual(template: LensTemplate) -> dict[str, Usual]:
+    columns = (own.tolist() for own in (template.sky_centre, template.sky_scatter, template.sky_error))
+    return {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
+
+
+def is_unaligned(catalog: GalaxyCatalog, template: LensTemplate) -> bool:
+    """Return whether the galaxies of a sky lack the alignment that a template expects.
+
+    Parameters
+    ----------
+    catalog : GalaxyCatalog
+        Galaxies of one sky.
+    template : LensTemplate
+        Model of the galaxies; one without statistics of skies finds all skies as it expects.
+    """
+    n_resolved = int(catalog.is_resolved.sum())
+    if not template.sky_centre.size or n_resolved < MIN_GALAXIES:
+        return False
+    usual = _usual(template)
+    alignment, few = usual["alignment"], usual["n_galaxies"].few(n_resolved)
+    value = _alignment(catalog, template, template.shape_bins(catalog))
+    return value < alignment.centre and alignment.unusual(value, few, UNUSUAL_FRACTION) > UNALIGNED
 
 
 def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
-    """Return the statistics of a sky (8,) in the order of :data:`SKY_STATISTICS`.
+    """Return the statistics of a sky (9,) in the order of :data:`SKY_STATISTICS`.
 
     Centre and spread are those of the log fill factor and the log size of resolved galaxies neither blended nor cut;
-    mean and scatter of the ellipticity are relative to the shape bins of the template, the scatter as a logarithm.
+    mean and scatter of the ellipticity are relative to the shape bins of the template, the scatter as a logarithm. The
+    alignment is the projection of the ellipticities on the means of their shape bins, 1 where these are expected.
     """
-    whole = ~catalog.is_partial & catalog.is_resolved
+    whole, shape_bin = ~catalog.is_partial & catalog.is_resolved, template.shape_bins(catalog)
     return np.array([
         *centre_and_spread(_log(catalog.fill_factor[whole])),
         *centre_and_spread(_log(catalog.size[whole])),
-        *_shape_statistics(catalog, template, template.shape_bins(catalog)),
-        float(len(catalog)),
+        *_shape_statistics(catalog, template, shape_bin),
+        _alignment(catalog, template, shape_bin),
+        float(catalog.is_resolved.sum()),
     ])  # fmt: skip
 
 
@@ -184,17 +224,21 @@ def typical_statistics(catalogs: Sequence[GalaxyCatalog], template: LensTemplate
     Parameters
     ----------
     catalogs : sequence of GalaxyCatalog
-        Skies without a lens; those of fewer than 20 galaxies are left out.
+        Skies without a lens; those of fewer than 20 resolved galaxies, or of fewer than 10 whole ones, are left out.
     template : LensTemplate
         Shape bins.
 
     Returns
     -------
-    centre, scatter, error : (8,) float64 arrays
+    centre, scatter, error : (9,) float64 arrays
         Median and standard deviation over skies, and the sampling error in a sky, from the difference of its halves;
         all empty with fewer than 20 skies.
     """
-    used = [catalog for catalog in catalogs if len(catalog) >= MIN_GALAXIES]
+    used = [
+        catalog
+        for catalog in catalogs
+        if catalog.is_resolved.sum() >= MIN_GALAXIES and (catalog.is_resolved & ~catalog.is_partial).sum() >= MIN_WHOLE
+    ]
     if len(used) < MIN_SKIES:
         return np.empty(0), np.empty(0), np.empty(0)
     whole = np.array([sky_statistics(catalog, template) for catalog in used])
@@ -232,3 +276,11 @@ def _shape_statistics(
     mean_e1, mean_e2 = float(weight @ e1 / total), float(weight @ e2 / total)
     variance = 0.5 * float(weight @ ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)) / max(catalog.is_resolved.sum(), 1)
     return mean_e1, mean_e2, 0.5 * math.log(max(variance, 1e-6))
+
+
+def _alignment(catalog: GalaxyCatalog, template: LensTemplate, shape_bin: NDArray[np.int64]) -> float:
+    """Return the projection of the ellipticities on the means of their shape bins; 1 where all means are zero."""
+    weight = catalog.is_resolved * template.sigma_e[shape_bin] ** -2.0
+    mean_e1, mean_e2 = template.mean_e1[shape_bin], template.mean_e2[shape_bin]
+    total = float(weight @ (mean_e1**2 + mean_e2**2))
+    return float(weight @ (catalog.e1 * mean_e1 + catalog.e2 * mean_e2)) / total if total > 0.0 else 1.0

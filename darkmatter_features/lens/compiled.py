@@ -1,11 +1,13 @@
 """A lens template in the form that the likelihood kernels read: tables made once, and shared by all skies."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.lens.density import unaligned
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.numerics.kernels.discs import disc_fractions
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
@@ -77,6 +79,18 @@ class CompiledTemplate:
         tables: list[NDArray[Any]] = [self.density, self.shears, self.shear_index, self.log_counts]
         for array in (*tables, *self._lattices.values()):
             array.flags.writeable = False
+
+    @cached_property
+    def unaligned(self) -> "CompiledTemplate":
+        """The template with the same density of ellipticities in all directions, made at the first use."""
+        template = self.template
+        square = template.sigma_e**2 + 0.5 * (template.mean_e1**2 + template.mean_e2**2)
+        none = np.zeros_like(template.mean_e1)
+        own = CompiledTemplate(
+            replace(template, log_p0=unaligned(template.log_p0), mean_e1=none, mean_e2=none, sigma_e=np.sqrt(square))
+        )
+        own._lattices.update(self._lattices)
+        return own
 
     def mean_counts(self, shape: tuple[int, int]) -> Array:
         """Return log <n^A> (n_rows, n_columns, n_amplitudes) on a lattice of centres that spans the image.

@@ -14,6 +14,9 @@ BROAD_FRACTION = 0.02
 BROAD_SIGMA = 0.35
 """Standard deviation of that Gaussian, per component."""
 
+N_DIRECTIONS = 64
+"""Directions over which a density is averaged."""
+
 N_ANGLES = 17
 """Angles by which each ellipticity is turned where the density is smoothed along the angle."""
 
@@ -37,7 +40,8 @@ def log_density_of(e1: Array, e2: Array, *, smoothing: float, angular_smoothing:
 
     Notes
     -----
-    Orientations are nearly random, so that the density varies far less along the angle than along the modulus.
+    Orientations are nearly random, so that the density varies far less along the angle than along the modulus. The mean
+    of the density is less than that of the ellipticities, by a factor exp(-s^2 / 2) with the angular smoothing s.
 
     An image of the sky has no preferred handedness: about the mean, the density is made symmetric in e2. A mean e2
     stays.
@@ -65,3 +69,20 @@ def _turned(e1: Array, e2: Array, scatter: float) -> tuple[Array, Array]:
     angles = scatter * ndtri((np.arange(N_ANGLES) + 0.5) / N_ANGLES)
     e = np.multiply.outer(np.exp(1j * angles), e1 + 1j * e2).ravel()
     return e.real, e.imag
+
+
+def unaligned(log_p0: Array) -> Array:
+    """Return log densities (n_bins, 101, 101) averaged over all directions of the ellipticity."""
+    from scipy.ndimage import map_coordinates
+
+    nodes = np.linspace(-1.0, 1.0, N_ELLIPTICITIES)
+    radii, angles = (
+        np.linspace(0.0, np.sqrt(2.0), N_ELLIPTICITIES),
+        np.arange(N_DIRECTIONS) * 2.0 * np.pi / N_DIRECTIONS,
+    )
+    modulus = np.hypot(nodes[:, None], nodes)
+    positions = [
+        0.5 * (np.outer(radii, axis) + 1.0) * (N_ELLIPTICITIES - 1) for axis in (np.cos(angles), np.sin(angles))
+    ]
+    means = [np.exp(map_coordinates(own, positions, order=1, mode="nearest")).mean(axis=1) for own in log_p0]
+    return np.asarray(np.log(np.stack([np.interp(modulus, radii, mean) for mean in means])))

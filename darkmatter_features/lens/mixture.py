@@ -119,18 +119,19 @@ def mean_log_density(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) 
     return total / max(n, 1)
 
 
-def is_better_refitted(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> bool:
+def is_better_refitted(
+    catalogs: Sequence[GalaxyCatalog], refitted: Sequence[LensTemplate], template: LensTemplate
+) -> bool:
     """Return whether unlensed shapes fitted to skies describe others of their kind better than those of a template.
 
     Parameters
     ----------
     catalogs : sequence of GalaxyCatalog
-        Galaxies without a lens, or before its shear. Each fold is compared with the fit to the others.
+        Galaxies without a lens, or before its shear.
+    refitted : sequence of LensTemplate
+        Their :func:`without_folds`: each fold is compared with the fit to the others.
     template : LensTemplate
         Template of other skies; it is adjusted to each sky.
     """
-    folds = [catalogs[fold::N_FOLDS] for fold in range(N_FOLDS)]
-    refitted = [
-        mean_log_density(own, other) for own, other in zip(folds, without_folds(template, catalogs), strict=True)
-    ]
-    return sum(refitted) / N_FOLDS > mean_log_density(catalogs, template)
+    folds = [mean_log_density(catalogs[fold::N_FOLDS], own) for fold, own in enumerate(refitted)]
+    return sum(folds) / N_FOLDS > mean_log_density(catalogs, template)

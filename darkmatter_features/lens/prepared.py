@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
-from darkmatter_features.lens.adjustment import AdjustedGalaxies, adjust
+from darkmatter_features.lens.adjustment import AdjustedGalaxies, adjust, is_unaligned
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.kernels.evidence import tabulate
 from darkmatter_features.lens.template import LensTemplate
@@ -34,7 +34,7 @@ class PreparedCatalog:
     Attributes
     ----------
     compiled : CompiledTemplate
-        Tables of the template.
+        Tables of the template; those without alignment where the galaxies of the sky have none.
     adjusted : AdjustedGalaxies
         The galaxies as the template expects them: it is adjusted to the sky.
     shape_bin, size_bin : (n,) int64 arrays
@@ -70,6 +70,9 @@ class PreparedCatalog:
         if template is None:
             template = LensTemplate.of_sky(catalog)
         compiled = template if isinstance(template, CompiledTemplate) else CompiledTemplate(template)
+        expected = compiled.template
+        if is_unaligned(catalog, expected):
+            compiled = compiled.unaligned
         model = compiled.template
         adjusted = adjust(catalog, model)
         shape_bin = adjusted.shape_bin
@@ -77,7 +80,7 @@ class PreparedCatalog:
         mean_e2 = model.mean_e2[shape_bin] + adjusted.shift.imag
         values = {
             "catalog": catalog,
-            "template": model,
+            "template": expected,
             "compiled": compiled,
             "adjusted": adjusted,
             "shape_bin": shape_bin,
@@ -130,6 +133,8 @@ def prepare(
     """
     if not isinstance(galaxies, PreparedCatalog):
         return PreparedCatalog(galaxies, template)
+    if template is galaxies.compiled:
+        return galaxies
     model = template.template if isinstance(template, CompiledTemplate) else template
     if model is not None and model is not galaxies.template and model != galaxies.template:
         raise ValueError("the catalogue is prepared with another template; prepare it again with this one")

@@ -43,6 +43,7 @@ SKY_STATISTICS = (
     "mean_e1",
     "mean_e2",
     "sigma_e",
+    "alignment",
     "n_galaxies",
 )
 """Statistics of a sky that a template is adjusted to, see :mod:`darkmatter_features.lens.adjustment`."""
@@ -86,7 +87,7 @@ class LensTemplate(ArrayRecord):
         Fraction of the galaxies in each size bin without a lens.
     log_counts : (n_size_bins, n_nodes) float64 array
         Log n(r), nodes 4 px apart.
-    sky_centre, sky_scatter, sky_error : (8,) float64 arrays
+    sky_centre, sky_scatter, sky_error : (9,) float64 arrays
         Median and standard deviation, over skies without a lens, of each of :data:`SKY_STATISTICS`, and the part of the
         latter that is the sampling error in a sky; empty in a template of few skies.
     bin_radii, bin_shear, bin_errors : (n_radii,) float64 arrays
@@ -191,9 +192,10 @@ class LensTemplate(ArrayRecord):
     @classmethod
     def of_sky(cls, catalog: "GalaxyCatalog") -> Self:
         """Return the default template with the mean ellipticity of one sky as its bias: a lens adds little to it."""
-        if not len(catalog):
+        if not catalog.is_resolved.any():
             return cls.default()
-        return cls.default(mean_e1=float(np.mean(catalog.e1)), mean_e2=float(np.mean(catalog.e2)))
+        known = catalog.is_resolved
+        return cls.default(mean_e1=float(np.mean(catalog.e1[known])), mean_e2=float(np.mean(catalog.e2[known])))
 
     @property
     def nodes(self) -> Array:

@@ -67,7 +67,7 @@ def measured(monkeypatch):
             return catalogs[int(Path(path).stem)]
 
         monkeypatch.setattr(adapted_skies, "_catalog_or_reason", catalog_or_reason)
-        monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, template: True)
+        monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: True)
         return [f"{k}.png" for k in range(len(catalogs))]
 
     use.settings = settings
@@ -117,12 +117,12 @@ def test_the_evidence_decides_where_the_shapes_are_refitted(model, measured):
     found = adapt(model, measured(catalogs), n_jobs=1).model
     evidence = lens_evidence(catalogs[0], found.template).log_bayes_factor
     row = row_of_catalog(PreparedCatalog(catalogs[0], found.compiled), config=found.config)
-    assert found.log_odds(row[None]) == pytest.approx(np.clip(evidence, -LIMIT, LIMIT))
+    assert found.log_odds(row[None]) == pytest.approx(np.clip(evidence, -LIMIT, LIMIT) + model.likeness.prior_log_odds)
 
 
 def test_trees_and_shapes_are_kept_where_they_describe_the_skies_better(model, measured, monkeypatch):
     paths = measured(skies(2))
-    monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, template: False)
+    monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: False)
     found = adapt(model, paths, n_jobs=1).model
     assert (found.start, found.members, found.calibration) == (model.start, model.members, model.calibration)
     assert found.template == model.template
@@ -225,5 +225,5 @@ def test_a_data_set_has_the_skies_of_all_its_splits(tmp_path):
 def test_a_template_of_the_default_is_adapted_too(measured, model):
     """The default has two shape bins and no statistics of skies: both are fitted."""
     found = adapt(replace(model, template=LensTemplate.default()), measured(skies(2)), n_jobs=1).model.template
-    assert found.sky_centre.size == 8
+    assert found.sky_centre.size == 9
     assert found.sigma_e.mean() == pytest.approx(fit_unlensed(skies(2)).sigma_e.mean(), rel=0.05)

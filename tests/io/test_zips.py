@@ -223,6 +223,7 @@ def member(name, mode=0, **attributes):
         ("//host/a.png", 0, "absolute path"),
         ("C:/a.png", 0, "absolute path"),
         ("c:a.png", 0, "absolute path"),
+        ("training/c:a.png", 0, "colon"),
         ("../a.png", 0, "'..'"),
         ("training/../../a.png", 0, "'..'"),
         ("..\\a.png", 0, "'..'"),

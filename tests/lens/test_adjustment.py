@@ -1,6 +1,7 @@
 """Adjustment of a template to a sky: usual skies are drawn to the fitted ones, others count for what they are."""
 
 import math
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,14 @@ from darkmatter_features.lens.adjustment import (
     Usual,
     adjust,
     centre_and_spread,
+    is_unaligned,
     sky_statistics,
     typical_statistics,
 )
+from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.fit_unlensed import fit_unlensed
-from darkmatter_features.lens.prepared import PreparedCatalog
+from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import SKY_STATISTICS, LensTemplate
 from tests.support.drawing import catalog_of, lensed_catalog
 
@@ -200,6 +203,77 @@ def test_skies_that_truly_differ_scatter_by_more_than_their_error(template):
     _, scatter, error = typical_statistics(varied, template)
     k = SKY_STATISTICS.index("size")
     assert np.sqrt(scatter[k] ** 2 - error[k] ** 2) == pytest.approx(0.2, rel=0.3)
+
+
+def aligned_sky(rng, alignment):
+    """Return a sky whose mean ellipticity has the direction 0.5 rad of the template of `aligned`."""
+    e = 0.1 * alignment * np.exp(0.5j) + rng.normal(0.0, SIGMA_E, N) + 1j * rng.normal(0.0, SIGMA_E, N)
+    return replace(plain_sky(rng), e1=e.real.copy(), e2=e.imag.copy())
+
+
+@pytest.fixture(scope="module")
+def aligned():
+    rng = np.random.default_rng(8)
+    return fit_unlensed([aligned_sky(rng, 1.0) for _ in range(60)])
+
+
+def test_the_alignment_of_a_sky_is_its_projection_on_the_means(aligned):
+    """One sky knows it to 0.2 / (0.1 * 120^(1/2)) = 0.18."""
+    rng = np.random.default_rng(3)
+    k = SKY_STATISTICS.index("alignment")
+    for alignment in (0.0, 1.0):
+        found = [sky_statistics(aligned_sky(rng, alignment), aligned)[k] for _ in range(60)]
+        assert np.mean(found) == pytest.approx(alignment, abs=0.09)
+        assert np.std(found) == pytest.approx(0.18, rel=0.3)
+
+
+def test_a_sky_without_the_expected_alignment_has_a_density_without_direction(aligned):
+    rng = np.random.default_rng(4)
+    plain, usual, twice = (
+        np.mean([is_unaligned(aligned_sky(rng, alignment), aligned) for _ in range(60)])
+        for alignment in (0.0, 1.0, 2.0)
+    )
+    assert plain > 0.9
+    assert usual < 0.05
+    assert twice == 0.0
+
+
+def test_an_unaligned_sky_is_prepared_with_means_of_zero(aligned):
+    catalog = aligned_sky(np.random.default_rng(4), 0.0)
+    assert is_unaligned(catalog, aligned)
+    compiled = CompiledTemplate(aligned)
+    prepared = PreparedCatalog(catalog, compiled)
+    assert prepared.template is aligned
+    assert prepared.compiled is compiled.unaligned
+    assert prepare(prepared, compiled) is prepared
+    assert prepare(prepared, prepared.compiled) is prepared
+    np.testing.assert_array_equal(prepared.mean_e1, prepared.adjusted.shift.real)
+    turned = np.rot90(compiled.unaligned.template.log_p0[0])
+    np.testing.assert_allclose(turned[10:91, 10:91], compiled.unaligned.template.log_p0[0][10:91, 10:91], atol=1e-9)
+
+
+def test_unaligned_tables_survive_pickling(aligned):
+    compiled = CompiledTemplate(aligned)
+    again = pickle.loads(pickle.dumps(compiled)).unaligned
+    np.testing.assert_array_equal(again.density, compiled.unaligned.density)
+    assert not again.density.flags.writeable
+
+
+def test_too_few_resolved_galaxies_adjust_nothing(rng, template):
+    """Three known ellipticities of 120 do not determine a scatter."""
+    catalog = plain_sky(rng, scatter=0.35)
+    flags = np.where(np.arange(N) < 3, 0, Flag.UNRESOLVED).astype(np.uint8)
+    adjusted = adjust(replace(catalog, flags=flags), template)
+    assert adjusted.factor == 1.0
+    assert adjusted.shift == 0.0
+
+
+def test_a_sky_without_whole_galaxies_is_left_out_of_the_typical_statistics(skies, template):
+    cut = replace(skies[0], flags=np.full(N, Flag.BLENDED, dtype=np.uint8))
+    for found, expected in zip(
+        typical_statistics([*skies, cut], template), typical_statistics(skies, template), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_few_skies_or_skies_of_few_galaxies_have_no_typical_statistics(rng, skies, template):

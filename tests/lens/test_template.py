@@ -73,7 +73,7 @@ def test_template_with_bins_missing_is_refused(fitted, tmp_path):
         ("amplitude_exponent", [[1.0, 1.0]], "amplitude_exponent must have the shape"),
         ("fill_factor_edges", [1.1, 0.9], "fill_factor_edges must ascend, got [1.1 0.9]"),
         ("amplitudes", [], "amplitudes must be positive"),
-        ("sky_centre", [0.1], "sky_centre must have the shape (8,), got (1,)"),
+        ("sky_centre", [0.1], "sky_centre must have the shape (9,), got (1,)"),
         ("sky_error", [0.1], "sky_error must have the shape (0,), got (1,)"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_template_of_enough_skies_keeps_their_statistics(fitted, tmp_path):
     centre = dict(zip(SKY_STATISTICS, template.sky_centre, strict=True))
     assert centre["n_galaxies"] == 300
     assert centre["mean_e1"] == pytest.approx(0.0, abs=0.01)
-    assert template.sky_scatter.shape == template.sky_error.shape == (8,)
+    assert template.sky_scatter.shape == template.sky_error.shape == (9,)
 
 
 def test_the_default_has_no_statistics_of_skies():

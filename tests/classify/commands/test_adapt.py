@@ -12,7 +12,10 @@ from classify.adaptation import skies as adapted_skies
 from classify.cli import main
 from classify.config import TrainConfig
 from classify.model import LensModel
+from classify.predict import predict
 from classify.train import train
+from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.io.sky import read_sky
 from tests.support.synthetic import draw_sky, write_features, write_images
 
 N = 5
@@ -57,7 +60,19 @@ def test_predict_adapts_to_its_own_skies(run, here, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("adapted to ")
     assert lines[-1].startswith("found.csv: ")
-    assert (here / "found.csv").read_text() == (here / "expected.csv").read_text()
+    found, expected = pd.read_csv("found.csv"), pd.read_csv("expected.csv")
+    for name in ("image", "row", "column"):
+        assert found[name].tolist() == expected[name].tolist()
+
+
+def test_predict_judges_each_sky_by_the_fit_to_the_others(run, here, monkeypatch):
+    monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: True)
+    done = predict(run, ["skies"], adapted=True, n_jobs=1)
+    rows = np.stack([done.adaptation.rows[path] for path in done.table["image"]])
+    assert done.table["probability"].tolist() == pytest.approx(done.adaptation.model.probability(rows).tolist())
+    model = done.adaptation.model
+    final = [model.judge(measure(read_sky(path), model.config)).probability for path in done.table["image"]]
+    assert np.abs(done.table["probability"] - final).max() > 1e-6
 
 
 def test_a_data_set_and_a_pattern_are_adapted_to_as_well(run, here):

@@ -25,6 +25,9 @@ from classify.trees.calibration import LIMIT, Calibration
 from darkmatter_features.features.statistics import FEATURES
 from tests.support.synthetic import draw_sky, feature_rows, write_features
 
+CHANGES = ("cut", "moderation", "cnn_stage", "likeness")
+"""Last columns of a table of contributions."""
+
 
 def verdicts_of(parts, change=0.0):
     """Verdicts of the trees, with an optional change of the log-odds."""
@@ -52,7 +55,7 @@ def test_contributions_sum_to_the_calibrated_log_odds(run, rows):
     assert model.calibration.slope != pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(parts.total, model.log_odds(rows), atol=1e-9)
     table = explained_table([str(i) for i in range(40)], parts, verdicts_of(parts))
-    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, "cut", "cnn_stage", "likeness"]
+    assert table.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, *CHANGES]
     np.testing.assert_allclose(table.drop(columns="image").sum(axis=1), model.log_odds(rows), atol=1e-9)
 
 
@@ -101,15 +104,7 @@ def test_predictions_are_explained_on_disk(run, tmp_path):
 def test_no_sky_judged_leaves_no_row(run, tmp_path):
     done = predict(run, [tmp_path / "missing.png"], explain=True, n_jobs=1)
     assert len(done.explained) == 0
-    assert done.explained.columns.tolist() == [
-        "image",
-        "baseline",
-        "start",
-        *INPUT_NAMES,
-        "cut",
-        "cnn_stage",
-        "likeness",
-    ]
+    assert done.explained.columns.tolist() == ["image", "baseline", "start", *INPUT_NAMES, *CHANGES]
 
 
 def test_the_largest_contributions_are_listed_in_order():
@@ -124,6 +119,15 @@ def test_the_largest_contributions_are_listed_in_order():
     )
     assert largest_contributions(row) == (f"log evidence, before any tree +2.00; {amplitude} −0.50; {border} +0.25")
     assert meaning("start") == "log evidence, before any tree"
+
+
+def test_a_withheld_verdict_has_no_sum():
+    parts = Contributions(0.5, np.array([2.0, 0.0]), np.zeros((2, len(INPUT_NAMES))), np.zeros(2))
+    verdicts = verdicts_of(parts).assign(decided_by=["withheld", "lightgbm"], unlike=[1, 0], probability=0.5)
+    table = explained_table(["a.png", "b.png"], parts, verdicts)
+    assert np.isnan(table["likeness"][0])
+    assert table["likeness"][1] == 0.0
+    assert table["moderation"].tolist() == pytest.approx([0.0, -0.5])
 
 
 def test_zero_contributions_are_omitted_and_the_cnn_stage_is_named():

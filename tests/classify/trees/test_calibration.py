@@ -79,3 +79,11 @@ def test_moderation_keeps_the_order_and_the_sign():
     found = moderated(log_odds, np.full(181, 1.0))
     assert (np.diff(found) >= 0.0).all()
     assert (np.sign(found) == np.sign(log_odds)).all()
+
+
+def test_moderation_is_relative_to_the_prior():
+    """With few lenses, a sky without evidence keeps the prior probability."""
+    evidence = np.array([0.0, 5.0, -5.0, 0.0])
+    log_odds = np.array([-4.0, 3.0, -9.0, 1.0])
+    found = moderated(log_odds, evidence, -4.0)
+    assert found.tolist() == [-4.0, 1.0, -4.0 - 5.0 * NONE_FACTOR, -4.0 + UNBOUNDED]
