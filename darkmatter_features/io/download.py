@@ -1,6 +1,7 @@
 """Downloads of many files at once by fsspec: each appears whole or not at all, and a killed one is continued."""
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -104,6 +105,10 @@ def is_http(filesystem: Any) -> bool:
     return "http" in filesystem.protocol
 
 
+_S3, _GOOGLE = ("s3", "s3a"), ("gs", "gcs")
+_ALIASES = (_S3, _GOOGLE)
+
+
 def options_of(url: str) -> dict[str, Any]:
     """Return options of fsspec for a URL: no credentials, and no limit to the time of a download.
 
@@ -113,9 +118,9 @@ def options_of(url: str) -> dict[str, Any]:
 
     protocol = url.partition("://")[0].lower()
     options: dict[str, Any] = {}
-    if protocol in ("s3", "s3a"):
+    if protocol in _S3:
         options = {"anon": True}
-    elif protocol in ("gs", "gcs"):
+    elif protocol in _GOOGLE:
         options = {"token": "anon"}
     elif protocol in ("http", "https"):
         from aiohttp import ClientTimeout
@@ -125,17 +130,19 @@ def options_of(url: str) -> dict[str, Any]:
             "client_kwargs": {"timeout": timeout, "trust_env": True},
             "headers": {"Accept-Encoding": "identity"},
         }
-    given: dict[str, Any] = conf.get(protocol, {})
+    names = next((names for names in _ALIASES if protocol in names), (protocol,))
+    given = {option for name in names for option in conf.get(name, {})}
     return {name: value for name, value in options.items() if name not in given}
 
 
 def failure(url: str, error: BaseException) -> FetchError:
-    """Return the error of fsspec or its packages as one line with the remedy."""
+    """Return the error of fsspec or its packages as one line with the remedy, without a password in the URL."""
     chain = list(_chain(error))
     status = {getattr(each, "status", None) or vars(each).get("code") for each in chain}
     is_server_error = any(isinstance(each, int) and each >= 500 for each in status)
     names = {kind.__name__ for each in chain for kind in type(each).__mro__}
-    reason = " ".join(str(chain[-1]).split())[:200] or type(chain[-1]).__name__
+    reason = without_password(" ".join(str(chain[-1]).split())[:200]) or type(chain[-1]).__name__
+    url = without_password(url)
     if status & {401, 403} or "PermissionError" in names:
         remedy = """give credentials, such as FSSPEC_S3='{"anon": false}' or FSSPEC_GS='{"token": "google_default"}'"""
         found = FetchError(f"{url} cannot be read: no permission ({reason}); check the URL, or {remedy}")
@@ -146,6 +153,11 @@ def failure(url: str, error: BaseException) -> FetchError:
         found = FetchError(f"{url} cannot be downloaded ({reason}); check the network and the URL")
         found.is_network = bool(names & _NETWORK) or not status & {404, 410}
     return found
+
+
+def without_password(text: str) -> str:
+    """Return a text in which URLs have neither user nor password."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -194,7 +206,7 @@ def download(
         for task in as_completed(tasks):
             task.result()
     except OSError as error:
-        found = f"{url} cannot be copied to {root}: {error.strerror or error}"
+        found = f"{without_password(url)} cannot be copied to {root}: {error.strerror or error}"
         raise DatasetError(f"{found}; check permissions and disk space") from None
     finally:  # also where the user interrupts
         stop.set()

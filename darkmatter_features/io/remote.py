@@ -11,7 +11,15 @@ from urllib.parse import urlsplit
 
 from darkmatter_features.errors import DatasetError, install_command
 from darkmatter_features.io.cache import cache_folder, locked
-from darkmatter_features.io.download import N_CONNECTIONS, RemoteFile, download, failure, is_http, options_of
+from darkmatter_features.io.download import (
+    N_CONNECTIONS,
+    RemoteFile,
+    download,
+    failure,
+    is_http,
+    options_of,
+    without_password,
+)
 from darkmatter_features.io.layouts import LAYOUTS, choose_layout, is_image_name, known_folders
 from darkmatter_features.io.table import written_whole
 
@@ -118,10 +126,12 @@ class _Source:
             self.filesystem, path = _opened(url)
             self.filesystem.invalidate_cache()  # instances are kept in the process
         except ImportError as error:
-            found = f"{url} needs a package that is missing ({error})"
+            found = f"{without_password(url)} needs a package that is missing ({error})"
             raise DatasetError(f"{found}; install it: {install_command('remote')}") from None
         except ValueError as error:
-            raise DatasetError(f"{url} cannot be opened: {error}; give a URL as gs://, s3:// or https://") from None
+            raise DatasetError(
+                f"{without_password(url)} cannot be opened: {error}; give a URL as gs://, s3:// or https://"
+            ) from None
         except Exception as error:
             raise failure(url, error) from None
         self.url, self._path = url, str(path).rstrip("/")
@@ -211,7 +221,7 @@ class _Source:
         refused = [each for each in failures if each.is_permission]
         if refused or (failures and not is_http(self.filesystem)):
             raise (refused or failures)[0] from None
-        found = f"{self.url} is not a data set: no images in {known_folders()}, and no zip file of these names"
+        found = f"{without_password(self.url)} is not a data set: no images in {known_folders()}, and no zip file of these names"
         raise DatasetError(f"{found}; check the URL") from None
 
 

@@ -132,6 +132,12 @@ def test_the_package_of_google_reads_a_bucket(tmp_path, monkeypatch, number, zip
     assert contents(dataset) == contents(Dataset.open(root))
 
 
+@pytest.mark.parametrize("protocol", ["s3", "s3a"])
+def test_the_configuration_of_s3_is_that_of_its_other_name(monkeypatch, protocol):
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": False})
+    assert download.options_of(f"{protocol}://bucket") == {}
+
+
 def test_the_package_of_google_is_anonymous_by_default():
     pytest.importorskip("gcsfs", reason="the extra `remote` is not installed")
     assert fsspec.filesystem("gs", **download.options_of("gs://skies")).credentials.token == "anon"

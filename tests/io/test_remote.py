@@ -239,6 +239,14 @@ def test_no_data_set_behind_a_url(tmp_path):
         refused(f"{served.url}/none", "is not a data set")
 
 
+def test_no_error_has_a_password(tmp_path):
+    with serve(tmp_path) as served, pytest.raises(DatasetError) as raised:
+        fetch(served.url.replace("://", "://someone:secret@"))
+    assert "secret" not in str(raised.value)
+    text = "https://a:b@host/x and s3://key:word@bucket, not a@b.c"
+    assert download.without_password(text) == "https://host/x and s3://bucket, not a@b.c"
+
+
 def test_no_permission(server):
     server.status.update({"": 403, "training.zip": 403, "training-labels.csv": 403, "validation.zip": 403})
     refused(server.url, "no permission", "403", "FSSPEC_S3")
