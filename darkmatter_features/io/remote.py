@@ -221,8 +221,8 @@ class _Source:
         refused = [each for each in failures if each.is_permission]
         if refused or (failures and not is_http(self.filesystem)):
             raise (refused or failures)[0] from None
-        found = f"{without_password(self.url)} is not a data set: no images in {known_folders()}, and no zip file of these names"
-        raise DatasetError(f"{found}; check the URL") from None
+        found = f"is not a data set: no images in {known_folders()}, and no zip file of these names"
+        raise DatasetError(f"{without_password(self.url)} {found}; check the URL") from None
 
 
 def _opened(url: str) -> tuple[Any, str]:
