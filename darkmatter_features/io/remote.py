@@ -17,11 +17,11 @@ from darkmatter_features.io.download import (
     download,
     failure,
     is_http,
-    options_of,
     without_password,
 )
 from darkmatter_features.io.layouts import LAYOUTS, choose_layout, is_image_name, known_folders
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.url_options import options_of
 
 _LISTING = "listing.json"
 """File with the names, sizes and versions of the files of a copy."""

@@ -11,6 +11,7 @@ from darkmatter_features.errors import DatasetError
 from darkmatter_features.io import download
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.remote import fetch
+from darkmatter_features.io.url_options import options_of
 from tests.support.data_sets import FOLDERS, contents, write_data_set
 from tests.support.servers import serve_buckets
 
@@ -135,12 +136,12 @@ def test_the_package_of_google_reads_a_bucket(tmp_path, monkeypatch, number, zip
 @pytest.mark.parametrize("protocol", ["s3", "s3a"])
 def test_the_configuration_of_s3_is_that_of_its_other_name(monkeypatch, protocol):
     monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": False})
-    assert download.options_of(f"{protocol}://bucket") == {}
+    assert options_of(f"{protocol}://bucket") == {}
 
 
 def test_the_package_of_google_is_anonymous_by_default():
     pytest.importorskip("gcsfs", reason="the extra `remote` is not installed")
-    assert fsspec.filesystem("gs", **download.options_of("gs://skies")).credentials.token == "anon"
+    assert fsspec.filesystem("gs", **options_of("gs://skies")).credentials.token == "anon"
 
 
 # s3
@@ -211,6 +212,7 @@ import json, os, sys
 import fsspec.config
 from darkmatter_features.io import download
 from darkmatter_features.io.remote import fetch
+from darkmatter_features.io.url_options import options_of
 
 def progress(done, total):
     if done >= 1:
