@@ -8,7 +8,8 @@ in another way altogether; constants of the program were chosen on other skies o
 
 Beside it: a model trained on skies of the family; the model of the default after `darkmatter adapt` to 100 of its skies
 without labels; and the oracle, which has the true shapes and positions. Withheld verdicts count as a probability of one
-half. Data sets, models and summaries in the work folder are used again.
+half. Data sets, models and summaries in the work folder are used again: take a new folder for other numbers of skies or
+another version. With --families, nothing is recorded.
 """
 
 import argparse
@@ -160,8 +161,10 @@ def main() -> None:
     options = parser.parse_args()
     sizes = Sizes(options.training, options.validation, options.jobs)
     families = (DEFAULT, *FAMILIES, *HELD_OUT)
-    if options.families:
-        families = tuple(each for each in families if each.name in options.families.split(","))
+    wanted = options.families.split(",") if options.families else [family.name for family in families]
+    if unknown := set(wanted) - {family.name for family in families}:
+        parser.error(f"unknown families: {', '.join(sorted(unknown))}")
+    families = tuple(family for family in families if family.name in wanted)
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         run = options.run
@@ -172,6 +175,8 @@ def main() -> None:
         for family in families:
             table[family.name] = compare(family, run, work / "families" / family.name, sizes)
             print_family(family.name, table[family.name])
+    if options.families:
+        return
     values = {"distribution": repr(DISTRIBUTION), "training": sizes.n_training, "validation": sizes.n_validation}
     about = {
         family.name: {"description": family.description, "is_mild": family.is_mild, "is_held_out": family in HELD_OUT}

@@ -39,9 +39,6 @@ density of the fitted skies exceeds that of others by 3.4 and 3.4 to 5.8, which 
 SMOOTHED_GALAXIES = 20_000
 """With n < 20,000 galaxies both grow as n^(-1/3)."""
 
-MAX_SMOOTHING = 0.15
-"""Maximum smoothing, standard deviation per component."""
-
 UNINFORMED_FRACTION = 0.2
 """Fraction of the galaxies whose ellipticity is taken as independent of their fill factor.
 
@@ -134,8 +131,7 @@ def _enough(*choices: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _log_density(e1: Array, e2: Array) -> Array:
     few = max(SMOOTHED_GALAXIES / e1.size, 1.0) ** (1 / 3)
-    smoothing, angular = min(SMOOTHING * few, MAX_SMOOTHING), ANGULAR_SMOOTHING * few
-    return log_density_of(e1, e2, smoothing=smoothing, angular_smoothing=angular)
+    return log_density_of(e1, e2, smoothing=SMOOTHING * few, angular_smoothing=ANGULAR_SMOOTHING * few)
 
 
 def _mixed(of_bins: Array, of_any: Array) -> Array:
