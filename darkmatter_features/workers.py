@@ -50,8 +50,9 @@ def parallel(
 
     Notes
     -----
-    joblib restarts a process that has grown by more than 300 MB if psutil is installed. Compiling the kernels takes
-    several 100 MB, and when two processes compiled at once, a restart has been seen to block for ever.
+    joblib restarts a process that has grown by more than 300 MB if psutil is installed. Imports, compiled kernels and
+    networks take as much, and a restart can block for ever while another process sends a result: the processes are
+    therefore never restarted.
     """
     if n_jobs == 0:
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
@@ -76,6 +77,9 @@ def _on_processes(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_
 
 def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     """Run a task in the caller's working folder: processes are reused, and may be in another one."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._USE_PSUTIL = False  # no restart, see `parallel`
     os.chdir(folder)
     return work(*task)
 

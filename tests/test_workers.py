@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,22 @@ def test_missing_dask_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'darkmatter-lensing\[dask\]'"):
         list(parallel(pow, TASKS, n_jobs=1, dask="tcp://127.0.0.1:9"))
+
+
+def grown():
+    """Keep 350 MB from the second call on, and return the process after the delay between two checks of its memory."""
+    if len(kept) < 2:
+        kept.append(b"x" * (len(kept) * 350_000_000))
+    time.sleep(1.1)
+    return os.getpid()
+
+
+kept = []
+"""Memory that a process keeps."""
+
+
+def test_a_process_that_has_grown_is_not_restarted():
+    from joblib.externals.loky import process_executor
+
+    assert process_executor._USE_PSUTIL, "joblib checks no memory, or by another name"
+    assert len(set(parallel(grown, [()] * 6, n_jobs=2))) == 2
