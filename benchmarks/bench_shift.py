@@ -8,14 +8,16 @@ in another way altogether; constants of the program were chosen on other skies o
 
 Beside it: a model trained on skies of the family; the model of the default after `darkmatter adapt` to 100 of its skies
 without labels; and the oracle, which has the true shapes and positions. Withheld verdicts count as a probability of one
-half. Data sets, models and summaries in the work folder are used again: take a new folder for other numbers of skies or
-another version. With --families, nothing is recorded.
+half. Mild families, on which the losses are compared as a ratio, have four times as many validation skies: with 300,
+the ratio of two models of equal worth scatters by a quarter. Data sets, models and judgements in the work folder are
+used again: take a new folder for other numbers of skies or another version. With --families, nothing is recorded.
 """
 
 import argparse
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ import numpy as np
 import pandas as pd
 from harness.judgements import METRICS, N_RESAMPLES, metrics_of
 from harness.report import RESULTS, print_table, write_record
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from oracle.likelihood import oracle_table
 from oracle.tables import oracle_model
 from plots.shift import draw
@@ -48,14 +50,14 @@ N_ADAPT = 100
 SURE = 0.02
 """A verdict is sure if the probability of the other class is below this."""
 
+MILD_FACTOR = 4
+"""Validation skies of a mild family, in units of those of the others."""
+
 DEFAULT = Family(PRESETS["seed"], "skies of the default preset", is_mild=True)
 """The default preset, as a family."""
 
 SHOWN = ("auc", "accuracy", "log_loss", "calibration_error")
 """Metrics of the table."""
-
-SIDES = ("default", "adapted", "trained", "oracle")
-"""Sides of the comparison: the model of the default preset, adapted to the family, trained on it, and the oracle."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,18 @@ def judged_by_oracle(distribution: SkyDistribution, data: Path, n_jobs: int) -> 
     return found.assign(probability=expit(found["log_bayes_factor"]), offset=offset, unlike=0.0)
 
 
+def losses_of(label: ArrayLike, probability: ArrayLike) -> NDArray[np.float64]:
+    """Return the log loss of each sky (n,)."""
+    p = np.where(np.asarray(label) == 1, probability, 1.0 - np.asarray(probability))
+    return np.asarray(-np.log(np.clip(p, 1e-15, 1.0)))
+
+
 def summary(judged: pd.DataFrame) -> dict[str, float]:
     """Return the metrics, the error of the log loss, and the fractions of unlike and of surely wrong skies."""
     rng = np.random.default_rng(1)
     label, p = (judged[name].to_numpy(dtype=np.float64) for name in ("label", "probability"))
     draws = rng.integers(0, len(label), (N_RESAMPLES, len(label)))
-    losses = -np.log(np.clip(np.where(label == 1, p, 1.0 - p), 1e-15, 1.0))
+    losses = losses_of(label, p)
     sure: NDArray[Any] = np.where(label == 1, p < SURE, p > 1.0 - SURE)
     return {
         **metrics_of(judged),
@@ -114,23 +122,50 @@ def summary(judged: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def ratio(judged: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
+    """Return the log loss over that of another model on the same skies, and its error, by resampling skies."""
+    both = judged.merge(other, on="sky", validate="one_to_one", suffixes=("", "_other"))
+    own, others = losses_of(both["label"], both["probability"]), losses_of(both["label"], both["probability_other"])
+    draws = np.random.default_rng(1).integers(0, len(own), (N_RESAMPLES, len(own)))
+    ratios = own[draws].mean(axis=1) / others[draws].mean(axis=1)
+    return {"ratio_to_trained": float(own.mean() / others.mean()), "ratio_to_trained_error": float(ratios.std())}
+
+
+def adapted(run: Path, data: Path, work: Path, n_jobs: int) -> Path:
+    """Return the folder of a run adapted to skies of a data set, adapted at the first use."""
+    folder = work / "adapted"
+    if not (folder / "adaptation.json").exists():
+        adapt_run(run, sorted((data / "training").iterdir())[:N_ADAPT], folder, n_jobs=n_jobs)
+    return folder
+
+
 def compare(family: Family, default_run: Path, work: Path, sizes: Sizes) -> dict[str, dict[str, float]]:
-    """Return the summaries of all sides on a family; those in the summary of its work folder are not made again."""
-    kept = work / "summary.json"
-    found: dict[str, dict[str, float]] = json.loads(kept.read_text()) if kept.exists() else {}
+    """Return the summaries of all sides on a family; judgements in its work folder are not made again."""
+    if family.is_mild:
+        sizes = replace(sizes, n_validation=MILD_FACTOR * sizes.n_validation)
     data = made(family.preset, work / "data", sizes, seed=SEED)
-    if "default" not in found:
-        found["default"] = summary(judged_by_run(default_run, data, sizes.n_jobs))
-    if "adapted" not in found:
-        unlabelled = sorted((data / "training").iterdir())[:N_ADAPT]
-        done = adapt_run(default_run, unlabelled, work / "adapted", n_jobs=sizes.n_jobs)
-        found["adapted"] = summary(judged_by_run(work / "adapted", data, sizes.n_jobs)) | done.summary()
-    if "trained" not in found:
-        found["trained"] = summary(judged_by_run(trained(data, work, sizes.n_jobs), data, sizes.n_jobs))
-    if "oracle" not in found and family.distribution is not None:
-        found["oracle"] = summary(judged_by_oracle(family.distribution, data, sizes.n_jobs))
-    kept.write_text(json.dumps(found))
-    return {side: found[side] for side in SIDES if side in found}
+    judges: dict[str, Callable[[], pd.DataFrame]] = {
+        "default": lambda: judged_by_run(default_run, data, sizes.n_jobs),
+        "adapted": lambda: judged_by_run(adapted(default_run, data, work, sizes.n_jobs), data, sizes.n_jobs),
+        "trained": lambda: judged_by_run(trained(data, work, sizes.n_jobs), data, sizes.n_jobs),
+    }
+    distribution = family.distribution
+    if distribution is not None:
+        judges["oracle"] = lambda: judged_by_oracle(distribution, data, sizes.n_jobs)
+    judged = {side: _kept(work / f"judged-{side}.csv", judge) for side, judge in judges.items()}
+    found = {side: summary(own) for side, own in judged.items()}
+    found["adapted"] |= json.loads((work / "adapted" / "adaptation.json").read_text(encoding="utf-8"))
+    for side in ("default", "adapted"):
+        found[side] |= ratio(judged[side], judged["trained"])
+    return found
+
+
+def _kept(path: Path, judge: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return the table in a file, made at the first use."""
+    if not path.exists():
+        columns = ["sky", "label", "probability", "offset", "unlike"]
+        judge()[columns].to_csv(path, index=False, float_format="%.17g")
+    return pd.read_csv(path)
 
 
 def print_family(name: str, found: dict[str, dict[str, float]]) -> None:
@@ -140,14 +175,14 @@ def print_family(name: str, found: dict[str, dict[str, float]]) -> None:
             f"{name if k == 0 else ''} {side}".strip().rjust(24),
             *(f"{own[metric]:.3f}" for metric in SHOWN),
             f"{own['log_loss_error']:.3f}",
+            f"{own['ratio_to_trained']:.2f} +-{own['ratio_to_trained_error']:.2f}" if "ratio_to_trained" in own else "",
             f"{100 * own['unlike']:.1f} %",
             f"{100 * own['sure_and_wrong']:.1f} %",
         ]
         for k, (side, own) in enumerate(found.items())
     ]
-    print_table(
-        ["family, side".ljust(24), *(METRICS[metric][0] for metric in SHOWN), "+-", "unlike", "sure, wrong"], rows
-    )
+    headings = [METRICS[metric][0] for metric in SHOWN]
+    print_table(["family, side".ljust(24), *headings, "+-", "of trained", "unlike", "sure, wrong"], rows)
 
 
 def main() -> None:
@@ -178,6 +213,7 @@ def main() -> None:
     if options.families:
         return
     values = {"distribution": repr(DISTRIBUTION), "training": sizes.n_training, "validation": sizes.n_validation}
+    values["validation_mild"] = MILD_FACTOR * sizes.n_validation
     about = {
         family.name: {"description": family.description, "is_mild": family.is_mild, "is_held_out": family in HELD_OUT}
         for family in families

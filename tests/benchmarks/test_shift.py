@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from bench_shift import SURE, summary
+from bench_shift import SURE, ratio, summary
 from plots import shift
 
 
@@ -41,6 +41,21 @@ def test_even_odds_are_never_surely_wrong():
 def test_certain_verdicts_have_a_finite_loss():
     found = summary(judged([0, 1, 1, 0], [0.0, 1.0, 0.0, 1.0]))
     assert np.isfinite([found["log_loss"], found["log_loss_error"]]).all()
+
+
+def test_the_ratio_of_losses_is_paired(rng):
+    """Losses that are half as large on every sky have the ratio 1/2 without error, whatever the order of the skies."""
+    label, sky = rng.integers(0, 2, 200), [f"sky{k}" for k in range(200)]
+    loss = rng.uniform(0.01, 1.0, 200)
+
+    def of_loss(own):
+        return judged(label, np.where(label == 1, np.exp(-own), 1 - np.exp(-own))).assign(sky=sky)
+
+    own = ratio(of_loss(loss), of_loss(2 * loss).sample(frac=1, random_state=1))
+    assert own == pytest.approx({"ratio_to_trained": 0.5, "ratio_to_trained_error": 0.0}, abs=1e-12)
+    other = ratio(of_loss(loss), of_loss(rng.permutation(loss)))
+    assert other["ratio_to_trained"] == pytest.approx(1.0)
+    assert 0.05 < other["ratio_to_trained_error"] < 0.15
 
 
 @pytest.fixture
