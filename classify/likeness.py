@@ -19,7 +19,6 @@ TOLERANCES = {
     "log_density": 0.5,
     "log_size": 0.06,
     "log_size_spread": 0.1,
-    "log_brightness": 0.5,
     "log_brightness_spread": 0.1,
     "log_fill_factor": 0.003,
     "log_fill_factor_spread": 0.4,

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from darkmatter_features.errors import ConfigError
 
-ALGORITHM = 6
+ALGORITHM = 7
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
 LIST_ALL = "`darkmatter config --show` lists all"

@@ -38,8 +38,8 @@ MAPS = ("log_evidence", "log_shear", "log_counts")
 """Maps of `Evidence` that the network reads."""
 SKIES_PER_TASK = 16
 """Skies in one task of a worker process."""
-MIN_FLUX = 1e-9
-"""Lower bound of the flux in its logarithm, in the unit of the image."""
+MIN_BRIGHTNESS = 1e-6
+"""Lower bound of the surface brightness over its median, in its logarithm."""
 MIN_DISTANCE = 0.1
 """Lower bound of the distance between neighbours in its logarithm, pixels."""
 
@@ -57,7 +57,8 @@ class FieldInput:
     mean_e : (2, n) float32 array
         Mean ellipticity without a lens in the shape bin of each galaxy. It turns with the field, as `e` does.
     scalars : (len(SCALARS), n) float32 array
-        Logarithms of size, fill factor, surface brightness and distances to two neighbours; whether it is partial.
+        Logarithms of size, fill factor, surface brightness over its median, and distances to two neighbours; whether it
+        is partial.
     cut_outs : (n, N_BANDS, CUT_OUT, CUT_OUT) uint8 array
         Image about each galaxy, scaled to its size; the brightest pixel is 255.
     maps : (len(MAPS), n_rows, n_columns) float32 array
@@ -224,8 +225,9 @@ def _single(values: Any) -> Floats:
 
 def _scalars(catalog: GalaxyCatalog) -> NDArray[np.float64]:
     """Return the quantities `SCALARS` of each galaxy, (len(SCALARS), n)."""
-    brightness = np.maximum(catalog.flux, MIN_FLUX) / catalog.n_pixels
-    logs = np.log([catalog.size, catalog.fill_factor, brightness, *_neighbour_distances(catalog)])
+    brightness = np.maximum(catalog.flux / catalog.n_pixels, np.finfo(np.float64).tiny)
+    relative = np.maximum(brightness / np.median(brightness), MIN_BRIGHTNESS)
+    logs = np.log([catalog.size, catalog.fill_factor, relative, *_neighbour_distances(catalog)])
     return np.insert(logs, SCALARS.index("is_partial"), catalog.is_partial, axis=0)
 
 

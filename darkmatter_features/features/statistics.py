@@ -23,6 +23,11 @@ ANNULI = (0.0, 30.0, 60.0, 90.0, 130.0, 180.0, 250.0, 350.0)
 SIZE_RADIUS = 90.0
 """Radius about the best-fit position within which sizes are averaged, pixels: magnification enlarges galaxies there."""
 
+NEGLIGIBLE_NOISE = 0.01
+"""Noise of a pixel over the surface brightness of the galaxies that hardly matters, added to that of each sky in
+quadrature: rounding to 8 bits has 0.008 in the default skies, other formats have less. Counts have no unit, so that
+brightness and noise by themselves say nothing."""
+
 MIN_SEPARATION = 2.0
 """Minimum distance of a second peak from the first, in Gaussian scales."""
 
@@ -81,7 +86,6 @@ def _features() -> tuple[Feature, ...]:
         Feature("log_density", "log of the number of galaxies per pixel", "sky"),
         Feature("log_size", "median log size of the galaxies, pixels", "sky"),
         Feature("log_size_spread", f"log of the spread of log size, {_LEVELS}", "sky"),
-        Feature("log_brightness", "median log of the mean surface brightness of the galaxies, counts per pixel", "sky"),
         Feature("log_brightness_spread", f"log of the spread of log surface brightness, {_LEVELS}", "sky"),
         Feature("log_fill_factor", "median log fill factor of the whole galaxies", "sky"),
         Feature("log_fill_factor_spread", f"log of the spread of log fill factor, {_LEVELS}", "sky"),
@@ -89,7 +93,7 @@ def _features() -> tuple[Feature, ...]:
         Feature("fill_factor_ellipticity", "rank correlation of fill factor and ellipticity of whole galaxies", "sky"),
         Feature("shape_kurtosis", "fourth moment of the ellipticity over the squared second moment", "sky"),
         Feature("log_psf_sigma", "log of the standard deviation of the PSF, pixels", "sky"),
-        Feature("log_noise", "log of the noise of a pixel, counts", "sky"),
+        Feature("log_noise", "log of the noise of a pixel over the median surface brightness of the galaxies", "sky"),
         Feature("n_bands", "number of bands", "sky"),
     )
 
@@ -211,20 +215,21 @@ def _known_ellipticities(catalog: GalaxyCatalog) -> tuple[Array, Array]:
 def _description(catalog: GalaxyCatalog) -> list[float]:
     """Return the features that describe the sky; nan where the image was not measured."""
     whole = ~catalog.is_partial & catalog.is_resolved
-    log_brightness = _log(catalog.flux / np.maximum(catalog.n_pixels, 1))
+    log_brightness = np.log(np.maximum(catalog.flux, np.finfo(np.float64).tiny) / np.maximum(catalog.n_pixels, 1))
+    brightness, spread_of_brightness = centre_and_spread(log_brightness)
     e1, e2 = _known_ellipticities(catalog)
     square = e1**2 + e2**2
     rows, columns = catalog.shape
     return [
         float(np.log(max(len(catalog), 1) / (rows * columns))),
         *centre_and_spread(_log(catalog.size)),
-        *centre_and_spread(log_brightness),
+        spread_of_brightness,
         *centre_and_spread(_log(catalog.fill_factor[whole])),
         _rank_correlation(catalog.size, log_brightness),
         _rank_correlation(catalog.fill_factor[whole], np.hypot(catalog.e1, catalog.e2)[whole]),
         float((square**2).mean() / max(square.mean() ** 2, 1e-12)),
         float(np.log(max(catalog.image.psf_sigma, 1e-3))),
-        float(np.log(max(catalog.image.noise, 1e-3))),
+        float(np.log(np.hypot(catalog.image.noise / np.exp(brightness), NEGLIGIBLE_NOISE))),
         float(catalog.image.n_bands),
     ]
 

@@ -1,6 +1,6 @@
 """The foreground of an image, and the thresholds that separate galaxies from the background."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.artifacts import artifacts_in_noise, find_artifacts, repaired
 from darkmatter_features.galaxies.background import noise_level, subtract_background
 from darkmatter_features.galaxies.kernels.pixels import BLOCK_PIXELS, count_equal, count_values, foreground_pixels
 from darkmatter_features.galaxies.kernels.records import FlatBackground, Foreground, ImageBlocks
@@ -24,6 +25,18 @@ RELATIVE_NOISE = 1e-3
 
 BRIGHT_PERCENTILE = 99.0
 """Percentile of the pixels above the background that is the bright level of an image."""
+
+ORDINARY_PERCENTILE = 90.0
+"""Percentile of the same pixels with which the bright level is compared."""
+
+MAX_CONTRAST = 10.0
+"""Maximum ratio of the two, for brighter pixels are those of a bright star. It is 1.3 to 3.4 in simulated skies."""
+
+MAX_CLIPS = 5
+"""Maximum number of times that brighter pixels are left out."""
+
+FAINTEST = 1e-4
+"""Fraction of the bright level below which pixels are no part of the comparison, but faint wings of drawn galaxies."""
 
 DETECTION_SIGMA = 1.2
 """Standard deviation of the Gaussian that smooths noisy images before detection, pixels."""
@@ -116,16 +129,23 @@ def _counts(values: NDArray[Any]) -> NDArray[np.int64]:
 
 def _detect_on_flat(sky: Sky, levels: NDArray[Any], config: MeasureConfig) -> Detection:
     """Set thresholds at fractions of the bright level in the brightest band: footprints do not depend on exposure."""
+    pixels = sky.pixels
     image, foreground, flux = brightest_band(sky, levels)
     bright = bright_level(flux) if flux.size else 0.0
+    noise = QUANTISATION_NOISE if image.dtype.kind == "u" else RELATIVE_NOISE * bright
+    is_artifact = find_artifacts(image, sky.shape[1] + 2, foreground, noise)
+    if is_artifact.any():
+        pixels = repaired(pixels, is_artifact.reshape(sky.shape[0] + 2, -1)[1:-1, 1:-1])
+        image, foreground, flux = brightest_band(replace(sky, pixels=pixels), levels)
+        bright = bright_level(flux) if flux.size else 0.0
     return Detection(
         image,
         foreground,
         threshold=config.threshold_fraction * bright,
         dilation_threshold=config.dilation_fraction * bright,
-        bands=sky.pixels,
+        bands=pixels,
         background=levels.astype(np.float64),
-        noise=QUANTISATION_NOISE if image.dtype.kind == "u" else RELATIVE_NOISE * bright,
+        noise=noise,
     )
 
 
@@ -182,10 +202,28 @@ def _unmasked(sky: Sky, foreground: Foreground) -> Foreground:
 
 
 def bright_level(flux: NDArray[Any]) -> float:
-    """Return the BRIGHT_PERCENTILE of pixels (m,), counts. Integers are counted, which is faster than sorting."""
+    """Return the BRIGHT_PERCENTILE of pixels (m,), counts, left unmoved by saturated pixels and by a bright star.
+
+    Pixels at the maximum are left out where these alone reach the percentile, and those beyond MAX_CONTRAST are.
+    """
+    bright, brightest = _percentile(flux, BRIGHT_PERCENTILE), flux.max()
+    ordinary = flux[flux < brightest] if bright >= brightest else flux
+    for _ in range(MAX_CLIPS):
+        if not ordinary.size:
+            break
+        bright = _percentile(ordinary, BRIGHT_PERCENTILE)
+        limit = MAX_CONTRAST * _percentile(ordinary[ordinary >= FAINTEST * bright], ORDINARY_PERCENTILE)
+        if bright <= limit:
+            break
+        ordinary = ordinary[ordinary <= limit]
+    return bright
+
+
+def _percentile(flux: NDArray[Any], percentile: float) -> float:
+    """Return a percentile of pixels (m,). Integers are counted, which is faster than sorting."""
     if flux.dtype.kind != "u":
-        return float(np.percentile(flux, BRIGHT_PERCENTILE))
-    rank = (flux.size - 1) * (BRIGHT_PERCENTILE / 100)
+        return float(np.percentile(flux, percentile))
+    rank = (flux.size - 1) * (percentile / 100)
     ranks = np.array([rank, min(rank + 1, flux.size - 1)], dtype=np.int64)
     below, above = np.searchsorted(_counts(flux.reshape(1, -1, 1))[0].cumsum(), ranks, side="right").tolist()
     return float(np.interp(rank, ranks, (below, above)))
@@ -200,6 +238,10 @@ def _detect_in_noise(sky: Sky, config: MeasureConfig) -> Detection:
     _check_measured(sky, config.background_box)
     for band in range(n_bands):
         bands[..., band] = subtract_background(sky.pixels[..., band], sky.mask, config.background_box)
+    noises = [noise_level(bands[..., band], sky.mask) for band in range(n_bands)]
+    is_artifact = np.any([artifacts_in_noise(bands[..., k], noise) for k, noise in enumerate(noises)], axis=0)
+    if is_artifact.any():
+        bands = repaired(bands, is_artifact)
     smoothed = gaussian_filter(bands.sum(axis=2), DETECTION_SIGMA)
     threshold = config.threshold_sigma * noise_level(smoothed, sky.mask)
     image = np.pad(smoothed, 1).ravel()
@@ -210,7 +252,7 @@ def _detect_in_noise(sky: Sky, config: MeasureConfig) -> Detection:
         dilation_threshold=None,
         bands=bands,
         background=np.zeros(n_bands),
-        noise=max(noise_level(bands[..., band], sky.mask) for band in range(n_bands)),
+        noise=max(noises),
     )
 
 

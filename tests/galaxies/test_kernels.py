@@ -53,6 +53,27 @@ def test_bright_level_is_a_percentile(rng, dtype, n):
     assert bright_level(flux) == pytest.approx(np.percentile(flux, BRIGHT_PERCENTILE), rel=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+@pytest.mark.parametrize("fraction", [0.005, 0.03, 0.08])
+def test_saturated_pixels_do_not_move_the_bright_level(rng, dtype, fraction):
+    """Galaxies of 20 to 200 counts, and pixels at the end of the scale, or of a star above 10,000."""
+    flux = rng.uniform(20, 200, 5000).astype(dtype)
+    n_bad = int(fraction * flux.size)
+    for bad in (np.full(n_bad, 65535), rng.uniform(10_000, 60_000, n_bad)):
+        found = bright_level(np.concatenate([flux, bad.astype(dtype)]))
+        assert found == pytest.approx(bright_level(flux), rel=0.02)
+
+
+def test_faint_wings_are_no_reason_to_leave_out_bright_pixels(rng):
+    """The flux of a Gaussian galaxy falls to 1e-300: its pixels are uniform in the logarithm."""
+    flux = np.exp(-rng.uniform(0, 600, 5000))
+    assert bright_level(flux) == np.percentile(flux, BRIGHT_PERCENTILE)
+
+
+def test_pixels_of_one_value_have_that_level():
+    assert bright_level(np.full(50, 7, dtype=np.uint8)) == 7.0
+
+
 def test_count_values_matches_bincount(rng):
     values, counts = rng.integers(0, 256, (9, 7, 2)).astype(np.uint8), np.zeros((2, 256), dtype=np.int64)
     pixels.count_values(values[::2], counts)

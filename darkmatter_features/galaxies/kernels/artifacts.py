@@ -1,0 +1,48 @@
+"""Pixels that are sharper than the PSF."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from darkmatter_features.galaxies.kernels.records import Booleans, FlatImage, Integers
+from darkmatter_features.numerics.jit import compiled
+
+
+@compiled
+def sharp_pixels(image: FlatImage, candidates: Integers, fraction: Any, margin: Any, is_sharp: Booleans) -> Any:
+    """Mark pixels that stand out along a row or a column, and return the number of those newly marked.
+
+    A pixel stands out along a direction if its neighbours on both sides are dark, but for a step at the edge of a body:
+    there the three neighbours on one side across the direction are all bright. Bright is `fraction` times the pixel
+    less `margin`, counts, or more. Marked pixels in `is_sharp` (n,) are dark.
+    """
+    width, n = image.width, 0
+    for i in candidates:
+        if is_sharp[i]:
+            continue
+        limit = fraction * image.values[i] - margin
+        if _stands_out(image.values, is_sharp, i, 1, width, limit) or _stands_out(
+            image.values, is_sharp, i, width, 1, limit
+        ):
+            is_sharp[i] = True
+            n += 1
+    return n
+
+
+@compiled
+def _stands_out(values: NDArray[Any], is_sharp: Booleans, i: Any, along: Any, across: Any, limit: Any) -> Any:
+    if _is_bright(values, is_sharp, i - along, limit) or _is_bright(values, is_sharp, i + along, limit):
+        return False
+    for middle in (i - across, i + across):
+        if (
+            _is_bright(values, is_sharp, middle, limit)
+            and _is_bright(values, is_sharp, middle - along, limit)
+            and _is_bright(values, is_sharp, middle + along, limit)
+        ):
+            return False
+    return True
+
+
+@compiled
+def _is_bright(values: NDArray[Any], is_sharp: Booleans, i: Any, limit: Any) -> Any:
+    return not is_sharp[i] and values[i] >= limit
