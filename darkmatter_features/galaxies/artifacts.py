@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.kernels.artifacts import sharp_pixels
+from darkmatter_features.galaxies.kernels.artifacts import has_narrow_pixels, sharp_pixels
 from darkmatter_features.galaxies.kernels.records import FlatImage
 
 MAX_STEP_FRACTION = 0.15
@@ -23,7 +23,9 @@ MAX_PASSES = 4
 """Maximum number of passes: in each, the pixels found so far count as dark, so that corners of tracks are found."""
 
 
-def find_artifacts(image: NDArray[Any], width: int, candidates: NDArray[np.int32], noise: float) -> NDArray[np.bool_]:
+def find_artifacts(
+    image: NDArray[Any], width: int, candidates: NDArray[np.int32], noise: float
+) -> NDArray[np.bool_] | None:
     """Return which pixels of an image are sharper than the PSF of any image.
 
     Parameters
@@ -39,20 +41,20 @@ def find_artifacts(image: NDArray[Any], width: int, candidates: NDArray[np.int32
 
     Returns
     -------
-    (n,) bool array
-        True where a pixel is an artefact.
+    (n,) bool array or None
+        True where a pixel is an artefact; None if there is none.
 
     Notes
     -----
     The criterion is that of van Dokkum (2001), doi:10.1086/323894, that cosmic rays have edges sharper than the PSF,
     here along rows and columns: the tracks of cosmic rays are narrow across their direction.
     """
+    examined = FlatImage(image, width), candidates, MAX_STEP_FRACTION, MIN_SIGNIFICANCE * noise
+    if not has_narrow_pixels(*examined):
+        return None
     is_sharp = np.zeros(image.size, dtype=np.bool_)
-    bright = candidates[image[candidates] > noise * MIN_SIGNIFICANCE / MAX_STEP_FRACTION]
-    for _ in range(MAX_PASSES):
-        if not sharp_pixels(FlatImage(image, width), bright, MAX_STEP_FRACTION, MIN_SIGNIFICANCE * noise, is_sharp):
-            break
-    return is_sharp
+    n_passes = next((k for k in range(MAX_PASSES) if not sharp_pixels(*examined, is_sharp)), MAX_PASSES)
+    return is_sharp if n_passes else None
 
 
 def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bool_]:
@@ -62,7 +64,9 @@ def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bo
     padded = np.pad(band, 1)
     for image in (padded.ravel(), -padded.ravel()):
         candidates = np.flatnonzero(image > noise).astype(np.int32)
-        found |= find_artifacts(image, n_columns + 2, candidates, noise).reshape(found.shape)
+        is_artifact = find_artifacts(image, n_columns + 2, candidates, noise)
+        if is_artifact is not None:
+            found |= is_artifact.reshape(found.shape)
     return found[1:-1, 1:-1]
 
 

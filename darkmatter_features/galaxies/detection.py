@@ -134,7 +134,7 @@ def _detect_on_flat(sky: Sky, levels: NDArray[Any], config: MeasureConfig) -> De
     bright = bright_level(flux) if flux.size else 0.0
     noise = QUANTISATION_NOISE if image.dtype.kind == "u" else RELATIVE_NOISE * bright
     is_artifact = find_artifacts(image, sky.shape[1] + 2, foreground, noise)
-    if is_artifact.any():
+    if is_artifact is not None:
         pixels = repaired(pixels, is_artifact.reshape(sky.shape[0] + 2, -1)[1:-1, 1:-1])
         image, foreground, flux = brightest_band(replace(sky, pixels=pixels), levels)
         bright = bright_level(flux) if flux.size else 0.0
@@ -206,27 +206,33 @@ def bright_level(flux: NDArray[Any]) -> float:
 
     Pixels at the maximum are left out where these alone reach the percentile, and those beyond MAX_CONTRAST are.
     """
-    bright, brightest = _percentile(flux, BRIGHT_PERCENTILE), flux.max()
-    ordinary = flux[flux < brightest] if bright >= brightest else flux
+    if flux.dtype.kind == "u":  # counting is faster than sorting
+        counts = _counts(flux.reshape(1, -1, 1))[0]
+        values = np.flatnonzero(counts)
+        ranks = counts[values].cumsum()
+    else:
+        values, ranks = np.sort(flux), np.arange(1, flux.size + 1)
+    bright = _percentile(values, ranks, BRIGHT_PERCENTILE)
+    n = int(np.searchsorted(values, values[-1])) if bright >= values[-1] else values.size
     for _ in range(MAX_CLIPS):
-        if not ordinary.size:
+        if n == 0:
             break
-        bright = _percentile(ordinary, BRIGHT_PERCENTILE)
-        limit = MAX_CONTRAST * _percentile(ordinary[ordinary >= FAINTEST * bright], ORDINARY_PERCENTILE)
+        bright = _percentile(values[:n], ranks[:n], BRIGHT_PERCENTILE)
+        first = int(np.searchsorted(values[:n], FAINTEST * bright))
+        n_fainter = ranks[first - 1] if first else 0
+        limit = MAX_CONTRAST * _percentile(values[first:n], ranks[first:n] - n_fainter, ORDINARY_PERCENTILE)
         if bright <= limit:
             break
-        ordinary = ordinary[ordinary <= limit]
+        n = int(np.searchsorted(values, limit, side="right"))
     return bright
 
 
-def _percentile(flux: NDArray[Any], percentile: float) -> float:
-    """Return a percentile of pixels (m,). Integers are counted, which is faster than sorting."""
-    if flux.dtype.kind != "u":
-        return float(np.percentile(flux, percentile))
-    rank = (flux.size - 1) * (percentile / 100)
-    ranks = np.array([rank, min(rank + 1, flux.size - 1)], dtype=np.int64)
-    below, above = np.searchsorted(_counts(flux.reshape(1, -1, 1))[0].cumsum(), ranks, side="right").tolist()
-    return float(np.interp(rank, ranks, (below, above)))
+def _percentile(values: NDArray[Any], ranks: NDArray[np.int64], percentile: float) -> float:
+    """Return a percentile of numbers, given their values (m,), ascending, and how many are not above each (m,)."""
+    rank = (ranks[-1] - 1) * (percentile / 100)
+    at = np.array([rank, min(rank + 1, ranks[-1] - 1)], dtype=np.int64)
+    below, above = values[np.searchsorted(ranks, at, side="right")].tolist()
+    return float(np.interp(rank, at, (below, above)))
 
 
 def _detect_in_noise(sky: Sky, config: MeasureConfig) -> Detection:

@@ -20,7 +20,7 @@ def artifacts_of(image, noise=0.3):
     """Return the artefacts of an image without background (n_rows, n_columns)."""
     padded = np.pad(image, 1)
     found = find_artifacts(padded.ravel(), padded.shape[1], np.flatnonzero(padded).astype(np.int32), noise)
-    return found.reshape(padded.shape)[1:-1, 1:-1]
+    return np.zeros(image.shape, dtype=bool) if found is None else found.reshape(padded.shape)[1:-1, 1:-1]
 
 
 def point_source(size, sigma, offset):
