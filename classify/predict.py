@@ -86,6 +86,7 @@ def predict(
     cnn: str = "auto",
     explain: bool = False,
     adapted: bool = False,
+    part: str | None = None,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
@@ -106,6 +107,8 @@ def predict(
         Whether to split the log-odds of each sky into contributions, written to `explained_path`.
     adapted : bool
         Whether to adapt the model to these skies first, see `classify.adaptation.fit.adapt`; its CNN stage is left out.
+    part : str, optional
+        Extension of all FITS files that name none themselves, as in `classify.skies.find_skies`.
     n_jobs : int
         Number of processes; -1 for one per core.
     progress : callable, optional
@@ -125,9 +128,10 @@ def predict(
         If a folder or a pattern contains no image, or there are too few skies to adapt to.
     """
     model = load_model(run, cnn="off" if adapted else cnn)
-    adaptation = adapt(model, skies, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
+    paths = find_skies(skies, part=part)
+    adaptation = adapt(model, paths, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
     model = model if adaptation is None else adaptation.model
-    measured = measure_skies(model, run, find_skies(skies), n_jobs=n_jobs, progress=progress, debug=debug)
+    measured = measure_skies(model, run, paths, n_jobs=n_jobs, progress=progress, debug=debug)
     if adaptation is not None:
         measured = [_out_of_fold(row, adaptation) for row in measured]
     names = [row.path.as_posix() for row in measured if row.values is not None]

@@ -1,34 +1,45 @@
 """Image files that a file name, a folder or a glob pattern stands for."""
 
-import glob
 from collections.abc import Sequence
 from pathlib import Path
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.dataset import IMAGE_SUFFIXES
+from darkmatter_features.io.formats import IMAGE_SUFFIXES, format_of, is_image_name
+from darkmatter_features.io.parts import split_part, with_part
+from darkmatter_features.io.places import is_pattern, matching
+
+ALL_PARTS = "*"
+"""Part of a FITS file that stands for all its images of the sky."""
 
 
-def find_skies(places: Sequence[str | Path]) -> list[Path]:
+def find_skies(places: Sequence[str | Path], *, part: str | None = None) -> list[Path]:
     """Return the images of files, folders and glob patterns, in their order, without repetitions.
 
     Parameters
     ----------
     places : sequence of str or Path
         A folder stands for the images directly in it, sorted. A missing file is kept, for an error of its own.
+        ``FILE[SCI,2]`` is a part of a file, and ``FILE[*]`` stands for all images of the sky in a FITS file.
+    part : str, optional
+        Part of all FITS files that name none themselves, such as "SCI,2", "1" or "*".
 
     Raises
     ------
     SkyError
         If a folder or a pattern contains no image.
     """
-    return list(dict.fromkeys(path for place in places for path in _images(Path(place))))
+    files = (path for place in places for path in _images(Path(place)))
+    return list(dict.fromkeys(own for path in files for own in _parts(path, part)))
 
 
 def _images(place: Path) -> list[Path]:
+    file, part = split_part(place)
+    if part is not None and file.is_file():
+        return [place]
     if place.is_dir():
         found = sorted(path for path in place.iterdir() if _is_image(path))
-    elif glob.has_magic(str(place)) and not place.is_file():
-        found = sorted(path for path in map(Path, glob.glob(str(place), recursive=True)) if _is_image(path))
+    elif is_pattern(place):
+        found = [path for path in matching(place) if _is_image(path)]
     else:
         return [place]
     if not found:
@@ -36,5 +47,29 @@ def _images(place: Path) -> list[Path]:
     return found
 
 
+def _parts(path: Path, part: str | None) -> list[Path]:
+    """Return the parts of a file that were asked for, or the file."""
+    path = with_part(path, part) if part is not None and _is_fits(path) else path
+    file, chosen = split_part(path)
+    if chosen is None or chosen.name != ALL_PARTS:
+        return [path]
+    from darkmatter_features.io.fits_images import science_parts
+
+    try:
+        names = science_parts(file)
+    except Exception:  # reading the image will give the reason
+        return [file]
+    return [with_part(file, name) for name in names] or [file]
+
+
+def _is_fits(path: Path) -> bool:
+    try:
+        with split_part(path)[0].open("rb") as file:
+            found = format_of(file.read(16))
+    except OSError:
+        return False
+    return found is not None and found.name == "FITS"
+
+
 def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(IMAGE_SUFFIXES) and not path.name.startswith(".") and path.is_file()
+    return is_image_name(path.name) and path.is_file()

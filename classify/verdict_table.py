@@ -17,6 +17,8 @@ COLUMNS = (
 """Columns of a table of verdicts; positions in pixels."""
 WCS_COLUMNS = ("ra", "dec")
 """Columns for skies with a WCS, degrees."""
+NOTE = "note"
+"""Column of the choices that were made in reading an image, such as the extension of a FITS file."""
 POSITIONS = ("row", "column", "lens_row", "lens_column")
 """Columns in pixels."""
 DECIMALS = {"probability": 6, "likeness": 6, "snr": 4, "ra": 7, "dec": 7, "offset_px": 2} | dict.fromkeys(POSITIONS, 2)
@@ -36,15 +38,16 @@ def verdict_table(measured: Sequence[SkyRow], verdicts: Sequence[Verdict]) -> pd
     Returns
     -------
     pandas.DataFrame
-        `COLUMNS`, and `WCS_COLUMNS` if a sky has a WCS. A failed sky has its ``image`` and its ``error``; a sky whose
-        verdict is withheld has all but ``label`` and ``probability``, and the ``reason``.
+        `COLUMNS`, `WCS_COLUMNS` if a sky has a WCS, and `NOTE` if there is one. A failed sky has its ``image`` and its
+        ``error``; a sky whose verdict is withheld has all but ``label`` and ``probability``, and the ``reason``.
     """
     each = iter(verdicts)
     records = [_record(row, None if row.values is None else next(each)) for row in measured]
-    table = pd.DataFrame(records, columns=[*COLUMNS, *WCS_COLUMNS])
+    table = pd.DataFrame(records, columns=[*COLUMNS, *WCS_COLUMNS, NOTE])
     for name in ("label", "unlike"):
         table[name] = table[name].astype("Int8")
-    return table if table["ra"].notna().any() else table[list(COLUMNS)]
+    extra = [name for name in (*WCS_COLUMNS, NOTE) if table[name].notna().any()]
+    return table[[*COLUMNS, *extra]]
 
 
 def write_verdicts(path: str | Path, table: pd.DataFrame) -> None:
@@ -73,4 +76,5 @@ def _record(row: SkyRow, verdict: Verdict | None) -> dict[str, Any]:
         "reason": verdict.reason or None,
         "ra": row.ra,
         "dec": row.dec,
+        "note": "; ".join(row.notes) or None,
     }

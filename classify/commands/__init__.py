@@ -148,6 +148,25 @@ def describe_unlike(table: Any) -> list[str]:
     return lines
 
 
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that chooses an extension of FITS files."""
+    parser.add_argument(
+        "--hdu", metavar="EXT", help="extension of all FITS files: a name, NAME,VERSION, a number, or * for each image "
+        "of the sky; FILE[EXT] for one file (default: by name and content)",
+    )  # fmt: skip
+
+
+def describe_notes(table: Any) -> list[str]:
+    """Return a line for each of the first choices that were made in reading images, and their number."""
+    if "note" not in table:
+        return []
+    noted = table[table["note"].notna()]
+    lines = [f"{row.image}: {row.note}" for row in noted.head(MAX_NAMED).itertuples()]
+    if len(noted) > MAX_NAMED:
+        lines.append(f"{len(noted)} of {len(table)} images have such a note; see the column note")
+    return lines
+
+
 def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
     """Print each failed sky with the reason, and return the exit code."""
     for sky, reason in failures:

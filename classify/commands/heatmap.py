@@ -10,6 +10,7 @@ from classify.commands import (
     add_cnn,
     add_example,
     add_jobs,
+    add_part,
     as_data,
     check_folder,
     defaults,
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--randomizations", type=int, default=defaults(peak_p_value)["n_randomizations"], metavar="N",
         help="number of randomized skies for --p-value (%(default)s)",
     )  # fmt: skip
+    add_part(parser)
     add_cnn(parser, defaults(load_model)["cnn"])
     add_jobs(parser, defaults(draw)["n_jobs"])
     add_example(
@@ -96,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _drawings(args: argparse.Namespace) -> list[Drawing]:
-    chosen = named(find_skies(args.skies))
+    chosen = named(find_skies(args.skies, part=args.hdu))
     if args.examples is not None:
         data = None if args.data is None else local_data(args.data)
         chosen += select_examples(args.model or RUN, args.examples, data=data)

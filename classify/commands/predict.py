@@ -7,9 +7,11 @@ from classify.commands import (
     add_cnn,
     add_example,
     add_jobs,
+    add_part,
     check_file,
     defaults,
     describe_cnn_stage,
+    describe_notes,
     describe_unlike,
     print_line,
     report_failures,
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapt", action="store_true", help="fit the run to these skies first, at least 50 of one kind; no CNN stage"
     )
+    add_part(parser)
     given = defaults(predict)
     add_cnn(parser, given["cnn"])
     add_jobs(parser, given["n_jobs"])
@@ -57,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         cnn=args.cnn,
         explain=args.explain,
         adapted=args.adapt,
+        part=args.hdu,
         n_jobs=args.jobs,
         progress=progress,
         debug=args.debug,
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
     if done.adaptation is not None:
         print_line(describe_adaptation(done.adaptation))
-    for line in describe_unlike(done.table):
+    for line in (*describe_notes(done.table), *describe_unlike(done.table)):
         print_line(line)
     print_line(f"{args.out}: {found}; {cnn_stage}")
     return report_failures(done.failures, n_done)

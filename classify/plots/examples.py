@@ -12,6 +12,7 @@ import pandas as pd
 from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 from darkmatter_features.io.labels import stem_of
 from darkmatter_features.io.layouts import image_files
+from darkmatter_features.io.parts import split_part
 
 PREDICTION_COLUMNS = {
     "sky": "str", "label": "float64", "probability": "float64", "lens_row": "float64", "lens_column": "float64",
@@ -43,13 +44,19 @@ class Drawing:
 
 def named(skies: Sequence[Path]) -> list[Drawing]:
     """Return a drawing for each sky, with the name of its image; images of the same name are numbered."""
-    stems = [stem_of(sky.name) for sky in skies]
+    stems = [_stem(sky) for sky in skies]
     total, so_far = Counter(stems), Counter[str]()
     drawings = []
     for sky, stem in zip(skies, stems):
         so_far[stem] += 1
         drawings.append(Drawing(sky, stem if total[stem] == 1 else f"{stem}-{so_far[stem]}"))
     return drawings
+
+
+def _stem(sky: Path) -> str:
+    """Return the name of an image without its suffix, with its part: ``sky-SCI-2`` of ``sky.fits[SCI,2]``."""
+    file, part = split_part(sky)
+    return stem_of(file.name) if part is None else f"{stem_of(file.name)}-{part}".replace(",", "-")
 
 
 def select_examples(run: str | Path, n: int, *, data: str | Path | None = None) -> list[Drawing]:

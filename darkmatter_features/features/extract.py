@@ -80,6 +80,8 @@ class SkyRow:
         Best-fit position of a lens on the sky; nan without a WCS.
     error : str or None
         Reason of the failure.
+    notes : tuple of str
+        Choices that were made in reading the image, as in :class:`~darkmatter_features.io.sky.Sky`.
     kept : object or None
         What a :class:`Selector` returned for the sky.
     """
@@ -90,6 +92,7 @@ class SkyRow:
     ra: float = np.nan
     dec: float = np.nan
     error: str | None = None
+    notes: tuple[str, ...] = ()
     kept: Any = None
 
 
@@ -217,7 +220,7 @@ def _rows_of_group(
         reason = failure_reason(error, debug=debug)
         results = [reason if isinstance(found, MeasuredSky) else found for found in results]
     return [
-        SkyRow(path, found.values, found.sky.shape, *found.coordinates, kept=kept[id(found)])
+        SkyRow(path, found.values, found.sky.shape, *found.coordinates, notes=found.sky.notes, kept=kept[id(found)])
         if isinstance(found, MeasuredSky)
         else SkyRow(path, None, error=found)
         for path, found in zip(paths, results, strict=True)

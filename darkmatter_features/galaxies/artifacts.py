@@ -1,5 +1,6 @@
 """Hot pixels, dead pixels and tracks of cosmic rays: what is sharper than the PSF is no galaxy."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.kernels.artifacts import has_narrow_pixels, sharp_pixels
 from darkmatter_features.galaxies.kernels.records import FlatImage
+from darkmatter_features.io.sky import Sky
 
 MAX_STEP_FRACTION = 0.15
 """Maximum flux of the neighbours of a sharp pixel along its row or column, as a fraction of its flux.
@@ -21,6 +23,10 @@ MIN_SIGNIFICANCE = 1.5
 
 MAX_PASSES = 4
 """Maximum number of passes: in each, the pixels found so far count as dark, so that corners of tracks are found."""
+
+
+MAX_FILLED = 0.05
+"""Maximum fraction of masked pixels to interpolate: beyond it, an image is poorly measured rather than interrupted."""
 
 
 def find_artifacts(
@@ -70,7 +76,25 @@ def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bo
     return found[1:-1, 1:-1]
 
 
-def repaired(pixels: NDArray[Any], is_artifact: NDArray[np.bool_]) -> NDArray[Any]:
+def without_narrow_gaps(sky: Sky) -> Sky:
+    """Return a sky whose masked pixels in groups narrower than 3 px are interpolated, and no longer masked.
+
+    A single hot pixel that a mask marks would leave a hole in a galaxy.
+    """
+    if sky.mask is None:
+        return sky
+    from scipy.ndimage import binary_opening
+
+    wide = binary_opening(np.pad(sky.mask, 3, mode="edge"), np.ones((3, 3)))[3:-3, 3:-3]
+    narrow = sky.mask & ~wide
+    if not 0.0 < narrow.mean() <= MAX_FILLED:
+        return sky
+    return replace(sky, pixels=repaired(sky.pixels, narrow, sky.mask), mask=wide if wide.any() else None)
+
+
+def repaired(
+    pixels: NDArray[Any], is_artifact: NDArray[np.bool_], is_bad: NDArray[np.bool_] | None = None
+) -> NDArray[Any]:
     """Return an image with the mean of the good pixels about each artefact in its place.
 
     Parameters
@@ -79,6 +103,8 @@ def repaired(pixels: NDArray[Any], is_artifact: NDArray[np.bool_]) -> NDArray[An
         Image of any type.
     is_artifact : (n_rows, n_columns) bool array
         True for the pixels to replace.
+    is_bad : (n_rows, n_columns) bool array, optional
+        True for the pixels that do not count in the mean; the artefacts by default.
 
     Returns
     -------
@@ -87,7 +113,7 @@ def repaired(pixels: NDArray[Any], is_artifact: NDArray[np.bool_]) -> NDArray[An
     """
     from scipy.ndimage import uniform_filter
 
-    good = ~is_artifact
+    good = ~(is_artifact if is_bad is None else is_bad)
     result = pixels.copy()
     for band in range(pixels.shape[2]):
         light = np.where(good, pixels[..., band], 0.0).astype(np.float64)

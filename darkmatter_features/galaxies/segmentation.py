@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.artifacts import without_narrow_gaps
 from darkmatter_features.galaxies.detection import Detection, detect
 from darkmatter_features.galaxies.kernels.colors import MAX_COLORS, N_BANDS, NOISE_RADIUS
 from darkmatter_features.galaxies.kernels.footprints import gather_pixels, segment_residuals, split_segments
@@ -94,7 +95,7 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
     Parameters
     ----------
     sky : Sky
-        The image.
+        The image. Masked pixels in groups narrower than 3 px are interpolated.
     config : MeasureConfig, optional
         Settings. Default: all defaults.
 
@@ -115,6 +116,7 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
             f"{sky.name}: {columns} x {rows} pixels are too few; "
             f"give an image of at least {MIN_IMAGE_SIDE} x {MIN_IMAGE_SIDE}"
         )
+    sky = without_narrow_gaps(sky)
     detection = detect(sky, config)
     return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
 

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darkmatter_features.errors import DatasetError
-from darkmatter_features.io.labels import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
 from darkmatter_features.io.labels import read_labels, read_lenses, write_records
 from darkmatter_features.io.layouts import Layout, image_folder, layout_of, list_images, sky_name

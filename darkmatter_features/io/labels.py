@@ -4,19 +4,17 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import DatasetError
+from darkmatter_features.io.formats import IMAGE_SUFFIXES
 from darkmatter_features.io.table import written_whole
 
 LENS_FRAME = 512
 """Side of the frame to which lens positions in files refer, pixels, whatever the size of the images."""
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fits.gz")
-"""Suffixes of image files, in lower case."""
 
 _Records = list[tuple[int, list[str]]]
 """Line number and fields of each line of a CSV file."""
@@ -180,11 +178,18 @@ def write_records(path: Path, header: Sequence[str], rows: Iterable[Iterable[Any
         writer.writerows(rows)
 
 
+def _delimiter(file: TextIO) -> str:
+    """Return the character that separates the fields of the first line, and go back to the start."""
+    head = file.readline()
+    file.seek(0)
+    return next((mark for mark in ",;\t" if mark in head), ",")
+
+
 def read_records(path: Path) -> _Records:
-    """Return the lines of a CSV file that are not blank: a header at least."""
+    """Return the lines of a CSV file that are not blank, a header at least, with fields separated as in its header."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, strict=True, delimiter=_delimiter(file))
             records = [(reader.line_num, [field.strip() for field in row]) for row in reader if any(row)]
     except UnicodeDecodeError:
         raise DatasetError(f"{path} is not UTF-8 text; save it as CSV in UTF-8") from None

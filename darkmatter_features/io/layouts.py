@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from darkmatter_features.errors import DatasetError
-from darkmatter_features.io.labels import IMAGE_SUFFIXES
+from darkmatter_features.io.formats import is_image_name
 from darkmatter_features.io.zips import extracted
 
 
@@ -90,11 +90,6 @@ def list_images(folder: Path) -> list[Path] | None:
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_file()]
     return [folder / name for name in sorted(names) if is_image_name(name)]
-
-
-def is_image_name(name: str) -> bool:
-    """Return whether a file name is that of an image, and not hidden."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def zip_of(root: Path, folder: str) -> Path:

@@ -19,7 +19,8 @@ from darkmatter_features.io.download import (
     is_http,
     without_password,
 )
-from darkmatter_features.io.layouts import LAYOUTS, choose_layout, is_image_name, known_folders
+from darkmatter_features.io.formats import is_image_name
+from darkmatter_features.io.layouts import LAYOUTS, choose_layout, known_folders
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.io.url_options import options_of
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.decode import COPY_AGAIN, UnreadableError, decode
+from darkmatter_features.io.decode import decode
+from darkmatter_features.io.decoded import COPY_AGAIN, UnreadableError
 
 
 @dataclass(frozen=True)
@@ -22,15 +23,19 @@ class Sky:
     pixels : (n_rows, n_columns, n_bands) uint8, uint16 or float32 array, read-only
         Pixel values; 1 band for grey images, 3 for colour images.
     mask : (n_rows, n_columns) bool array or None
-        True where a pixel has no measurement (NaN in a FITS image); None if all pixels have one.
+        True where a pixel has no measurement: BLANK or not finite in a FITS image, or marked by the mask or the weight
+        beside it; None if all pixels have one.
     wcs : astropy.wcs.WCS or None
         Transformation from pixels to RA and Dec; None if the file has none.
+    notes : tuple of str
+        Choices that were made in reading, such as the extension of a FITS file, and the orientation.
     """
 
     name: str
     pixels: NDArray[Any]
     mask: NDArray[np.bool_] | None = None
     wcs: Any = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.pixels, self.mask):
@@ -49,14 +54,15 @@ def read_sky(path: str | Path) -> Sky:
     Parameters
     ----------
     path : str or Path
-        PNG, JPEG, TIFF (first page) or FITS file (first image of two axes, or of three planes that are colour bands).
-        The first bytes determine the format; the suffix has no effect.
+        PNG, JPEG, TIFF or FITS file; the first bytes determine the format, the suffix has no effect. Of several images
+        in a FITS file, that of the sky is chosen by name and content, never weights, noise, masks or previews; of the
+        pages of a TIFF, the first whole one. ``FILE[SCI,2]`` or ``FILE[1]`` chooses another extension or page.
 
     Returns
     -------
     Sky
-        Image with pixels as uint8 or uint16 if the file has 8 or 16 bits, as float32 otherwise and for FITS. Pixels
-        that are not finite are masked and have the value 0.
+        Image with pixels as uint8 or uint16 if the file has 8 or 16 bits, as float32 otherwise and for FITS. Masked
+        pixels have the value 0.
 
     Raises
     ------
@@ -65,7 +71,8 @@ def read_sky(path: str | Path) -> Sky:
 
     Notes
     -----
-    Colours are multiplied by the alpha channel. The transparency of single palette colours in a PNG is ignored.
+    Colours are multiplied by the alpha channel, or are 0 where a colour of a PNG is transparent. Rows and columns are
+    those of the image as displayed, where EXIF or TIFF state an orientation.
 
     Examples
     --------
@@ -75,14 +82,14 @@ def read_sky(path: str | Path) -> Sky:
     """
     path = Path(path)
     try:
-        values, wcs = decode(path)
-        pixels, mask = _measured(_with_bands(values))
+        decoded = decode(path)
+        pixels, mask = _measured(_with_bands(decoded.values), decoded.mask)
     except UnreadableError as error:
         raise SkyError(f"{path} {error}") from None
     except Exception as error:  # decoders raise many types for damaged bytes: struct.error, KeyError, ...
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SkyError(f"{path} cannot be decoded: {reason}; {COPY_AGAIN}") from None
-    return Sky(path.name, pixels, mask, wcs)
+    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes)
 
 
 def _with_bands(values: NDArray[Any]) -> NDArray[Any]:
@@ -110,11 +117,13 @@ def _times_alpha(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(product, dtype=values.dtype)
 
 
-def _measured(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Return pixels with 0 instead of those that are not finite, and the mask of these."""
-    if values.dtype.kind != "f":
+def _measured(values: NDArray[Any], mask: NDArray[np.bool_] | None) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return pixels with 0 instead of those that are masked or not finite, and the mask of these."""
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values).all(axis=2)
+        mask = ~finite if mask is None else mask | ~finite
+    if mask is None or not mask.any():
         return values, None
-    mask = ~np.isfinite(values).all(axis=2)
     if mask.all():
-        raise UnreadableError("has no finite pixel; check how it was made")
-    return (np.where(mask[:, :, np.newaxis], np.float32(0), values), mask) if mask.any() else (values, None)
+        raise UnreadableError("has no finite pixel that is not masked; check how it was made")
+    return np.where(mask[:, :, np.newaxis], values.dtype.type(0), values), mask

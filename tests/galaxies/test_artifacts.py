@@ -10,6 +10,7 @@ from darkmatter_features.galaxies.artifacts import (
     artifacts_in_noise,
     find_artifacts,
     repaired,
+    without_narrow_gaps,
 )
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import Sky
@@ -129,3 +130,24 @@ def test_hot_pixels_change_no_galaxy(rng, noisy):
     assert np.median(distance.min(axis=1)) < 0.05
     assert np.median(change) < 0.005
     assert (change < 0.05).mean() > 0.8
+
+
+def test_masked_pixels_make_no_holes_in_galaxies(rng):
+    """Single pixels and a column of two, as in a map of bad pixels; a wide gap stays masked."""
+    pixels = seed_sky(rng).pixels.astype(np.float32)
+    bad = rng.random(pixels.shape[:2]) < 0.003
+    bad[:, 300:302] = True
+    gap = np.zeros_like(bad)
+    gap[:, :20] = True
+    sky = Sky("sky", np.where((bad | gap)[..., None], np.float32(0), pixels), bad | gap)
+    filled = without_narrow_gaps(sky)
+    np.testing.assert_array_equal(filled.mask, gap)
+    clean, found = measure(Sky("sky", pixels.copy(), gap)), measure(sky)
+    assert len(found) == pytest.approx(len(clean), abs=6)
+    assert found.flux.sum() == pytest.approx(clean.flux.sum(), rel=0.03)
+
+
+def test_a_sky_without_a_mask_stays_as_it_is(rng):
+    sky = seed_sky(rng)
+    own = Sky("sky", sky.pixels)
+    assert without_narrow_gaps(own) is own

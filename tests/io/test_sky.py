@@ -333,7 +333,7 @@ def test_small_file_whose_header_gives_a_huge_image_takes_no_memory(written, con
 
 
 def test_image_above_the_size_limit_is_rejected(written, monkeypatch, small_png):
-    monkeypatch.setattr("darkmatter_features.io.decode.MAX_PIXELS", 1199)
+    monkeypatch.setattr("darkmatter_features.io.decoded.MAX_PIXELS", 1199)
     assert_rejected(written(small_png), "40 x 30 pixels, the limit is 1199", "tiles")
 
 
@@ -377,7 +377,9 @@ def test_fits_without_a_finite_pixel_is_rejected(as_fits):
 
 @pytest.mark.parametrize("shape", [None, (7,), (5, 4, 4)])
 def test_fits_without_an_image_is_rejected(as_fits, shape):
-    assert_rejected(as_fits(fits.ImageHDU(None if shape is None else np.zeros(shape))), "no complete image", "two axes")
+    assert_rejected(
+        as_fits(fits.ImageHDU(None if shape is None else np.zeros(shape))), "no image of two axes", "give one"
+    )
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])

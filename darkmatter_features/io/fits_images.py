@@ -1,0 +1,227 @@
+"""Images in FITS files: which extension is the image of the sky, its weights and masks, and its coordinates."""
+
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.io.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
+from darkmatter_features.io.fits_masks import Role, masked_by, role_of
+from darkmatter_features.io.parts import Part
+
+MIN_AREA_FRACTION = 0.2
+"""Minimum area of an image of unknown role, as a fraction of the largest one: smaller ones are previews."""
+
+N_COLOURS = 3
+"""Planes of a colour image."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Image in a FITS file.
+
+    Attributes
+    ----------
+    index : int
+        Number of the extension; 0 is the primary one.
+    name : str
+        EXTNAME, in capitals; empty without one.
+    version : int
+        EXTVER.
+    role : Role
+        Content by its name and header.
+    hdu : astropy HDU
+        The extension.
+    """
+
+    index: int
+    name: str
+    version: int
+    role: Role
+    hdu: Any
+
+    @property
+    def label(self) -> str:
+        """Name for messages, in the form in which a user chooses it."""
+        if not self.name or (self.name == "PRIMARY" and self.index == 0):
+            return str(self.index)
+        return self.name if self.version == 1 else f"{self.name},{self.version}"
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return _axes(self.hdu.shape)[0]
+
+
+def decode_fits(path: Path, part: Part | None = None) -> Decoded:
+    """Decode an image in a FITS file.
+
+    Parameters
+    ----------
+    path : Path
+        File, possibly compressed by gzip, bzip2 or fpack.
+    part : Part, optional
+        Extension to read. By default it is chosen by name and content: weights, noise, masks and previews are never
+        chosen.
+    """
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that violate the standard and values beyond float32
+        with fits.open(path, memmap=False, uint=False) as hdus:  # unsigned integers would lose BLANK
+            images = _images(hdus)
+            chosen = _choose(images, part, _described(hdus))
+            (n_rows, n_columns), _ = _axes(chosen.hdu.shape)
+            n_bytes = math.prod(chosen.hdu.shape) * abs(chosen.hdu.header["BITPIX"]) / 8
+            check_size(n_rows, n_columns, n_bytes, path.stat().st_size)
+            values = _values(chosen.hdu)
+            mask, masking = masked_by([(own.role, own.label, own.hdu) for own in _companions(chosen, images)], values)
+            notes = (*_choice_note(chosen, images, part), *masking)
+            return Decoded(values, _celestial_wcs(chosen.hdu.header, hdus), mask, notes)
+
+
+def science_parts(path: Path) -> list[str]:
+    """Return the parts of a FITS file that are images of the sky, as a user names them."""
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with fits.open(path, memmap=False) as hdus:
+            return [own.label for own in _science(_images(hdus))]
+
+
+def _images(hdus: Any) -> list[Extension]:
+    """Return the extensions that have the shape of an image of the sky."""
+    found = []
+    for index, hdu in enumerate(hdus):
+        if hdu.is_image and _is_sky_shaped(hdu.shape):
+            name, version = str(hdu.name).strip().upper(), int(hdu.ver)
+            found.append(Extension(index, name, version, role_of(name, hdu.header), hdu))
+    return found
+
+
+def _axes(shape: tuple[int, ...]) -> tuple[tuple[int, int], bool]:
+    """Return rows and columns of an image of this shape, and whether its colours are on the last axis."""
+    last = len(shape) == N_COLOURS and shape[-1] in (1, N_COLOURS) and shape[0] not in (1, N_COLOURS)
+    return ((shape[0], shape[1]), True) if last else ((shape[-2], shape[-1]), False)
+
+
+def _is_sky_shaped(shape: tuple[int, ...]) -> bool:
+    if len(shape) < 2 or min(shape) == 0:
+        return False
+    n_rows, n_columns = _axes(shape)[0]
+    return math.prod(shape) // (n_rows * n_columns) in (1, N_COLOURS)
+
+
+def _described(hdus: Any) -> str:
+    """Return the extensions of a file for a message, such as ``0: no data, 1 SCI: 5 x 512 x 512``."""
+    each = []
+    for index, hdu in enumerate(hdus):
+        name = "" if hdu.name in ("", "PRIMARY") else f" {hdu.name}"
+        shape = getattr(hdu, "shape", None) if hdu.is_image else None
+        content = " x ".join(map(str, shape)) if shape else ("no data" if hdu.is_image else "a table")
+        each.append(f"{index}{name}: {content}")
+    return ", ".join(each[:8]) + (f", ... ({len(each)} in all)" if len(each) > 8 else "")
+
+
+def _choose(images: Sequence[Extension], part: Part | None, described: str) -> Extension:
+    """Return the extension to read."""
+    if part is not None:
+        named = [own for own in images if part.matches(own.index, own.name, own.version)]
+        if not named:
+            raise UnreadableError(f"has no image [{part}]; it has {described}; choose one of them")
+        return named[0]
+    if not images:
+        raise UnreadableError(
+            f"has no image of two axes, nor one of three colour planes; it has {described}; give one, or {COPY_AGAIN}"
+        )
+    science = _science(images)
+    if not science:
+        names = ", ".join(own.label for own in images)
+        raise UnreadableError(
+            f"has weights, noise or masks only ({names}), no image of the sky; choose one by FILE[EXT]"
+        )
+    return science[0]
+
+
+def _science(images: Sequence[Extension]) -> list[Extension]:
+    """Return the images of the sky: those whose names say so or, without any, the large ones of unknown content."""
+    named = [own for own in images if own.role is Role.SCIENCE]
+    others = named or [own for own in images if own.role is Role.UNKNOWN]
+    largest = max((math.prod(own.sides) for own in others), default=0)
+    large = [own for own in others if math.prod(own.sides) >= MIN_AREA_FRACTION * largest]
+    if named or len(large) < 2:
+        return large
+    by_content = [own for own in large if _has_sources(own.hdu)]
+    return by_content or large
+
+
+def _has_sources(hdu: Any) -> bool:
+    """Return whether an image has a brighter tail than a fainter one, and more than a few values.
+
+    Galaxies are brighter than the background. Weights and exposures have holes instead, masks have few values.
+    """
+    sample = np.asarray(hdu.data, dtype=np.float64).ravel()[::7]
+    sample = sample[np.isfinite(sample)]
+    if sample.size < 2 or np.unique(sample[:10_000]).size <= 8:
+        return False
+    low, middle, high = np.percentile(sample, [0.5, 50.0, 99.5])
+    return bool(high - middle > middle - low)
+
+
+def _choice_note(chosen: Extension, images: Sequence[Extension], part: Part | None) -> tuple[str, ...]:
+    """Return a note on the extension that was read, where there was a choice."""
+    if len(images) < 2 or part is not None:
+        return ()
+    others = [own.label for own in _science(images) if own is not chosen]
+    also = f"; also images of the sky: {_few(others)}, FILE[EXT] chooses one" if others else ""
+    return (f"extension {chosen.label} read, of {_few([own.label for own in images])}{also}",)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f", ... ({len(names)})" if len(names) > 6 else "")
+
+
+def _companions(chosen: Extension, images: Sequence[Extension]) -> list[Extension]:
+    """Return the weights and masks of an image: those of its size and, beside other images, of its version."""
+    fitting = [own for own in images if own.role not in (Role.SCIENCE, Role.UNKNOWN) and own.sides == chosen.sides]
+    suffix = _detector(chosen.name)
+    same = [own for own in fitting if own.version == chosen.version and _detector(own.name) == suffix]
+    return same if len(_science(images)) > 1 else fitting
+
+
+def _detector(name: str) -> str:
+    """Return the digits at the end of a name, such as those of a detector."""
+    return (re.search(r"\d*$", name) or [""])[0]
+
+
+def _values(hdu: Any) -> NDArray[np.float32]:
+    """Return the pixels (n_rows, n_columns, n_bands)."""
+    (n_rows, n_columns), colours_last = _axes(hdu.shape)
+    values = np.asarray(hdu.data, dtype=np.float32)
+    if colours_last:
+        return values
+    return np.moveaxis(values.reshape(-1, n_rows, n_columns), 0, -1)
+
+
+def _celestial_wcs(header: Any, hdus: Any) -> Any:
+    """Return the header's transformation from pixels to the sky; None if there is no valid one."""
+    from astropy.wcs import WCS
+
+    spatial = [k for k in (1, 2, 3) if str(header.get(f"CTYPE{k}", ""))[:4].rstrip("-") in _CELESTIAL]
+    try:
+        # distortions such as SIP are defined for images of two axes alone
+        wcs = WCS(header, fobj=hdus, naxis=2) if spatial == [1, 2] else WCS(header, fobj=hdus)
+    except (ValueError, KeyError, TypeError):  # the image can be measured without it
+        return None
+    return wcs.celestial if wcs.has_celestial else None
+
+
+_CELESTIAL = ("RA", "DEC", "GLON", "GLAT", "ELON", "ELAT")
+"""Names of celestial axes in the first four characters of CTYPE."""

@@ -1,0 +1,144 @@
+"""Weights, noise maps and masks beside an image in a FITS file."""
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+
+class Role(Enum):
+    """Content of an image in a FITS file."""
+
+    SCIENCE = "image of the sky"
+    WEIGHT = "weight"
+    NOISE = "noise"
+    MASK = "mask"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+_WORDS = {
+    Role.MASK: "DQ DQA MASK MSK FLAG FLAGS FLG IMAFLAGS BPM BAD BADPIX BADPIXELS BADPIXELMASK QUAL"
+    " QUALITY CRMASK SATMASK",
+    Role.NOISE: "ERR ERROR ERRORS RMS SIGMA SIG STD STDDEV NOISE UNC UNCERT UNCERTAINTY STAT VAR VARIANCE",
+    Role.WEIGHT: "WHT WGT WT WEIGHT WEIGHTS WEIGHTMAP IVAR INVVAR INVVARIANCE EXP EXPOSURE EXPMAP EXPTIME CONF"
+    " CONFIDENCE COVERAGE COV NEXP NIMAGE NIMAGES TIME",
+    Role.OTHER: "CTX CON CONTEXT SEG SEGM SEGMAP SEGMENTATION BKG BACK BACKGROUND SKYMAP PSF PSFEX MODEL RESID RESIDUAL"
+    " RESIDUALS THUMB THUMBNAIL PREVIEW QUICKLOOK CHI WCSDVARR WCSCORR D2IMARR DIMARR SAMP AREA RESP RESPONSE FLAT DARK"
+    " BIAS GAIN DETECTION APERTURE WAVE WAVELENGTH POLY ID",
+    Role.SCIENCE: "SCI SCIENCE IMAGE IMG DATA SIGNAL FLUX COADD STACK INTENSITY COUNTS RATE DRIZ DRIZZLED MOSAIC OBJECT"
+    " CCD CHIP DET DETECTOR AMP EXT IM",
+}
+"""Words in the names of extensions by their content; a name of several words has the first content in this order."""
+
+_ROLES = {role: frozenset(words.split()) for role, words in _WORDS.items()}
+
+_HDU_CLASSES = {"DATA": Role.SCIENCE, "ERROR": Role.NOISE, "QUALITY": Role.MASK, "MASK": Role.MASK}
+"""Roles by HDUCLAS2, the convention of ESO and of X-ray archives."""
+
+_PRODUCTS = {"image": Role.SCIENCE, "wtmap": Role.WEIGHT, "dqmask": Role.MASK, "expmap": Role.WEIGHT}
+"""Roles by PRODTYPE, the convention of the NOIRLab archive."""
+
+_TYPES = ("EXTTYPE", "IMTYPE", "DATATYPE")
+"""Keywords that stand for the name where an extension has none."""
+
+BAD_PLANES = ("BAD", "SAT", "CR", "NO_DATA", "INTRP", "SUSPECT", "UNMASKEDNAN", "EDGE")
+"""Planes of an LSST mask, headers ``MP_...``, that mark bad pixels; others mark sources, for example."""
+
+MAX_MASKED = 0.5
+"""Maximum fraction of pixels that a mask may mark: more of them, and its values have another meaning."""
+
+
+ORDINARY_RANGE = (0.5, 99.5)
+"""Percentiles of the other pixels between which marked ones are ordinary."""
+
+MARKED_RANGE = (3.0, 97.0)
+"""Percentiles of the marked pixels that must be within that range."""
+
+SAMPLE = 100_000
+"""Maximum number of pixels of each kind that are compared."""
+
+
+def role_of(name: str, header: Any) -> Role:
+    """Return the content of an image by its EXTNAME and header."""
+    for keyword, roles in (("HDUCLAS2", _HDU_CLASSES), ("PRODTYPE", _PRODUCTS)):
+        value = str(header.get(keyword, "")).strip()
+        if found := roles.get(value) or roles.get(value.upper()):
+            return found
+    stated = name if name not in ("", "PRIMARY") else next((str(header[key]) for key in _TYPES if key in header), "")
+    words = [word for word in re.split(r"[^A-Z]+", stated.upper()) if word]
+    words.append("".join(words))
+    return next((role for role, own in _ROLES.items() if not own.isdisjoint(words)), Role.UNKNOWN)
+
+
+def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tuple[Mask | None, tuple[str, ...]]:
+    """Return the mask of an image, and notes on the masks and weights that it is made of.
+
+    Parameters
+    ----------
+    companions : iterable of (Role, str, astropy HDU)
+        Role, name and extension of the masks, weights and noise maps.
+    values : (n_rows, n_columns, n_bands) float32 array
+        The image.
+
+    Returns
+    -------
+    mask : (n_rows, n_columns) bool array or None
+        True where a mask is set, or a weight is not positive, or a noise is not positive and finite; None for nowhere.
+    notes : tuple of str
+        Names of the extensions, with the fraction that they mask.
+
+    Notes
+    -----
+    An extension whose pixels have the same distribution as the others masks none: many bits of data quality are
+    harmless, and weights of zero stand beside good pixels, too.
+    """
+    light = values.sum(axis=2)
+    mask, notes = np.zeros(light.shape, dtype=np.bool_), []
+    for role, label, hdu in companions:
+        own = _bad_pixels(role, np.asarray(hdu.data).reshape(-1, *light.shape), hdu.header)
+        fraction = float(own.mean())
+        if fraction > MAX_MASKED:
+            notes.append(f"{label} not used, as it would mask {fraction:.0%}")
+        elif fraction > 0.0 and _are_ordinary(light[own], light[~own]):
+            notes.append(
+                f"{label} masks none of the {max(fraction, 1e-4):.2%} that it marks, as these are like the others"
+            )
+        elif fraction > 0.0:
+            mask |= own
+            notes.append(f"{label} masks {max(fraction, 1e-4):.2%}")
+    return (mask if mask.any() else None), tuple(notes)
+
+
+def _are_ordinary(marked: Floats, others: Floats) -> bool:
+    """Return whether marked pixels (m,) have the distribution of the others (n,): their quantiles are within those."""
+    if not np.isfinite(marked).all() or marked.min() == marked.max():
+        return False
+    low, high = np.nanpercentile(others[:: others.size // SAMPLE + 1], ORDINARY_RANGE)
+    lowest, highest = np.percentile(marked[:: marked.size // SAMPLE + 1], MARKED_RANGE)
+    return bool(low <= lowest and highest <= high)
+
+
+def _bad_pixels(role: Role, planes: NDArray[Any], header: Any) -> Mask:
+    """Return the pixels (n_rows, n_columns) that some plane (n_planes, n_rows, n_columns) marks as bad."""
+    if role is Role.MASK:
+        return np.asarray((planes.astype(np.int64) & _bad_bits(header)).astype(bool).any(axis=0))
+    if role is Role.WEIGHT:
+        return np.asarray((~(planes > 0)).any(axis=0))
+    if role is Role.NOISE:
+        return np.asarray((~(np.isfinite(planes) & (planes > 0))).any(axis=0))
+    return np.zeros(planes.shape[1:], dtype=np.bool_)
+
+
+def _bad_bits(header: Any) -> np.int64:
+    """Return the bits of a mask that mark bad pixels: all, or those of the named planes of an LSST mask."""
+    named = {key[3:]: int(header[key]) for key in header if str(key).startswith("MP_")}
+    if not named:
+        return np.int64(-1)
+    return np.int64(sum(1 << bit for name, bit in named.items() if name in BAD_PLANES and 0 <= bit < 62))

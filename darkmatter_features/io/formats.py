@@ -1,0 +1,50 @@
+"""Formats of image files: names of their files, and their first bytes."""
+
+from typing import NamedTuple
+
+
+class ImageFormat(NamedTuple):
+    """Format of an image file.
+
+    Attributes
+    ----------
+    name : str
+        Name of the format.
+    suffixes : tuple of str
+        Suffixes of its files, in lower case.
+    starts : tuple of bytes
+        Possible first bytes of its files.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    starts: tuple[bytes, ...]
+
+
+_FITS = (".fits", ".fit", ".fts")
+_PACKED = (".fz", ".gz", ".bz2")
+
+FORMATS = (
+    ImageFormat("PNG", (".png",), (b"\x89PNG\r\n\x1a\n",)),
+    ImageFormat("JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",)),
+    ImageFormat("TIFF", (".tif", ".tiff"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    ImageFormat(
+        "FITS",
+        (*_FITS, *(suffix + packed for suffix in _FITS for packed in _PACKED)),
+        (b"SIMPLE  ", b"\x1f\x8b", b"BZh"),
+    ),
+)
+"""All formats. Packed files are taken for FITS: the other formats are compressed by themselves."""
+
+IMAGE_SUFFIXES = tuple(suffix for own in FORMATS for suffix in own.suffixes)
+"""Suffixes of image files, in lower case."""
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file name is that of an image, and not hidden."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def format_of(head: bytes) -> ImageFormat | None:
+    """Return the format of a file with the given first bytes; None if it is no image."""
+    return next((own for own in FORMATS if head.startswith(own.starts)), None)
