@@ -35,6 +35,8 @@ class Prediction:
         A row for each sky, as `classify.verdict_table.verdict_table` returns it.
     failures : tuple of (str, str)
         Failed skies and the reasons.
+    notes : tuple of (str, str)
+        Skies with choices that were made in reading their images, and these choices.
     explained : pandas.DataFrame or None
         On request, the terms of the log-odds of each judged sky: ``image, baseline, start``, a column for each input
         of the trees, ``cut``, and ``cnn_stage``, the change by the CNN stage.
@@ -46,6 +48,7 @@ class Prediction:
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...]
     explained: pd.DataFrame | None = None
     has_cnn_stage: bool = False
     adaptation: Adaptation | None = None
@@ -142,7 +145,8 @@ def predict(
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
     failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    return Prediction(table, failures, explained, model.cnn_stage is not None, adaptation)
+    notes = tuple((str(row.path), "; ".join(row.notes)) for row in measured if row.notes)
+    return Prediction(table, failures, notes, explained, model.cnn_stage is not None, adaptation)
 
 
 def _out_of_fold(row: SkyRow, adaptation: Adaptation) -> SkyRow:

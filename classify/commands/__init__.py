@@ -156,14 +156,11 @@ def add_part(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def describe_notes(table: Any) -> list[str]:
-    """Return a line for each of the first choices that were made in reading images, and their number."""
-    if "note" not in table:
-        return []
-    noted = table[table["note"].notna()]
-    lines = [f"{row.image}: {row.note}" for row in noted.head(MAX_NAMED).itertuples()]
-    if len(noted) > MAX_NAMED:
-        lines.append(f"{len(noted)} of {len(table)} images have such a note; see the column note")
+def describe_notes(notes: Sequence[tuple[str, str]], n_images: int) -> list[str]:
+    """Return a line for each of the first choices (image, choice) made in reading images, and their number."""
+    lines = [f"{image}: {note}" for image, note in notes[:MAX_NAMED]]
+    if len(notes) > MAX_NAMED:
+        lines.append(f"{len(notes)} of {n_images} images were read by such a choice")
     return lines
 
 

@@ -15,6 +15,7 @@ from classify.commands import (
     check_folder,
     defaults,
     describe_cnn_stage,
+    describe_notes,
     local_data,
     print_line,
     report_failures,
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         return DONE
     n_randomizations = args.randomizations if args.p_value else 0
     progress = Progress("heatmap", notice=MEASURING.notice)
-    failures = draw(
+    done = draw(
         drawings,
         out,
         model=model,
@@ -92,9 +93,11 @@ def run(args: argparse.Namespace) -> int:
         progress=progress,
         debug=args.debug,
     )
-    n_done = len(drawings) - len(failures)
-    print_line(f"{out}: {n_done} drawn, {len(failures)} failed; {_judged_by(model, args.cnn)}")
-    return report_failures(failures, n_done)
+    n_done = len(drawings) - len(done.failures)
+    for line in describe_notes(done.notes, len(drawings)):
+        print_line(line)
+    print_line(f"{out}: {n_done} drawn, {len(done.failures)} failed; {_judged_by(model, args.cnn)}")
+    return report_failures(done.failures, n_done)
 
 
 def _drawings(args: argparse.Namespace) -> list[Drawing]:

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
     if done.adaptation is not None:
         print_line(describe_adaptation(done.adaptation))
-    for line in (*describe_notes(done.table), *describe_unlike(done.table)):
+    for line in (*describe_notes(done.notes, len(done.table)), *describe_unlike(done.table)):
         print_line(line)
     print_line(f"{args.out}: {found}; {cnn_stage}")
     return report_failures(done.failures, n_done)

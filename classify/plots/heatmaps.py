@@ -1,6 +1,7 @@
 """Heatmaps of many skies: each is measured, evaluated by a model if there is one, and drawn."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,22 @@ RANDOMIZATION_SEED = 1
 """Seed of the randomized skies of each sky, so that its p-value does not depend on the other skies."""
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Outcome of the drawing of heatmaps.
+
+    Attributes
+    ----------
+    failures : tuple of (str, str)
+        Skies that failed, with the reasons.
+    notes : tuple of (str, str)
+        Skies with choices that were made in reading their images, and these choices.
+    """
+
+    failures: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...]
+
+
 def draw(
     drawings: Sequence[Drawing],
     out: str | Path,
@@ -40,7 +57,7 @@ def draw(
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
-) -> tuple[tuple[str, str], ...]:
+) -> Drawn:
     """Draw heatmaps as PNG files.
 
     Parameters
@@ -63,20 +80,21 @@ def draw(
 
     Returns
     -------
-    tuple of (str, str)
-        Skies that failed, with the reasons.
+    Drawn
     """
     if model is not None:
         _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
     tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
-    failures = []
-    reasons = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
+    failures, notes = [], []
+    results = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
     report(progress, 0, len(drawings))
-    for done, (drawing, reason) in enumerate(zip(drawings, reasons), start=1):
+    for done, (drawing, (reason, own)) in enumerate(zip(drawings, results), start=1):
         if reason is not None:
             failures.append((str(drawing.sky), reason))
+        if own:
+            notes.append((str(drawing.sky), "; ".join(own)))
         report(progress, done, len(drawings))
-    return tuple(failures)
+    return Drawn(tuple(failures), tuple(notes))
 
 
 def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
@@ -88,15 +106,15 @@ def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
 
 def _draw_or_reason(
     drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int, debug: bool
-) -> str | None:
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the reason of a failure, and the notes on reading the image."""
     try:
-        _draw(drawing, out, model, n_randomizations)
+        return None, _draw(drawing, out, model, n_randomizations)
     except Exception as error:  # an unforeseen error costs the heatmap of this sky only
-        return failure_reason(error, debug=debug)
-    return None
+        return failure_reason(error, debug=debug), ()
 
 
-def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> None:
+def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> tuple[str, ...]:
     sky = read_sky(drawing.sky)
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.compiled)
     catalog = measure(sky, config)
@@ -114,6 +132,7 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
         p_value=_p_value(catalog, template, n_randomizations),
     )
     save_figure(out / f"{drawing.name}.png", figure)
+    return sky.notes
 
 
 def _p_value(catalog: GalaxyCatalog, template: CompiledTemplate | None, n_randomizations: int) -> float | None:

@@ -121,6 +121,21 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
     return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
 
 
+def too_few_galaxies(segments: Segments, config: MeasureConfig) -> SkyError:
+    """Return the error of a sky with too few galaxies, and the remedy by the distribution of its pixels."""
+    sky, remedy = segments.sky, "check that this is a sky, or lower the threshold, n_pixels or min_galaxies"
+    light = sky.pixels.sum(axis=2, dtype=np.float64)
+    low, middle, high = np.percentile(light if sky.mask is None else light[~sky.mask], (0.5, 50.0, 99.5))
+    if low == high:
+        remedy = "nearly all pixels have the same value: give an image of the sky"
+    elif middle - low > 2.0 * (high - middle):
+        remedy = "it is dark on bright: a weight map or a negative is no image of the sky"
+    return SkyError(
+        f"{sky.name}: found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
+        f"{segments.threshold:.3g} counts, min_galaxies={config.min_galaxies} needed; {remedy}"
+    )
+
+
 def _find_segments(detection: Detection, n_columns: int, config: MeasureConfig) -> SegmentIndices:
     """Return the flat indices of each segment's pixels in the image with margins."""
     image, capacity = FlatImage(detection.image, n_columns + 2), detection.foreground.size

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.kernels.moments import footprint_moments
 from darkmatter_features.galaxies.psf import (
     CHECKED_FACTOR,
@@ -17,7 +16,7 @@ from darkmatter_features.galaxies.psf import (
     psf_width,
     without_psf,
 )
-from darkmatter_features.galaxies.segmentation import Segments, segment
+from darkmatter_features.galaxies.segmentation import Segments, segment, too_few_galaxies
 from darkmatter_features.io.sky import Sky
 
 Array = NDArray[np.float64]
@@ -290,9 +289,5 @@ def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
     config = config or MeasureConfig()
     segments = segment(sky, config)
     if len(segments) < config.min_galaxies:
-        raise SkyError(
-            f"{sky.name}: found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
-            f"{segments.threshold:.3g} counts, min_galaxies={config.min_galaxies} needed; "
-            "check that this is a sky, or lower the threshold, n_pixels or min_galaxies"
-        )
+        raise too_few_galaxies(segments, config)
     return measure_shapes(segments, config)

@@ -176,7 +176,9 @@ def test_tiny_image_is_rejected(shape):
 
 
 def test_black_sky_is_rejected():
-    with pytest.raises(SkyError, match=r"black.png: found 0 galaxies .* min_galaxies=10 needed; .*lower the threshold"):
+    with pytest.raises(
+        SkyError, match=r"black.png: found 0 galaxies .* min_galaxies=10 needed; nearly all pixels have the same"
+    ):
         measure(Sky("black.png", np.zeros((64, 64, 3), dtype=np.uint8)))
 
 
@@ -189,3 +191,17 @@ def test_one_large_galaxy_is_rejected():
 def test_white_image_is_rejected():
     with pytest.raises(SkyError, match=r"found 0 galaxies"):
         measure(Sky("white.png", np.full((64, 64, 3), 255, dtype=np.uint8)))
+
+
+def test_the_remedy_for_a_weight_map_is_another_image(rng):
+    """Weights of good pixels are large, those of gaps and bad pixels small."""
+    weight = rng.normal(40.0, 0.5, (64, 64, 1)).astype(np.float32)
+    weight[20:24] = 0.0
+    with pytest.raises(SkyError, match="dark on bright: a weight map or a negative"):
+        measure(Sky("weight.fits", weight))
+
+
+def test_the_remedy_for_a_faint_sky_is_a_lower_threshold(rng):
+    noise = rng.normal(0.0, 1.0, (64, 64, 1)).astype(np.float32)
+    with pytest.raises(SkyError, match="lower the threshold"):
+        measure(Sky("noise.fits", noise))

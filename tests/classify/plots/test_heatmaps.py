@@ -13,7 +13,9 @@ from darkmatter_features.lens.template import LensTemplate
 
 def test_processes_get_a_model_whose_template_is_compiled(monkeypatch, tmp_path):
     sent = []
-    monkeypatch.setattr(heatmaps, "parallel", lambda work, tasks, **_: [sent.append(pickle.dumps(t)) for t in tasks])
+    monkeypatch.setattr(
+        heatmaps, "parallel", lambda work, tasks, **_: [(sent.append(pickle.dumps(t)), ()) for t in tasks]
+    )
     model = LensModel(Calibration(), (), Calibration(), MeasureConfig(), LensTemplate.default(), {})
     heatmaps.draw([Drawing(Path(f"{k}.png"), str(k)) for k in range(3)], tmp_path, model=model, n_jobs=2)
     for task in sent:
