@@ -35,6 +35,12 @@ def test_scripts_and_folders_on_the_pages_exist():
         assert (ROOT / "benchmarks" / script).exists(), script
 
 
+@pytest.mark.parametrize("test", sorted(set(re.findall(r"`(tests/[\w/]+\.py::\w+)`", TEXT))))
+def test_tests_on_the_pages_exist(test):
+    file, name = test.split("::")
+    assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", dm.__all__)
 def test_every_public_name_is_in_the_reference(name):
     page = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
