@@ -93,7 +93,7 @@ def _features() -> tuple[Feature, ...]:
         Feature("fill_factor_ellipticity", "rank correlation of fill factor and ellipticity of whole galaxies", "sky"),
         Feature("shape_kurtosis", "fourth moment of the ellipticity over the squared second moment", "sky"),
         Feature("log_psf_sigma", "log of the standard deviation of the PSF, pixels", "sky"),
-        Feature("log_noise", "log of the noise of a pixel over the median surface brightness of the galaxies", "sky"),
+        Feature("log_noise", "log of the noise of a pixel, over the median surface brightness of the galaxies", "sky"),
         Feature("n_bands", "number of bands", "sky"),
     )
 

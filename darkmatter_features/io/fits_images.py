@@ -138,9 +138,9 @@ def _choose(images: Sequence[Extension], part: Part | None, described: str) -> E
             raise UnreadableError(f"has no image [{part}]; it has {described}; choose one of them")
         return named[0]
     if not images:
-        raise UnreadableError(
-            f"has no image of two axes, nor one of three colour planes; it has {described}; give one, or {COPY_AGAIN}"
-        )
+        remedy = "find lenses in a catalogue by `darkmatter locate`" if "a table" in described else COPY_AGAIN
+        found = f"has no image of two axes, nor one of three colour planes; it has {described}"
+        raise UnreadableError(f"{found}; give one, or {remedy}")
     science = _science(images)
     if not science:
         names = ", ".join(own.label for own in images)
