@@ -53,7 +53,7 @@ def _parts(path: Path, part: str | None) -> list[Path]:
     file, chosen = split_part(path)
     if chosen is None or chosen.name != ALL_PARTS:
         return [path]
-    from darkmatter_features.io.fits_images import science_parts
+    from darkmatter_features.io.images.fits import science_parts
 
     try:
         names = science_parts(file)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.decode import decode
-from darkmatter_features.io.decoded import COPY_AGAIN, UnreadableError
+from darkmatter_features.io.images.decode import decode
+from darkmatter_features.io.images.decoded import COPY_AGAIN, UnreadableError
 
 
 @dataclass(frozen=True)

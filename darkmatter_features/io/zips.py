@@ -22,8 +22,8 @@ from darkmatter_features.io.cache import (
     is_writable,
     locked,
 )
-from darkmatter_features.io.decoded import COPY_AGAIN
 from darkmatter_features.io.formats import IMAGE_SUFFIXES
+from darkmatter_features.io.images.decoded import COPY_AGAIN
 from darkmatter_features.io.table import written_whole
 
 BESIDE = ".darkmatter-cache"

@@ -333,7 +333,7 @@ def test_small_file_whose_header_gives_a_huge_image_takes_no_memory(written, con
 
 
 def test_image_above_the_size_limit_is_rejected(written, monkeypatch, small_png):
-    monkeypatch.setattr("darkmatter_features.io.decoded.MAX_PIXELS", 1199)
+    monkeypatch.setattr("darkmatter_features.io.images.decoded.MAX_PIXELS", 1199)
     assert_rejected(written(small_png), "40 x 30 pixels, the limit is 1199", "tiles")
 
 

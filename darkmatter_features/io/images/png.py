@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.io.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
-from darkmatter_features.io.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
+from darkmatter_features.io.images.orientation import UPRIGHT, oriented
 
 _GREY = 0
 """Colour type of a grey PNG."""

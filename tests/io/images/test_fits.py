@@ -7,8 +7,8 @@ from astropy.wcs import WCS
 from numpy.testing import assert_array_equal
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.fits_images import science_parts
-from darkmatter_features.io.fits_masks import Role, role_of
+from darkmatter_features.io.images.fits import science_parts
+from darkmatter_features.io.images.fits_masks import Role, role_of
 from darkmatter_features.io.sky import read_sky
 
 SHAPE = (48, 40)

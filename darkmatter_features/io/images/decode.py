@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from darkmatter_features.io.decoded import COPY_AGAIN, Decoded, UnreadableError
 from darkmatter_features.io.formats import FORMATS, format_of
-from darkmatter_features.io.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError
+from darkmatter_features.io.images.orientation import UPRIGHT, oriented
 from darkmatter_features.io.parts import split_part
 
 _ORIENTATION = 274
@@ -34,17 +34,17 @@ def decode(path: Path) -> Decoded:
     file, part = split_part(path)
     name = _format(file)
     if name == "FITS":
-        from darkmatter_features.io.fits_images import decode_fits
+        from darkmatter_features.io.images.fits import decode_fits
 
         return decode_fits(file, part)
     if name == "TIFF":
-        from darkmatter_features.io.tiff import decode_tiff
+        from darkmatter_features.io.images.tiff import decode_tiff
 
         return decode_tiff(file, part)
     if part is not None:
         raise UnreadableError(f"is a {name} file, which has no parts; leave [{part}] out")
     if name == "PNG":
-        from darkmatter_features.io.png import decode_png
+        from darkmatter_features.io.images.png import decode_png
 
         return decode_png(file)
     return _decode_jpeg(file)

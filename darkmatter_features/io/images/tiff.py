@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.io.decoded import Decoded, UnreadableError, check_size
-from darkmatter_features.io.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.decoded import Decoded, UnreadableError, check_size
+from darkmatter_features.io.images.orientation import UPRIGHT, oriented
 from darkmatter_features.io.parts import Part
 
 ORIENTATION = 274

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.io.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
-from darkmatter_features.io.fits_masks import Role, masked_by, role_of
+from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
+from darkmatter_features.io.images.fits_masks import Role, masked_by, role_of
 from darkmatter_features.io.parts import Part
 
 MIN_AREA_FRACTION = 0.2

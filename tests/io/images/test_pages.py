@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image, ImageOps
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.orientation import oriented
+from darkmatter_features.io.images.orientation import oriented
 from darkmatter_features.io.sky import read_sky
 from tests.io.test_sky import png, png_chunk
 

@@ -1,0 +1,1 @@
+"""Decoding of images, a module for each format."""
