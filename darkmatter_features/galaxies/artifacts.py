@@ -1,6 +1,7 @@
 """Hot pixels, dead pixels and tracks of cosmic rays: what is sharper than the PSF is no galaxy."""
 
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,19 @@ with 0.55 px, and 0.15 with 0.45 px. In simulated skies with a PSF of 0.55 px or
 is taken for an artefact.
 """
 
+MAX_PAIR_STEP_FRACTION = 0.04
+"""The same for the neighbours of a pair of pixels: the two on whose border a point source is centred have neighbours of
+0.34 of their flux with a PSF of 0.92 px, and 0.07 with 0.55 px."""
+
 MIN_SIGNIFICANCE = 1.5
 """Distance of the neighbours below that fraction, in units of the noise; an artefact has 10 times the noise or more."""
+
+SINGLE = (MAX_STEP_FRACTION, 0.0)
+"""Fractions for images without noise: single pixels only. There, rounding and JPEG leave galaxies of two pixels without
+wings."""
+
+PAIRS = (MAX_STEP_FRACTION, MAX_PAIR_STEP_FRACTION)
+"""Fractions for images with noise: single pixels and pairs."""
 
 MAX_PASSES = 4
 """Maximum number of passes: in each, the pixels found so far count as dark, so that corners of tracks are found."""
@@ -30,7 +42,11 @@ MAX_FILLED = 0.05
 
 
 def find_artifacts(
-    image: NDArray[Any], width: int, candidates: NDArray[np.int32], noise: float
+    image: NDArray[Any],
+    width: int,
+    candidates: NDArray[np.int32],
+    noise: float,
+    fractions: tuple[float, float] = SINGLE,
 ) -> NDArray[np.bool_] | None:
     """Return which pixels of an image are sharper than the PSF of any image.
 
@@ -44,6 +60,8 @@ def find_artifacts(
         Flat indices of the pixels to examine, none in the margin.
     noise : float, counts
         Standard deviation of the background.
+    fractions : (float, float)
+        Maximum flux of the neighbours of a sharp pixel, and of a pair of them, as a fraction of its flux.
 
     Returns
     -------
@@ -55,12 +73,14 @@ def find_artifacts(
     The criterion is that of van Dokkum (2001), doi:10.1086/323894, that cosmic rays have edges sharper than the PSF,
     here along rows and columns: the tracks of cosmic rays are narrow across their direction.
     """
-    examined = FlatImage(image, width), candidates, MAX_STEP_FRACTION, MIN_SIGNIFICANCE * noise
-    if not has_narrow_pixels(*examined):
+    flat, margin = FlatImage(image, width), MIN_SIGNIFICANCE * noise
+    inner = candidates[(candidates >= 2 * width) & (candidates < image.size - 2 * width)]
+    if not has_narrow_pixels(flat, inner, fractions, margin):
         return None
     is_sharp = np.zeros(image.size, dtype=np.bool_)
-    n_passes = next((k for k in range(MAX_PASSES) if not sharp_pixels(*examined, is_sharp)), MAX_PASSES)
-    return is_sharp if n_passes else None
+    passes = (sharp_pixels(flat, candidates, fractions, margin, is_sharp) for _ in range(MAX_PASSES))
+    n_found = sum(takewhile(bool, passes))
+    return is_sharp if n_found else None
 
 
 def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bool_]:
@@ -70,7 +90,7 @@ def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bo
     padded = np.pad(band, 1)
     for image in (padded.ravel(), -padded.ravel()):
         candidates = np.flatnonzero(image > noise).astype(np.int32)
-        is_artifact = find_artifacts(image, n_columns + 2, candidates, noise)
+        is_artifact = find_artifacts(image, n_columns + 2, candidates, noise, PAIRS)
         if is_artifact is not None:
             found |= is_artifact.reshape(found.shape)
     return found[1:-1, 1:-1]

@@ -5,8 +5,12 @@ import pytest
 from scipy.special import ndtr
 
 from darkmatter_features.galaxies.artifacts import (
+    MAX_PAIR_STEP_FRACTION,
+    MAX_PASSES,
     MAX_STEP_FRACTION,
     MIN_SIGNIFICANCE,
+    PAIRS,
+    SINGLE,
     artifacts_in_noise,
     find_artifacts,
     repaired,
@@ -17,10 +21,10 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.simulation.seed import seed_sky
 
 
-def artifacts_of(image, noise=0.3):
+def artifacts_of(image, noise=0.3, fractions=PAIRS):
     """Return the artefacts of an image without background (n_rows, n_columns)."""
     padded = np.pad(image, 1)
-    found = find_artifacts(padded.ravel(), padded.shape[1], np.flatnonzero(padded).astype(np.int32), noise)
+    found = find_artifacts(padded.ravel(), padded.shape[1], np.flatnonzero(padded).astype(np.int32), noise, fractions)
     return np.zeros(image.shape, dtype=bool) if found is None else found.reshape(padded.shape)[1:-1, 1:-1]
 
 
@@ -33,16 +37,27 @@ def point_source(size, sigma, offset):
 
 def naive_artifacts(image, noise):
     """Return the pixels that stand out along a row or a column, in four passes, one by one."""
-    padded = np.pad(image.astype(float), 1)
+    padded = np.pad(image.astype(float), 2)
     found = np.zeros(padded.shape, dtype=bool)
-    for _ in range(4):
+    for _ in range(MAX_PASSES):
         for i, j in np.argwhere(padded > 10 * noise):
-            limit = MAX_STEP_FRACTION * padded[i, j] - MIN_SIGNIFICANCE * noise
-            bright = ((padded >= limit) & ~found)[i - 1 : i + 2, j - 1 : j + 2]
             found[i, j] |= any(
-                not own[1, [0, 2]].any() and not own[0].all() and not own[2].all() for own in (bright, bright.T)
+                stands_out(np.where(found, 0.0, padded), *own, noise)
+                or stands_out(np.where(found, 0.0, padded).T, *own[::-1], noise)
+                for own in [(i, j)]
             )
-    return found[1:-1, 1:-1]
+    return found[2:-2, 2:-2]
+
+
+def stands_out(light, i, j, noise):
+    """Return whether a pixel, or a pair with one of its neighbours in its row, has dark neighbours in the row."""
+    for fraction, pairs in ((MAX_STEP_FRACTION, [(-1, 1)]), (MAX_PAIR_STEP_FRACTION, [(-1, 2), (-2, 1)])):
+        limit = fraction * light[i, j] - MIN_SIGNIFICANCE * noise
+        narrow = any(light[i, j + left] < limit and light[i, j + right] < limit for left, right in pairs)
+        if limit > 0 and narrow:
+            edges = light[[i - 1, i + 1], j - 1 : j + 2] >= limit
+            return not edges.all(axis=1).any()
+    return False
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -62,7 +77,7 @@ def test_a_point_source_is_no_artefact(rng, sigma):
 def test_simulated_skies_have_no_artefacts(rng):
     sky = seed_sky(rng)
     light = sky.pixels.max(axis=2).astype(np.float32)
-    assert not artifacts_of(light - light.min()).any()
+    assert not artifacts_of(light - light.min(), fractions=SINGLE).any()
 
 
 @pytest.mark.parametrize("angle", np.linspace(0, np.pi / 2, 7))
@@ -82,6 +97,12 @@ def test_tracks_are_found_wholly():
         rows = 20 + 60 * (k // 3) + along * np.sin(angle)
         columns = 20 + 60 * (k % 3) + along * np.cos(angle)
         image[np.rint(rows).astype(int), np.rint(columns).astype(int)] = 900.0
+    np.testing.assert_array_equal(artifacts_of(image), image > 0)
+
+
+def test_blocks_and_tracks_of_two_pixels_are_found():
+    image = np.zeros((60, 60), dtype=np.float32)
+    image[10:12, 10:12] = image[20:50, 30:32] = image[40:42, 5:25] = 900.0
     np.testing.assert_array_equal(artifacts_of(image), image > 0)
 
 

@@ -172,9 +172,9 @@ def test_galaxy_beside_masked_pixels_is_flagged(rng):
     assert (measure_shapes(segment(sky)).flags & Flag.MASKED).any()
 
 
-def test_two_lines_of_pixels_have_a_finite_shape():
+def test_three_lines_of_pixels_have_a_finite_shape():
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    pixels[10:12, 10:30] = 200
+    pixels[10:13, 10:30] = 200
     catalog = measure_shapes(segment(Sky("line.png", pixels)))
     assert 0.8 < catalog.e1[0] < 1
     assert catalog.size[0] > 0
