@@ -33,9 +33,9 @@ COMMON_VECTORS: dict[tuple[str, str], tuple[str, ...]] = {
 
 _NO_SHAPE = {
     "err", "error", "sigma", "std", "stddev", "var", "variance", "cov", "flag", "flags", "psf", "psfmodel", "bias",
-    "add", "c", "m", "true", "rms", "unc", "star", "mag", "magnitude", "flux", "aper", "snr", "sn", "1p", "1m", "2p", "2m",
-    "rot", "res", "residual", "prior", "pm", "e", "gaia", "tile", "field", "cluster", "halo", "bcg", "lens", "ref",
-    "count", "n",
+    "add", "c", "m", "true", "rms", "unc", "star", "mag", "magnitude", "flux", "aper", "snr", "sn", "1p", "1m", "2p",
+    "2m", "rot", "res", "residual", "prior", "pm", "e", "gaia", "tile", "field", "cluster", "halo", "bcg", "lens",
+    "ref", "count", "n",
 }  # fmt: skip
 """Words in the names of columns that hold something about a quantity, not the quantity."""
 
@@ -44,8 +44,8 @@ _SURVEY_NAMES: dict[str, re.Pattern[str]] = {
         f"e{k}": re.compile(rf"(?P<before>.*_)?(e|g|eps|epsilon|gamma|ell|ellip|ellipticity|shear)_?{k}(?P<after>_.*)?")
         for k in (1, 2)
     },
-    "ra": re.compile(r"(?P<before>.*_)?(ra|alpha|alphawin|right_?ascension)(?P<after>_.*)?"),
-    "dec": re.compile(r"(?P<before>.*_)?(dec|de|delta|deltawin|declination)(?P<after>_.*)?"),
+    "ra": re.compile(r"(?P<before>.*_)?([ugrizy]?ra|alpha|alphawin|right_?ascension)(?P<after>_.*)?"),
+    "dec": re.compile(r"(?P<before>.*_)?([ugrizy]?dec|de|delta|deltawin|declination)(?P<after>_.*)?"),
     **{axis: re.compile(rf"(?P<before>.*_)?(sdss)?centroid_{axis}(?P<after>)") for axis in "xy"},
     "weight": re.compile(r"(?P<before>.*_)(weight|weights|wt|shapeweight)(?P<after>_.*)?"),
 }
@@ -55,7 +55,7 @@ _CORRECTED = ("corrected", "corr", "cal", "calibrated", "noshear", "unsheared")
 """Suffixes of the better one of two columns of shapes."""
 
 _HINTS = {
-    **{f"e{k}": re.compile(rf"[a-z]*{k}$|ell|shape|shear|gamma|moment") for k in (1, 2)},
+    **{f"e{k}": re.compile(rf"(?<!\d){k}$|ell|shape|shear|gamma|moment") for k in (1, 2)},
     "weight": re.compile(r"weight|^w|wt|sigma"),
     "ra": re.compile(r"ra$|^ra|alpha|ascension|lon"),
     "dec": re.compile(r"de$|dec|delta|lat"),
@@ -111,11 +111,11 @@ def likeliest_names(names: Iterable[str], key: str, given: str = "") -> str:
     """Return names for a message: a dozen, the likeliest for a quantity first, and their number."""
     names = list(names)
 
-    def unlikeliness(name: str) -> tuple[float, bool, bool]:
+    def unlikeliness(name: str) -> tuple[float, bool, bool, bool]:
         similar = SequenceMatcher(None, given.lower(), name.lower()).ratio() if given else 0.0
         is_survey = key in _SURVEY_NAMES and is_survey_name(name, key)
         is_hinted = key in _HINTS and bool(_HINTS[key].search(name.lower()))
-        return -round(similar, 1), not is_survey, not is_hinted
+        return -round(similar, 1), not is_survey, not is_hinted, not _NO_SHAPE.isdisjoint(_tokens(name))
 
     rest = f", ... ({len(names)} in all)" if len(names) > MAX_SHOWN else ""
     shown = sorted(names, key=unlikeliness)[:MAX_SHOWN] if rest else names

@@ -1,10 +1,14 @@
 """Options with which a shape catalogue is read: one list for the command and for Python."""
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.parts import Part, parse_part
+
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""Comma between columns, not between the indices of a component such as ``R[0,0]``."""
 
 COLUMN_OPTIONS = ("x", "y", "e1", "e2", "weight", "size", "ra", "dec")
 """Options that name a column."""
@@ -59,7 +63,7 @@ class CatalogOptions:
     def named(self) -> MappingProxyType[str, str]:
         """Names of the columns that are given, by quantity; those of the response as ``response 1``, ..."""
         given = {key: getattr(self, key) for key in COLUMN_OPTIONS if getattr(self, key) is not None}
-        responses = [name.strip() for name in (self.response or "").split(",") if name.strip()]
+        responses = [name.strip() for name in _COMMA.split(self.response or "") if name.strip()]
         if self.response is not None and not responses:
             raise TableError(f"--response (Python: response=) names no column, got {self.response!r}; give one")
         return MappingProxyType(given | {f"response {k}": name for k, name in enumerate(responses, start=1)})

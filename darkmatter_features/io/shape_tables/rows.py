@@ -128,6 +128,7 @@ def angles_around(angles: Array) -> Array:
     if not known.size:
         return angles
     middle = float(np.rad2deg(np.arctan2(np.median(np.sin(known)), np.median(np.cos(known)))))
+    middle = middle % 360.0 if np.median(known) >= 0.0 else middle
     within = np.isfinite(angles) & (np.abs(angles) <= 360.0)
     if np.abs(angles[within] - middle).max(initial=0.0) <= 180.0:
         return angles

@@ -31,7 +31,7 @@ class Dialect(NamedTuple):
 
 def text_tables(path: Path, file: IO[bytes]) -> list[RawTable]:
     """Return the table of a CSV file: a line of column names, perhaps behind ``#``, and a line for each row."""
-    lines = _decoded(file.read()).splitlines()
+    lines = _lines(file.read())
     names, rows = _names_and_rows(path, lines)
     return [_table(path, names, rows, {})]
 
@@ -40,13 +40,18 @@ def sextractor_tables(path: Path, file: IO[bytes]) -> list[RawTable]:
     """Return the table of an ASCII_HEAD file of SExtractor: a line of the head for each column."""
     from astropy.table import Table
 
-    lines = _decoded(file.read()).splitlines()
+    lines = _lines(file.read())
     head, rows = [line for line in lines if line.startswith("#")], _without_comments(lines)
     if not rows:
         raise TableError(f"{path} has no row below its head; give a catalogue of galaxies")
     table = Table.read([*head, rows[0]], format="ascii.sextractor")
     units = {name: str(table[name].unit) for name in table.colnames if table[name].unit}
     return [_table(path, table.colnames, rows, units)]
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return the lines of a text; `str.splitlines` would end them at other marks, too."""
+    return re.split(r"\r\n|\r|\n", _decoded(content))
 
 
 def _decoded(content: bytes) -> str:
