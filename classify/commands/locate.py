@@ -19,7 +19,7 @@ COLUMNS = {
     "y": "y, in the same unit",
     "e1": "e1 = (a - b) / (a + b) cos 2 phi, phi from +x towards +y",
     "e2": "e2 = (a - b) / (a + b) sin 2 phi",
-    "weight": "weights, such as inverse variances",
+    "weight": "weights, such as inverse variances; none for equal weights",
     "ra": "right ascension in the unit of the file or degrees, if there are no x and y",
     "dec": "declination in the unit of the file or degrees",
 }

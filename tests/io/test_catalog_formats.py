@@ -34,6 +34,9 @@ TEXTS = {
     .replace("\n", " # good\n")
     .replace(" # good\n", "\n", 1),
     "old Macintosh": CSV.replace("\n", "\r"),
+    "units below the names": CSV.replace("\n", "\npix,pix,,\n", 1),
+    "VizieR": CSV.replace("\n", "\npix,pix, ,\n---,---,---,---\n", 1).replace(",", "\t"),
+    "first row without numbers": CSV.replace("\n", "\n,,,\n", 1),
     "bzip2": bz2.compress(CSV.encode()),
     "xz": lzma.compress(CSV.encode()),
 }

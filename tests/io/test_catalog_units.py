@@ -158,3 +158,12 @@ def test_text_tables_in_fits_have_nulls(tmp_path):
     catalog = read_catalog(tmp_path / "a.fits")
     assert catalog.n_dropped == 1
     assert_allclose(catalog.x, galaxies()["x"][1:])
+
+
+@pytest.mark.parametrize("ruled", [True, False])
+def test_units_below_the_names_are_used(tmp_path, ruled):
+    table = SKY.assign(ra=np.deg2rad(SKY["ra"]), dec=np.deg2rad(SKY["dec"]))
+    names, *rows = table.to_csv(index=False, sep="\t").splitlines()
+    lines = [names, "rad\trad\t \t", *(["---\t---\t---\t---"] if ruled else []), *rows]
+    (tmp_path / "a.tsv").write_text("#VizieR\n" + "\n".join(lines))
+    assert_on_sky(read_catalog(tmp_path / "a.tsv"))

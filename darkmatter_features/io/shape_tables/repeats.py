@@ -33,8 +33,7 @@ def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
     merge : bool or None
         True merges all rows at close positions, None those at exactly one position, False none.
     """
-    position = np.stack([rows.columns["x"], rows.columns["y"]], axis=1)
-    same = np.unique(position, axis=0, return_inverse=True)[1].ravel()
+    same = np.unique(rows.columns["x"] + 1j * rows.columns["y"], return_inverse=True)[1]
     n_same = same.size - int(same.max() + 1)
     if merge is False:
         return f"{n_same} rows repeat a position, not merged" if n_same else None

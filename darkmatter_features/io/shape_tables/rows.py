@@ -85,7 +85,7 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
 def leave_out_heaps(rows: Rows, position: tuple[str, str]) -> None:
     """Leave out rows that lie at one position outside the field of the others."""
     x, y = _coordinates(rows, position)
-    _, group, counts = np.unique(np.stack([x, y]), axis=1, return_inverse=True, return_counts=True)
+    _, group, counts = np.unique(x + 1j * y, return_inverse=True, return_counts=True)
     if not counts.size or counts.max() < MIN_HEAP:
         return
     is_heap = (counts >= MIN_HEAP) & (counts > 3 * np.median(counts))

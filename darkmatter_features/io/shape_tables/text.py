@@ -18,6 +18,9 @@ _UNIT_BEHIND = re.compile(r"(?P<name>.+?)\s*[\[(](?P<unit>[^\[\]()]*[^\[\]()\d\s
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _TRAILING_COMMENT = re.compile(r"\s#.*$", re.MULTILINE)
+_MISSING = ("", "-", "--", "nan", "null", "none", "n/a", "na")
+"""Words for a missing value."""
+
 _N_SAMPLE = 100
 """Number of rows in which decimal commas are sought."""
 
@@ -33,7 +36,8 @@ def text_tables(path: Path, file: IO[bytes]) -> list[RawTable]:
     """Return the table of a CSV file: a line of column names, perhaps behind ``#``, and a line for each row."""
     lines = _lines(file.read())
     names, rows = _names_and_rows(path, lines)
-    return [_table(path, names, rows, {})]
+    units, n_above = _units(rows[:2], len(names))
+    return [_table(path, names, rows[n_above:], dict(zip(names, units)))]
 
 
 def sextractor_tables(path: Path, file: IO[bytes]) -> list[RawTable]:
@@ -83,6 +87,20 @@ def _names_and_rows(path: Path, lines: Sequence[str]) -> tuple[list[str], list[s
     if names is None:
         raise TableError(f"{path} has no column names: it starts with {rows[0][:40]!r}; add a first line of names")
     return names, rows
+
+
+def _units(rows: Sequence[str], n_names: int) -> tuple[list[str], int]:
+    """Return the units below the column names, and the number of lines before the rows: VizieR adds dashes."""
+    first = _split(rows[0]) if rows else []
+    if len(first) != n_names or _is_data(rows[0]) or all(cell.lower() in _MISSING for cell in first):
+        return [], 0
+    if _is_ruled(rows[0]):
+        return [], 1
+    return first, 2 if _is_ruled(rows[-1]) else 1
+
+
+def _is_ruled(line: str) -> bool:
+    return all(set(cell) == {"-"} for cell in _split(line))
 
 
 def _table(path: Path, names: Sequence[str], rows: Sequence[str], units: dict[str, str]) -> RawTable:
