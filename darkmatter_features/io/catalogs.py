@@ -15,10 +15,17 @@ from darkmatter_features.io.shape_tables.conventions import describe as describe
 from darkmatter_features.io.shape_tables.conventions import ellipticity_of, mean_response, with_signs
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.options import COLUMN_OPTIONS, CatalogOptions
-from darkmatter_features.io.shape_tables.positions import MIN_ROTATION, from_local_north, pixels_overlap, projected
-from darkmatter_features.io.shape_tables.raw import RawTable, Values
+from darkmatter_features.io.shape_tables.positions import (
+    MIN_ROTATION,
+    detectors_overlap,
+    from_local_north,
+    pixels_overlap,
+    projected,
+)
+from darkmatter_features.io.shape_tables.raw import RawTable
 from darkmatter_features.io.shape_tables.repeats import merge_repeats
 from darkmatter_features.io.shape_tables.rows import (
+    LABELS,
     Rows,
     check_enough,
     leave_out_heaps,
@@ -126,9 +133,9 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     (5210, 37)
     """
     given, path = CatalogOptions(**options), Path(path)
-    rows, steps, notes = _read(path, given)
+    rows, notes = _read(path, given)
     n_rows = len(rows)
-    leave_out_sheared(rows, steps)
+    leave_out_sheared(rows)
     position = _positioned(path, rows, given, notes)
     response = _with_shapes(path, rows, given)
     check_enough(path, rows, n_rows)
@@ -146,15 +153,20 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     )
 
 
-def _read(path: Path, options: CatalogOptions) -> tuple[Rows, Values | None, list[str | None]]:
-    """Return the columns of the chosen table as numbers, the artificial shear of each row, and notes."""
+def _read(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
+    """Return the columns of the chosen table as numbers, and notes."""
     file, part = split_part(path)
     with opened_tables(file) as tables:
         table, chosen, choice = choose_table(path, tables, options.named, part or options.part)
-        step = chosen.pop("step", None)
-        steps = None if step is None or table.shapes.get(step) else table.column(path, step)
+        labels = _labels(path, table, {key: chosen.pop(key, None) for key in LABELS})
         columns, converted = _numbers(path, table, chosen, options)
-    return Rows(columns), steps, [choice, _describe_columns({key: chosen[key] for key in columns}), converted]
+    return Rows(columns | labels), [choice, _describe_columns({key: chosen[key] for key in columns}), converted]
+
+
+def _labels(path: Path, table: RawTable, named: Mapping[str, str | None]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns that group rows, as numbers of the groups."""
+    single = {key: name for key, name in named.items() if name is not None and not table.shapes.get(name)}
+    return {key: LABELS[key](table.column(path, name)) for key, name in single.items()}
 
 
 def _numbers(
@@ -187,11 +199,17 @@ def _positioned(path: Path, rows: Rows, options: CatalogOptions, notes: list[str
     """Return the quantities that are the position, and leave out rows without it, a shape or a weight."""
     position = ("x", "y") if "x" in rows.columns else ("ra", "dec")
     _leave_out(path, rows, position)
-    is_free = not {"x", "y", "ra", "dec"} & options.named.keys()
-    if is_free and position == ("x", "y") and "ra" in rows.columns and pixels_overlap(rows.columns):
+    if position == ("ra", "dec") or {"x", "y", "ra", "dec"} & options.named.keys():
+        return position
+    if "ra" in rows.columns and pixels_overlap(rows.columns):
         notes.append("x and y start anew on each of several detectors: positions by RA and Dec")
         position = ("ra", "dec")
         _leave_out(path, rows, position)
+    elif detectors_overlap(rows.columns):
+        raise TableError(
+            f"{path}: x and y start anew on each of several detectors; give RA and Dec, or positions in one frame with "
+            "--x and --y (Python: x=, y=)"
+        )
     return position
 
 

@@ -8,13 +8,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, QTable, Table
 from numpy.testing import assert_array_equal
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import read_catalog
-from tests.support.shape_tables import galaxies
+from tests.support.shape_tables import galaxies, on_sky
 
 NAMES = ["x", "y", "e1", "e2"]
 CSV = galaxies().to_csv(index=False)
@@ -36,6 +37,8 @@ TEXTS = {
     "old Macintosh": CSV.replace("\n", "\r"),
     "units below the names": CSV.replace("\n", "\npix,pix,,\n", 1),
     "VizieR": CSV.replace("\n", "\npix,pix, ,\n---,---,---,---\n", 1).replace(",", "\t"),
+    "hint of a spreadsheet": "sep=,\n" + CSV,
+    "quoted decimal commas": galaxies().map(lambda value: f"{value}".replace(".", ",")).to_csv(index=False),
     "first row without numbers": CSV.replace("\n", "\n,,,\n", 1),
     "bzip2": bz2.compress(CSV.encode()),
     "xz": lzma.compress(CSV.encode()),
@@ -211,3 +214,23 @@ def test_packed_fits_is_read(tmp_path):
     for pack in (gzip.compress, bz2.compress, lzma.compress):
         (tmp_path / "b").write_bytes(pack(content))
         assert_galaxies(read_catalog(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("name", ["gauss_g", "e", "shear", "bdf_g_noshear", "SHAPES_ELLIPTICITY"])
+def test_vectors_of_shapes_are_found_by_the_end_of_their_names(tmp_path, name):
+    table = Table.from_pandas(galaxies()[["x", "y"]])
+    table[name], table["psf_g"], table["g_cov"] = (
+        galaxies()[["e1", "e2"]].to_numpy(),
+        np.ones((60, 2)),
+        np.ones((60, 2)),
+    )
+    table.write(tmp_path / "a.fits")
+    assert_galaxies(read_catalog(tmp_path / "a.fits"))
+
+
+def test_coordinates_of_astropy_are_positions(tmp_path):
+    sky = on_sky(galaxies(), 150.0, 20.0)
+    table = QTable({"coord": SkyCoord(sky["ra"], sky["dec"], unit="deg"), "e1": sky["e1"], "e2": sky["e2"]})
+    table["e1"].unit = ""
+    table.write(tmp_path / "a.ecsv")
+    assert np.abs(read_catalog(tmp_path / "a.ecsv").ra - sky["ra"]).max() < 1e-9

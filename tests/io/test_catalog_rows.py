@@ -190,3 +190,14 @@ def test_ra_and_dec_of_other_galaxies_are_not_used(read):
     order = np.random.default_rng(3).permutation(len(frame))
     frame["ra"], frame["dec"] = frame["ra"].to_numpy()[order], frame["dec"].to_numpy()[order]
     assert read(frame).wcs is None
+
+
+@pytest.mark.parametrize("name", ["EXT_NUMBER", "ccdnum", "detector"])
+def test_pixels_that_start_anew_are_refused_without_ra_and_dec(read, name):
+    frame = galaxies(200)
+    detector = 1 + (frame["x"] > 2100) + 2 * (frame["y"] > 2100)
+    assert read(frame.assign(**{name: detector})).wcs is None  # side by side in one frame
+    again = frame.assign(x=frame["x"] % 2100, y=frame["y"] % 2100, **{name: detector})
+    with pytest.raises(TableError, match=r"start anew on each of several detectors; give RA and Dec, or .*--x and --y"):
+        read(again)
+    assert len(read(again, x="x", y="y")) == 200

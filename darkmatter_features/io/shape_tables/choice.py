@@ -8,10 +8,12 @@ from darkmatter_features.errors import TableError
 from darkmatter_features.io.parts import Part, matches
 from darkmatter_features.io.shape_tables.names import (
     COMMON_NAMES,
-    COMMON_VECTORS,
+    UNSHEARED,
+    VECTORS,
     candidates,
     likeliest_names,
     of_one_family,
+    vectors,
 )
 from darkmatter_features.io.shape_tables.raw import RawTable
 
@@ -21,13 +23,12 @@ NO_WEIGHT = "none"
 POSITIONS = (("x", "y"), ("ra", "dec"))
 """Pairs of quantities that are a position, in order of priority."""
 
-QUANTITIES = ("e1", "e2", "x", "y", "ra", "dec", "weight", "size", "step")
+QUANTITIES = ("e1", "e2", "x", "y", "ra", "dec", "weight", "size", "step", "detector")
 """Quantities whose columns are found by their names."""
 
 _RELATIVE = {"e2": "e1", "x": "e1", "y": "x", "ra": "e1", "dec": "ra", "weight": "e1"}
 """Quantity whose column begins like that of another where several have usual names."""
 
-_UNSHEARED = ("noshear", "unsheared", "no_shear", "nosheared", "ns", "00")
 _SHEARED = ("1p", "1m", "2p", "2m")
 
 
@@ -41,7 +42,7 @@ class ColumnsError(TableError):
 
 def is_unsheared(name: str) -> bool:
     """Return whether a name is the one that calibrations by artificial shear give to galaxies as they are."""
-    return name.strip().lower().endswith(_UNSHEARED)
+    return name.strip().lower().endswith(UNSHEARED)
 
 
 def choose_table(
@@ -126,17 +127,10 @@ def _named_column(path: Path, names: Sequence[str], key: str, given: str, n_foun
 
 def _add_vectors(names: Sequence[str], chosen: dict[str, str], unwanted: set[str]) -> None:
     """Add the two components of columns such as g, if neither is given otherwise."""
-    for keys, vectors in COMMON_VECTORS.items():
-        pairs = [(f"{name}[0]", f"{name}[1]") for name in names if _plain(name) in vectors]
-        pairs = [pair for pair in pairs if set(pair) <= set(names)]
-        if len(pairs) == 1 and not unwanted & set(keys) and not any(candidates(names, key) for key in keys):
-            chosen.update(zip(keys, pairs[0]))
-
-
-def _plain(name: str) -> str:
-    """Return a name in lower case, without the suffix of galaxies as they are."""
-    lower = name.lower()
-    return next((lower.removesuffix(f"_{end}") for end in _UNSHEARED if lower.endswith(f"_{end}")), lower)
+    for keys in VECTORS:
+        found = vectors(names, keys)
+        if len(found) == 1 and not unwanted & set(keys) and not any(candidates(names, key) for key in keys):
+            chosen.update(zip(keys, (f"{found[0]}[0]", f"{found[0]}[1]")))
 
 
 def _add_usual(path: Path, names: Sequence[str], key: str, chosen: dict[str, str]) -> None:
@@ -146,7 +140,7 @@ def _add_usual(path: Path, names: Sequence[str], key: str, chosen: dict[str, str
     if len(found) > 1 and relative is not None:
         found = [relative]
     is_guessed_weight = key == "weight" and bool(found) and found[0].lower() not in COMMON_NAMES["weight"]
-    if (is_guessed_weight and relative is None) or (len(found) > 1 and key in ("size", "step")):
+    if (is_guessed_weight and relative is None) or (len(found) > 1 and key in ("size", "step", "detector")):
         return
     if len(found) > 1:
         raise ColumnsError(

@@ -13,13 +13,23 @@ _DATA_ELSEWHERE = re.compile(rb"<(\w+:)?STREAM[^>]*\shref\s*=", re.IGNORECASE)
 
 def astropy_table(table: Any, **part: Any) -> RawTable:
     """Return a table of astropy; `part` is the number and the name of the part of the file."""
+    _add_coordinates(table)
     return RawTable(
-        shapes={name: table[name].shape[1:] for name in table.colnames},
+        shapes={name: table[name].shape[1:] for name in table.colnames if hasattr(table[name], "dtype")},
         n_rows=len(table),
-        values=lambda name: table[name],
+        values=lambda name: getattr(table[name], "value", table[name]),
         units={name: str(table[name].unit) for name in table.colnames if getattr(table[name], "unit", None)},
         **part,
     )
+
+
+def _add_coordinates(table: Any) -> None:
+    """Add the RA and Dec, degrees, of columns of celestial coordinates as ``NAME.ra`` and ``NAME.dec``."""
+    from astropy.coordinates import SkyCoord
+
+    for name in [name for name in table.colnames if isinstance(table[name], SkyCoord)]:
+        direction = table[name].icrs
+        table[f"{name}.ra"], table[f"{name}.dec"] = direction.ra.deg, direction.dec.deg
 
 
 def ecsv_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:

@@ -22,14 +22,19 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
     "dec": ("dec", "dej2000", "dec_j2000", "decj2000", "deltawin_j2000", "delta_j2000", "delta", "dec_deg", "decl",
             "de_icrs", "coord_dec"),
     "step": ("mdet_step", "shear", "shear_type", "mcal_step", "metacal_step", "shear_step"),
+    "detector": ("ext_number", "ccd", "ccdnum", "ccd_id", "ccd_num", "detector", "detector_id", "chip",
+                 "chip_id", "chipnum"),
 }  # fmt: skip
 """Usual names of columns, in lower case, by quantity; `step` names the artificial shear of a row."""
 
-COMMON_VECTORS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("e1", "e2"): ("g", "e", "gamma", "shear", "ellip", "ellipticity", "mcal_g", "mdet_g", "wmom_g"),
+VECTORS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("e1", "e2"): ("g", "e", "gamma", "shear", "ellip", "ellipticity", "epsilon"),
     ("x", "y"): ("xy", "pos", "position", "centroid"),
 }
-"""Usual names of columns that hold two quantities in a cell."""
+"""Last words of the names of columns that hold two quantities in a cell."""
+
+UNSHEARED = ("noshear", "unsheared", "no_shear", "nosheared", "ns", "00")
+"""Ends of the names that calibrations by artificial shear give to galaxies as they are."""
 
 _NO_SHAPE = {
     "err", "error", "sigma", "std", "stddev", "var", "variance", "cov", "flag", "flags", "psf", "psfmodel", "bias",
@@ -44,8 +49,12 @@ _SURVEY_NAMES: dict[str, re.Pattern[str]] = {
         f"e{k}": re.compile(rf"(?P<before>.*_)?(e|g|eps|epsilon|gamma|ell|ellip|ellipticity|shear)_?{k}(?P<after>_.*)?")
         for k in (1, 2)
     },
-    "ra": re.compile(r"(?P<before>.*_)?([ugrizy]?ra|alpha|alphawin|right_?ascension)(?P<after>_.*)?"),
-    "dec": re.compile(r"(?P<before>.*_)?([ugrizy]?dec|de|delta|deltawin|declination)(?P<after>_.*)?"),
+    "ra": re.compile(
+        r"(?P<before>.*_)?([ugrizy]?ra|alpha|alphawin|right_?ascension)(?P<after>(?<!alpha)(?<!win)_.*|_(j2000|icrs|sky|deg|rad))?"
+    ),
+    "dec": re.compile(
+        r"(?P<before>.*_)?([ugrizy]?dec|de|delta|deltawin|declination)(?P<after>(?<!de)(?<!delta)(?<!win)_.*|_(j2000|icrs|sky|deg|rad))?"
+    ),
     **{axis: re.compile(rf"(?P<before>.*_)?(sdss)?centroid_{axis}(?P<after>)") for axis in "xy"},
     "weight": re.compile(r"(?P<before>.*_)(weight|weights|wt|shapeweight)(?P<after>_.*)?"),
 }
@@ -97,6 +106,17 @@ def is_survey_name(name: str, key: str) -> bool:
         return False
     around = _tokens(f"{found['before'] or ''}_{found['after'] or ''}")
     return not any(each in _NO_SHAPE for each in around)
+
+
+def vectors(names: Sequence[str], keys: tuple[str, str]) -> list[str]:
+    """Return the columns whose two components may hold a pair of quantities."""
+    plain = {name: name.lower() for name in names if {f"{name}[0]", f"{name}[1]"} <= set(names)}
+    for end in UNSHEARED:
+        plain = {name: lower.removesuffix(f"_{end}") for name, lower in plain.items()}
+    return [
+        name for name, lower in plain.items()
+        if _tokens(lower)[-1] in VECTORS[keys] and _NO_SHAPE.isdisjoint(_tokens(lower)[:-1])
+    ]  # fmt: skip
 
 
 def of_one_family(names: Sequence[str], other: str) -> str | None:

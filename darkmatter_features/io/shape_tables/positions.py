@@ -27,6 +27,9 @@ MAX_NEIGHBOR_DISTANCE = 0.5
 """Maximum median distance in pixels of neighbours on the sky, relative to the rms spread of the pixels, for pixels and
 directions of the same galaxies; it is about 1.2 where they do not belong together."""
 
+MAX_COVERAGE = 1.5
+"""Maximum area of the pixels of all detectors, relative to that of their union, for detectors side by side."""
+
 MIN_FIT = 24
 """Minimum number of galaxies for the quadratic function, which has 6 coefficients."""
 
@@ -44,6 +47,15 @@ def pixels_overlap(columns: Mapping[str, Array]) -> bool:
     nearest = cKDTree(directions).query(directions, k=2)[1][:, 1]
     apart = np.hypot(*(pixels - pixels[nearest]).T)
     return bool(np.median(apart) < MAX_NEIGHBOR_DISTANCE * np.sqrt(np.square(pixels).sum(axis=1).mean()))
+
+
+def detectors_overlap(columns: Mapping[str, Array]) -> bool:
+    """Return whether the pixels of several detectors cover each other."""
+    if "detector" not in columns or columns["detector"].size == 0:
+        return False
+    x, y, detector = (columns[key] for key in ("x", "y", "detector"))
+    area = sum(float(np.ptp(x[detector == each]) * np.ptp(y[detector == each])) for each in np.unique(detector))
+    return bool(np.unique(detector).size > 1 and area > MAX_COVERAGE * np.ptp(x) * np.ptp(y))
 
 
 def _residual(pixels: Array, directions: Array) -> float:

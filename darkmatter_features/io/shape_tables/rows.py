@@ -1,6 +1,6 @@
 """Rows that cannot be used: without a position, a shape or a weight, whatever stands for that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,12 +48,25 @@ class Rows:
             self.columns = {key: values[~bad] for key, values in self.columns.items()}
 
 
-def leave_out_sheared(rows: Rows, steps: Values | None) -> None:
-    """Leave out artificially sheared galaxies; `steps` names the shear of each row."""
-    if steps is not None and steps.dtype.kind == "U":
-        unsheared = {step: is_unsheared(step) for step in np.unique(steps).tolist()}
-        if len(unsheared) > 1 and sum(unsheared.values()) == 1:
-            rows.leave_out(np.array([not unsheared[step] for step in steps.tolist()]), "artificially sheared")
+def _sheared(steps: Values) -> Array:
+    """Return 1 for artificially sheared galaxies and 0 for others, from the name of the shear of each."""
+    unsheared = [step for step in np.unique(steps).tolist() if isinstance(step, str) and is_unsheared(step)]
+    return (steps != unsheared[0]).astype(np.float64) if len(unsheared) == 1 else np.zeros(steps.shape)
+
+
+def _numbered(labels: Values) -> Array:
+    """Return a number for each different label."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.float64)
+
+
+LABELS: dict[str, Callable[[Values], Array]] = {"step": _sheared, "detector": _numbered}
+"""Functions that number the groups of rows that a column names."""
+
+
+def leave_out_sheared(rows: Rows) -> None:
+    """Leave out artificially sheared galaxies."""
+    if "step" in rows.columns:
+        rows.leave_out(rows.columns["step"] == 1.0, "artificially sheared")
 
 
 def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None:

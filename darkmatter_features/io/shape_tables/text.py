@@ -16,6 +16,9 @@ _UNIT_BEHIND = re.compile(r"(?P<name>.+?)\s*[\[(](?P<unit>[^\[\]()]*[^\[\]()\d\s
 """Name of a column with its unit in brackets; a number in brackets is a component."""
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_SEPARATOR_HINT = re.compile(r"\"?sep=.\"?", re.IGNORECASE)
+"""First line with which spreadsheets name the separator."""
+
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
 _TRAILING_COMMENT = re.compile(r"\s#.*$", re.MULTILINE)
 _MISSING = ("", "-", "--", "nan", "null", "none", "n/a", "na")
@@ -77,6 +80,7 @@ def _without_comments(lines: Sequence[str]) -> list[str]:
 def _names_and_rows(path: Path, lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the column names and the lines of the rows."""
     rows = _without_comments(lines)
+    rows = rows[1:] if rows and _SEPARATOR_HINT.fullmatch(rows[0].strip()) else rows
     if not rows:
         raise TableError(f"{path} has no row; give a table with a line of column names and a line for each galaxy")
     if not _is_data(rows[0]):
@@ -139,11 +143,8 @@ def _frame(path: Path, n_names: int, rows: Sequence[str]) -> Any:
 
 
 def _dialect(rows: Sequence[str]) -> Dialect:
-    separator = _separator(rows[0])
-    if separator == ",":
-        return Dialect(",", ".")
-    cells = [cell for row in rows for cell in row.split(separator)]
-    return Dialect(separator, "," if any(_DECIMAL_COMMA.fullmatch(cell.strip(' "')) for cell in cells) else ".")
+    cells = [cell for row in rows for cell in _split(row)]
+    return Dialect(_separator(rows[0]), "," if any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells) else ".")
 
 
 def _separator(line: str) -> str | None:
