@@ -1,4 +1,4 @@
-"""Columns of surveys are found by their names; messages show the likeliest ones."""
+"""Columns of surveys are found by their names; messages show the most probable ones."""
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ def test_several_pairs_of_shapes_are_left_to_the_user(tmp_path):
     assert catalog.weight is not None
 
 
-def test_messages_show_the_likeliest_of_many_columns(tmp_path):
+def test_messages_show_the_most_probable_of_many_columns(tmp_path):
     wide = pd.concat(
         [FILLER, SKY.drop(columns=["e1", "e2"]), SKY[["e1", "e2"]].set_axis(["sh1", "sh2"], axis=1)], axis=1
     )

@@ -181,6 +181,13 @@ def test_pixels_of_one_detector_stay(read):
     assert read(mosaic(1)).wcs is None
 
 
+def test_pixels_stay_if_some_galaxies_have_another_direction(read):
+    frame = mosaic(1)
+    frame.loc[:15, ["ra", "dec"]] = 0.0
+    frame.loc[16:20, "ra"] += 1.0
+    assert read(frame).wcs is None
+
+
 def test_pixels_named_by_the_user_stay(read):
     assert read(mosaic(2), x="X_IMAGE", y="Y_IMAGE").wcs is None
 

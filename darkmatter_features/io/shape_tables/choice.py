@@ -11,7 +11,7 @@ from darkmatter_features.io.shape_tables.names import (
     UNSHEARED,
     VECTORS,
     candidates,
-    likeliest_names,
+    names_for_message,
     of_one_family,
     vectors,
 )
@@ -121,7 +121,9 @@ def _named_column(path: Path, names: Sequence[str], key: str, given: str, n_foun
     similar = [given] if given in names else [name for name in names if name.lower() == given.lower()]
     if len(similar) != 1:
         found = f"{len(similar)} columns {', '.join(similar)}" if similar else f"no column {given}"
-        raise ColumnsError(f"{path} has {found} for {key}; give one of: {likeliest_names(names, key, given)}", n_found)
+        raise ColumnsError(
+            f"{path} has {found} for {key}; give one of: {names_for_message(names, key, given)}", n_found
+        )
     return similar[0]
 
 
@@ -144,7 +146,7 @@ def _add_usual(path: Path, names: Sequence[str], key: str, chosen: dict[str, str
         return
     if len(found) > 1:
         raise ColumnsError(
-            f"{path} has {len(found)} columns that may be {key}: {likeliest_names(found, key)}; "
+            f"{path} has {len(found)} columns that may be {key}: {names_for_message(found, key)}; "
             f"choose one with --{key} (Python: {key}=)",
             len(chosen),
         )
@@ -158,7 +160,7 @@ def _check_complete(path: Path, names: Sequence[str], chosen: dict[str, str], *,
     def fail(key: str, quantity: str) -> NoReturn:
         raise ColumnsError(
             f"{path} has no column that may be {quantity}; choose one with --{key} (Python: {key}=) from: "
-            f"{likeliest_names(names, key)}",
+            f"{names_for_message(names, key)}",
             len(chosen),
         )
 

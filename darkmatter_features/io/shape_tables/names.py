@@ -1,4 +1,4 @@
-"""Names of columns: those that are usual for a quantity, those of surveys, and the likeliest of the others."""
+"""Names of columns: those that are usual for a quantity, those of surveys, and the order of the others in messages."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -127,8 +127,8 @@ def of_one_family(names: Sequence[str], other: str) -> str | None:
     return chosen[0] if best >= 2 and len(chosen) == 1 else None
 
 
-def likeliest_names(names: Iterable[str], key: str, given: str = "") -> str:
-    """Return names for a message: a dozen, the likeliest for a quantity first, and their number."""
+def names_for_message(names: Iterable[str], key: str, given: str = "") -> str:
+    """Return names for a message: a dozen, the most probable for a quantity first, and their number."""
     names = list(names)
 
     def unlikeliness(name: str) -> tuple[float, bool, bool, bool]:

@@ -20,15 +20,24 @@ MIN_ROTATION = 1.0
 """Minimum rotation of shapes that is reported, degrees: a smaller one changes e by less than 4 % of its length."""
 
 MAX_PIXEL_RESIDUAL = 0.1
-"""Maximum rms difference of directions from a quadratic function of the pixels, relative to their rms spread. The
-distortion of a camera leaves 0.001; two detectors with the same pixels leave 0.5."""
+"""Maximum difference of a direction from a quadratic function of the pixels, relative to the rms spread of all, for
+galaxies of one detector. The distortion of a camera leaves 0.001; two detectors with the same pixels leave 0.5."""
+
+MAX_ELSEWHERE = 0.1
+"""Maximum fraction of galaxies with a larger difference: some may have the direction of another galaxy."""
 
 MAX_NEIGHBOR_DISTANCE = 0.5
 """Maximum median distance in pixels of neighbours on the sky, relative to the rms spread of the pixels, for pixels and
 directions of the same galaxies; it is about 1.2 where they do not belong together."""
 
+MAX_SPREAD = 5.0
+"""Maximum distance of directions from their middle, in median distances: some rows may have another one."""
+
 MAX_COVERAGE = 1.5
 """Maximum area of the pixels of all detectors, relative to that of their union, for detectors side by side."""
+
+N_FITS = 4
+"""Number of fits of the quadratic function, each without the galaxies that are far from the one before."""
 
 MIN_FIT = 24
 """Minimum number of galaxies for the quadratic function, which has 6 coefficients."""
@@ -41,8 +50,11 @@ def pixels_overlap(columns: Mapping[str, Array]) -> bool:
     if good.sum() < max(MIN_FIT, 0.5 * x.size):
         return False
     pixels, directions = np.stack([x[good], y[good]], axis=1), _directions(ra[good], dec[good])
+    distance = np.linalg.norm(directions - np.median(directions, axis=0), axis=1)
+    within = distance <= MAX_SPREAD * np.median(distance)
+    pixels, directions = pixels[within], directions[within]
     pixels = (pixels - pixels.mean(axis=0)) / max(float(pixels.std(axis=0).max()), np.finfo(np.float64).tiny)
-    if _residual(pixels, directions) <= MAX_PIXEL_RESIDUAL:
+    if _fraction_elsewhere(pixels, directions) <= MAX_ELSEWHERE:
         return False
     nearest = cKDTree(directions).query(directions, k=2)[1][:, 1]
     apart = np.hypot(*(pixels - pixels[nearest]).T)
@@ -58,14 +70,20 @@ def detectors_overlap(columns: Mapping[str, Array]) -> bool:
     return bool(np.unique(detector).size > 1 and area > MAX_COVERAGE * np.ptp(x) * np.ptp(y))
 
 
-def _residual(pixels: Array, directions: Array) -> float:
-    """Return the rms difference of directions from a quadratic function of pixels, relative to their spread."""
+def _fraction_elsewhere(pixels: Array, directions: Array) -> float:
+    """Return the fraction of galaxies far from a quadratic function of their pixels, fitted to the others."""
     x, y = pixels.T
     design = np.stack([np.ones_like(x), x, y, x**2, x * y, y**2], axis=1)
     centred = directions - directions.mean(axis=0)
-    fitted = design @ np.linalg.lstsq(design, centred)[0]
-    spread = np.square(centred).sum()
-    return float(np.sqrt(np.square(centred - fitted).sum() / spread)) if spread > 0.0 else 0.0
+    limit, near = (
+        MAX_PIXEL_RESIDUAL * float(np.sqrt(np.square(centred).sum(axis=1).mean())),
+        np.ones(x.size, dtype=bool),
+    )
+    residual = np.zeros(x.size)
+    for _ in range(N_FITS):
+        residual = np.linalg.norm(centred - design @ np.linalg.lstsq(design[near], centred[near])[0], axis=1)
+        near = residual <= max(limit, 3.0 * float(np.median(residual)))
+    return float(np.mean(residual > limit))
 
 
 def projected(path: Path, columns: Columns) -> tuple[Columns, Any]:
