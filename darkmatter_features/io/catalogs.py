@@ -142,7 +142,7 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     wcs = None if position == ("x", "y") else _on_tangent_plane(path, rows, given, notes)
     repeated = merge_repeats(rows, given.merge)
     check_enough(path, rows, n_rows)
-    notes += [describe_convention(given, response), describe_left_out(rows.left_out), repeated]
+    notes += [describe_convention(given, response), describe_left_out(rows), repeated]
     return ShapeCatalog(
         name=path.name,
         bounds=_bounds(path, rows.columns),
@@ -191,8 +191,9 @@ def _numbers(
 
 def _describe_columns(chosen: Mapping[str, str]) -> str:
     """Return the columns that were chosen."""
-    shown = {key: name for key, name in chosen.items() if key != "size"}
-    return "columns " + ", ".join(name if name.lower() == key else f"{key} = {name}" for key, name in shown.items())
+    shown = [(key, chosen[key]) for key in ("x", "y", "ra", "dec", "e1", "e2", "weight") if key in chosen]
+    shown += [("response", name) for key, name in chosen.items() if key.startswith("response ")]
+    return "columns " + ", ".join(name if name.lower() == key else f"{key} = {name}" for key, name in shown)
 
 
 def _positioned(path: Path, rows: Rows, options: CatalogOptions, notes: list[str | None]) -> tuple[str, str]:

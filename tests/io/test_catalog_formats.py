@@ -37,6 +37,7 @@ TEXTS = {
     "old Macintosh": CSV.replace("\n", "\r"),
     "units below the names": CSV.replace("\n", "\npix,pix,,\n", 1),
     "VizieR": CSV.replace("\n", "\npix,pix, ,\n---,---,---,---\n", 1).replace(",", "\t"),
+    "bars": galaxies().to_csv(index=False, sep="|"),
     "hint of a spreadsheet": "sep=,\n" + CSV,
     "quoted decimal commas": galaxies().map(lambda value: f"{value}".replace(".", ",")).to_csv(index=False),
     "first row without numbers": CSV.replace("\n", "\n,,,\n", 1),

@@ -104,7 +104,7 @@ def test_identical_rows_count_once(read):
     assert (len(catalog), catalog.n_dropped) == (60, 120)
     for name in galaxies():
         assert_array_equal(getattr(catalog, name), galaxies()[name])
-    assert "120 rows that repeat a galaxy merged" in catalog.notes[-1]
+    assert "120 repeated rows merged" in catalog.notes[-1]
 
 
 def test_rows_at_one_position_become_one_with_the_weighted_mean_shape(read):

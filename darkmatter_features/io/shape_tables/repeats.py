@@ -83,7 +83,8 @@ def _merge(rows: Rows, group: NDArray[np.intp]) -> None:
         )
     is_first = np.zeros(len(rows), dtype=bool)
     is_first[first] = True
-    rows.leave_out(~is_first, "that repeat a galaxy merged,")
+    rows.n_merged += int((~is_first).sum())
+    rows.keep(is_first)
 
 
 def _is_constant(values: Array, number: NDArray[np.intp], first: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Rows that cannot be used: without a position, a shape or a weight, whatever stands for that."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,10 +33,11 @@ MIN_HEAP = 4
 
 @dataclass
 class Rows:
-    """Columns of the rows still in use, and the numbers of rows left out by reason."""
+    """Columns of the rows still in use, the numbers of rows left out by reason, and of those merged with others."""
 
     columns: Columns
     left_out: dict[str, int] = field(default_factory=dict)
+    n_merged: int = 0
 
     def __len__(self) -> int:
         return next(iter(self.columns.values())).size
@@ -45,7 +46,11 @@ class Rows:
         """Leave out rows, and count them under a reason."""
         if bad.any():
             self.left_out[reason] = self.left_out.get(reason, 0) + int(bad.sum())
-            self.columns = {key: values[~bad] for key, values in self.columns.items()}
+            self.keep(~bad)
+
+    def keep(self, good: Mask) -> None:
+        """Keep some rows alone."""
+        self.columns = {key: values[good] for key, values in self.columns.items()}
 
 
 def _sheared(steps: Values) -> Array:
@@ -90,7 +95,7 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
         if bad.all():
             raise TableError(
                 f"{path}: none of the {bad.size} weights is above 0; name another column with --weight "
-                "(Python: weight=), or none"
+                "(Python: weight=), or none for equal weights"
             )
         rows.leave_out(bad, "without a weight above 0")
 
@@ -117,17 +122,19 @@ def leave_out_long(rows: Rows) -> None:
 def check_enough(path: Path, rows: Rows, n_rows: int) -> None:
     """Raise an error if too few rows are left."""
     if len(rows) < MIN_GALAXIES:
-        reasons = describe(rows.left_out)
+        reasons = describe(rows)
         raise TableError(
             f"{path}: {len(rows)} of {n_rows} rows have a position, |e| < 1 and, if there is one, a weight above 0"
             f"{f' ({reasons})' if reasons else ''}; {MIN_GALAXIES} are needed; check the choice of columns"
         )
 
 
-def describe(left_out: Mapping[str, int]) -> str:
-    """Return the numbers of rows left out, by reason; "" if none is."""
-    counts = [f"{n} {'row' if n == 1 else 'rows'} {reason}" for reason, n in left_out.items()]
-    return f"{', '.join(counts)} left out" if counts else ""
+def describe(rows: Rows) -> str:
+    """Return the numbers of rows left out, by reason, and of those merged; "" if none is."""
+    counts = [f"{n} {'row' if n == 1 else 'rows'} {reason}" for reason, n in rows.left_out.items()]
+    left_out = [f"{', '.join(counts)} left out"] if counts else []
+    n = rows.n_merged
+    return ", ".join([*left_out, *([f"{n} repeated {'row' if n == 1 else 'rows'} merged"] if n else [])])
 
 
 def _coordinates(rows: Rows, position: tuple[str, str]) -> tuple[Array, Array]:

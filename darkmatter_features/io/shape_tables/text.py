@@ -149,11 +149,11 @@ def _dialect(rows: Sequence[str]) -> Dialect:
 
 def _separator(line: str) -> str | None:
     """Return the separator of a line; commas between semicolons or tabs are decimal marks."""
-    for mark in ";\t":
+    for mark in ";\t|":
         cells = [cell.strip(' "') for cell in line.split(mark)]
         if len(cells) > 1 and all("," not in cell or _DECIMAL_COMMA.fullmatch(cell) for cell in cells):
             return mark
-    return next((mark for mark in ",;\t" if mark in line), None)
+    return next((mark for mark in ",;\t|" if mark in line), None)
 
 
 def _split(line: str) -> list[str]:

@@ -25,7 +25,7 @@ def noted(capsys, *words):
 
 def test_columns_and_convention_are_named(here, capsys):
     galaxies().set_axis(["X_IMAGE", "Y_IMAGE", "e1", "e2"], axis=1).to_csv("a.csv", index=False)
-    assert noted(capsys, "a.csv") == "  columns e1, e2, x = X_IMAGE, y = Y_IMAGE; e = (a - b) / (a + b)"
+    assert noted(capsys, "a.csv") == "  columns x = X_IMAGE, y = Y_IMAGE, e1, e2; e = (a - b) / (a + b)"
     words = ["--distortion", "--swap", "--flip-e1", "--flip-e2"]
     assert noted(capsys, "a.csv", *words).endswith("e = (a^2 - b^2) / (a^2 + b^2), e1 and e2 exchanged, -e1, -e2")
 
@@ -70,7 +70,7 @@ def test_options_of_the_command_reach_the_reader(here, capsys):
     again = table[:40].assign(x=table["x"] + 0.1)
     pd.concat([table, again]).to_csv("a.csv", index=False)
     assert "40 rows seem to repeat galaxies of others (--merge)" in noted(capsys, "a.csv")
-    assert "40 rows that repeat a galaxy merged" in noted(capsys, "a.csv", "--merge")
+    assert "40 repeated rows merged" in noted(capsys, "a.csv", "--merge")
     assert "divided by the response 0.5" in noted(capsys, "a.csv", "--response", "R11")
 
 
