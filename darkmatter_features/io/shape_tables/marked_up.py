@@ -36,14 +36,14 @@ def ecsv_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
     """Yield the table of an ECSV file."""
     from astropy.table import Table
 
-    yield astropy_table(Table.read(file.read().decode("utf-8"), format="ascii.ecsv"))
+    yield astropy_table(Table.read(file.read().decode("utf-8").splitlines(), format="ascii.ecsv"))
 
 
 def ipac_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
     """Yield the table of an IPAC file."""
     from astropy.table import Table
 
-    yield astropy_table(Table.read(file.read().decode("utf-8"), format="ascii.ipac"))
+    yield astropy_table(Table.read(file.read().decode("utf-8").splitlines(), format="ascii.ipac"))
 
 
 def votable_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:

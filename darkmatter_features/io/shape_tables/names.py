@@ -8,6 +8,9 @@ from itertools import takewhile
 MAX_SHOWN = 12
 """Maximum number of names in a message; survey catalogues have hundreds of columns."""
 
+MAX_LENGTH = 60
+"""Maximum length of a name in a message."""
+
 _SHORT_SHAPE = ("e{}", "e_{}", "g{}", "g_{}", "gamma{}", "gamma_{}", "ell{}", "ell_{}", "ellip{}", "ellipticity{}")
 _LONG_SHAPE = ("ellipticity_{}", "eps{}", "epsilon{}", "epsilon_{}", "shear{}", "shear_{}")
 _POSITION = ("{}", "{}_image", "{}win_image", "{}_pix", "{}pix", "{}_pixel", "{}c", "{}_c", "{}cen", "{}_cen", "{}pos")
@@ -139,7 +142,7 @@ def names_for_message(names: Iterable[str], key: str, given: str = "") -> str:
 
     rest = f", ... ({len(names)} in all)" if len(names) > MAX_SHOWN else ""
     shown = sorted(names, key=unlikeliness)[:MAX_SHOWN] if rest else names
-    return ", ".join(shown) + rest
+    return ", ".join(name[:MAX_LENGTH] for name in shown) + rest
 
 
 def _n_shared(one: str, other: str) -> int:
