@@ -6,7 +6,7 @@ from pathlib import Path
 from darkmatter_features.errors import SkyError
 from darkmatter_features.io.formats import IMAGE_SUFFIXES, format_of, is_image_name
 from darkmatter_features.io.parts import split_part, with_part
-from darkmatter_features.io.places import is_pattern, matching
+from darkmatter_features.io.places import is_pattern, matching_parts
 
 ALL_PARTS = "*"
 """Part of a FITS file that stands for all its images of the sky."""
@@ -33,13 +33,12 @@ def find_skies(places: Sequence[str | Path], *, part: str | None = None) -> list
 
 
 def _images(place: Path) -> list[Path]:
-    file, part = split_part(place)
-    if part is not None and file.is_file():
+    if split_part(place)[1] is not None:
         return [place]
     if place.is_dir():
         found = sorted(path for path in place.iterdir() if _is_image(path))
     elif is_pattern(place):
-        found = [path for path in matching(place) if _is_image(path)]
+        found = [path for path in matching_parts(place) if is_image_name(split_part(path)[0].name)]
     else:
         return [place]
     if not found:

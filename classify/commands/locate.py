@@ -10,6 +10,7 @@ import pandas as pd
 from classify.commands import add_example, add_jobs, check_file, check_folder, defaults, print_line, report_failures
 from classify.commands.compilation import LOCATING
 from classify.commands.progress import Progress
+from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.location.batch import locate_catalogs
 
 OUT = Path("locations.csv")
@@ -18,11 +19,22 @@ COLUMNS = {
     "y": "y, in the same unit",
     "e1": "e1 = (a - b) / (a + b) cos 2 phi, phi from +x towards +y",
     "e2": "e2 = (a - b) / (a + b) sin 2 phi",
-    "weight": "weights, such as inverse variances",
-    "ra": "right ascension in degrees, if there are no x and y",
-    "dec": "declination in degrees",
+    "weight": "weights, such as inverse variances; none for equal weights",
+    "ra": "right ascension in the unit of the file or degrees, if there are no x and y",
+    "dec": "declination in the unit of the file or degrees",
 }
-"""Column options and their help."""
+"""Column options and their help; a component of a column is written as g[0]."""
+
+CONVENTIONS = {
+    "distortion": "ellipticities are distortions (a^2 - b^2) / (a^2 + b^2), not (a - b) / (a + b)",
+    "swap": "exchange e1 and e2",
+    "flip_e1": "change the sign of e1",
+    "flip_e2": "change the sign of e2",
+}
+"""Options of the convention of the shapes and their help."""
+
+OTHERS = ("response", "local_north", "merge", "hdu")
+"""Further options with which a catalogue is read."""
 
 MAX_MEAN_SNR = 4.0
 """Mean ellipticity over its error above which the shapes are biased: noise exceeds it in one catalogue of ten million,
@@ -33,11 +45,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     given = defaults(locate_catalogs)
     parser.add_argument(
-        "catalogs", nargs="+", metavar="CATALOG", help="tables (CSV, ECSV, FITS, Parquet) or glob patterns"
-    )
+        "catalogs", nargs="+", metavar="CATALOG",
+        help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
+        "FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
+    )  # fmt: skip
     for name, content in COLUMNS.items():
         parser.add_argument(f"--{name}", metavar=name.upper(), help=f"column of {content} (default: by name)")
-    parser.add_argument("--flip-e2", action="store_true", help="change the sign of e2")
+    parser.add_argument(
+        "--response", metavar="COLUMN",
+        help="response to shear, by whose mean all e are divided; the mean of several columns, as R11,R22",
+    )  # fmt: skip
+    for name, content in CONVENTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=content)
+    parser.add_argument(
+        "--local-north", action=argparse.BooleanOptionalAction, default=CatalogOptions.local_north,
+        help="with positions from RA and Dec, shapes refer to north at each galaxy (the default), not at the centre",
+    )  # fmt: skip
+    parser.add_argument(
+        "--merge", action=argparse.BooleanOptionalAction, default=CatalogOptions.merge,
+        help="merge rows of one galaxy that lie close to each other, not only those at one position (the default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hdu", metavar="TABLE", help="name or number of the table in each file (default: the one with the columns)"
+    )
     parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean ellipticity first")
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
     parser.add_argument(
@@ -60,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     done = locate_catalogs(
         args.catalogs,
         args.out,
-        columns={name: getattr(args, name) for name in (*COLUMNS, "flip_e2")},
+        columns={name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)},
         subtract_mean=args.subtract_mean,
         n_randomizations=args.randomizations,
         seed=args.seed,
@@ -70,8 +100,9 @@ def run(args: argparse.Namespace) -> int:
         debug=args.debug,
     )
     located = done.table[done.table["error"].isna()]
-    for row in located.to_dict("records"):
+    for index, row in zip(located.index, located.to_dict("records")):
         print_line(_summary(row, subtracted=args.subtract_mean))
+        print_line(f"  {done.notes[index]}")
     print_line(f"{args.out}: {len(located)} located, {len(done.failures)} failed")
     return report_failures(done.failures, len(located))
 

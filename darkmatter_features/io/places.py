@@ -3,6 +3,8 @@
 import glob
 from pathlib import Path
 
+from darkmatter_features.io.parts import split_pattern
+
 
 def matching(pattern: str | Path) -> list[Path]:
     """Return the files and folders that match a glob pattern, sorted.
@@ -26,3 +28,12 @@ def matching(pattern: str | Path) -> list[Path]:
 def is_pattern(place: str | Path) -> bool:
     """Return whether a path is a glob pattern, and no file or folder of that name."""
     return glob.has_magic(str(place)) and not Path(place).exists()
+
+
+def matching_parts(pattern: str | Path) -> list[Path]:
+    """Return the files that match a glob pattern, sorted, or their parts, as for ``fields/*.fits[CAT]``."""
+    found = [path for path in matching(pattern) if path.is_file()]
+    if found:
+        return found
+    files, part = split_pattern(str(pattern))
+    return [Path(f"{path}{part}") for path in (matching(files) if glob.has_magic(files) else []) if path.is_file()]

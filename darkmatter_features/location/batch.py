@@ -1,6 +1,5 @@
 """Locate the lenses of many shape catalogues: one table, and an image of each."""
 
-import glob
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -14,6 +13,8 @@ from darkmatter_features.errors import TableError, failure_reason
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
+from darkmatter_features.io.parts import split_part
+from darkmatter_features.io.places import is_pattern, matching_parts
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
@@ -27,6 +28,9 @@ COLUMNS = (
 
 LAST_COLUMNS = ("n_dropped", "error")
 """Last columns of the table; ``ra, dec`` precede them where any catalogue has positions on the sky."""
+
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
+"""Suffixes that are no part of the name of a figure."""
 
 FORMATS = dict.fromkeys(("snr", "snr_cross", "log_bayes_factor", "mean_snr", "bayes_factor_excess"), ".4f")
 FORMATS |= dict.fromkeys(("x", "y", "position_error", "p_value"), ".7g") | dict.fromkeys(("ra", "dec"), ".7f")
@@ -44,10 +48,13 @@ class Locations:
         degrees when any catalogue has them. A failed catalogue has its name and its ``error``.
     failures : tuple of (str, str)
         Name and reason of each failed catalogue.
+    notes : tuple of str
+        How each catalogue was read, in one line for each row of the table; "" for a failed one.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def locate_catalogs(
@@ -68,11 +75,11 @@ def locate_catalogs(
     Parameters
     ----------
     catalogs : sequence of str or Path
-        Files or glob patterns.
+        Files or glob patterns, with a part in brackets behind them or not, as ``shapes.fits[CAT,2]``.
     out : str or Path, optional
         CSV file for the table.
     columns : mapping, optional
-        Names of columns, as options of :func:`~darkmatter_features.io.catalogs.read_catalog`.
+        Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: names of columns, table and conventions.
     subtract_mean : bool
         Subtract the mean ellipticity of each catalogue.
     n_randomizations : int
@@ -116,7 +123,8 @@ def locate_catalogs(
     table = _table(records)
     if out is not None:
         _write_csv(out, table)
-    return Locations(table, tuple((record["catalog"], record["error"]) for record in records if record["error"]))
+    failures = tuple((record["catalog"], record["error"]) for record in records if record["error"])
+    return Locations(table, failures, tuple(record.get("notes", "") for record in records))
 
 
 def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
@@ -133,9 +141,9 @@ def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
 
 
 def _files_of(pattern: str) -> list[Path]:
-    if Path(pattern).exists() or not glob.has_magic(pattern):
+    if split_part(pattern)[1] is not None or not is_pattern(pattern):
         return [Path(pattern)]
-    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
+    found = matching_parts(pattern)
     if not found:
         raise TableError(f"{pattern}: no file matches; check the spelling and the folder")
     return found
@@ -144,8 +152,8 @@ def _files_of(pattern: str) -> list[Path]:
 def _drawings(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Return the path of each figure; files of the same name are numbered."""
     names: dict[str, None] = {}
-    for path in paths:
-        stem = path.with_suffix("").stem if path.suffix.lower() == ".gz" else path.stem
+    for path in (split_part(path)[0] for path in paths):
+        stem = path.with_suffix("").stem if path.suffix.lower() in PACKED_SUFFIXES else path.stem
         numbered = (stem if k == 1 else f"{stem}-{k}" for k in count(1))
         names[next(name for name in numbered if name not in names)] = None
     return [folder / f"{name}.png" for name in names]
@@ -181,7 +189,13 @@ def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any
     on_sky = sky_position(catalog, found.x, found.y)
     if on_sky is not None:
         record |= dict(zip(("ra", "dec"), on_sky))
-    return {"catalog": path.as_posix(), **record, "n_dropped": catalog.n_dropped, "error": None}
+    return {
+        "catalog": path.as_posix(),
+        **record,
+        "n_dropped": catalog.n_dropped,
+        "notes": "; ".join(catalog.notes),
+        "error": None,
+    }
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -51,6 +51,10 @@ def test_a_star_stands_for_every_image_of_the_sky_in_a_file(mosaic, skies):
     assert [path.name for path in found] == ["sky.fits[SCI]", "sky.fits[SCI,2]", "0.png"]
 
 
+def test_a_part_may_follow_a_pattern(mosaic):
+    assert [path.name for path in find_skies([mosaic.parent / "*.fits[SCI,2]"])] == ["sky.fits[SCI,2]"]
+
+
 def test_one_part_of_all_fits_files_unless_they_name_their_own(mosaic, skies):
     found = find_skies([mosaic, f"{mosaic}[1]", skies / "0.png"], part="SCI,2")
     assert [path.name for path in found] == ["sky.fits[SCI,2]", "sky.fits[1]", "0.png"]

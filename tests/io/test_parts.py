@@ -6,46 +6,70 @@ from pathlib import Path
 import pytest
 
 from darkmatter_features.io.formats import FORMATS, format_of, is_image_name
-from darkmatter_features.io.parts import Part, split_part, with_part
+from darkmatter_features.io.parts import Part, matches, parse_part, split_part, split_pattern, with_part
 from darkmatter_features.io.places import is_pattern, matching
 
 
 @pytest.mark.parametrize(
-    ("path", "file", "part"),
+    ("text", "part"),
     [
-        ("sky.fits[SCI]", "sky.fits", Part("SCI")),
-        ("sky.fits[SCI,2]", "sky.fits", Part("SCI", 2)),
-        ("sky.fits[SCI, 2]", "sky.fits", Part("SCI", 2)),
-        ("a [1]/sky.fits[3]", "a [1]/sky.fits", Part("3")),
-        ("sky.fits", "sky.fits", None),
-        ("a [1]/sky.fits", "a [1]/sky.fits", None),
-        ("[SCI]", "[SCI]", None),
-        ("sky.fits[]", "sky.fits[]", None),
+        ("2", Part(index=2)),
+        ("0", Part(index=0)),
+        ("SCI", Part(name="SCI")),
+        ("1P", Part(name="1P")),
+        ("SCI,2", Part(name="SCI", version=2)),
+        (" SCI , 2 ", Part(name="SCI", version=2)),
+        ("shear/noshear", Part(name="shear/noshear")),
     ],
 )
-def test_a_part_follows_the_file_in_brackets(path, file, part):
-    assert split_part(path) == (Path(file), part)
+def test_parts_are_numbers_or_names_with_a_version(text, part):
+    assert parse_part(text) == part
 
 
-def test_a_file_of_that_very_name_is_whole(tmp_path):
-    path = tmp_path / "sky.fits[1]"
-    path.write_bytes(b"x")
-    assert split_part(path) == (path, None)
+def test_a_part_is_split_from_a_file_that_exists(tmp_path):
+    (tmp_path / "a.fits").touch()
+    assert split_part(tmp_path / "a.fits[CAT,2]") == (tmp_path / "a.fits", Part(name="CAT", version=2))
+    assert split_part(str(tmp_path / "a.fits")) == (tmp_path / "a.fits", None)
 
 
-def test_parts_match_by_name_version_or_number():
-    assert Part("sci").matches(3, "SCI ", 1)
-    assert Part("SCI", 2).matches(3, "SCI", 2)
-    assert not Part("SCI", 2).matches(3, "SCI", 1)
-    assert Part("3").matches(3, "SCI", 1)
-    assert not Part("3", 2).matches(3, "SCI", 2)
-    assert str(Part("SCI", 2)) == "SCI,2"
+def test_a_file_that_has_the_whole_name_wins(tmp_path):
+    for name in ("a.fits", "a.fits[2]"):
+        (tmp_path / name).touch()
+    assert split_part(tmp_path / "a.fits[2]") == (tmp_path / "a.fits[2]", None)
 
 
-def test_a_part_of_its_own_has_priority():
-    assert with_part("sky.fits", "SCI") == Path("sky.fits[SCI]")
-    assert with_part("sky.fits[2]", "SCI") == Path("sky.fits[2]")
-    assert with_part("sky.fits", None) == Path("sky.fits")
+def test_brackets_behind_no_file_are_part_of_the_name(tmp_path):
+    assert split_part(tmp_path / "field[12].csv") == (tmp_path / "field[12].csv", None)
+    assert split_part(tmp_path / "b.fits[2]") == (tmp_path / "b.fits[2]", None)
+
+
+@pytest.mark.parametrize(
+    ("part", "is_it"),
+    [
+        (Part(index=3), True),
+        (Part(index=2), False),
+        (Part(name="sci"), True),
+        (Part(name="SCI", version=2), True),
+        (Part(name="SCI", version=1), False),
+        (Part(name="WHT"), False),
+        (Part(), False),
+    ],
+)
+def test_a_part_matches_by_number_name_and_version(part, is_it):
+    assert matches(part, 3, "SCI", 2) is is_it
+
+
+def test_a_pattern_has_a_part_only_at_its_end():
+    assert split_pattern("fields/*.fits[NOSHEAR]") == ("fields/*.fits", "[NOSHEAR]")
+    assert split_pattern("fields/[ab]*.fits") == ("fields/[ab]*.fits", "")
+
+
+def test_a_part_of_its_own_has_priority(tmp_path):
+    path = tmp_path / "sky.fits"
+    path.touch()
+    assert with_part(path, "SCI") == Path(f"{path}[SCI]")
+    assert with_part(f"{path}[2]", "SCI") == Path(f"{path}[2]")
+    assert with_part(path, None) == path
 
 
 def test_image_names_have_known_suffixes_and_are_not_hidden():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
 from darkmatter_features.io.images.fits_masks import Role, masked_by, role_of
-from darkmatter_features.io.parts import Part
+from darkmatter_features.io.parts import Part, matches
 
 MIN_AREA_FRACTION = 0.2
 """Minimum area of an image of unknown role, as a fraction of the largest one: smaller ones are previews."""
@@ -133,7 +133,7 @@ def _described(hdus: Any) -> str:
 def _choose(images: Sequence[Extension], part: Part | None, described: str) -> Extension:
     """Return the extension to read."""
     if part is not None:
-        named = [own for own in images if part.matches(own.index, own.name, own.version)]
+        named = [own for own in images if matches(part, own.index, own.name, own.version)]
         if not named:
             raise UnreadableError(f"has no image [{part}]; it has {described}; choose one of them")
         return named[0]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.io.images.decoded import Decoded, UnreadableError, check_size
 from darkmatter_features.io.images.orientation import UPRIGHT, oriented
-from darkmatter_features.io.parts import Part
+from darkmatter_features.io.parts import Part, matches
 
 ORIENTATION = 274
 """TIFF tag of the orientation, as in EXIF."""
@@ -60,7 +60,7 @@ def _pages(file: Any) -> Iterator[Any]:
 def _choose(pages: Sequence[Any], part: Part | None) -> tuple[Any, tuple[str, ...]]:
     """Return the page to read, and a note where there was a choice."""
     if part is not None:
-        named = [page for k, page in enumerate(pages) if part.matches(k, "", 1)]
+        named = [page for k, page in enumerate(pages) if matches(part, k, "")]
         if not named:
             raise UnreadableError(f"has no page [{part}]; choose one of its {len(pages)} pages, from 0")
         return named[0], ()

@@ -1,0 +1,93 @@
+"""Repeated galaxies: the same rows twice, and the same galaxies from overlapping exposures."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from darkmatter_features.io.shape_tables.rows import Rows
+
+Array = NDArray[np.float64]
+Columns = dict[str, Array]
+
+MAX_DISTANCE = 0.02
+"""Maximum distance of two rows of one galaxy, in units of the mean distance sqrt(area / n): 0.2 arcsec for 30 galaxies
+per square arcmin. Galaxies at random positions have a neighbour as close with a probability of 0.0013."""
+
+MIN_EXCESS = 5.0
+"""Minimum excess of close pairs over those expected from the pairs at up to three times the distance, in Poisson
+errors."""
+
+MAX_PAIRS = 50
+"""Maximum number of close pairs per row: more are no repetitions but positions of low precision."""
+
+
+def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
+    """Merge rows of one galaxy, and return a note on others that may be of one.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows with x and y; those merged are counted.
+    merge : bool or None
+        True merges all rows at close positions, None those at exactly one position, False none.
+    """
+    same = np.unique(rows.columns["x"] + 1j * rows.columns["y"], return_inverse=True)[1]
+    n_same = same.size - int(same.max() + 1)
+    if merge is False:
+        return f"{n_same} rows repeat a position, not merged" if n_same else None
+    if n_same:
+        _merge(rows, same)
+    pairs = _close_pairs(rows, at_any_number=merge is True)
+    if pairs is None:
+        return None
+    n_groups, group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))
+    if merge is None:
+        return f"{len(rows) - n_groups} rows seem to repeat galaxies of others (--merge)"
+    _merge(rows, group)
+    return None
+
+
+def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
+    """Return the pairs (m, 2) of rows that are close; None if there are none, or no more than by chance."""
+    position = np.stack([rows.columns["x"], rows.columns["y"]], axis=1)
+    radius = MAX_DISTANCE * float(np.sqrt(np.prod(np.ptp(position, axis=0)) / len(rows)))
+    if radius == 0.0:
+        return None
+    tree = cKDTree(position)
+    near, far = (tree.count_neighbors(tree, [radius, 3.0 * radius]) - len(rows)) / 2.0
+    expected = (far - near) / 8.0  # the ring has eight times the area
+    is_excess = near - expected > MIN_EXCESS * np.sqrt(expected + 1.0)
+    if near == 0 or near > MAX_PAIRS * len(rows) or not (is_excess or at_any_number):
+        return None
+    return np.asarray(tree.query_pairs(radius, output_type="ndarray"), dtype=np.intp)
+
+
+def _merge(rows: Rows, group: NDArray[np.intp]) -> None:
+    """Replace the rows of each group by one: the first, with the weighted mean shape and the mean weight.
+
+    Weights are not added: the scatter of shapes is mostly that of the galaxies themselves, which a second measurement
+    does not reduce.
+    """
+    first, number, counts = np.unique(group, return_index=True, return_inverse=True, return_counts=True)[1:]
+    columns, is_repeated = rows.columns, counts[number.ravel()] > 1
+    weight = columns.get("weight", np.ones(len(rows)))
+    total = np.bincount(number.ravel(), weight)
+    merged = {key: np.bincount(number.ravel(), weight * columns[key]) / total for key in ("e1", "e2")}
+    if "weight" in columns:
+        merged["weight"] = total / counts
+    for key, means in merged.items():
+        columns[key] = np.where(
+            is_repeated & ~_is_constant(columns[key], number.ravel(), first), means[number.ravel()], columns[key]
+        )
+    is_first = np.zeros(len(rows), dtype=bool)
+    is_first[first] = True
+    rows.n_merged += int((~is_first).sum())
+    rows.keep(is_first)
+
+
+def _is_constant(values: Array, number: NDArray[np.intp], first: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return where the values of a group are all the same, which rounding must not change."""
+    differs = np.bincount(number, values != values[first][number]) > 0
+    return np.asarray(~differs[number])

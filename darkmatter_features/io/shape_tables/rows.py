@@ -1,0 +1,194 @@
+"""Rows that cannot be used: without a position, a shape or a weight, whatever stands for that."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.errors import TableError
+from darkmatter_features.io.shape_tables.choice import is_unsheared
+from darkmatter_features.io.shape_tables.raw import Values
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Columns = dict[str, Array]
+
+MIN_GALAXIES = 10
+"""Minimum number of galaxies: for a scatter of 0.25, the error of their mean ellipticity is 0.08 per component."""
+
+SENTINELS = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
+"""Numbers that, with either sign, may stand for no value."""
+
+MIN_ABSURD = 1e19
+"""Minimum of numbers that are no measurement in any unit, such as 1e20, 1e30 or the largest single-precision number."""
+
+MIN_GAP = 0.1
+"""Minimum distance of a repeated sentinel from the range of the other values, in widths of that range."""
+
+MIN_HEAP = 4
+"""Minimum number of rows at one position outside the field that are no galaxies."""
+
+
+@dataclass
+class Rows:
+    """Columns of the rows still in use, the numbers of rows left out by reason, and of those merged with others."""
+
+    columns: Columns
+    left_out: dict[str, int] = field(default_factory=dict)
+    n_merged: int = 0
+
+    def __len__(self) -> int:
+        return next(iter(self.columns.values())).size
+
+    def leave_out(self, bad: Mask, reason: str) -> None:
+        """Leave out rows, and count them under a reason."""
+        if bad.any():
+            self.left_out[reason] = self.left_out.get(reason, 0) + int(bad.sum())
+            self.keep(~bad)
+
+    def keep(self, good: Mask) -> None:
+        """Keep some rows alone."""
+        self.columns = {key: values[good] for key, values in self.columns.items()}
+
+
+def _sheared(steps: Values) -> Array:
+    """Return 1 for artificially sheared galaxies and 0 for others, from the name of the shear of each."""
+    unsheared = [step for step in np.unique(steps).tolist() if isinstance(step, str) and is_unsheared(step)]
+    return (steps != unsheared[0]).astype(np.float64) if len(unsheared) == 1 else np.zeros(steps.shape)
+
+
+def _numbered(labels: Values) -> Array:
+    """Return a number for each different label."""
+    return np.unique(labels, return_inverse=True)[1].astype(np.float64)
+
+
+LABELS: dict[str, Callable[[Values], Array]] = {"step": _sheared, "detector": _numbered}
+"""Functions that number the groups of rows that a column names."""
+
+
+def leave_out_sheared(rows: Rows) -> None:
+    """Leave out artificially sheared galaxies."""
+    if "step" in rows.columns:
+        rows.leave_out(rows.columns["step"] == 1.0, "artificially sheared")
+
+
+def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None:
+    """Leave out rows without a position, an ellipticity or a weight.
+
+    Raises
+    ------
+    TableError
+        If no row has a weight.
+    """
+    x, y = _coordinates(rows, position)
+    unknown = _unknown(x) | _unknown(y) | _unknown_at_once(x, y)
+    if "dec" in position:
+        unknown |= (_is_sentinel(x) & (np.abs(x) > 360.0)) | (_is_sentinel(y) & (np.abs(y) > 90.0))
+    rows.leave_out(unknown, "without a position")
+    components = rows.columns["e1"], rows.columns["e2"]
+    rows.leave_out(np.any([~np.isfinite(e) | _is_sentinel(e) for e in components], axis=0), "without a shape")
+    if "weight" in rows.columns and len(rows):
+        weight = rows.columns["weight"]
+        bad = _unknown(weight) | (weight <= 0.0)
+        if bad.all():
+            raise TableError(
+                f"{path}: none of the {bad.size} weights is above 0; name another column with --weight "
+                "(Python: weight=), or none for equal weights"
+            )
+        rows.leave_out(bad, "without a weight above 0")
+
+
+def leave_out_heaps(rows: Rows, position: tuple[str, str]) -> None:
+    """Leave out rows that lie at one position outside the field of the others."""
+    x, y = _coordinates(rows, position)
+    _, group, counts = np.unique(x + 1j * y, return_inverse=True, return_counts=True)
+    if not counts.size or counts.max() < MIN_HEAP:
+        return
+    is_heap = (counts >= MIN_HEAP) & (counts > 3 * np.median(counts))
+    heaped = is_heap[group.ravel()]
+    if heaped.all() or not heaped.any():
+        return
+    outside = np.any([(each < each[~heaped].min()) | (each > each[~heaped].max()) for each in (x, y)], axis=0)
+    rows.leave_out(heaped & outside, "heaped at one place outside the field")
+
+
+def leave_out_long(rows: Rows) -> None:
+    """Leave out rows with ``|e| >= 1``."""
+    rows.leave_out(~(np.hypot(rows.columns["e1"], rows.columns["e2"]) < 1.0), "with |e| >= 1")
+
+
+def check_enough(path: Path, rows: Rows, n_rows: int) -> None:
+    """Raise an error if too few rows are left."""
+    if len(rows) < MIN_GALAXIES:
+        reasons = describe(rows)
+        raise TableError(
+            f"{path}: {len(rows)} of {n_rows} rows have a position, |e| < 1 and, if there is one, a weight above 0"
+            f"{f' ({reasons})' if reasons else ''}; {MIN_GALAXIES} are needed; check the choice of columns"
+        )
+
+
+def describe(rows: Rows) -> str:
+    """Return the numbers of rows left out, by reason, and of those merged; "" if none is."""
+    counts = [f"{n} {'row' if n == 1 else 'rows'} {reason}" for reason, n in rows.left_out.items()]
+    left_out = [f"{', '.join(counts)} left out"] if counts else []
+    n = rows.n_merged
+    return ", ".join([*left_out, *([f"{n} repeated {'row' if n == 1 else 'rows'} merged"] if n else [])])
+
+
+def _coordinates(rows: Rows, position: tuple[str, str]) -> tuple[Array, Array]:
+    x, y = (rows.columns[key] for key in position)
+    return (angles_around(x), y) if position[0] == "ra" else (x, y)
+
+
+def angles_around(angles: Array) -> Array:
+    """Return angles in degrees about the middle one of them, so that a field across 0 has one range."""
+    known = np.deg2rad(angles[np.isfinite(angles) & (np.abs(angles) <= 360.0) & ~_is_sentinel(angles)])
+    if not known.size:
+        return angles
+    middle = float(np.rad2deg(np.arctan2(np.median(np.sin(known)), np.median(np.cos(known)))))
+    middle = middle % 360.0 if np.median(known) >= 0.0 else middle
+    within = np.isfinite(angles) & (np.abs(angles) <= 360.0)
+    if np.abs(angles[within] - middle).max(initial=0.0) <= 180.0:
+        return angles
+    turned = middle + (angles - middle + 180.0) % 360.0 - 180.0
+    return np.where(within & ~_is_sentinel(angles), turned, angles)
+
+
+def _is_sentinel(values: Array) -> Mask:
+    size = np.abs(values)
+    return np.asarray(np.isin(size, SENTINELS) | (size >= MIN_ABSURD))
+
+
+def _unknown(values: Array) -> Mask:
+    """Return where a column has no value: not a number, or a sentinel outside the range of the other values."""
+    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values)
+    others = values[~unknown & ~suspect]
+    if others.size:
+        for value in _repeated(values[suspect & ~unknown]):
+            unknown |= values == value[0] if _is_apart(*value, others) else False
+    return unknown
+
+
+def _repeated(values: Array) -> Iterator[tuple[float, int]]:
+    """Yield each different value and its number."""
+    different, counts = np.unique(values, return_counts=True)
+    yield from zip(different.tolist(), counts.tolist())
+
+
+def _is_apart(value: float, n: int, others: Array) -> bool:
+    """Return whether a sentinel, `n` times, is none of a range of values.
+
+    It is if it alone is negative, if it repeats at a distance from the range, or if it lies far away from it.
+    """
+    low, high = float(others.min()), float(others.max())
+    gap = max(low - value, value - high)
+    return gap > 0.0 and ((value < 0.0 <= low) or gap > high - low or (n > 1 and gap > MIN_GAP * (high - low)))
+
+
+def _unknown_at_once(x: Array, y: Array) -> Mask:
+    """Return where both coordinates are the same sentinel, in two rows or more."""
+    both = _is_sentinel(x) & (x == y)
+    repeated = [value for value, n in _repeated(x[both]) if n > 1]
+    return np.asarray(both & np.isin(x, repeated))
