@@ -1,0 +1,47 @@
+"""Gzipped files, unpacked within bounds: a few kilobytes of gzip can expand to any size."""
+
+import gzip
+import os
+from io import BytesIO
+from typing import IO
+
+MAX_UNPACKED = 2**28
+"""Maximum size to which any gzipped file may expand, bytes: an image of 8192 x 8192 pixels as float32."""
+
+MAX_RATIO = 100
+"""Maximum ratio of unpacked to packed size of larger files. Images and catalogues have ratios below 20."""
+
+CHUNK = 2**20
+"""Bytes that are unpacked at a time."""
+
+
+def unpacked(file: IO[bytes]) -> BytesIO:
+    """Return the unpacked content of a gzipped file.
+
+    Parameters
+    ----------
+    file : binary file
+        Gzipped file, at its start.
+
+    Raises
+    ------
+    ValueError
+        If it expands to more than 256 MiB and to more than 100 times its size.
+    OSError, EOFError, zlib.error
+        If it is damaged or truncated.
+    """
+    limit = max(MAX_UNPACKED, MAX_RATIO * _size(file))
+    content = BytesIO()
+    with gzip.GzipFile(fileobj=file) as packed:
+        while chunk := packed.read(CHUNK):
+            if content.tell() + len(chunk) > limit:
+                raise ValueError(f"expands to more than {limit >> 20} MiB; unpack it with `gunzip` if it is genuine")
+            content.write(chunk)
+    content.seek(0)
+    return content
+
+
+def _size(file: IO[bytes]) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
