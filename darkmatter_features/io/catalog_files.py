@@ -3,17 +3,18 @@
 No content of a file can run code: none of these formats stores pickled objects.
 """
 
-import gzip
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
+from darkmatter_features.io.fits_headers import checked_fits
+from darkmatter_features.io.gzips import unpacked
 
 Columns = dict[str, NDArray[np.float64]]
 """Columns by their quantity, such as `e1`."""
@@ -75,7 +76,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        yield cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if packed else file
+        yield unpacked(file) if packed else file
 
 
 def _reader(head: bytes) -> Callable[[Path, IO[bytes], Chooser], Columns]:
@@ -101,7 +102,7 @@ def _from_fits(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy's warnings about headers that it corrects
-        with fits.open(file) as hdus:
+        with fits.open(checked_fits(file)) as hdus:
             tables = [hdu for hdu in hdus if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))]
             if not tables:
                 raise TableError(f"{path} contains images but no table; give a catalogue, or use `darkmatter predict`")

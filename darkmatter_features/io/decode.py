@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.io.fits_headers import checked_fits
+
 MAX_PIXELS = 2**28
 """Maximum number of pixels of an image, 16384 x 16384: its measurement fits the memory of a workstation."""
 
@@ -179,7 +181,7 @@ def _decode_fits(path: Path) -> tuple[NDArray[Any], Any]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about headers that violate the standard and values beyond float32
-        with fits.open(path, memmap=False) as hdus:
+        with fits.open(checked_fits(path), memmap=False) as hdus:
             hdu = next((hdu for hdu in hdus if hdu.is_image and _n_bands(hdu.shape)), None)
             if hdu is None:
                 found = f"contains no complete image in {len(hdus)} extensions"
@@ -203,7 +205,7 @@ def _celestial_wcs(header: Any, hdus: Any) -> Any:
 
     try:
         wcs = WCS(header, fobj=hdus)
-    except (ValueError, KeyError, TypeError):  # the image can be measured without it
+    except (ValueError, KeyError, TypeError, MemoryError):  # the image can be measured without it
         return None
     return wcs.celestial if wcs.has_celestial else None
 
