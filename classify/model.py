@@ -241,8 +241,8 @@ class LensModel:
                 config=bundle.same(folder, MeasureConfig.from_dict(read["config"]), read["config_fingerprint"]),
                 template=bundle.same(folder, LensTemplate.read(folder / "template.json"), read["template_fingerprint"]),
                 training=read["training"],
-                cnn_stage=CnnStage.read(folder, read["cnn_stage"]) if "cnn_stage" in read else None,
-                likeness=Likeness.from_dict(read["likeness"]) if "likeness" in read else None,
+                cnn_stage=None if read.get("cnn_stage") is None else CnnStage.read(folder, read["cnn_stage"]),
+                likeness=None if read.get("likeness") is None else Likeness.from_dict(read["likeness"]),
             )
         except ModelError:
             raise

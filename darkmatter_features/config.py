@@ -21,6 +21,9 @@ ALGORITHM = 7
 MAX_BYTES = 2**16
 """Maximum length of a file of settings, bytes; one with all settings has 7,000."""
 
+MAX_DOTS = 100
+"""Maximum number of dots in a line of settings: reading a name of n parts takes a time of n squared."""
+
 MAX_NAME = 100
 """Maximum length of a name in the search for a similar one."""
 
@@ -182,19 +185,21 @@ def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"{path}: not a TOML file ({shown(error)}); write settings as `n_pixels = 8`") from error
     for name, content in sections.items():
         if not isinstance(content, dict):
-            raise ConfigError(
-                f"{path}: setting '{shown(name)}' stands in no section; put its section, such as [measure], on a line above it"
-            )
+            found = f"{path}: setting '{shown(name)}' stands in no section"
+            raise ConfigError(f"{found}; put its section, such as [measure], on a line above it")
     return sections
 
 
 def _text(path: str | Path) -> str:
-    """Return the text of a file of settings, if it is as short as one."""
+    """Return the text of a file of settings, if it is as short as one, and its names are not nested too deep."""
     with Path(path).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{path}: longer than {MAX_BYTES} bytes; give a TOML file of settings")
-    return content.decode("utf-8")
+    text = content.decode("utf-8")
+    if max(line.count(".") for line in text.split("\n")) > MAX_DOTS:
+        raise ConfigError(f"{path}: a line with more than {MAX_DOTS} dots; write settings as `n_pixels = 8`")
+    return text
 
 
 def nearest(name: str, names: list[str]) -> str:

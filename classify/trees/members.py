@@ -32,7 +32,8 @@ MAX_LEAVES = 131_072
 END = "end of trees"
 _TAIL = re.compile(
     r"end of trees\n\nfeature_importances:\n(?:\S+=\d{1,9}\n)*"
-    r"(?:\nparameters:\n(?:\[\w+: [^\[\]\n]{0,1000}\]\n)*\nend of parameters\n)?(?:\npandas_categorical:(?:null|\[\])\n)?"
+    r"(?:\nparameters:\n(?:\[\w+: [^\[\]\n]{0,1000}\]\n)*\nend of parameters\n)?"
+    r"(?:\npandas_categorical:(?:null|\[\])\n)?"
 )
 _DECISIONS = frozenset(("0", "2", "4", "6", "8", "10"))
 """Types of numerical decisions: 2 if missing values go left, 4 and 8 for the kind of missing values."""

@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import TableError, shown
 from darkmatter_features.io.fits_headers import checked_fits
 from darkmatter_features.io.gzips import unpacked
 
@@ -21,6 +21,9 @@ Columns = dict[str, NDArray[np.float64]]
 
 Chooser = Callable[[Sequence[str]], dict[str, str]]
 """Function of the column names of a table that returns {quantity: column name} for the columns to read."""
+
+_LONGEST = 60
+"""Maximum length of a name in a message."""
 
 _SHOWN = 12
 """Maximum number of names in a message; survey catalogues have hundreds of columns."""
@@ -59,7 +62,7 @@ def read_columns(path: Path, choose: Chooser) -> Columns:
     except IsADirectoryError:
         raise TableError(f"{path} is a folder; give a table of galaxies in it") from None
     except Exception as error:  # readers raise many types for damaged bytes: ArrowInvalid, KeyError, ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(error) or type(error).__name__
         raise TableError(f"{path} cannot be read as a table: {reason}; give CSV, ECSV, FITS or Parquet") from None
 
 
@@ -67,7 +70,7 @@ def listed(names: Iterable[str]) -> str:
     """Return names for a message: the first dozen, and their number."""
     names = list(names)
     rest = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + rest
+    return ", ".join(shown(name)[:_LONGEST] for name in names[:_SHOWN]) + rest
 
 
 @contextmanager
@@ -124,7 +127,7 @@ def _from_ecsv(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about units unknown to astropy
-        table = Table.read(file.read().decode("utf-8"), format="ascii.ecsv")
+        table = Table.read(file.read().decode("utf-8").splitlines(), format="ascii.ecsv")
     return {key: _numbers(path, name, table[name]) for key, name in choose(table.colnames).items()}
 
 

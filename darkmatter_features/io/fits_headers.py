@@ -206,12 +206,12 @@ def checked_fits(source: Path | IO[bytes]) -> Path | IO[bytes]:
         If it is gzipped, and damaged or of an excessive size.
     """
     if isinstance(source, Path):
-        with source.open("rb") as file:
-            checked = checked_fits(file)
-        return source if checked is file else checked
+        with source.open("rb") as own:
+            checked = checked_fits(own)
+        return source if checked is own else checked
     packed = source.read(2) == b"\x1f\x8b"
     source.seek(0)
-    file = unpacked(source) if packed else source
+    file: IO[bytes] = unpacked(source) if packed else source
     check_fits_headers(file)
     return file
 
@@ -228,7 +228,7 @@ def _read(file: IO[bytes], place: int) -> _Header | None:
                 return header
             if match := _CARD.match(card):
                 header.add(match[1].decode().upper(), match[2].decode("latin-1").strip())
-    header.fail("has no end")
+    raise HeaderError(f"header {place} has no end")
 
 
 def _blocks(file: IO[bytes], place: int) -> Iterator[bytes]:
