@@ -62,13 +62,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     path = folder / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        checksum = checksum_of(description) if isinstance(description, dict) else None
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+        description: dict[str, Any] = read if isinstance(read, dict) else {}
+        checksum = checksum_of(description)
     except FileNotFoundError:
         raise ModelError(f"No model in {folder.parent}: {path} is missing; make one with `darkmatter train`") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read ({shown(error)}); run `darkmatter train` again") from error
-    if checksum is None:
+    if not isinstance(read, dict):
         raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
     _check_version(folder, description)
     if description.get("checksum") != checksum:

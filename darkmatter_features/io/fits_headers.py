@@ -39,6 +39,9 @@ MAX_ORDER = 9
 MAX_LENGTH = 2**48
 """Maximum of any length in a header, beyond all files."""
 
+TILE = 64
+"""Side of a tile of a packed image that is right for any image, pixels; compressions may exceed short axes."""
+
 BITS = (8, 16, 32, 64, -32, -64)
 """Values of BITPIX."""
 
@@ -64,6 +67,9 @@ _KEYWORDS = (
 )
 _CARD = re.compile(_KEYWORDS + rb" *= *('[^']*'?|[^/]*)", re.IGNORECASE)
 """A line that declares a size, with any of the spellings that FITS libraries accept."""
+
+_FIRST = frozenset(b"ABGHNPTWXZabghnptwxz")
+"""First letters of such lines, for speed."""
 
 _COLUMN = re.compile(r"(\d*)([LXBIJKAEDCMPQ])")
 _COLUMN_BYTES = dict(zip("LBIJKAEDCMPQ", (1, 1, 2, 4, 8, 1, 4, 8, 8, 16, 8, 16), strict=True))
@@ -130,7 +136,7 @@ class _Header:
     def check(self) -> None:
         """Check that lengths which are declared twice agree."""
         for k, length in enumerate(self._axes("ZNAXIS"), start=1):
-            if self.numbers.get(f"ZTILE{k}", 1) > max(length, 1):
+            if self.numbers.get(f"ZTILE{k}", 1) > 2 * length + TILE:
                 self.fail(f"has ZTILE{k} = {self.numbers[f'ZTILE{k}']}, but an axis of {length} pixels")
         if self.texts.get("XTENSION") == "BINTABLE":
             self._check_columns()
@@ -224,9 +230,9 @@ def _read(file: IO[bytes], place: int) -> _Header | None:
             return None
         for start in range(0, len(block), CARD):
             card = block[start : start + CARD]
-            if card.rstrip(b" ") == b"END":
+            if card.startswith(b"END") and card.rstrip(b" ") == b"END":
                 return header
-            if match := _CARD.match(card):
+            if card[0] in _FIRST and (match := _CARD.match(card)):
                 header.add(match[1].decode().upper(), match[2].decode("latin-1").strip())
     raise HeaderError(f"header {place} has no end")
 

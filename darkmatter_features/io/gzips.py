@@ -5,8 +5,8 @@ import os
 from io import BytesIO
 from typing import IO
 
-MAX_UNPACKED = 2**28
-"""Maximum size to which any gzipped file may expand, bytes: an image of 8192 x 8192 pixels as float32."""
+MAX_UNPACKED = 2**27
+"""Maximum size to which any gzipped file may expand, bytes: twice an image of 4096 x 4096 pixels as float32."""
 
 MAX_RATIO = 100
 """Maximum ratio of unpacked to packed size of larger files. Images and catalogues have ratios below 20."""
@@ -26,7 +26,7 @@ def unpacked(file: IO[bytes]) -> BytesIO:
     Raises
     ------
     ValueError
-        If it expands to more than 256 MiB and to more than 100 times its size.
+        If it expands to more than 128 MiB and to more than 100 times its size.
     OSError, EOFError, zlib.error
         If it is damaged or truncated.
     """
