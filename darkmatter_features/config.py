@@ -181,8 +181,10 @@ def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name an existing TOML file") from error
     except RecursionError:
         raise ConfigError(f"{path}: lists or tables nested too deep; write settings as `n_pixels = 8`") from None
-    except ValueError as error:  # of TOML, of UTF-8, and of integers of more than 4,300 digits
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file ({shown(error)}); write settings as `n_pixels = 8`") from error
+    except ValueError:  # Python's, for integers of more than 4,300 digits
+        raise ConfigError(f"{path}: a whole number of thousands of digits; write settings as `n_pixels = 8`") from None
     for name, content in sections.items():
         if not isinstance(content, dict):
             found = f"{path}: setting '{shown(name)}' stands in no section"
