@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError, shown
 from darkmatter_features.io.fits_headers import checked_fits
-from darkmatter_features.io.gzips import unpacked
+from darkmatter_features.io.gzips import check_rows, unpacked
 
 Columns = dict[str, NDArray[np.float64]]
 """Columns by their quantity, such as `e1`."""
@@ -96,6 +96,7 @@ def _from_parquet(path: Path, file: IO[bytes], choose: Chooser) -> Columns:
 
     with pq.ParquetFile(file) as table:
         chosen = choose(table.schema_arrow.names)
+        check_rows(file, table.metadata.num_rows, len(chosen))
         frame = table.read(columns=sorted(set(chosen.values()))).to_pandas(ignore_metadata=True)
     return {key: _numbers(path, name, frame[name]) for key, name in chosen.items()}
 

@@ -1,4 +1,4 @@
-"""Gzipped files, unpacked within bounds: a few kilobytes of gzip can expand to any size."""
+"""Packed files, unpacked within bounds: a few kilobytes of gzip or Parquet can expand to any size."""
 
 import gzip
 import os
@@ -6,13 +6,32 @@ from io import BytesIO
 from typing import IO
 
 MAX_UNPACKED = 2**27
-"""Maximum size to which any gzipped file may expand, bytes: twice an image of 4096 x 4096 pixels as float32."""
+"""Maximum size to which any packed file may expand, bytes: twice an image of 4096 x 4096 pixels as float32."""
 
 MAX_RATIO = 100
 """Maximum ratio of unpacked to packed size of larger files. Images and catalogues have ratios below 20."""
 
+BYTES_PER_NUMBER = 8
+"""Bytes of a number in memory."""
+
 CHUNK = 2**20
 """Bytes that are unpacked at a time."""
+
+
+def max_unpacked(n_packed: int) -> int:
+    """Return the maximum size, bytes, to which a file of `n_packed` bytes may expand."""
+    return max(MAX_UNPACKED, MAX_RATIO * n_packed)
+
+
+def check_rows(file: IO[bytes], n_rows: int, n_columns: int) -> None:
+    """Raise a ValueError if a Parquet file, at its start before and after, has too many numbers for its size.
+
+    A column of one repeated value takes some bytes for any number of rows.
+    """
+    limit = max_unpacked(_size(file)) // BYTES_PER_NUMBER
+    if n_rows * n_columns > limit:
+        found = f"it declares {n_rows} rows of {n_columns} columns, the limit for its size is {limit} numbers"
+        raise ValueError(f"{found}; write it again without compression if it is genuine")
 
 
 def unpacked(file: IO[bytes]) -> BytesIO:
@@ -30,7 +49,7 @@ def unpacked(file: IO[bytes]) -> BytesIO:
     OSError, EOFError, zlib.error
         If it is damaged or truncated.
     """
-    limit = max(MAX_UNPACKED, MAX_RATIO * _size(file))
+    limit = max_unpacked(_size(file))
     content = BytesIO()
     with gzip.GzipFile(fileobj=file) as packed:
         while chunk := packed.read(CHUNK):

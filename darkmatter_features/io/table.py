@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkmatter_features.errors import TableError, shown
+from darkmatter_features.io.gzips import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,8 @@ def read_table(
     if not Path(path).is_file():
         raise TableError(f"{path} is not a file; check the path, or make it with `darkmatter features`")
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with Path(path).open("rb") as own, pq.ParquetFile(own, page_checksum_verification=True) as file:
+            check_rows(own, file.metadata.num_rows, len(columns or file.schema_arrow))
             metadata = _checked(path, file.schema_arrow, kind, columns)
             _check_types(path, file.schema_arrow, texts)
             frame = file.read(columns=columns).to_pandas()

@@ -11,7 +11,8 @@ import pytest
 from classify.columns import FEATURE_NAMES
 from classify.feature_table import FeatureTable
 from darkmatter_features.errors import TableError
-from darkmatter_features.io.table import write_table
+from darkmatter_features.io.catalogs import read_catalog
+from darkmatter_features.io.table import read_table, write_table
 from darkmatter_features.lens.template import LensTemplate
 from tests.support.synthetic import write_features
 
@@ -112,6 +113,19 @@ def test_a_template_that_is_none_is_refused(tmp_path, text):
     assert len(str(refused.value)) < 1000
 
 
+@pytest.mark.parametrize("read", [read_catalog, lambda path: read_table(path, kind="features")])
+def test_a_table_of_many_equal_rows_in_some_bytes_is_refused(tmp_path, read):
+    table, path = pa.table({name: np.zeros(2_000_000) for name in ("x", "y", "e1", "e2")}), tmp_path / "bomb.parquet"
+    note = json.dumps({"kind": "features", "metadata": {}})
+    table = table.replace_schema_metadata({KEY: note.encode()})
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for _ in range(3):
+            writer.write_table(table)
+    with pytest.raises(TableError, match="declares 6000000 rows"):
+        read(path)
+
+
 def test_a_table_of_texts_and_numbers_is_read(tmp_path):
     frame = pd.DataFrame({"a": ["x", None], "b": [1.0, None], "c": [True, False]})
     write_table(tmp_path / "own.parquet", frame, kind="odd", metadata={})
+    assert len(read_table(tmp_path / "own.parquet", kind="odd")[0]) == 2
