@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import lightgbm
 
 from classify.cnn.stage import checked, digest_of
-from classify.columns import FEATURE_NAMES
+from classify.columns import FEATURE_INDICES, FEATURE_NAMES
+from classify.description import check_description, checksum_of
+from classify.trees.members import booster
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ModelError
+from darkmatter_features.errors import ModelError, shown
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.template import LensTemplate
 
@@ -51,23 +53,34 @@ def written_bundle(run: str | Path) -> Iterator[Path]:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return the description of a bundle.
+    """Return the description of a bundle, with the fields of :class:`~classify.description.Description`.
 
     Raises
     ------
     ModelError
-        If it is missing or no description.
+        If it is missing or damaged, was changed, or was made by another version or for other features.
     """
     path = folder / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+        description: dict[str, Any] = read if isinstance(read, dict) else {}
+        checksum = checksum_of(description)
     except FileNotFoundError:
         raise ModelError(f"No model in {folder.parent}: {path} is missing; make one with `darkmatter train`") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); run `darkmatter train` again") from error
-    if not isinstance(description, dict):
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read ({shown(error)}); run `darkmatter train` again") from error
+    if not isinstance(read, dict):
         raise ModelError(f"{path} holds no description of a model; run `darkmatter train` again")
+    _check_version(folder, description)
+    if description.get("checksum") != checksum:
+        raise ModelError(f"{path} is damaged or was changed; run `darkmatter train` again, or copy the run again")
+    check_description(path, description)
     return description
+
+
+def sealed(description: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with its checksum, which covers, by their digests, the other files of the bundle too."""
+    return description | {"checksum": checksum_of(description)}
 
 
 def digest_of_model(run: Path) -> str:
@@ -75,20 +88,34 @@ def digest_of_model(run: Path) -> str:
     return digest_of((run / BUNDLE / DESCRIPTION).read_bytes())
 
 
-def check_version(folder: Path, description: dict[str, Any]) -> None:
+def _check_version(folder: Path, description: dict[str, Any]) -> None:
     """Raise a ModelError if a bundle was made by another version or for other features."""
-    if description["version"] != __version__:
-        raise ModelError(
-            f"{folder} was trained with darkmatter {description['version']}, this is {__version__}; {AGAIN}"
-        )
-    if description["features"] != list(FEATURE_NAMES):
-        odd = sorted(set(description["features"]) ^ set(FEATURE_NAMES)) or ["another order"]
+    if "version" not in description:
+        raise ModelError(f"{folder / DESCRIPTION} is damaged: it has no version; run `darkmatter train` again")
+    version, features = description["version"], description.get("features")
+    if version != __version__:
+        raise ModelError(f"{folder} was trained with darkmatter {shown(version)}, this is {__version__}; {AGAIN}")
+    if features != list(FEATURE_NAMES):
+        names = {shown(name) for name in features} if isinstance(features, list) else set()
+        odd = sorted(names ^ set(FEATURE_NAMES)) or ["another order"]
         raise ModelError(f"{folder} was trained on other features (differing: {', '.join(odd[:3])}); {AGAIN}")
+    if "checksum" not in description:
+        raise ModelError(f"{folder} has no checksum, as those of earlier versions; {AGAIN}")
 
 
 def read_member(folder: Path, name: str, digest: str) -> lightgbm.Booster:
-    """Return a member after a check of its digest, because LightGBM may crash on a damaged file."""
-    return lightgbm.Booster(model_str=checked(folder, name, digest).decode())
+    """Return a member after checks of its digest and its structure, because LightGBM may crash on a damaged file.
+
+    Raises
+    ------
+    ModelError
+        If it is missing or damaged.
+    """
+    text = checked(folder, name, digest)
+    try:
+        return booster(text.decode("ascii"), len(FEATURE_INDICES))
+    except ValueError as error:
+        raise ModelError(f"{folder / name} is damaged: {shown(error)}; run `darkmatter train` again") from None
 
 
 def same(folder: Path, part: Part, fingerprint: str) -> Part:
@@ -103,4 +130,4 @@ def same(folder: Path, part: Part, fingerprint: str) -> Part:
 
 def damage(error: Exception) -> str:
     """Return the defect of a bundle, without the remedy of an error in a single file."""
-    return f"{DESCRIPTION} has no {error}" if isinstance(error, KeyError) else str(error).split("; ")[0]
+    return str(error).split("; ")[0]

@@ -20,7 +20,7 @@ from darkmatter_features.config import (
     nearest,
     read_sections,
 )
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, shown
 
 HEAD = """\
 # Settings of darkmatter; use this file by `darkmatter COMMAND --config FILE`.
@@ -113,7 +113,7 @@ def check_measured(path: str | Path, features: str | Path, measured: MeasureConf
 def _check_names(path: str | Path, name: str, settings: list[str]) -> None:
     """Raise an error for an unknown section, and for a setting of another section."""
     if name not in SECTIONS:
-        raise ConfigError(f"{path}: unknown section [{name}]; {nearest(name, list(SECTIONS))}{LIST_ALL}")
+        raise ConfigError(f"{path}: unknown section [{shown(name)}]; {nearest(name, list(SECTIONS))}{LIST_ALL}")
     for setting in settings:
         others = [other for other, section in SECTIONS.items() if setting in section.declared()]
         if others and name not in others:

@@ -206,7 +206,7 @@ class LensModel:
             parts = {} if self.cnn_stage is None else {"cnn_stage": self.cnn_stage.write(fresh)}
             parts |= {} if self.likeness is None else {"likeness": self.likeness.to_dict()}
             digests = {name: digest_of(text.encode()) for name, text in texts.items()}
-            bundle.write_json(fresh / bundle.DESCRIPTION, self._description(digests) | parts)
+            bundle.write_json(fresh / bundle.DESCRIPTION, bundle.sealed(self._description(digests) | parts))
         return Path(run) / BUNDLE
 
     def _description(self, members: dict[str, str]) -> dict[str, Any]:
@@ -234,7 +234,6 @@ class LensModel:
         folder = Path(run) / BUNDLE
         read = bundle.read_description(folder)
         try:
-            bundle.check_version(folder, read)
             return cls(
                 members=tuple(bundle.read_member(folder, name, digest) for name, digest in read["members"].items()),
                 start=Calibration(**read["start"]),
@@ -242,14 +241,14 @@ class LensModel:
                 config=bundle.same(folder, MeasureConfig.from_dict(read["config"]), read["config_fingerprint"]),
                 template=bundle.same(folder, LensTemplate.read(folder / "template.json"), read["template_fingerprint"]),
                 training=read["training"],
-                cnn_stage=CnnStage.read(folder, read["cnn_stage"]) if "cnn_stage" in read else None,
-                likeness=Likeness.from_dict(read["likeness"]) if "likeness" in read else None,
+                cnn_stage=None if read.get("cnn_stage") is None else CnnStage.read(folder, read["cnn_stage"]),
+                likeness=None if read.get("likeness") is None else Likeness.from_dict(read["likeness"]),
             )
         except ModelError:
             raise
         except ConfigError as error:
             raise ModelError(f"{folder} was made by another version ({error}); {bundle.AGAIN}") from error
-        except (DarkmatterError, KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        except (DarkmatterError, ValueError, OSError) as error:
             raise ModelError(f"{folder} is damaged ({bundle.damage(error)}); run `darkmatter train` again") from error
 
 

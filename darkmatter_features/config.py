@@ -13,10 +13,19 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, shown
 
 ALGORITHM = 7
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
+
+MAX_BYTES = 2**16
+"""Maximum length of a file of settings, bytes; one with all settings has 7,000."""
+
+MAX_DOTS = 100
+"""Maximum number of dots in a line of settings: reading a name of n parts takes a time of n squared."""
+
+MAX_NAME = 100
+"""Maximum length of a name in the search for a similar one."""
 
 LIST_ALL = "`darkmatter config --show` lists all"
 TYPES = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -57,13 +66,13 @@ class Settings:
         if name not in cls.declared():
             return cls._unknown(name)
         field = cls.declared()[name]
-        return f"{name} must be {allowed(field)}, got {first['input']!r}; the default is {as_toml(field.default)}"
+        return f"{name} must be {allowed(field)}, got {_value(first['input'])}; the default is {as_toml(field.default)}"
 
     @classmethod
     def _unknown(cls, name: str) -> str:
         if name in cls.RENAMED:
             return f"setting {name!r} is now {cls.RENAMED[name]!r}; rename it"
-        return f"unknown setting {name!r}; {nearest(name, list(cls.declared()))}{LIST_ALL}"
+        return f"unknown setting '{shown(name)}'; {nearest(name, list(cls.declared()))}{LIST_ALL}"
 
     @classmethod
     def declared(cls) -> dict[str, FieldInfo]:
@@ -167,21 +176,37 @@ def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:
         If the file is missing or no TOML file, or a setting stands outside all sections.
     """
     try:
-        sections = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        sections = tomllib.loads(_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); name an existing TOML file") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: lists or tables nested too deep; write settings as `n_pixels = 8`") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file ({error}); write settings as `n_pixels = 8`") from error
+        raise ConfigError(f"{path}: not a TOML file ({shown(error)}); write settings as `n_pixels = 8`") from error
+    except ValueError:  # Python's, for integers of more than 4,300 digits
+        raise ConfigError(f"{path}: a whole number of thousands of digits; write settings as `n_pixels = 8`") from None
     for name, content in sections.items():
         if not isinstance(content, dict):
-            raise ConfigError(
-                f"{path}: setting {name!r} stands in no section; put its section, such as [measure], on a line above it"
-            )
+            found = f"{path}: setting '{shown(name)}' stands in no section"
+            raise ConfigError(f"{found}; put its section, such as [measure], on a line above it")
     return sections
+
+
+def _text(path: str | Path) -> str:
+    """Return the text of a file of settings, if it is as short as one, and its names are not nested too deep."""
+    with Path(path).open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: longer than {MAX_BYTES} bytes; give a TOML file of settings")
+    text = content.decode("utf-8")
+    if max(line.count(".") for line in text.split("\n")) > MAX_DOTS:
+        raise ConfigError(f"{path}: a line with more than {MAX_DOTS} dots; write settings as `n_pixels = 8`")
+    return text
 
 
 def nearest(name: str, names: list[str]) -> str:
     """Return a question for the most similar name; empty if no name is similar."""
+    name = name[:MAX_NAME]  # the comparison takes quadratic time
     return "".join(f"did you mean {found!r}? " for found in get_close_matches(name, names, n=1))
 
 
@@ -193,6 +218,11 @@ def allowed(field: FieldInfo) -> str:
         return kind
     lower = f"above {bounds['gt']:.12g} and up" if "gt" in bounds else f"from {bounds['ge']:.12g}"
     return f"{kind} {lower} to {bounds['le']:.12g}"
+
+
+def _value(value: Any) -> str:
+    """Return a wrong value for a message; text is in quotes."""
+    return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
 
 
 def as_toml(value: Any) -> str:

@@ -25,6 +25,29 @@ class ModelError(DarkmatterError):
     """Model bundle that is missing, damaged, or made for another configuration."""
 
 
+MAX_SHOWN = 200
+"""Maximum length of a value from a file in a message, characters."""
+
+
+def shown(value: object) -> str:
+    r"""Return a value from a file for a message: on one line, and shortened where it is long.
+
+    Examples
+    --------
+    >>> shown("two\nlines")
+    'two lines'
+    >>> len(shown(list(range(1000))))
+    200
+    """
+    try:
+        text = str(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python prints, or a list nested too deep
+        text = f"a huge {type(value).__name__}"
+    text = "".join(each if each.isprintable() else " " for each in text[: 2 * MAX_SHOWN])
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+
+
 DISTRIBUTION = "darkmatter-lensing"
 """Name of the distribution, for pip: `darkmatter` is another project on the Python Package Index."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from classify.cnn import need_torch
 from classify.cnn.config import CnnConfig
 from classify.cnn.inputs import FieldInput
+from classify.cnn.layout import check_weights
 from classify.cnn.stacking import Stacker
 from darkmatter_features.errors import ModelError
 
@@ -114,13 +115,23 @@ class CnnStage:
         Raises
         ------
         ModelError
-            If a file of weights is missing or damaged.
-        KeyError, TypeError, ValueError
-            If the entry is damaged.
+            If a file of weights is missing or damaged, or does not fit the settings.
+        ConfigError
+            If a setting is unknown or wrong.
         """
-        members = tuple(checked(folder, name, digest) for name, digest in entry["members"].items())
         config, stacker = CnnConfig(**entry["config"]), Stacker(**entry["stacker"])
+        members = tuple(_weights(folder, name, digest, config) for name, digest in entry["members"].items())
         return cls(float(entry["limit"]), stacker, config, members, entry["record"])
+
+
+def _weights(folder: Path, name: str, digest: str, config: CnnConfig) -> bytes:
+    """Return the weights of a network of these settings."""
+    data = checked(folder, name, digest)
+    try:
+        check_weights(data, config)
+    except ValueError as error:
+        raise ModelError(f"{folder / name} is damaged: {error}; run `darkmatter train` again") from None
+    return data
 
 
 def digest_of(data: bytes) -> str:

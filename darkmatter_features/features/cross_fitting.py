@@ -41,9 +41,8 @@ def read_catalogs(path: str | Path) -> pd.DataFrame:
     TableError
         If the file is missing or damaged, or lacks a column that this version needs.
     """
-    return read_table(path, kind="catalogs", columns=["sky", "n_rows", "n_columns", *IMAGE_COLUMNS, *CATALOG_COLUMNS])[
-        0
-    ]
+    columns = ["sky", "n_rows", "n_columns", *IMAGE_COLUMNS, *CATALOG_COLUMNS]
+    return read_table(path, kind="catalogs", columns=columns, texts=["sky"])[0]
 
 
 def catalogs_of(frame: pd.DataFrame) -> Iterator[GalaxyCatalog]:
@@ -128,7 +127,7 @@ class Templates:
             known = json.loads(index.read_text(encoding="utf-8"))
             files = tuple(zip(_paths(folder), map(str, known["fingerprints"]), strict=True))
             templates = cls(files, {str(name): int(k) for name, k in known["fold_of"].items()})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TableError(f"{index}: no index of the folds' templates ({error}); {_AGAIN}") from error
         for path, fingerprint in templates.files:
             if LensTemplate.read(path).fingerprint() != fingerprint:

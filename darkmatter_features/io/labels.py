@@ -9,12 +9,15 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.errors import DatasetError
+from darkmatter_features.errors import DatasetError, shown
 from darkmatter_features.io.formats import IMAGE_SUFFIXES
 from darkmatter_features.io.table import written_whole
 
 LENS_FRAME = 512
 """Side of the frame to which lens positions in files refer, pixels, whatever the size of the images."""
+
+MAX_DIGITS = 18
+"""Maximum number of digits of an id that is an index; Python converts no more than 4,300."""
 
 _Records = list[tuple[int, list[str]]]
 """Line number and fields of each line of a CSV file."""
@@ -69,7 +72,7 @@ def _label(path: Path, line: int, fields: list[str]) -> int:
     """Return the label in the second field of a line."""
     value = fields[1] if len(fields) > 1 else ""
     if value not in _LABELS:
-        raise DatasetError(f"{path}, line {line}: the label {value!r} is neither 0 nor 1; correct it")
+        raise DatasetError(f"{path}, line {line}: the label '{shown(value)}' is neither 0 nor 1; correct it")
     return _LABELS[value]
 
 
@@ -105,7 +108,7 @@ def read_lenses(
         (_, header), *records = read_records(path)
         if header[1:3] != ["row", "column"]:
             raise DatasetError(
-                f"{path} has the columns {','.join(header)!r}; give an id, row and column, in this order"
+                f"{path} has the columns '{shown(','.join(header))}'; give an id, row and column, in this order"
             )
         for index, (line, fields) in zip(_indices(path, records, names, by_index), records):
             positions[:, index] = _position(path, line, fields)
@@ -123,7 +126,7 @@ def _position(path: Path, line: int, fields: list[str]) -> tuple[float, float]:
             return row, column
     except ValueError:
         pass
-    found = f"{path}, line {line}: the lens at {','.join(fields[1:3])!r} is outside the frame"
+    found = f"{path}, line {line}: the lens at '{shown(','.join(fields[1:3]))}' is outside the frame"
     raise DatasetError(f"{found}; give row,column from 0 to {LENS_FRAME}, in pixels of a {LENS_FRAME} px image")
 
 
@@ -132,7 +135,7 @@ def _indices(path: Path, records: _Records, names: Sequence[str], by_index: bool
     ids = [fields[0] for _, fields in records]
     known = _known(names)
     if all(map(str.isdecimal, ids)) and (by_index or known.keys().isdisjoint(ids)):
-        known = {id_: int(id_) for id_ in ids if int(id_) < len(names)}
+        known = {id_: int(id_) for id_ in ids if len(id_) <= MAX_DIGITS and int(id_) < len(names)}
     unknown = [id_ for id_ in ids if id_ not in known]
     if unknown:
         found = f"{path} has ids without an image ({len(unknown)} of {len(ids)})"
@@ -155,7 +158,7 @@ def _known(names: Sequence[str]) -> dict[str, int]:
 
 def _few(names: Sequence[str]) -> str:
     """Return the first three names for a message."""
-    return ", ".join(" ".join(name.split()) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+    return ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
 def stem_of(name: str) -> str:

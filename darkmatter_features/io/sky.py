@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.errors import SkyError
+from darkmatter_features.errors import SkyError, shown
 from darkmatter_features.io.images.decode import decode
 from darkmatter_features.io.images.decoded import COPY_AGAIN, UnreadableError
 
@@ -87,7 +87,7 @@ def read_sky(path: str | Path) -> Sky:
     except UnreadableError as error:
         raise SkyError(f"{path} {error}") from None
     except Exception as error:  # decoders raise many types for damaged bytes: struct.error, KeyError, ...
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = shown(error) or type(error).__name__
         raise SkyError(f"{path} cannot be decoded: {reason}; {COPY_AGAIN}") from None
     return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes)
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import TableError, shown
+from darkmatter_features.io.packed import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def write_table(path: str | Path, frame: "pd.DataFrame", *, kind: str, metadata:
 
 
 def read_table(
-    path: str | Path, *, kind: str, columns: Sequence[str] | None = None
+    path: str | Path, *, kind: str, columns: Sequence[str] | None = None, texts: Sequence[str] | None = None
 ) -> tuple["pd.DataFrame", dict[str, Any]]:
     """Read a table written by :func:`write_table`.
 
@@ -93,6 +94,8 @@ def read_table(
         Required content of the rows.
     columns : sequence of str, optional
         Columns to read, in this order. Default: all.
+    texts : sequence of str, optional
+        Columns that must contain text, while all others contain numbers. Default: each may contain either.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def read_table(
     Raises
     ------
     TableError
-        If the file is missing or damaged, has another kind, or lacks a column.
+        If the file is missing or damaged, has another kind, lacks a column, or has one twice or of another type.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -112,11 +115,13 @@ def read_table(
     if not Path(path).is_file():
         raise TableError(f"{path} is not a file; check the path, or make it with `darkmatter features`")
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with Path(path).open("rb") as own, pq.ParquetFile(own, page_checksum_verification=True) as file:
+            check_rows(own, file.metadata.num_rows, len(columns or file.schema_arrow))
             metadata = _checked(path, file.schema_arrow, kind, columns)
+            _check_types(path, file.schema_arrow, texts)
             frame = file.read(columns=columns).to_pandas()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = shown(error)
         raise TableError(f"{path} is damaged or not a Parquet file: {reason}; {_AGAIN}") from None
     return frame, metadata
 
@@ -124,10 +129,28 @@ def read_table(
 def _checked(path: str | Path, schema: Any, kind: str, columns: Sequence[str] | None) -> dict[str, Any]:
     """Check a table's kind and columns, and return its metadata."""
     note = json.loads((schema.metadata or {}).get(_KEY, b"{}"))
+    if not isinstance(note, dict) or not isinstance(note.get("metadata", {}), dict):
+        raise TableError(f"{path} has damaged metadata: no origin by name; {_AGAIN}")
     if note.get("kind") != kind:
-        found = f"contains {note['kind']}" if "kind" in note else "was not written by darkmatter"
+        found = f"contains {shown(note['kind'])}" if "kind" in note else "was not written by darkmatter"
         raise TableError(f"{path} {found}; give a table of {kind}")
     missing = [name for name in columns or () if name not in schema.names]
     if missing:
         raise TableError(f"{path} lacks {len(missing)} columns: {', '.join(missing)}; {_AGAIN}")
-    return dict(note["metadata"])
+    return dict(note.get("metadata", {}))
+
+
+def _check_types(path: str | Path, schema: Any, texts: Sequence[str] | None) -> None:
+    """Check that no name occurs twice, and that each column contains numbers or text."""
+    import pyarrow.types as kinds
+
+    for field in schema:
+        is_text = kinds.is_string(field.type) or kinds.is_large_string(field.type)
+        is_number = kinds.is_integer(field.type) or kinds.is_floating(field.type) or kinds.is_boolean(field.type)
+        if schema.names.count(field.name) > 1:
+            raise TableError(f"{path} has the column {shown(field.name)} twice; {_AGAIN}")
+        allowed = is_text or is_number if texts is None else is_text if field.name in texts else is_number
+        if not (allowed or kinds.is_null(field.type)):
+            expected = "numbers or text" if texts is None else "text" if field.name in texts else "numbers"
+            found = f"the column {shown(field.name)} contains {shown(field.type)}, not {expected}"
+            raise TableError(f"{path}: {found}; {_AGAIN}")

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import TableError, shown
 
 Array = NDArray[np.float64]
 
@@ -93,8 +93,8 @@ class ArrayRecord:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise TableError(f"{path}: no template, the file is missing; run `darkmatter features` again") from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = f"it has no {error}, which this version needs" if isinstance(error, KeyError) else error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            reason = f"it has no {error}, which this version needs" if isinstance(error, KeyError) else shown(error)
             raise TableError(
                 f"{path}: no template of this version ({reason}); run `darkmatter features` again"
             ) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.numerics.kernels.records import Galaxies
 
@@ -13,6 +14,14 @@ Array = NDArray[np.float64]
 MIN_SCATTER = 1e-6
 """Minimum dispersion of one ellipticity component: no sample of galaxies has less, and it keeps inverse variances
 finite."""
+
+
+MAX_ELONGATION = 2e5
+"""Maximum ratio of the sides of a field: the cells of its grid are square, their number grows with the ratio's root. A
+field of 1e5 takes 2 s and 0.3 GB with 50 randomizations, one of 1e7 20 s and 1.3 GB."""
+
+MAX_EXTENT = 1e100
+"""Maximum width and height of a field, in any unit: areas of larger ones are not finite numbers."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,15 @@ class Field:
 
 
 def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
-    """Return the catalogue in units of its field, less its mean ellipticity if `subtract_mean`."""
+    """Return the catalogue in units of its field, less its mean ellipticity if `subtract_mean`.
+
+    Raises
+    ------
+    TableError
+        If the field has almost no width or height, or no finite one.
+    """
     left, right, low, high = catalog.bounds
+    _check_extent(catalog.name, right - left, high - low)
     side = float(np.sqrt((right - left) * (high - low)))
     weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight / catalog.weight.max()
     weight = weight * (weight.sum() / (weight**2).sum())
@@ -78,6 +94,16 @@ def field_of(catalog: ShapeCatalog, *, subtract_mean: bool) -> Field:
     variance = max(float(np.average(e1**2 + e2**2, weights=weight**2)) / 2.0, MIN_SCATTER**2)
     x, y, size = (catalog.x - left) / side, (catalog.y - low) / side, ((right - left) / side, (high - low) / side)
     return Field(x, y, e1, e2, weight, variance, (left, low), side, size)
+
+
+def _check_extent(name: str, width: float, height: float) -> None:
+    """Raise an error unless the field is one in which a lens can be searched."""
+    least, most = sorted((width, height))
+    if not 0.0 < least <= most < MAX_EXTENT or most > MAX_ELONGATION * least:
+        raise TableError(
+            f"{name}: the galaxies cover {width:.3g} x {height:.3g}, almost a line or beyond all bounds; "
+            "choose other columns of positions, such as x=... y=..., or correct them"
+        )
 
 
 def mean_snr(catalog: ShapeCatalog) -> float:

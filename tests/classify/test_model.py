@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from classify.bundle import write_json
+from classify.bundle import sealed, write_json
 from classify.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
 from classify.config import TrainConfig
 from classify.model import LensModel
@@ -100,7 +100,7 @@ def test_rows_of_another_width_are_refused(model):
 
 def edit(run: Path, **changes: object) -> None:
     path = run / "model" / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | changes)))
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def edit(run: Path, **changes: object) -> None:
         ({"features": list(FEATURE_NAMES[::-1])}, "another order"),
         ({"config": {"n_pixels": 99}}, "MeasureConfig"),
         ({"config": {"no_such_setting": 1}}, "no_such_setting"),
-        ({"template_fingerprint": "0"}, "LensTemplate"),
-        ({"members": {"../../secret.txt": "0"}}, "not a file of the bundle"),
+        ({"template_fingerprint": "0" * 16}, "LensTemplate"),
+        ({"members": {"../../secret.txt": "0" * 64}}, "damaged: members"),
         ({"calibration": {"slope": 1.0, "angle": 2.0}}, "damaged"),
         ({"members": None}, "damaged"),
     ],
@@ -153,7 +153,7 @@ def test_a_bundle_without_its_template_is_refused_with_one_remedy(saved):
 
 def test_a_description_without_a_key_is_refused_with_its_name(saved):
     (saved / "model" / "model.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"is damaged \(model\.json has no 'version'\); run `darkmatter train` again"):
+    with pytest.raises(ModelError, match=r"model\.json is damaged: it has no version; run `darkmatter train` again"):
         LensModel.load(saved)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.io.fits_headers import checked_fits
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
 from darkmatter_features.io.images.fits_masks import Role, masked_by, role_of
 from darkmatter_features.io.parts import Part, matches
@@ -74,7 +75,7 @@ def decode_fits(path: Path, part: Part | None = None) -> Decoded:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about headers that violate the standard and values beyond float32
-        with fits.open(path, memmap=False, uint=False) as hdus:  # unsigned integers would lose BLANK
+        with fits.open(checked_fits(path), memmap=False, uint=False) as hdus:  # unsigned integers would lose BLANK
             images = _images(hdus)
             chosen = _choose(images, part, _described(hdus))
             (n_rows, n_columns), _ = _axes(chosen.hdu.shape)
@@ -92,7 +93,7 @@ def science_parts(path: Path) -> list[str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with fits.open(path, memmap=False) as hdus:
+        with fits.open(checked_fits(path), memmap=False) as hdus:
             return [own.label for own in _science(_images(hdus))]
 
 
@@ -218,7 +219,7 @@ def _celestial_wcs(header: Any, hdus: Any) -> Any:
     try:
         # distortions such as SIP are defined for images of two axes alone
         wcs = WCS(header, fobj=hdus, naxis=2) if spatial == [1, 2] else WCS(header, fobj=hdus)
-    except (ValueError, KeyError, TypeError):  # the image can be measured without it
+    except (ValueError, KeyError, TypeError, MemoryError):  # the image can be measured without it
         return None
     return wcs.celestial if wcs.has_celestial else None
 

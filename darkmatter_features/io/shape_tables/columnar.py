@@ -8,8 +8,12 @@ from typing import IO, Any
 import numpy as np
 
 from darkmatter_features.errors import TableError, install_command
+from darkmatter_features.io.packed import check_rows
 from darkmatter_features.io.shape_tables.marked_up import astropy_table
 from darkmatter_features.io.shape_tables.raw import RawTable, Values
+
+N_NEEDED = 4
+"""Columns that are read at least: a position and a shape."""
 
 
 def parquet_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
@@ -18,6 +22,7 @@ def parquet_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
 
     table = pq.ParquetFile(file)
     schema = table.schema_arrow
+    check_rows(file, table.metadata.num_rows, min(len(schema), N_NEEDED))
     yield RawTable(
         shapes={each.name: _list_shape(table, each) for each in schema},
         n_rows=table.metadata.num_rows,

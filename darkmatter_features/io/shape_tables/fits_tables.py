@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from darkmatter_features.errors import TableError
+from darkmatter_features.io.fits_headers import checked_fits
 from darkmatter_features.io.shape_tables.raw import RawTable, Values, as_values
 
 
@@ -21,7 +22,7 @@ def fits_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
     """
     from astropy.io import fits
 
-    hdus, n_tables = fits.open(file), 0
+    hdus, n_tables = fits.open(checked_fits(file)), 0
     for index, hdu in enumerate(hdus):
         if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)) and not isinstance(hdu, fits.CompImageHDU):
             n_tables += 1

@@ -3,17 +3,15 @@
 No content of a file can run code: none of these formats stores pickled objects.
 """
 
-import bz2
-import gzip
-import lzma
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple
 
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import TableError, shown
+from darkmatter_features.io.packed import unpacked
 from darkmatter_features.io.shape_tables.columnar import hdf5_tables, parquet_tables
 from darkmatter_features.io.shape_tables.fits_tables import fits_tables
 from darkmatter_features.io.shape_tables.marked_up import ecsv_tables, ipac_tables, votable_tables
@@ -46,13 +44,6 @@ FORMATS = tuple(
 )  # fmt: skip
 """Formats; the first whose pattern matches the first bytes of a file reads it."""
 
-_PACKED: dict[bytes, Callable[[IO[bytes]], Any]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ": lzma.LZMAFile,
-}
-"""Readers of packed files by the first bytes."""
-
 
 @contextmanager
 def opened_tables(path: Path) -> Iterator[list[RawTable]]:
@@ -65,7 +56,7 @@ def opened_tables(path: Path) -> Iterator[list[RawTable]]:
     """
     with _one_line_errors(path), warnings.catch_warnings(), path.open("rb") as packed:
         warnings.simplefilter("ignore")  # about headers that violate a standard, and units unknown to astropy
-        with _unpacked(packed) as file:
+        with unpacked(packed) as file:
             head = file.read(N_HEAD)
             file.seek(0)
             known = next(each for each in FORMATS if each.start.match(head))
@@ -83,14 +74,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except IsADirectoryError:
         raise TableError(f"{path} is a folder; give a table of galaxies in it") from None
     except Exception as error:  # readers raise many types for damaged bytes: ArrowInvalid, KeyError, ...
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = shown(error) or type(error).__name__
         formats = ", ".join(each.name for each in FORMATS)
         raise TableError(f"{path} cannot be read as a table: {reason}; give one of {formats}") from None
-
-
-def _unpacked(file: IO[bytes]) -> IO[bytes]:
-    """Return a file that unpacks the bytes of another if they are packed."""
-    head = file.read(6)
-    file.seek(0)
-    unpack = next((unpack for start, unpack in _PACKED.items() if head.startswith(start)), None)
-    return file if unpack is None else cast("IO[bytes]", unpack(file))

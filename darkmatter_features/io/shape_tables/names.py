@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 
+from darkmatter_features.errors import shown
+
 MAX_SHOWN = 12
 """Maximum number of names in a message; survey catalogues have hundreds of columns."""
 
@@ -141,8 +143,8 @@ def names_for_message(names: Iterable[str], key: str, given: str = "") -> str:
         return -round(similar, 1), not is_survey, not is_hinted, not _NO_SHAPE.isdisjoint(_tokens(name))
 
     rest = f", ... ({len(names)} in all)" if len(names) > MAX_SHOWN else ""
-    shown = sorted(names, key=unlikeliness)[:MAX_SHOWN] if rest else names
-    return ", ".join(name[:MAX_LENGTH] for name in shown) + rest
+    first = sorted(names, key=unlikeliness)[:MAX_SHOWN] if rest else names
+    return ", ".join(shown(name)[:MAX_LENGTH] for name in first) + rest
 
 
 def _n_shared(one: str, other: str) -> int:

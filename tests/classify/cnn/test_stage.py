@@ -13,6 +13,7 @@ import pytest
 from scipy.special import logit
 
 import classify.cnn
+from classify.bundle import sealed
 from classify.columns import FEATURE_NAMES
 from classify.evaluate import evaluate
 from classify.model import LensModel
@@ -144,6 +145,6 @@ def test_a_damaged_description_of_the_stage_is_refused(run, tmp_path, changes):
     path = tmp_path / "run" / "model" / "model.json"
     description = json.loads(path.read_text())
     description["cnn_stage"] |= changes
-    path.write_text(json.dumps(description))
+    path.write_text(json.dumps(sealed(description)))
     with pytest.raises(ModelError, match="damaged"):
         LensModel.load(tmp_path / "run")
