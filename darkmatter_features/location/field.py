@@ -102,7 +102,7 @@ def _check_extent(name: str, width: float, height: float) -> None:
     if not 0.0 < least <= most < MAX_EXTENT or most > MAX_ELONGATION * least:
         raise TableError(
             f"{name}: the galaxies cover {width:.3g} x {height:.3g}, almost a line or beyond all bounds; "
-            "choose other columns of positions, such as x=... y=..., or correct them"
+            "name other columns of positions with --x and --y (Python: x=, y=), or correct them"
         )
 
 
