@@ -131,17 +131,20 @@ def repaired(
     (n_rows, n_columns, n_bands) array, counts
         Of the same type. The mean is over the square of 3 px, or where it has no good pixel, of 7 px.
     """
-    from scipy.ndimage import uniform_filter
-
     good = ~(is_artifact if is_bad is None else is_bad)
+    rows, columns = np.nonzero(is_artifact)
     result = pixels.copy()
-    for band in range(pixels.shape[2]):
-        light = np.where(good, pixels[..., band], 0.0).astype(np.float64)
-        mean = np.zeros(good.shape)
-        for side in (7, 3):
-            weight = uniform_filter(good.astype(np.float64), side)
-            known = weight > 0.5 / side**2
-            mean[known] = (uniform_filter(light, side)[known]) / weight[known]
-        values = np.rint(mean) if result.dtype.kind == "u" else mean
-        result[is_artifact, band] = values[is_artifact].astype(result.dtype)
+    mean = np.zeros((rows.size, pixels.shape[2]))
+    for radius in (3, 1):
+        total, weight = np.zeros_like(mean), np.zeros(rows.size)
+        for i, j in np.ndindex(2 * radius + 1, 2 * radius + 1):
+            r, c = rows + i - radius, columns + j - radius
+            inside = (r >= 0) & (r < good.shape[0]) & (c >= 0) & (c < good.shape[1])
+            r, c = np.where(inside, r, 0), np.where(inside, c, 0)
+            use = inside & good[r, c]
+            total += np.where(use[:, None], pixels[r, c], 0)
+            weight += use
+        known = weight > 0
+        mean[known] = total[known] / weight[known, None]
+    result[rows, columns] = (np.rint(mean) if result.dtype.kind == "u" else mean).astype(result.dtype)
     return result

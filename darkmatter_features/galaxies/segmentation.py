@@ -133,6 +133,7 @@ def too_few_galaxies(segments: Segments, config: MeasureConfig) -> SkyError:
     return SkyError(
         f"{sky.name}: found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
         f"{segments.threshold:.3g} counts, min_galaxies={config.min_galaxies} needed; {remedy}"
+        + "".join(f"; {note}" for note in sky.notes)
     )
 
 

@@ -1,5 +1,7 @@
 """Result and errors of decoding an image."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,16 @@ MAX_COMPRESSION = 1032
 
 COPY_AGAIN = "copy or download it again"
 """Remedy for a damaged file."""
+
+
+PREVIEW_AREA = 0.6
+"""Maximum area of a preview, as a fraction of that of the image, if it has the same ratio of sides."""
+
+SMALL_AREA = 0.2
+"""Maximum area of any other image beside a larger one that is taken for an accessory of it."""
+
+ASPECT_TOLERANCE = 0.05
+"""Maximum relative difference of the ratios of sides of an image and its preview."""
 
 
 class UnreadableError(Exception):
@@ -48,3 +60,16 @@ def check_size(n_rows: int, n_columns: int, n_bytes: float, n_stored: int) -> No
         raise UnreadableError(f"is truncated: its {n_stored} bytes cannot encode {size}; {COPY_AGAIN}")
     if n_rows * n_columns > MAX_PIXELS:
         raise UnreadableError(f"is too large: it has {size}, the limit is {MAX_PIXELS} pixels; cut it into tiles")
+
+
+def are_full_size(sides: Sequence[tuple[int, int]]) -> list[bool]:
+    """Return whether each of several images (rows, columns) in a file has full size: others are previews."""
+    if not sides:
+        return []
+    n_rows, n_columns = max(sides, key=math.prod)
+    flags = []
+    for own in sides:
+        area = math.prod(own) / (n_rows * n_columns)
+        is_similar = abs(own[0] * n_columns / (own[1] * n_rows) - 1.0) <= ASPECT_TOLERANCE
+        flags.append(area > (PREVIEW_AREA if is_similar else SMALL_AREA))
+    return flags

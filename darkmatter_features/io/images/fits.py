@@ -1,7 +1,6 @@
 """Images in FITS files: which extension is the image of the sky, its weights and masks, and its coordinates."""
 
 import math
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.io.fits_headers import checked_fits
-from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
-from darkmatter_features.io.images.fits_masks import Role, masked_by, role_of
+from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, are_full_size, check_size
+from darkmatter_features.io.images.fits_masks import NO_NAMES, Role, masked_by, role_of, without_role
 from darkmatter_features.io.parts import Part, matches
 
-MIN_AREA_FRACTION = 0.2
-"""Minimum area of an image of unknown role, as a fraction of the largest one: smaller ones are previews."""
+MAX_MASK_VALUES = 8
+"""Maximum number of values of an image that is a mask."""
+
+MASK_BACKGROUND = 0.9
+"""Minimum fraction of the pixels of a mask that have one and the same value."""
 
 N_COLOURS = 3
 """Planes of a colour image."""
@@ -39,6 +41,9 @@ class Extension:
         Content by its name and header.
     hdu : astropy HDU
         The extension.
+    label : str
+        Name for messages, in the form in which a user chooses it: the number where the name is none, not unique, or a
+        number itself.
     """
 
     index: int
@@ -46,13 +51,7 @@ class Extension:
     version: int
     role: Role
     hdu: Any
-
-    @property
-    def label(self) -> str:
-        """Name for messages, in the form in which a user chooses it."""
-        if not self.name or (self.name == "PRIMARY" and self.index == 0):
-            return str(self.index)
-        return self.name if self.version == 1 else f"{self.name},{self.version}"
+    label: str
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -77,13 +76,14 @@ def decode_fits(path: Path, part: Part | None = None) -> Decoded:
         warnings.simplefilter("ignore")  # about headers that violate the standard and values beyond float32
         with fits.open(checked_fits(path), memmap=False, uint=False) as hdus:  # unsigned integers would lose BLANK
             images = _images(hdus)
-            chosen = _choose(images, part, _described(hdus))
+            science = [] if part is not None else _science(images)
+            chosen = _choose(images, science, part, _described(hdus))
             (n_rows, n_columns), _ = _axes(chosen.hdu.shape)
             n_bytes = math.prod(chosen.hdu.shape) * abs(chosen.hdu.header["BITPIX"]) / 8
             check_size(n_rows, n_columns, n_bytes, path.stat().st_size)
             values = _values(chosen.hdu)
             mask, masking = masked_by([(own.role, own.label, own.hdu) for own in _companions(chosen, images)], values)
-            notes = (*_choice_note(chosen, images, part), *masking)
+            notes = (*_choice_note(chosen, images, science, part), *masking)
             return Decoded(values, _celestial_wcs(chosen.hdu.header, hdus), mask, notes)
 
 
@@ -100,10 +100,13 @@ def science_parts(path: Path) -> list[str]:
 def _images(hdus: Any) -> list[Extension]:
     """Return the extensions that have the shape of an image of the sky."""
     found = []
-    for index, hdu in enumerate(hdus):
+    names = [(str(hdu.name).strip().upper(), int(hdu.ver)) for hdu in hdus]
+    for index, (hdu, (name, version)) in enumerate(zip(hdus, names, strict=True)):
         if hdu.is_image and _is_sky_shaped(hdu.shape):
-            name, version = str(hdu.name).strip().upper(), int(hdu.ver)
-            found.append(Extension(index, name, version, role_of(name, hdu.header), hdu))
+            is_usable = names.count((name, version)) == 1 and name not in NO_NAMES and not name.isdecimal()
+            label = name if version == 1 else f"{name},{version}"
+            role = role_of(name, hdu.header)
+            found.append(Extension(index, name, version, role, hdu, label if is_usable else str(index)))
     return found
 
 
@@ -131,7 +134,7 @@ def _described(hdus: Any) -> str:
     return ", ".join(each[:8]) + (f", ... ({len(each)} in all)" if len(each) > 8 else "")
 
 
-def _choose(images: Sequence[Extension], part: Part | None, described: str) -> Extension:
+def _choose(images: Sequence[Extension], science: Sequence[Extension], part: Part | None, described: str) -> Extension:
     """Return the extension to read."""
     if part is not None:
         named = [own for own in images if matches(part, own.index, own.name, own.version)]
@@ -142,7 +145,6 @@ def _choose(images: Sequence[Extension], part: Part | None, described: str) -> E
         remedy = "find lenses in a catalogue by `darkmatter locate`" if "a table" in described else COPY_AGAIN
         found = f"has no image of two axes, nor one of three colour planes; it has {described}"
         raise UnreadableError(f"{found}; give one, or {remedy}")
-    science = _science(images)
     if not science:
         names = ", ".join(own.label for own in images)
         raise UnreadableError(
@@ -152,15 +154,18 @@ def _choose(images: Sequence[Extension], part: Part | None, described: str) -> E
 
 
 def _science(images: Sequence[Extension]) -> list[Extension]:
-    """Return the images of the sky: those whose names say so or, without any, the large ones of unknown content."""
-    named = [own for own in images if own.role is Role.SCIENCE]
-    others = named or [own for own in images if own.role is Role.UNKNOWN]
-    largest = max((math.prod(own.sides) for own in others), default=0)
-    large = [own for own in others if math.prod(own.sides) >= MIN_AREA_FRACTION * largest]
-    if named or len(large) < 2:
-        return large
-    by_content = [own for own in large if _has_sources(own.hdu)]
-    return by_content or large
+    """Return the images of the sky: of full size, and with names that state it or, without any, with sources.
+
+    The only image of a file is one whatever its name.
+    """
+    if len(images) == 1:
+        return list(images)
+    candidates = [own for own in images if own.role in (Role.SCIENCE, Role.UNKNOWN)]
+    candidates = [own for own, full in zip(candidates, are_full_size([own.sides for own in candidates])) if full]
+    named = [own for own in candidates if own.role is Role.SCIENCE]
+    if named or len(candidates) < 2:
+        return named or candidates
+    return [own for own in candidates if _has_sources(own.hdu)] or candidates
 
 
 def _has_sources(hdu: Any) -> bool:
@@ -170,17 +175,27 @@ def _has_sources(hdu: Any) -> bool:
     """
     sample = np.asarray(hdu.data, dtype=np.float64).ravel()[::7]
     sample = sample[np.isfinite(sample)]
-    if sample.size < 2 or np.unique(sample[:10_000]).size <= 8:
+    if sample.size < 2:
+        return False
+    values, counts = np.unique(sample, return_counts=True)
+    if values.size <= MAX_MASK_VALUES and counts.max() > MASK_BACKGROUND * sample.size:
         return False
     low, middle, high = np.percentile(sample, [0.5, 50.0, 99.5])
     return bool(high - middle > middle - low)
 
 
-def _choice_note(chosen: Extension, images: Sequence[Extension], part: Part | None) -> tuple[str, ...]:
-    """Return a note on the extension that was read, where there was a choice."""
-    if len(images) < 2 or part is not None:
+def _choice_note(
+    chosen: Extension, images: Sequence[Extension], science: Sequence[Extension], part: Part | None
+) -> tuple[str, ...]:
+    """Return a note on the extension that was read, where there was a choice or its name is not that of an image."""
+    if part is not None:
         return ()
-    others = [own.label for own in _science(images) if own is not chosen]
+    if len(images) < 2:
+        doubtful = chosen.role not in (Role.SCIENCE, Role.UNKNOWN)
+        return (
+            f"extension {chosen.label} read, the only image, though its name is that of another content",
+        ) * doubtful
+    others = [own.label for own in science if own is not chosen]
     also = f"; also images of the sky: {_few(others)}, FILE[EXT] chooses one" if others else ""
     return (f"extension {chosen.label} read, of {_few([own.label for own in images])}{also}",)
 
@@ -190,22 +205,38 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _companions(chosen: Extension, images: Sequence[Extension]) -> list[Extension]:
-    """Return the weights and masks of an image: those of its size and, beside other images, of its version."""
-    fitting = [own for own in images if own.role not in (Role.SCIENCE, Role.UNKNOWN) and own.sides == chosen.sides]
-    suffix = _detector(chosen.name)
-    same = [own for own in fitting if own.version == chosen.version and _detector(own.name) == suffix]
-    return same if len(_science(images)) > 1 else fitting
+    """Return the weights and masks of an image: those of its size and, beside other images, of its detector."""
+    skies = [own for own in images if own.role in (Role.SCIENCE, Role.UNKNOWN)]
+    fitting = [own for own in images if own not in skies and own.sides == chosen.sides]
+    if len(skies) < 2 or chosen not in skies:
+        return fitting if chosen in skies else []
+    detector = chosen.version, without_role(chosen.name)
+    return [own for own in fitting if (own.version, without_role(own.name)) == detector]
 
 
-def _detector(name: str) -> str:
-    """Return the digits at the end of a name, such as those of a detector."""
-    return (re.search(r"\d*$", name) or [""])[0]
+def _blank(header: Any) -> float | None:
+    """Return the value of pixels without a measurement where BLANK is no integer of the stored type, or None.
+
+    astropy masks integers; others write real numbers or words, or the value after BZERO.
+    """
+    try:
+        blank = float(str(header["BLANK"]))
+    except (KeyError, ValueError):
+        return None
+    bits, scale, zero = header["BITPIX"], header.get("BSCALE", 1.0), header.get("BZERO", 0.0)
+    least, most = (0, 255) if bits == 8 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    if bits < 0 or (isinstance(header["BLANK"], int) and least <= blank <= most):
+        return None
+    return blank * scale + zero if least <= blank <= most else blank
 
 
 def _values(hdu: Any) -> NDArray[np.float32]:
     """Return the pixels (n_rows, n_columns, n_bands)."""
     (n_rows, n_columns), colours_last = _axes(hdu.shape)
+    blank = _blank(hdu.header)  # before astropy removes it with the scaling
     values = np.asarray(hdu.data, dtype=np.float32)
+    if blank is not None:
+        values = np.where(values == np.float32(blank), np.float32(np.nan), values)
     if colours_last:
         return values
     return np.moveaxis(values.reshape(-1, n_rows, n_columns), 0, -1)

@@ -24,16 +24,23 @@ class Role(Enum):
 
 
 _WORDS = {
-    Role.MASK: "DQ DQA MASK MSK FLAG FLAGS FLG IMAFLAGS BPM BAD BADPIX BADPIXELS BADPIXELMASK QUAL"
-    " QUALITY CRMASK SATMASK",
+    Role.MASK: """
+        DQ DQA MASK MSK FLAG FLAGS FLG IMAFLAGS BPM BAD BADPIX BADPIXELS BADPIXELMASK QUAL QUALITY CRMASK SATMASK
+    """,
     Role.NOISE: "ERR ERROR ERRORS RMS SIGMA SIG STD STDDEV NOISE UNC UNCERT UNCERTAINTY STAT VAR VARIANCE",
-    Role.WEIGHT: "WHT WGT WT WEIGHT WEIGHTS WEIGHTMAP IVAR INVVAR INVVARIANCE EXP EXPOSURE EXPMAP EXPTIME CONF"
-    " CONFIDENCE COVERAGE COV NEXP NIMAGE NIMAGES TIME",
-    Role.OTHER: "CTX CON CONTEXT SEG SEGM SEGMAP SEGMENTATION BKG BACK BACKGROUND SKYMAP PSF PSFEX MODEL RESID RESIDUAL"
-    " RESIDUALS THUMB THUMBNAIL PREVIEW QUICKLOOK CHI WCSDVARR WCSCORR D2IMARR DIMARR SAMP AREA RESP RESPONSE FLAT DARK"
-    " BIAS GAIN DETECTION APERTURE WAVE WAVELENGTH POLY ID",
-    Role.SCIENCE: "SCI SCIENCE IMAGE IMG DATA SIGNAL FLUX COADD STACK INTENSITY COUNTS RATE DRIZ DRIZZLED MOSAIC OBJECT"
-    " CCD CHIP DET DETECTOR AMP EXT IM",
+    Role.WEIGHT: """
+        WHT WGT WT WEIGHT WEIGHTS IVAR INVVAR INVVARIANCE EXP EXPOSURE EXPTIME CONF CONFIDENCE COVERAGE COV NEXP NCOADD
+        NIMAGE NIMAGES TIME DEPTH HITS
+    """,
+    Role.OTHER: """
+        CTX CON CONTEXT SEG SEGM SEGMENTATION BKG BKGD BACK BACKGND BACKGROUND SKY SKYLEVEL SKYSIG PSF PSFEX MODEL RESID
+        RESIDUAL RESIDUALS THUMB THUMBNAIL PREVIEW QUICKLOOK CHI WCSDVARR WCSCORR D2IMARR DIMARR SAMP AREA RESP RESPONSE
+        FLAT DARK BIAS GAIN DETECTION APERTURE WAVE WAVELENGTH POLY ID
+    """,
+    Role.SCIENCE: """
+        SCI SCIENCE IMAGE IMG DATA SIGNAL FLUX COADD STACK INTENSITY COUNTS RATE DRIZ DRIZZLED MOSAIC OBJECT REDUCED CCD
+        CHIP DET DETECTOR AMP EXT IM
+    """,
 }
 """Words in the names of extensions by their content; a name of several words has the first content in this order."""
 
@@ -45,6 +52,18 @@ _HDU_CLASSES = {"DATA": Role.SCIENCE, "ERROR": Role.NOISE, "QUALITY": Role.MASK,
 _PRODUCTS = {"image": Role.SCIENCE, "wtmap": Role.WEIGHT, "dqmask": Role.MASK, "expmap": Role.WEIGHT}
 """Roles by PRODTYPE, the convention of the NOIRLab archive."""
 
+_RESULTS = frozenset({"SUBTRACTED", "CORRECTED", "FIELDED"})
+"""Words after which a name is that of an image of the sky, as BACKGROUND_SUBTRACTED."""
+
+NO_NAMES = ("", "PRIMARY", "COMPRESSED_IMAGE")
+"""Names that FITS libraries give to extensions without one."""
+
+NO_NOISE = 1e19
+"""Noise of pixels without a measurement: larger numbers, such as 1e30, stand for infinity."""
+
+MAX_NOISE_RATIO = 1e6
+"""Maximum ratio of a noise to the median of its map; larger numbers stand for infinity, too."""
+
 _TYPES = ("EXTTYPE", "IMTYPE", "DATATYPE")
 """Keywords that stand for the name where an extension has none."""
 
@@ -52,7 +71,8 @@ BAD_PLANES = ("BAD", "SAT", "CR", "NO_DATA", "INTRP", "SUSPECT", "UNMASKEDNAN", 
 """Planes of an LSST mask, headers ``MP_...``, that mark bad pixels; others mark sources, for example."""
 
 MAX_MASKED = 0.5
-"""Maximum fraction of pixels that a mask may mark: more of them, and its values have another meaning."""
+"""Maximum fraction of pixels that a mask may mark: more of them, and its values have another meaning. A weight may be
+zero in more pixels where these are empty."""
 
 
 ORDINARY_RANGE = (0.5, 99.5)
@@ -71,10 +91,24 @@ def role_of(name: str, header: Any) -> Role:
         value = str(header.get(keyword, "")).strip()
         if found := roles.get(value) or roles.get(value.upper()):
             return found
-    stated = name if name not in ("", "PRIMARY") else next((str(header[key]) for key in _TYPES if key in header), "")
-    words = [word for word in re.split(r"[^A-Z]+", stated.upper()) if word]
-    words.append("".join(words))
+    stated = name if name not in NO_NAMES else next((str(header[key]) for key in _TYPES if key in header), "")
+    words = words_of(stated)
+    if _RESULTS.intersection(words):
+        return Role.SCIENCE
     return next((role for role, own in _ROLES.items() if not own.isdisjoint(words)), Role.UNKNOWN)
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in capitals, and the name as one word, each also without a final MAP, IMAGE or S."""
+    words = [word for word in re.split(r"[^A-Z]+", name.upper()) if word]
+    words.append("".join(words))
+    return words + [stem for word in words if (stem := re.sub(r"(MAPS?|IMAGE|S)$", "", word)) and stem != word]
+
+
+def without_role(name: str) -> str:
+    """Return a name without the words of its content: that of a detector, for example."""
+    known = frozenset().union(*_ROLES.values()) - {"CCD", "CHIP", "DET", "DETECTOR", "AMP", "EXT", "IM"}
+    return "".join(word for word in re.split(r"([A-Z]+)", name.upper()) if word not in known).strip(" _.-")
 
 
 def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tuple[Mask | None, tuple[str, ...]]:
@@ -104,7 +138,8 @@ def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tu
     for role, label, hdu in companions:
         own = _bad_pixels(role, np.asarray(hdu.data).reshape(-1, *light.shape), hdu.header)
         fraction = float(own.mean())
-        if fraction > MAX_MASKED:
+        is_empty = role is not Role.MASK and fraction < 1.0 and _are_equal(light[own])
+        if fraction > MAX_MASKED and not is_empty:
             notes.append(f"{label} not used, as it would mask {fraction:.0%}")
         elif fraction > 0.0 and _are_ordinary(light[own], light[~own]):
             notes.append(
@@ -114,6 +149,11 @@ def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tu
             mask |= own
             notes.append(f"{label} masks {max(fraction, 1e-4):.2%}")
     return (mask if mask.any() else None), tuple(notes)
+
+
+def _are_equal(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return known.size == 0 or bool(known.min() == known.max())
 
 
 def _are_ordinary(marked: Floats, others: Floats) -> bool:
@@ -132,7 +172,8 @@ def _bad_pixels(role: Role, planes: NDArray[Any], header: Any) -> Mask:
     if role is Role.WEIGHT:
         return np.asarray((~(planes > 0)).any(axis=0))
     if role is Role.NOISE:
-        return np.asarray((~(np.isfinite(planes) & (planes > 0))).any(axis=0))
+        limit = min(NO_NOISE, MAX_NOISE_RATIO * float(np.nanmedian(np.abs(planes[:, ::7, ::7]))))
+        return np.asarray((~((planes > 0) & (planes <= max(limit, np.finfo(np.float32).tiny)))).any(axis=0))
     return np.zeros(planes.shape[1:], dtype=np.bool_)
 
 

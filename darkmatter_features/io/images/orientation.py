@@ -41,5 +41,11 @@ def oriented(values: NDArray[Any], orientation: int) -> tuple[NDArray[Any], tupl
         7: lambda a: np.swapaxes(a[::-1, ::-1], 0, 1),
         8: lambda a: np.rot90(a, 1),
     }[orientation](values)
-    note = f"{_MEANINGS[orientation]}, as its orientation states: row and column are those of the image as displayed"
-    return turned, (note,)
+    return turned, note_on(orientation)
+
+
+def note_on(orientation: int) -> tuple[str, ...]:
+    """Return a note on an image that is displayed otherwise than stored; none on another."""
+    if orientation not in _MEANINGS:
+        return ()
+    return (f"{_MEANINGS[orientation]}, as its orientation states: row and column are those of the image as displayed",)

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.io.images.decoded import Decoded, UnreadableError, check_size
-from darkmatter_features.io.images.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.decoded import Decoded, UnreadableError, are_full_size, check_size
+from darkmatter_features.io.images.orientation import UPRIGHT, note_on, oriented
 from darkmatter_features.io.parts import Part, matches
 
 ORIENTATION = 274
 """TIFF tag of the orientation, as in EXIF."""
+
+PHOTOMETRIC = 262
+"""TIFF tag of the photometric interpretation; without it, 0 is black."""
 
 SUPPORTED = ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "YCBCR")
 """Photometric interpretations that are read."""
@@ -40,11 +43,17 @@ def decode_tiff(path: Path, part: Part | None = None) -> Decoded:
         pages = list(_pages(file))
         page, notes = _choose(pages, part)
         check_size(page.imagelength, page.imagewidth, page.nbytes, len(data))
-        photometric = tifffile.PHOTOMETRIC(page.photometric).name
+        photometric = tifffile.PHOTOMETRIC(page.photometric).name if PHOTOMETRIC in page.tags else "MINISBLACK"
         if photometric not in SUPPORTED:
             raise UnreadableError(REMEDIES.get(photometric, f"has {photometric} colours; save it as RGB"))
-        values, left_out = _with_alpha(_coloured(page, photometric), page)
-        values, turned = oriented(values, int(page.tags.valueof(ORIENTATION, UPRIGHT)))
+        orientation = int(page.tags.valueof(ORIENTATION, UPRIGHT))
+        try:
+            values, left_out = _with_alpha(_coloured(page, photometric), page)
+            values, turned = oriented(values, orientation)
+        except Exception as error:
+            if "imagecodecs" not in str(error):
+                raise
+            values, left_out, turned = _displayed_by_pillow(data, page), (), note_on(orientation)
         return Decoded(values, notes=(*notes, *left_out, *turned))
 
 
@@ -65,6 +74,8 @@ def _choose(pages: Sequence[Any], part: Part | None) -> tuple[Any, tuple[str, ..
             raise UnreadableError(f"has no page [{part}]; choose one of its {len(pages)} pages, from 0")
         return named[0], ()
     whole = [k for k, page in enumerate(pages) if not (page.is_reduced or page.is_mask)]
+    full = are_full_size([(pages[k].imagelength, pages[k].imagewidth) for k in whole])
+    whole = [k for k, is_full in zip(whole, full, strict=True) if is_full]
     if not whole:
         raise UnreadableError(f"has {len(pages)} pages, all reduced images or masks; choose one by FILE[0]")
     chosen = pages[whole[0]]
@@ -76,7 +87,7 @@ def _choose(pages: Sequence[Any], part: Part | None) -> tuple[Any, tuple[str, ..
 
 def _coloured(page: Any, photometric: str) -> NDArray[Any]:
     """Return the values (n_rows, n_columns, n_bands) of a page, 0 for black."""
-    values = _decoded(page)
+    values = np.asarray(page.asarray())
     if page.axes.startswith("S"):
         values = np.moveaxis(values, 0, -1)
     if photometric == "MINISWHITE":
@@ -88,34 +99,27 @@ def _coloured(page: Any, photometric: str) -> NDArray[Any]:
     return values
 
 
-def _decoded(page: Any) -> NDArray[Any]:
-    """Decode a page; some compressions need imagecodecs, which is no dependency."""
-    try:
-        return np.asarray(page.asarray())
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
-            raise
-        return _decoded_by_pillow(page)
+def _displayed_by_pillow(data: bytes, page: Any) -> NDArray[Any]:
+    """Return a page as displayed, decoded by Pillow: it has more compressions, but 8 bits only.
 
-
-def _decoded_by_pillow(page: Any) -> NDArray[Any]:
-    """Decode the page of a file by Pillow, which supports more compressions, but 8 bits only for colours."""
+    tifffile needs imagecodecs for these, which is no dependency.
+    """
     from PIL import Image
 
-    name = getattr(page.compression, "name", page.compression)
-    found = f"is compressed with {name}"
-    if page.bitspersample > 8:
-        raise UnreadableError(f"{found}; save it without compression, or install imagecodecs")
-    with Image.open(BytesIO(page.parent.filehandle._fh.getvalue())) as image:
-        if page.is_subifd or page.index >= getattr(image, "n_frames", 1):
-            raise UnreadableError(f"{found}; save it without compression, or install imagecodecs")
+    found = f"is compressed with {getattr(page.compression, 'name', page.compression)}, {page.bitspersample} bits"
+    with Image.open(BytesIO(data)) as image:
+        if page.bitspersample > 8 or page.is_subifd or page.index >= getattr(image, "n_frames", 1):
+            raise UnreadableError(f"{found}; save it without compression in 8, 16 or 32 bits, or install imagecodecs")
         image.seek(page.index)
-        return np.asarray(image if image.mode in ("L", "P", "RGB", "RGBA", "LA") else image.convert("RGB"))
+        image.load()
+        return np.asarray(image.convert("L" if image.mode in ("1", "L", "I") else image.mode.replace("P", "RGB")))
 
 
 def _inverted(values: NDArray[Any], n_bits: int) -> NDArray[Any]:
     """Return values whose 0 is white as values whose 0 is black."""
     if values.dtype == bool:
+        return ~values
+    if values.dtype.kind == "i":
         return ~values
     if values.dtype.kind == "u":
         return np.asarray(values.dtype.type(2**n_bits - 1) - values)

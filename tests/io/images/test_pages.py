@@ -175,3 +175,36 @@ def test_the_parts_of_a_file_without_parts_are_refused(tmp_path, colours):
     (tmp_path / "sky.png").write_bytes(content.getvalue())
     with pytest.raises(SkyError, match=r"is a PNG file, which has no parts; leave \[1\] out"):
         read_sky(f"{tmp_path / 'sky.png'}[1]")
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_compressions_of_pillow_alone_give_the_same_image(tmp_path, colours, orientation, mode):
+    """LZW without imagecodecs: turned and inverted once, not twice."""
+    image = Image.fromarray(colours).convert(mode)
+    exif = Image.Exif()
+    exif[274] = orientation
+    image.save(tmp_path / "sky.tif", compression="group4" if mode == "1" else "tiff_lzw", exif=exif)
+    expected = np.asarray(image.convert("L" if mode == "1" else mode))
+    expected = oriented(expected, orientation)[0].reshape(*oriented(expected, orientation)[0].shape[:2], -1)
+    sky = read_sky(tmp_path / "sky.tif")
+    assert_array_equal(sky.pixels, expected)
+    assert bool(sky.notes) == (orientation > 1)
+
+
+def test_zero_is_white_in_lzw_too(tmp_path, colours):
+    grey = Image.fromarray(colours[..., 0])
+    grey.save(tmp_path / "sky.tif", compression="tiff_lzw", tiffinfo={262: 0})
+    assert_array_equal(read_sky(tmp_path / "sky.tif").pixels[..., 0], np.asarray(Image.open(tmp_path / "sky.tif")))
+
+
+def test_zero_is_white_in_signed_integers(as_tiff, rng):
+    image = rng.integers(-30000, 30000, SHAPE).astype(np.int16)
+    found = read_sky(as_tiff((~image, {"photometric": "miniswhite"}))).pixels[..., 0]
+    assert_array_equal(found, image.astype(np.float32))
+
+
+def test_a_reduced_page_without_the_mark_is_not_read(as_tiff, colours):
+    small = colours[::2, ::2].copy()
+    sky = read_sky(as_tiff((small, {"photometric": "rgb"}), (colours, {"photometric": "rgb"})))
+    assert_array_equal(sky.pixels, colours)
