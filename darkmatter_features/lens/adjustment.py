@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
-from darkmatter_features.lens.scatter import log_scatter
 from darkmatter_features.lens.template import SKY_STATISTICS, LensTemplate
 
 Array = NDArray[np.float64]
@@ -118,9 +117,9 @@ def adjust(catalog: GalaxyCatalog, template: LensTemplate) -> AdjustedGalaxies:
 
     fill_factor = rescaled(_log(catalog.fill_factor), "fill_factor")
     shape_bin = template.shape_bins_of(fill_factor, is_partial)
-    mean_e1, mean_e2, scatter = _shape_statistics(catalog, template, shape_bin)
+    mean_e1, mean_e2, log_scatter = _shape_statistics(catalog, template, shape_bin)
     shift = complex(moved("mean_e1", mean_e1, UNUSUAL_MEAN_FRACTION), moved("mean_e2", mean_e2, UNUSUAL_MEAN_FRACTION))
-    factor = min(max(math.exp(moved("sigma_e", scatter)), 1.0 / MAX_FACTOR), MAX_FACTOR)
+    factor = min(max(math.exp(moved("sigma_e", log_scatter)), 1.0 / MAX_FACTOR), MAX_FACTOR)
     mean = template.mean_e1[shape_bin] + 1j * template.mean_e2[shape_bin]
     e = mean + (catalog.e1 + 1j * catalog.e2 - shift - mean) / factor
     e *= np.minimum(1.0, MAX_ELLIPTICITY / np.maximum(np.abs(e), MAX_ELLIPTICITY))
@@ -206,9 +205,8 @@ def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
     """Return the statistics of a sky (9,) in the order of :data:`SKY_STATISTICS`.
 
     Centre and spread are those of the log fill factor and the log size of resolved galaxies neither blended nor cut;
-    mean and scatter of the ellipticity are relative to the shape bins of the template, the scatter as the logarithm of
-    the factor of highest likelihood. The alignment is the projection of the ellipticities on the means of their shape
-    bins, 1 where these are expected.
+    mean and scatter of the ellipticity are relative to the shape bins of the template, the scatter as a logarithm. The
+    alignment is the projection of the ellipticities on the means of their shape bins, 1 where these are expected.
     """
     whole, shape_bin = ~catalog.is_partial & catalog.is_resolved, template.shape_bins(catalog)
     return np.array([
@@ -220,17 +218,15 @@ def sky_statistics(catalog: GalaxyCatalog, template: LensTemplate) -> Array:
     ])  # fmt: skip
 
 
-def typical_statistics(
-    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate]
-) -> tuple[Array, Array, Array]:
+def typical_statistics(catalogs: Sequence[GalaxyCatalog], template: LensTemplate) -> tuple[Array, Array, Array]:
     """Return the distribution of each statistic over skies.
 
     Parameters
     ----------
     catalogs : sequence of GalaxyCatalog
         Skies without a lens; those of fewer than 20 resolved galaxies, or of fewer than 10 whole ones, are left out.
-    templates : sequence of LensTemplate
-        Templates to which the statistics are relative, the k-th for the sky k, k + n, ... of n templates.
+    template : LensTemplate
+        Shape bins.
 
     Returns
     -------
@@ -239,14 +235,14 @@ def typical_statistics(
         all empty with fewer than 20 skies.
     """
     used = [
-        (catalog, templates[k % len(templates)])
-        for k, catalog in enumerate(catalogs)
+        catalog
+        for catalog in catalogs
         if catalog.is_resolved.sum() >= MIN_GALAXIES and (catalog.is_resolved & ~catalog.is_partial).sum() >= MIN_WHOLE
     ]
     if len(used) < MIN_SKIES:
         return np.empty(0), np.empty(0), np.empty(0)
-    whole = np.array([sky_statistics(*each) for each in used])
-    halves = [[sky_statistics(_every_second(catalog, k), template) for catalog, template in used] for k in (0, 1)]
+    whole = np.array([sky_statistics(catalog, template) for catalog in used])
+    halves = [[sky_statistics(_every_second(catalog, k), template) for catalog in used] for k in (0, 1)]
     error = 0.5 * np.std(np.array(halves[0]) - np.array(halves[1]), axis=0)
     error[-1] = 0.0
     return np.median(whole, axis=0), np.std(whole, axis=0), error
@@ -273,13 +269,13 @@ def centre_and_spread(log_values: Array) -> tuple[float, float]:
 def _shape_statistics(
     catalog: GalaxyCatalog, template: LensTemplate, shape_bin: NDArray[np.int64]
 ) -> tuple[float, float, float]:
-    """Return the mean of e1 and e2 less those of the shape bins, and the log of their scatter over that expected."""
+    """Return the mean of e1 and e2 less those of the shape bins, and the log of their scatter in units of the bins'."""
     weight = catalog.is_resolved * template.sigma_e[shape_bin] ** -2.0
     e1, e2 = catalog.e1 - template.mean_e1[shape_bin], catalog.e2 - template.mean_e2[shape_bin]
     total = max(weight.sum(), np.finfo(np.float64).tiny)
-    known = catalog.is_resolved
-    scatter = log_scatter(e1[known], e2[known], shape_bin[known], template) if known.any() else 0.0
-    return float(weight @ e1 / total), float(weight @ e2 / total), scatter
+    mean_e1, mean_e2 = float(weight @ e1 / total), float(weight @ e2 / total)
+    variance = 0.5 * float(weight @ ((e1 - mean_e1) ** 2 + (e2 - mean_e2) ** 2)) / max(catalog.is_resolved.sum(), 1)
+    return mean_e1, mean_e2, 0.5 * math.log(max(variance, 1e-6))
 
 
 def _alignment(catalog: GalaxyCatalog, template: LensTemplate, shape_bin: NDArray[np.int64]) -> float:

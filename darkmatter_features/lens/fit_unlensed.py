@@ -66,21 +66,7 @@ def fit_unlensed(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     -------
     LensTemplate
         With the default profile. With fewer than 400 galaxies, the default template with their mean ellipticity.
-
-    Notes
-    -----
-    The statistics of each sky are relative to a fit to the skies of the other half: the density of a fit that includes
-    a sky is too high at its galaxies, so that their scatter would seem better known than it is.
     """
-    template = _without_statistics(catalogs)
-    halves = [_without_statistics(catalogs[1 - k :: 2]) for k in (0, 1)]
-    judges = halves if all(each.fill_factor_edges.size for each in halves) else [template]
-    centre, scatter, error = (values.round(DECIMALS) for values in typical_statistics(catalogs, judges))
-    return replace(template, sky_centre=centre, sky_scatter=scatter, sky_error=error)
-
-
-def _without_statistics(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
-    """Fit shape bins, ellipticities and size bins, but not the distribution of the statistics of skies."""
     size = _joined(catalog.size for catalog in catalogs)
     fill_factor, e1, e2 = (
         _joined(getattr(catalog, name)[catalog.is_resolved] for catalog in catalogs)
@@ -95,7 +81,7 @@ def _without_statistics(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
     shapes = _shapes(e1, e2, np.searchsorted(edges, fill_factor), is_partial)
     size_edges = _edges(size, SIZE_QUANTILES)
     fractions = np.bincount(np.searchsorted(size_edges, size), minlength=size_edges.size + 1) / size.size
-    return replace(
+    template = replace(
         LensTemplate.default(),
         fill_factor_edges=edges,
         **shapes,
@@ -104,6 +90,8 @@ def _without_statistics(catalogs: Sequence[GalaxyCatalog]) -> LensTemplate:
         log_counts=np.zeros((fractions.size, 2)),
         source=f"shapes of {len(catalogs)} skies without a lens; default profile",
     )
+    centre, scatter, error = (values.round(DECIMALS) for values in typical_statistics(catalogs, template))
+    return replace(template, sky_centre=centre, sky_scatter=scatter, sky_error=error)
 
 
 def _joined(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:

@@ -185,7 +185,7 @@ def test_log_ratios_do_not_change_where_nothing_deviates(rng, template):
 
 def test_errors_of_typical_statistics_are_those_of_the_halves(skies, template):
     """Equal skies differ by their sampling errors alone: half the scatter of the difference of two halves."""
-    centre, scatter, error = typical_statistics(skies, [template])
+    centre, scatter, error = typical_statistics(skies, template)
     index = {name: k for k, name in enumerate(SKY_STATISTICS)}
     for name, expected in (("size", 0.3 * math.sqrt(math.pi / 2 / N)), ("mean_e1", SIGMA_E / math.sqrt(N))):
         # 60 skies give the error to 1 / 120^(1/2) = 9 %
@@ -200,7 +200,7 @@ def test_errors_of_typical_statistics_are_those_of_the_halves(skies, template):
 def test_skies_that_truly_differ_scatter_by_more_than_their_error(template):
     rng = np.random.default_rng(9)
     varied = [plain_sky(rng, log_size=rng.normal(0.9, 0.2)) for _ in range(60)]
-    _, scatter, error = typical_statistics(varied, [template])
+    _, scatter, error = typical_statistics(varied, template)
     k = SKY_STATISTICS.index("size")
     assert np.sqrt(scatter[k] ** 2 - error[k] ** 2) == pytest.approx(0.2, rel=0.3)
 
@@ -271,7 +271,7 @@ def test_too_few_resolved_galaxies_adjust_nothing(rng, template):
 def test_a_sky_without_whole_galaxies_is_left_out_of_the_typical_statistics(skies, template):
     cut = replace(skies[0], flags=np.full(N, Flag.BLENDED, dtype=np.uint8))
     for found, expected in zip(
-        typical_statistics([*skies, cut], [template]), typical_statistics(skies, [template]), strict=True
+        typical_statistics([*skies, cut], template), typical_statistics(skies, template), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
 
@@ -279,7 +279,7 @@ def test_a_sky_without_whole_galaxies_is_left_out_of_the_typical_statistics(skie
 def test_few_skies_or_skies_of_few_galaxies_have_no_typical_statistics(rng, skies, template):
     small = [plain_sky(rng, n=MIN_GALAXIES - 1) for _ in range(40)]
     for chosen in (skies[: MIN_SKIES - 1], [*skies[: MIN_SKIES - 1], *small], []):
-        assert [values.size for values in typical_statistics(chosen, [template])] == [0, 0, 0]
+        assert [values.size for values in typical_statistics(chosen, template)] == [0, 0, 0]
 
 
 def test_centre_and_spread_are_the_quantiles_of_numpy(rng):
