@@ -41,6 +41,13 @@ UNALIGNED = 0.5
 density of ellipticities is taken as the same in all directions. The log loss on simulated skies without alignment falls
 from 0.109 to 0.076, that on skies like the training skies stays."""
 
+SCATTER_BREADTH = 2.0
+"""Factor by which the scatter of the ellipticity is taken to differ more from sky to sky than among the fitted skies.
+
+The log loss of the evidence on skies whose scatter is 15 % smaller or larger falls from 0.075 to 0.064 and from 0.142
+to 0.111, and is 0.060 and 0.107 with a factor of 6; on skies like the training ones it is 0.064, 0.065 and 0.069.
+"""
+
 MAX_ELLIPTICITY = 0.98
 """Maximum modulus of an adjusted ellipticity."""
 
@@ -145,6 +152,11 @@ class Usual:
     scatter: float
     error: float
 
+    def broader(self, factor: float) -> "Usual":
+        """Return the distribution of skies that differ by a factor more, at the same sampling error."""
+        own = factor**2 * max(self.scatter**2 - self.error**2, 0.0)
+        return replace(self, scatter=math.sqrt(own + self.error**2))
+
     def few(self, number: int) -> float:
         """Return the factor of sampling errors in a sky of so many galaxies, at least 1; for the number of galaxies."""
         return math.sqrt(max(self.centre / max(number, 1), 1.0))
@@ -179,7 +191,8 @@ class Usual:
 
 def _usual(template: LensTemplate) -> dict[str, Usual]:
     columns = (own.tolist() for own in (template.sky_centre, template.sky_scatter, template.sky_error))
-    return {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
+    usual = {name: Usual(*values) for name, *values in zip(SKY_STATISTICS, *columns, strict=True)}
+    return usual | {"sigma_e": usual["sigma_e"].broader(SCATTER_BREADTH)}
 
 
 def is_unaligned(catalog: GalaxyCatalog, template: LensTemplate) -> bool:

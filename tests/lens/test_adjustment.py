@@ -325,3 +325,11 @@ def test_a_lens_is_found_behind_another_scatter(template, scatter):
     found = lens_evidence(replace(catalog, size=np.exp(np.random.default_rng(3).normal(0.9, 0.3, 400))), template)
     assert found.log_bayes_factor_shear > 5.0
     assert np.hypot(found.column - 300, found.row - 200) < 25
+
+
+def test_broader_skies_differ_by_more_at_the_same_sampling_error():
+    usual = Usual(0.0, 0.05, 0.03)
+    broader = usual.broader(2.0)
+    assert broader.scatter == pytest.approx(np.hypot(2 * 0.04, 0.03))
+    assert broader.error == usual.error
+    assert broader.moved(0.05, 1.0, UNUSUAL_FRACTION) > usual.moved(0.05, 1.0, UNUSUAL_FRACTION)
