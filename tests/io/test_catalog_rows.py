@@ -129,12 +129,15 @@ def overlapping():
     return pd.concat([galaxies(), again])
 
 
-def test_overlapping_exposures_are_reported_and_merged_on_demand(read):
-    catalog = read(overlapping())
-    assert len(catalog) == 90
-    assert catalog.notes[-1] == "30 rows seem to repeat galaxies of others (--merge)"
-    merged = read(overlapping(), merge=True)
+def test_overlapping_exposures_are_merged_and_reported(read):
+    merged = read(overlapping())
+    assert merged.notes[-2:] == (
+        "30 repeated rows merged",
+        "30 of them close to another, not at its exact position (--no-merge)",
+    )
     assert len(merged) == 60
+    assert len(read(overlapping(), merge=False)) == 90
+    assert_array_equal(read(overlapping(), merge=True).e1, merged.e1)
     assert_array_equal(merged.x, galaxies()["x"])
     again = overlapping()["e1"].to_numpy()
     assert_allclose(merged.e1[:30], (again[:30] + again[60:]) / 2)
@@ -142,8 +145,8 @@ def test_overlapping_exposures_are_reported_and_merged_on_demand(read):
 
 def test_overlapping_exposures_are_found_in_ra_and_dec(read):
     frame = on_sky(overlapping(), 0.02, 20.0)
-    assert len(read(frame, merge=True)) == 60
-    assert "30 rows seem to repeat" in read(frame).notes[-1]
+    assert len(read(frame)) == 60
+    assert "30 of them close" in read(frame).notes[-1]
 
 
 def test_nothing_is_merged_against_the_user(read):
@@ -156,7 +159,7 @@ def test_chance_neighbours_are_no_repetitions(read):
     """20,000 galaxies have some 25 neighbours within the radius by chance."""
     catalog = read(galaxies(20000))
     assert catalog.n_dropped == 20000 - len(galaxies(20000)[["x", "y"]].drop_duplicates())
-    assert "seem to repeat" not in "; ".join(catalog.notes)
+    assert "close to another" not in "; ".join(catalog.notes)
 
 
 # Pixels of several detectors

@@ -24,14 +24,15 @@ MAX_PAIRS = 50
 
 
 def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
-    """Merge rows of one galaxy, and return a note on others that may be of one.
+    """Merge rows of one galaxy, and return a note where the choice may be another.
 
     Parameters
     ----------
     rows : Rows
         Rows with x and y; those merged are counted.
     merge : bool or None
-        True merges all rows at close positions, None those at exactly one position, False none.
+        True merges all rows at close positions, None those at exactly one position, and those at close ones where they
+        are more than by chance, False none.
     """
     same = np.unique(rows.columns["x"] + 1j * rows.columns["y"], return_inverse=True)[1]
     n_same = same.size - int(same.max() + 1)
@@ -43,10 +44,9 @@ def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
     if pairs is None:
         return None
     n_groups, group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))
-    if merge is None:
-        return f"{len(rows) - n_groups} rows seem to repeat galaxies of others (--merge)"
+    n_close = len(rows) - n_groups
     _merge(rows, group)
-    return None
+    return f"{n_close} of them close to another, not at its exact position (--no-merge)" if merge is None else None
 
 
 def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
