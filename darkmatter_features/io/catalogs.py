@@ -15,6 +15,7 @@ from darkmatter_features.io.shape_tables.conventions import describe as describe
 from darkmatter_features.io.shape_tables.conventions import ellipticity_of, mean_response, with_signs
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.options import COLUMN_OPTIONS, CatalogOptions
+from darkmatter_features.io.shape_tables.outliers import leave_out_borders, leave_out_far
 from darkmatter_features.io.shape_tables.positions import (
     MIN_ROTATION,
     detectors_overlap,
@@ -217,6 +218,8 @@ def _positioned(path: Path, rows: Rows, options: CatalogOptions, notes: list[str
 def _leave_out(path: Path, rows: Rows, position: tuple[str, str]) -> None:
     leave_out_unknown(path, rows, position)
     leave_out_heaps(rows, position)
+    leave_out_far(rows, position)
+    leave_out_borders(rows, position)
 
 
 def _with_shapes(path: Path, rows: Rows, options: CatalogOptions) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ MIN_GALAXIES = 10
 
 SENTINELS = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
 """Numbers that, with either sign, may stand for no value."""
+
+EXTREMES = (32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0, 4294967295.0)
+"""Largest sizes of integers, which may stand for no position."""
 
 MIN_ABSURD = 1e19
 """Minimum of numbers that are no measurement in any unit, such as 1e20, 1e30 or the largest single-precision number."""
@@ -83,7 +87,7 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
         If no row has a weight.
     """
     x, y = _coordinates(rows, position)
-    unknown = _unknown(x) | _unknown(y) | _unknown_at_once(x, y)
+    unknown = _unknown(x, EXTREMES) | _unknown(y, EXTREMES) | _unknown_at_once(x, y)
     if "dec" in position:
         unknown |= (_is_sentinel(x) & (np.abs(x) > 360.0)) | (_is_sentinel(y) & (np.abs(y) > 90.0))
     rows.leave_out(unknown, "without a position")
@@ -103,15 +107,19 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
 def leave_out_heaps(rows: Rows, position: tuple[str, str]) -> None:
     """Leave out rows that lie at one position outside the field of the others."""
     x, y = _coordinates(rows, position)
-    _, group, counts = np.unique(x + 1j * y, return_inverse=True, return_counts=True)
-    if not counts.size or counts.max() < MIN_HEAP:
-        return
-    is_heap = (counts >= MIN_HEAP) & (counts > 3 * np.median(counts))
-    heaped = is_heap[group.ravel()]
+    heaped = is_heaped(x + 1j * y)
     if heaped.all() or not heaped.any():
         return
     outside = np.any([(each < each[~heaped].min()) | (each > each[~heaped].max()) for each in (x, y)], axis=0)
     rows.leave_out(heaped & outside, "heaped at one place outside the field")
+
+
+def is_heaped(values: NDArray[Any]) -> Mask:
+    """Return where a value has several rows, and far more than most values have."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if not counts.size:
+        return np.zeros(values.shape, dtype=bool)
+    return np.asarray(((counts >= MIN_HEAP) & (counts > 3 * np.median(counts)))[group.ravel()])
 
 
 def leave_out_long(rows: Rows) -> None:
@@ -156,14 +164,14 @@ def angles_around(angles: Array) -> Array:
     return np.where(within & ~_is_sentinel(angles), turned, angles)
 
 
-def _is_sentinel(values: Array) -> Mask:
+def _is_sentinel(values: Array, more: tuple[float, ...] = ()) -> Mask:
     size = np.abs(values)
-    return np.asarray(np.isin(size, SENTINELS) | (size >= MIN_ABSURD))
+    return np.asarray(np.isin(size, SENTINELS + more) | (size >= MIN_ABSURD))
 
 
-def _unknown(values: Array) -> Mask:
+def _unknown(values: Array, more: tuple[float, ...] = ()) -> Mask:
     """Return where a column has no value: not a number, or a sentinel outside the range of the other values."""
-    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values)
+    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values, more)
     others = values[~unknown & ~suspect]
     if others.size:
         for value in _repeated(values[suspect & ~unknown]):
