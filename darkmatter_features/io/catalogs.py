@@ -167,7 +167,7 @@ def _read(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
 def _labels(path: Path, table: RawTable, named: Mapping[str, str | None]) -> dict[str, NDArray[np.float64]]:
     """Return the columns that group rows, as numbers of the groups."""
     single = {key: name for key, name in named.items() if name is not None and not table.shapes.get(name)}
-    return {key: LABELS[key](table.column(path, name)) for key, name in single.items()}
+    return {key: LABELS[key](path, name, table.column(path, name)) for key, name in single.items()}
 
 
 def _numbers(

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import read_catalog
@@ -193,6 +194,17 @@ def test_compound_data_sets_in_hdf5_are_tables(tmp_path, h5py):
         file["catalog"] = galaxies().to_records(index=False)
         file["spare"] = np.arange(3)
     assert_galaxies(read_catalog(tmp_path / "a.h5"))
+
+
+@pytest.mark.parametrize("where", ["cat", "group/cat"])
+def test_units_that_astropy_writes_beside_hdf5_tables_are_read(tmp_path, h5py, where):
+    sky = on_sky(galaxies(), 150.0, 2.0)
+    table = Table.from_pandas(sky)
+    table["ra"], table["dec"] = np.deg2rad(table["ra"]) * u.rad, np.deg2rad(table["dec"]) * u.rad
+    table.write(tmp_path / "a.hdf5", path=where, serialize_meta=True)
+    catalog = read_catalog(tmp_path / "a.hdf5")
+    assert_allclose(catalog.ra, sky["ra"], rtol=1e-12)
+    assert "ra from rad, dec from rad" in catalog.notes
 
 
 def test_hdf5_without_tables_is_refused(tmp_path, h5py):

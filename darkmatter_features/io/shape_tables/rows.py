@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.io.shape_tables.choice import is_unsheared
+from darkmatter_features.io.shape_tables.choice import is_sheared, is_unsheared
 from darkmatter_features.io.shape_tables.raw import Values
 
 Array = NDArray[np.float64]
@@ -24,6 +24,9 @@ SENTINELS = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
 
 EXTREMES = (32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0, 4294967295.0)
 """Largest sizes of integers, which may stand for no position."""
+
+SHEAR_OR_STEP = ("shear", "mcal_shear", "mdet_shear", "metacal_shear")
+"""Names of columns that are shears where they hold numbers, and names of artificial shears where they hold words."""
 
 MIN_ABSURD = 1e19
 """Minimum of numbers that are no measurement in any unit, such as 1e20, 1e30 or the largest single-precision number."""
@@ -57,18 +60,29 @@ class Rows:
         self.columns = {key: values[good] for key, values in self.columns.items()}
 
 
-def _sheared(steps: Values) -> Array:
+def _sheared(path: Path, name: str, steps: Values) -> Array:
     """Return 1 for artificially sheared galaxies and 0 for others, from the name of the shear of each."""
-    unsheared = [step for step in np.unique(steps).tolist() if isinstance(step, str) and is_unsheared(step)]
-    return (steps != unsheared[0]).astype(np.float64) if len(unsheared) == 1 else np.zeros(steps.shape)
+    different = np.unique(steps).tolist()
+    if len(different) == 1 or (steps.dtype.kind != "U" and name.lower() in SHEAR_OR_STEP):
+        return np.zeros(steps.shape)
+    words = [str(step) for step in different]
+    known = [step for step, word in zip(different, words) if is_unsheared(word)]
+    rest = [step for step, word in zip(different, words) if not is_sheared(word)]
+    kept = known or (rest if len(rest) < len(words) else [])
+    if len(kept) != 1:
+        raise TableError(
+            f"{path}: column {name} has {len(words)} artificial shears, {', '.join(words[:6])}, and it is unknown "
+            "which one stands for none; name it noshear, or keep those rows alone"
+        )
+    return np.asarray(steps != kept[0], dtype=np.float64)
 
 
-def _numbered(labels: Values) -> Array:
+def _numbered(path: Path, name: str, labels: Values) -> Array:
     """Return a number for each different label."""
     return np.unique(labels, return_inverse=True)[1].astype(np.float64)
 
 
-LABELS: dict[str, Callable[[Values], Array]] = {"step": _sheared, "detector": _numbered}
+LABELS: dict[str, Callable[[Path, str, Values], Array]] = {"step": _sheared, "detector": _numbered}
 """Functions that number the groups of rows that a column names."""
 
 
