@@ -29,6 +29,7 @@ from darkmatter_features.io.shape_tables.rows import (
     LABELS,
     Rows,
     check_enough,
+    describe_weights,
     leave_out_heaps,
     leave_out_long,
     leave_out_sheared,
@@ -143,7 +144,7 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     wcs = None if position == ("x", "y") else _on_tangent_plane(path, rows, given, notes)
     repeated = merge_repeats(rows, given.merge)
     check_enough(path, rows, n_rows)
-    notes += [describe_convention(given, response), describe_left_out(rows), repeated]
+    notes += [describe_convention(given, response), describe_left_out(rows), repeated, describe_weights(rows)]
     return ShapeCatalog(
         name=path.name,
         bounds=_bounds(path, rows.columns),

@@ -1,5 +1,7 @@
 """Rows that are no galaxies, and galaxies that have several rows."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,6 +96,22 @@ def test_weights_that_are_all_useless_are_refused(read, value):
     with pytest.raises(TableError, match=r"none of the 60 weights is above 0; name another column with --weight"):
         read(frame)
     assert read(frame, weight="none").weight is None
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 row carries"), (3, "3 rows carry")])
+@pytest.mark.parametrize("weight", [1e4, 1e6, 1e18])
+def test_a_few_rows_that_carry_most_of_the_weight_are_reported(read, n, words, weight):
+    frame = galaxies(300).assign(weight=1.0)
+    frame.loc[: n - 1, "weight"] = weight
+    catalog = read(frame)
+    assert re.fullmatch(rf"{words} (9\d\.\d|9\d|100) % of the weight \(--weight none .*\)", catalog.notes[-1])
+    assert "of the weight" not in read(frame, weight="none").notes[-1]
+
+
+def test_ordinary_weights_need_no_note(read):
+    weight = np.random.default_rng(1).lognormal(0, 1, 60)
+    assert "of the weight" not in read(galaxies().assign(weight=weight)).notes[-1]
+    assert "of the weight" not in read(galaxies(11).assign(weight=weight[:11])).notes[-1]
 
 
 # Repeated galaxies

@@ -113,7 +113,7 @@ def _is_part(part: Part, table: RawTable) -> bool:
 
 
 def _calibration_rank(name: str) -> int:
-    """Return 0 for galaxies as they are, 2 for artificially sheared ones, 3 for other objects, 1 for any other table."""
+    """Return 0 for galaxies as they are, 2 for artificially sheared ones, 3 for stars or the PSF, 1 for any other."""
     if not _OTHER_OBJECTS.isdisjoint(_TOKEN.findall(name.lower())):
         return 3
     if is_unsheared(name):

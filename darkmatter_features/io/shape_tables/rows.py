@@ -151,6 +151,18 @@ def check_enough(path: Path, rows: Rows, n_rows: int) -> None:
         )
 
 
+def describe_weights(rows: Rows) -> str | None:
+    """Return a note if a few rows carry most of the weight; their number is (sum w)^2 / sum w^2."""
+    weight = np.sort(rows.columns.get("weight", np.ones(len(rows))))[::-1]
+    weight = weight / weight[0]
+    number = float(weight.sum() ** 2 / np.square(weight).sum())
+    if number >= min(MIN_GALAXIES, 0.5 * weight.size):
+        return None
+    n = round(number)
+    share = f"{100.0 * weight[:n].sum() / weight.sum():.3g} % of the weight (--weight none for equal weights)"
+    return f"{n} {'row carries' if n == 1 else 'rows carry'} {share}"
+
+
 def describe(rows: Rows) -> str:
     """Return the numbers of rows left out, by reason, and of those merged; "" if none is."""
     counts = [f"{n} {'row' if n == 1 else 'rows'} {reason}" for reason, n in rows.left_out.items()]

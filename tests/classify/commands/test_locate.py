@@ -112,6 +112,13 @@ def test_a_table_with_pixels_and_ra_and_dec_gives_the_lens_in_both(here):
     assert row["dec"] == pytest.approx(0.3 + (row["y"] - 2100) * side, abs=1e-5)
 
 
+def test_a_part_of_a_missing_file_costs_its_own_row(here, capsys):
+    field(0).to_csv("good.csv", index=False)
+    assert main(["locate", "none.fits[1]", "good.csv", *QUICK]) == 1
+    assert "failed: none.fits[1] does not exist" in capsys.readouterr().err
+    assert pd.read_csv("locations.csv")["n"].notna().tolist() == [False, True]
+
+
 def test_figures_have_the_names_of_the_catalogues_and_numbers_where_two_are_equal(here):
     for name in ("a/field.csv", "b/field.csv", "c.d.csv"):
         (here / name).parent.mkdir(exist_ok=True)
