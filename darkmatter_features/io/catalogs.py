@@ -13,6 +13,7 @@ from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.shape_tables.choice import choose_table
 from darkmatter_features.io.shape_tables.conventions import describe as describe_convention
 from darkmatter_features.io.shape_tables.conventions import ellipticity_of, mean_response, with_signs
+from darkmatter_features.io.shape_tables.conventions import hint as distortion_hint
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.options import COLUMN_OPTIONS, CatalogOptions
 from darkmatter_features.io.shape_tables.outliers import leave_out_borders, leave_out_far
@@ -162,7 +163,8 @@ def _read(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
         table, chosen, choice = choose_table(path, tables, options.named, part or options.part)
         labels = _labels(path, table, {key: chosen.pop(key, None) for key in LABELS})
         columns, converted = _numbers(path, table, chosen, options)
-    return Rows(columns | labels), [choice, _describe_columns({key: chosen[key] for key in columns}), converted]
+    names = _describe_columns({key: chosen[key] for key in columns})
+    return Rows(columns | labels), [choice, names, converted, distortion_hint(options, chosen["e1"])]
 
 
 def _labels(path: Path, table: RawTable, named: Mapping[str, str | None]) -> dict[str, NDArray[np.float64]]:

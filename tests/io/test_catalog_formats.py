@@ -247,3 +247,17 @@ def test_coordinates_of_astropy_are_positions(tmp_path):
     table["e1"].unit = ""
     table.write(tmp_path / "a.ecsv")
     assert np.abs(read_catalog(tmp_path / "a.ecsv").ra - sky["ra"]).max() < 1e-9
+
+
+@pytest.mark.parametrize("units", ["pix pix - -", "pixel pixel -- --", "pix pix none none"])
+def test_units_in_a_comment_below_the_names_are_no_names(tmp_path, units):
+    rows = galaxies().to_csv(index=False, header=False, sep=" ")
+    (tmp_path / "a.txt").write_text(f"# x y e1 e2\n# {units}\n{rows}")
+    catalog = read_catalog(tmp_path / "a.txt")
+    assert_array_equal(catalog.e2, galaxies()["e2"])
+
+
+def test_units_in_a_comment_below_the_names_are_used(tmp_path):
+    sky = on_sky(galaxies(), 150.0, 2.0).assign(ra=lambda f: np.deg2rad(f["ra"]), dec=lambda f: np.deg2rad(f["dec"]))
+    (tmp_path / "a.txt").write_text("# ra dec e1 e2\n# rad rad - -\n" + sky.to_csv(index=False, header=False, sep=" "))
+    assert_allclose(np.deg2rad(read_catalog(tmp_path / "a.txt").ra), sky["ra"], rtol=1e-12)
