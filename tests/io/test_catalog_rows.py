@@ -167,6 +167,13 @@ def test_overlapping_exposures_are_found_in_ra_and_dec(read):
     assert "30 of them close" in read(frame).notes[-1]
 
 
+def test_four_rows_of_each_galaxy_become_one_where_they_are_dense(read):
+    """The mean distance of the rows is half that of the galaxies: the first merging leaves repetitions."""
+    rng, once = np.random.default_rng(1), galaxies(10000)
+    again = [once] + [once.assign(**{key: once[key] + rng.normal(0, 0.25, 10000) for key in "xy"}) for _ in range(3)]
+    assert 9500 < len(read(pd.concat(again))) < 10300
+
+
 def test_nothing_is_merged_against_the_user(read):
     catalog = read(pd.concat([galaxies()] * 2), merge=False)
     assert len(catalog) == 120

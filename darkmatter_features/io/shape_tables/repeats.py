@@ -19,6 +19,9 @@ MIN_EXCESS = 5.0
 """Minimum excess of close pairs over those expected from the pairs at up to three times the distance, in Poisson
 errors."""
 
+MAX_PASSES = 10
+"""Maximum number of times that rows are merged."""
+
 MAX_PAIRS = 50
 """Maximum number of close pairs per row: more are no repetitions but positions of low precision."""
 
@@ -40,13 +43,16 @@ def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
         return f"{n_same} rows repeat a position, not merged" if n_same else None
     if n_same:
         _merge(rows, same)
-    pairs = _close_pairs(rows, at_any_number=merge is True)
-    if pairs is None:
+    n_rows = len(rows)
+    for k in range(MAX_PASSES):  # the mean distance, and with it the radius, grows when rows are merged
+        pairs = _close_pairs(rows, at_any_number=merge is True and k == 0)
+        if pairs is None:
+            break
+        group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))[1]
+        _merge(rows, group)
+    if merge or len(rows) == n_rows:
         return None
-    n_groups, group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))
-    n_close = len(rows) - n_groups
-    _merge(rows, group)
-    return f"{n_close} of them close to another, not at its exact position (--no-merge)" if merge is None else None
+    return f"{n_rows - len(rows)} of them close to another, not at its exact position (--no-merge)"
 
 
 def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
