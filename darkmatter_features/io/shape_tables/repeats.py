@@ -19,6 +19,10 @@ MIN_EXCESS = 5.0
 """Minimum excess of close pairs over those expected from the pairs at up to three times the distance, in Poisson
 errors."""
 
+MIN_REPEATED = 0.2
+"""Minimum excess of pairs, per row, for a maximum distance of three times MAX_DISTANCE: rows that mostly repeat others,
+where galaxies are so dense that the precision of positions exceeds MAX_DISTANCE."""
+
 MAX_PASSES = 10
 """Maximum number of times that rows are merged."""
 
@@ -62,12 +66,20 @@ def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
     if radius == 0.0:
         return None
     tree = cKDTree(position)
-    near, far = (tree.count_neighbors(tree, [radius, 3.0 * radius]) - len(rows)) / 2.0
-    expected = (far - near) / 8.0  # the ring has eight times the area
-    is_excess = near - expected > MIN_EXCESS * np.sqrt(expected + 1.0)
-    if near == 0 or near > MAX_PAIRS * len(rows) or not (is_excess or at_any_number):
+    near, far, farthest = (tree.count_neighbors(tree, radius * np.array([1.0, 3.0, 9.0])) - len(rows)) / 2.0
+    if near == 0 or near > MAX_PAIRS * len(rows):
+        return None
+    if _excess(far, farthest) > MIN_REPEATED * len(rows) and far <= MAX_PAIRS * len(rows) and not at_any_number:
+        radius *= 3.0
+    elif not (at_any_number or _excess(near, far) > 0.0):
         return None
     return np.asarray(tree.query_pairs(radius, output_type="ndarray"), dtype=np.intp)
+
+
+def _excess(near: float, far: float) -> float:
+    """Return the excess of pairs over those expected from three times the distance, 0 if it may be by chance."""
+    expected = (far - near) / 8.0  # the ring has eight times the area
+    return near - expected if near - expected > MIN_EXCESS * np.sqrt(expected + 1.0) else 0.0
 
 
 def _merge(rows: Rows, group: NDArray[np.intp]) -> None:
