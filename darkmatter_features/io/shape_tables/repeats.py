@@ -69,10 +69,10 @@ def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
     near, far, farthest = (tree.count_neighbors(tree, radius * np.array([1.0, 3.0, 9.0])) - len(rows)) / 2.0
     if near == 0 or near > MAX_PAIRS * len(rows):
         return None
-    if _excess(far, farthest) > MIN_REPEATED * len(rows) and far <= MAX_PAIRS * len(rows) and not at_any_number:
+    if not (at_any_number or _excess(near, far) > 0.0):
+        if far > MAX_PAIRS * len(rows) or _excess(far, farthest) <= MIN_REPEATED * len(rows):
+            return None
         radius *= 3.0
-    elif not (at_any_number or _excess(near, far) > 0.0):
-        return None
     return np.asarray(tree.query_pairs(radius, output_type="ndarray"), dtype=np.intp)
 
 
