@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--merge", action=argparse.BooleanOptionalAction, default=CatalogOptions.merge,
-        help="merge rows of one galaxy that lie close to each other, not only those at one position (the default)",
+        help="merge all rows that lie close to each other, or none (default: those at one position, and close ones "
+        "where they are more than by chance)",
     )  # fmt: skip
     parser.add_argument(
         "--hdu", metavar="TABLE", help="name or number of the table in each file (default: the one with the columns)"

@@ -13,8 +13,10 @@ from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.shape_tables.choice import choose_table
 from darkmatter_features.io.shape_tables.conventions import describe as describe_convention
 from darkmatter_features.io.shape_tables.conventions import ellipticity_of, mean_response, with_signs
+from darkmatter_features.io.shape_tables.conventions import hint as distortion_hint
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.options import COLUMN_OPTIONS, CatalogOptions
+from darkmatter_features.io.shape_tables.outliers import leave_out_borders, leave_out_far
 from darkmatter_features.io.shape_tables.positions import (
     MIN_ROTATION,
     detectors_overlap,
@@ -28,6 +30,7 @@ from darkmatter_features.io.shape_tables.rows import (
     LABELS,
     Rows,
     check_enough,
+    describe_weights,
     leave_out_heaps,
     leave_out_long,
     leave_out_sheared,
@@ -142,7 +145,7 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     wcs = None if position == ("x", "y") else _on_tangent_plane(path, rows, given, notes)
     repeated = merge_repeats(rows, given.merge)
     check_enough(path, rows, n_rows)
-    notes += [describe_convention(given, response), describe_left_out(rows), repeated]
+    notes += [describe_convention(given, response), describe_left_out(rows), repeated, describe_weights(rows)]
     return ShapeCatalog(
         name=path.name,
         bounds=_bounds(path, rows.columns),
@@ -160,13 +163,14 @@ def _read(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
         table, chosen, choice = choose_table(path, tables, options.named, part or options.part)
         labels = _labels(path, table, {key: chosen.pop(key, None) for key in LABELS})
         columns, converted = _numbers(path, table, chosen, options)
-    return Rows(columns | labels), [choice, _describe_columns({key: chosen[key] for key in columns}), converted]
+    names = _describe_columns({key: chosen[key] for key in columns})
+    return Rows(columns | labels), [choice, names, converted, distortion_hint(options, chosen["e1"])]
 
 
 def _labels(path: Path, table: RawTable, named: Mapping[str, str | None]) -> dict[str, NDArray[np.float64]]:
     """Return the columns that group rows, as numbers of the groups."""
     single = {key: name for key, name in named.items() if name is not None and not table.shapes.get(name)}
-    return {key: LABELS[key](table.column(path, name)) for key, name in single.items()}
+    return {key: LABELS[key](path, name, table.column(path, name)) for key, name in single.items()}
 
 
 def _numbers(
@@ -217,6 +221,8 @@ def _positioned(path: Path, rows: Rows, options: CatalogOptions, notes: list[str
 def _leave_out(path: Path, rows: Rows, position: tuple[str, str]) -> None:
     leave_out_unknown(path, rows, position)
     leave_out_heaps(rows, position)
+    leave_out_far(rows, position)
+    leave_out_borders(rows, position)
 
 
 def _with_shapes(path: Path, rows: Rows, options: CatalogOptions) -> float | None:

@@ -26,8 +26,13 @@ def matching(pattern: str | Path) -> list[Path]:
 
 
 def is_pattern(place: str | Path) -> bool:
-    """Return whether a path is a glob pattern, and no file or folder of that name."""
-    return glob.has_magic(str(place)) and not Path(place).exists()
+    """Return whether a path is a glob pattern, and no file or folder of that name.
+
+    Brackets at the end alone, as in ``missing.fits[1]``, are a part of a file unless files match them.
+    """
+    if not glob.has_magic(str(place)) or Path(place).exists():
+        return False
+    return glob.has_magic(split_pattern(str(place))[0]) or bool(matching(place))
 
 
 def matching_parts(pattern: str | Path) -> list[Path]:

@@ -26,7 +26,7 @@ COLUMNS = (
 )  # fmt: skip
 """First columns of the table."""
 
-LAST_COLUMNS = ("n_dropped", "error")
+LAST_COLUMNS = ("n_dropped", "error", "note")
 """Last columns of the table; ``ra, dec`` precede them where any catalogue has positions on the sky."""
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
@@ -124,7 +124,7 @@ def locate_catalogs(
     if out is not None:
         _write_csv(out, table)
     failures = tuple((record["catalog"], record["error"]) for record in records if record["error"])
-    return Locations(table, failures, tuple(record.get("notes", "") for record in records))
+    return Locations(table, failures, tuple(record.get("note") or "" for record in records))
 
 
 def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
@@ -193,8 +193,8 @@ def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any
         "catalog": path.as_posix(),
         **record,
         "n_dropped": catalog.n_dropped,
-        "notes": "; ".join(catalog.notes),
         "error": None,
+        "note": "; ".join(catalog.notes),
     }
 
 

@@ -115,3 +115,17 @@ def test_turned_shapes_are_reported_near_the_pole_alone(read):
 def test_shapes_against_the_centre_stay_as_they_are_on_demand(read):
     frame = on_sky(galaxies(), 150.0, 89.9)
     assert_array_equal(read(frame, local_north=False).e1, frame["e1"])
+
+
+@pytest.mark.parametrize("name", ["chi_{}", "i_hsmshaperegauss_e{}", "e{}_sdss"])
+def test_names_of_distortions_lead_to_a_note(tmp_path, name):
+    frame = galaxies().rename(columns={f"e{k}": name.format(k) for k in (1, 2)})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    given = {f"e{k}": name.format(k) for k in (1, 2)}
+    assert "use --distortion" in "; ".join(read_catalog(tmp_path / "a.csv", **given).notes)
+    assert "use --distortion" not in "; ".join(read_catalog(tmp_path / "a.csv", **given, distortion=True).notes)
+
+
+def test_ordinary_names_lead_to_no_note(tmp_path):
+    galaxies().to_csv(tmp_path / "a.csv", index=False)
+    assert "--distortion" not in "; ".join(read_catalog(tmp_path / "a.csv").notes)

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import read_catalog
@@ -195,6 +196,17 @@ def test_compound_data_sets_in_hdf5_are_tables(tmp_path, h5py):
     assert_galaxies(read_catalog(tmp_path / "a.h5"))
 
 
+@pytest.mark.parametrize("where", ["cat", "group/cat"])
+def test_units_that_astropy_writes_beside_hdf5_tables_are_read(tmp_path, h5py, where):
+    sky = on_sky(galaxies(), 150.0, 2.0)
+    table = Table.from_pandas(sky)
+    table["ra"], table["dec"] = np.deg2rad(table["ra"]) * u.rad, np.deg2rad(table["dec"]) * u.rad
+    table.write(tmp_path / "a.hdf5", path=where, serialize_meta=True)
+    catalog = read_catalog(tmp_path / "a.hdf5")
+    assert_allclose(catalog.ra, sky["ra"], rtol=1e-12)
+    assert "ra from rad, dec from rad" in catalog.notes
+
+
 def test_hdf5_without_tables_is_refused(tmp_path, h5py):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("empty")
@@ -235,3 +247,17 @@ def test_coordinates_of_astropy_are_positions(tmp_path):
     table["e1"].unit = ""
     table.write(tmp_path / "a.ecsv")
     assert np.abs(read_catalog(tmp_path / "a.ecsv").ra - sky["ra"]).max() < 1e-9
+
+
+@pytest.mark.parametrize("units", ["pix pix - -", "pixel pixel -- --", "pix pix none none"])
+def test_units_in_a_comment_below_the_names_are_no_names(tmp_path, units):
+    rows = galaxies().to_csv(index=False, header=False, sep=" ")
+    (tmp_path / "a.txt").write_text(f"# x y e1 e2\n# {units}\n{rows}")
+    catalog = read_catalog(tmp_path / "a.txt")
+    assert_array_equal(catalog.e2, galaxies()["e2"])
+
+
+def test_units_in_a_comment_below_the_names_are_used(tmp_path):
+    sky = on_sky(galaxies(), 150.0, 2.0).assign(ra=lambda f: np.deg2rad(f["ra"]), dec=lambda f: np.deg2rad(f["dec"]))
+    (tmp_path / "a.txt").write_text("# ra dec e1 e2\n# rad rad - -\n" + sky.to_csv(index=False, header=False, sep=" "))
+    assert_allclose(np.deg2rad(read_catalog(tmp_path / "a.txt").ra), sky["ra"], rtol=1e-12)

@@ -26,6 +26,7 @@ SURVEYS = {
     "metadetect": ("ra", "dec", "mdet_g_1", "mdet_g_2", "mdet_g_w"),
     "CFHTLenS": ("ALPHA_J2000", "DELTA_J2000", "e1", "e2", "weight"),
     "VizieR": ("RAJ2000", "DEJ2000", "e1", "e2", None),
+    "VizieR, computed": ("_RAJ2000", "_DEJ2000", "e1", "e2", None),
     "SExtractor": ("ALPHAWIN_J2000", "DELTAWIN_J2000", "E1", "E2", None),
 }
 

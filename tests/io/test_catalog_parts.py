@@ -30,6 +30,9 @@ def test_a_file_of_one_table_needs_no_word_on_it(tmp_path):
     assert "table" not in "; ".join(read_catalog(write_tables(tmp_path / "a.cat", CAT=galaxies())).notes)
 
 
+WANTED = {"NOSHEAR", "unsheared", "CAT", "NOSHEAR_CAT", "ORIG", "COLUMNS", "1P_CAT"}
+
+
 @pytest.mark.parametrize(
     "tables",
     [
@@ -37,10 +40,15 @@ def test_a_file_of_one_table_needs_no_word_on_it(tmp_path):
         ("1P", "1M", "NOSHEAR", "2P", "2M"),
         ("sheared_1p", "unsheared", "sheared_1m"),
         ("1P", "CAT"),
+        ("1P_SHEARED", "NOSHEAR_CAT"),
+        ("SHEARED", "ORIG"),
+        ("mcal_1p", "COLUMNS", "mcal_2m"),
+        ("PSF", "STARS", "CAT"),
+        ("STAR_NS", "1P_CAT"),
     ],
 )
 def test_galaxies_without_artificial_shear_are_read(tmp_path, tables):
-    wanted = next(name for name in tables if not name.lower().endswith(("1p", "1m", "2p", "2m")))
+    wanted = next(name for name in tables if name in WANTED)
     content = {name: galaxies() if name == wanted else other(k, 80) for k, name in enumerate(tables)}
     catalog = read_catalog(write_tables(tmp_path / "a.fits", **content))
     assert_array_equal(catalog.e1, galaxies()["e1"])
@@ -54,6 +62,31 @@ def test_artificially_sheared_rows_of_one_table_are_left_out(tmp_path):
     catalog = read_catalog(path)
     assert (len(catalog), catalog.n_dropped) == (60, 120)
     assert "120 rows artificially sheared left out" in catalog.notes[-1]
+
+
+@pytest.mark.parametrize("unsheared", ["none", "noshear", "ns", "0", "orig", ""])
+@pytest.mark.parametrize("name", ["mdet_step", "mcal_type", "shear", "metacal_step"])
+def test_rows_without_artificial_shear_are_kept_whatever_their_name(tmp_path, name, unsheared):
+    steps = ("1p", "1m", unsheared, "2p", "2m")
+    parts = [
+        (galaxies() if step == unsheared else other(k + 10)).assign(**{name: step}) for k, step in enumerate(steps)
+    ]
+    pd.concat(parts).to_csv(tmp_path / "a.csv", index=False)
+    catalog = read_catalog(tmp_path / "a.csv")
+    assert_array_equal(catalog.e1, galaxies()["e1"])
+    assert "240 rows artificially sheared left out" in catalog.notes[-1]
+
+
+@pytest.mark.parametrize("steps", [("a", "b"), ("1p", "a", "b"), ("1p", "1m"), (0, 1, 2)])
+def test_artificial_shears_of_unknown_names_are_refused(tmp_path, steps):
+    pd.concat([other(k).assign(mcal_step=step) for k, step in enumerate(steps)]).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(TableError, match=r"column mcal_step has \d artificial shears, .*; name it noshear, or keep"):
+        read_catalog(tmp_path / "a.csv")
+
+
+def test_a_column_of_shears_is_no_step(tmp_path):
+    galaxies().assign(shear=np.linspace(0, 0.1, 60)).to_csv(tmp_path / "a.csv", index=False)
+    assert read_catalog(tmp_path / "a.csv").n_dropped == 0
 
 
 @pytest.mark.parametrize("part", ["B", "b", "B,1", "2"])

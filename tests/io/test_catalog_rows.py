@@ -1,5 +1,7 @@
 """Rows that are no galaxies, and galaxies that have several rows."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +98,22 @@ def test_weights_that_are_all_useless_are_refused(read, value):
     assert read(frame, weight="none").weight is None
 
 
+@pytest.mark.parametrize(("n", "words"), [(1, "1 row carries"), (3, "3 rows carry")])
+@pytest.mark.parametrize("weight", [1e4, 1e6, 1e18])
+def test_a_few_rows_that_carry_most_of_the_weight_are_reported(read, n, words, weight):
+    frame = galaxies(300).assign(weight=1.0)
+    frame.loc[: n - 1, "weight"] = weight
+    catalog = read(frame)
+    assert re.fullmatch(rf"{words} (9\d\.\d|9\d|100) % of the weight \(--weight none .*\)", catalog.notes[-1])
+    assert "of the weight" not in read(frame, weight="none").notes[-1]
+
+
+def test_ordinary_weights_need_no_note(read):
+    weight = np.random.default_rng(1).lognormal(0, 1, 60)
+    assert "of the weight" not in read(galaxies().assign(weight=weight)).notes[-1]
+    assert "of the weight" not in read(galaxies(11).assign(weight=weight[:11])).notes[-1]
+
+
 # Repeated galaxies
 
 
@@ -129,12 +147,15 @@ def overlapping():
     return pd.concat([galaxies(), again])
 
 
-def test_overlapping_exposures_are_reported_and_merged_on_demand(read):
-    catalog = read(overlapping())
-    assert len(catalog) == 90
-    assert catalog.notes[-1] == "30 rows seem to repeat galaxies of others (--merge)"
-    merged = read(overlapping(), merge=True)
+def test_overlapping_exposures_are_merged_and_reported(read):
+    merged = read(overlapping())
+    assert merged.notes[-2:] == (
+        "30 repeated rows merged",
+        "30 of them close to another, not at its exact position (--no-merge)",
+    )
     assert len(merged) == 60
+    assert len(read(overlapping(), merge=False)) == 90
+    assert_array_equal(read(overlapping(), merge=True).e1, merged.e1)
     assert_array_equal(merged.x, galaxies()["x"])
     again = overlapping()["e1"].to_numpy()
     assert_allclose(merged.e1[:30], (again[:30] + again[60:]) / 2)
@@ -142,8 +163,23 @@ def test_overlapping_exposures_are_reported_and_merged_on_demand(read):
 
 def test_overlapping_exposures_are_found_in_ra_and_dec(read):
     frame = on_sky(overlapping(), 0.02, 20.0)
-    assert len(read(frame, merge=True)) == 60
-    assert "30 rows seem to repeat" in read(frame).notes[-1]
+    assert len(read(frame)) == 60
+    assert "30 of them close" in read(frame).notes[-1]
+
+
+@pytest.mark.parametrize("scatter", [0.01, 0.25, 0.5])
+def test_four_rows_of_each_galaxy_become_one_where_they_are_dense(read, scatter):
+    """The mean distance of the rows is half that of the galaxies, 21 pixels."""
+    rng, once = np.random.default_rng(1), galaxies(10000)
+    again = [once] + [once.assign(**{key: once[key] + rng.normal(0, scatter, 10000) for key in "xy"}) for _ in range(3)]
+    assert 9500 < len(read(pd.concat(again))) < 12000
+
+
+def test_galaxies_in_groups_are_no_repetitions(read):
+    rng, n = np.random.default_rng(1), 3000
+    centre = rng.uniform(0, 4200, (300, 2))[rng.integers(0, 300, n)]
+    position = centre + 20 * rng.standard_t(2, (n, 2))
+    assert read(galaxies(n).assign(x=position[:, 0], y=position[:, 1])).n_dropped == 0
 
 
 def test_nothing_is_merged_against_the_user(read):
@@ -156,7 +192,7 @@ def test_chance_neighbours_are_no_repetitions(read):
     """20,000 galaxies have some 25 neighbours within the radius by chance."""
     catalog = read(galaxies(20000))
     assert catalog.n_dropped == 20000 - len(galaxies(20000)[["x", "y"]].drop_duplicates())
-    assert "seem to repeat" not in "; ".join(catalog.notes)
+    assert "close to another" not in "; ".join(catalog.notes)
 
 
 # Pixels of several detectors

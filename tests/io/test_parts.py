@@ -102,3 +102,12 @@ def test_relative_patterns_give_relative_paths(tmp_path, monkeypatch):
     assert matching(f"x{os.sep}*.png") == [Path("x/a.png")]
     assert is_pattern("x/*.png")
     assert not is_pattern("x/a.png")
+
+
+def test_a_part_of_a_missing_file_is_no_pattern(tmp_path):
+    for name in ("none.fits[1]", "none.fits[CAT,2]", "none.fits[*]"):
+        assert not is_pattern(tmp_path / name)
+    for name in ("*.fits[1]", "[ab].fits[CAT]", "none?.fits"):
+        assert is_pattern(tmp_path / name)
+    (tmp_path / "sky1").write_bytes(b"x")
+    assert is_pattern(tmp_path / "sky[12]")

@@ -1,5 +1,6 @@
 """Choice of the columns of a table, and of the table of a file: the one that has the columns, whatever its length."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -29,7 +30,10 @@ QUANTITIES = ("e1", "e2", "x", "y", "ra", "dec", "weight", "size", "step", "dete
 _RELATIVE = {"e2": "e1", "x": "e1", "y": "x", "ra": "e1", "dec": "ra", "weight": "e1"}
 """Quantity whose column begins like that of another where several have usual names."""
 
-_SHEARED = ("1p", "1m", "2p", "2m")
+_SHEARED = re.compile(r"[a-z]*[12][pm]|sheared")
+_UNSHEARED_WORD = re.compile(r"[a-z]*(noshear|unsheared|nosheared)")
+_OTHER_OBJECTS = {"psf", "psfs", "psfcat", "psfstars", "star", "stars", "starcat", "random", "randoms"}
+_TOKEN = re.compile(r"[a-z0-9]+")
 
 
 class ColumnsError(TableError):
@@ -41,8 +45,29 @@ class ColumnsError(TableError):
 
 
 def is_unsheared(name: str) -> bool:
-    """Return whether a name is the one that calibrations by artificial shear give to galaxies as they are."""
-    return name.strip().lower().endswith(UNSHEARED)
+    """Return whether a name is the one that calibrations by artificial shear give to galaxies as they are.
+
+    Examples
+    --------
+    >>> is_unsheared("NOSHEAR_CAT"), is_unsheared("mcal_ns"), is_unsheared("COLUMNS")
+    (True, True, False)
+    """
+    tokens = _TOKEN.findall(name.lower())
+    joined = "_".join(tokens)
+    return any(_UNSHEARED_WORD.fullmatch(token) for token in tokens) or f"_{joined}".endswith(
+        tuple(f"_{end}" for end in UNSHEARED)
+    )
+
+
+def is_sheared(name: str) -> bool:
+    """Return whether a name is one that calibrations by artificial shear give to galaxies with that shear.
+
+    Examples
+    --------
+    >>> is_sheared("1P_SHEARED"), is_sheared("mcal_2m"), is_sheared("NOSHEAR_CAT")
+    (True, True, False)
+    """
+    return not is_unsheared(name) and any(map(_SHEARED.fullmatch, _TOKEN.findall(name.lower())))
 
 
 def choose_table(
@@ -88,10 +113,12 @@ def _is_part(part: Part, table: RawTable) -> bool:
 
 
 def _calibration_rank(name: str) -> int:
-    """Return 0 for galaxies as they are, 2 for artificially sheared ones, 1 for any other table."""
+    """Return 0 for galaxies as they are, 2 for artificially sheared ones, 3 for stars or the PSF, 1 for any other."""
+    if not _OTHER_OBJECTS.isdisjoint(_TOKEN.findall(name.lower())):
+        return 3
     if is_unsheared(name):
         return 0
-    return 2 if name.strip().lower().endswith(_SHEARED) else 1
+    return 2 if is_sheared(name) else 1
 
 
 def choose_columns(path: Path, names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,9 @@ from darkmatter_features.io.packed import check_rows
 from darkmatter_features.io.shape_tables.marked_up import astropy_table
 from darkmatter_features.io.shape_tables.raw import RawTable, Values
 
+META = "__table_column_meta__"
+"""End of the name of the data set in which astropy writes units."""
+
 N_NEEDED = 4
 """Columns that are read at least: a position and a shape."""
 
@@ -83,19 +86,24 @@ def hdf5_tables(path: Path, file: IO[bytes]) -> Iterator[RawTable]:
 
 def _hdf5_nodes(h5py: Any, nodes: list[Any]) -> Iterator[tuple[Any, Any]]:
     """Yield each data set or group that is a table, with the function that reads it."""
-    from astropy.table import Table
-
     for node in nodes:
         if isinstance(node, h5py.Dataset) and node.dtype.names is not None:
-            yield node, lambda node, **part: astropy_table(Table.read(node, format="hdf5"), **part)
+            yield node, _compound_table
         elif isinstance(node, h5py.Group) and _columns(h5py, node):
             yield node, partial(_group_table, h5py)
+
+
+def _compound_table(node: Any, **part: Any) -> RawTable:
+    """Return a compound data set; units that astropy wrote beside it are found by the path alone."""
+    from astropy.table import Table
+
+    return astropy_table(Table.read(node.file, path=node.name, format="hdf5"), **part)
 
 
 def _columns(h5py: Any, group: Any) -> dict[str, Any]:
     """Return the data sets of a group that have the most common number of rows."""
     found = {name: each for name, each in group.items() if isinstance(each, h5py.Dataset) and each.shape}
-    found = {name: each for name, each in found.items() if each.dtype.names is None}
+    found = {name: each for name, each in found.items() if each.dtype.names is None and not name.endswith(META)}
     lengths = [each.shape[0] for each in found.values()]
     n_rows = max(lengths, key=lambda length: (lengths.count(length), length), default=0)
     return {name: each for name, each in found.items() if each.shape[0] == n_rows}

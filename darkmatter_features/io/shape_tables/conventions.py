@@ -1,5 +1,6 @@
 """Conventions of ellipticities: from those of the table to e = (a - b) / (a + b) exp(2i phi)."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from darkmatter_features.io.shape_tables.options import CatalogOptions
 
 Array = NDArray[np.float64]
 Columns = dict[str, Array]
+
+_USUALLY_DISTORTION = re.compile(r"chi(?![a-z])|hsm|sdss|regauss|distortion")
 
 
 def with_signs(columns: Columns, options: CatalogOptions) -> Columns:
@@ -55,6 +58,13 @@ def mean_response(path: Path, columns: Columns) -> float | None:
     if not mean > 0.0:
         raise TableError(f"{path}: the mean response to shear is {mean:.3g}, not positive; give another --response")
     return mean
+
+
+def hint(options: CatalogOptions, name: str) -> str | None:
+    """Return a note where columns of such a name are usually distortions, and are taken for ellipticities."""
+    if options.distortion or not _USUALLY_DISTORTION.search(name.lower()):
+        return None
+    return f"columns such as {name} are often (a^2 - b^2) / (a^2 + b^2): then use --distortion"
 
 
 def describe(options: CatalogOptions, response: float | None) -> str:

@@ -23,10 +23,13 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
     **{f"e{k}": tuple(name.format(k) for name in _SHORT_SHAPE + _LONG_SHAPE) for k in (1, 2)},
     "weight": _WEIGHT,
     "size": ("size", "flux_radius", "r_half", "half_light_radius", "scalelength"),
-    "ra": ("ra", "raj2000", "ra_j2000", "alphawin_j2000", "alpha_j2000", "alpha", "ra_deg", "ra_icrs", "coord_ra"),
+    "ra": ("ra", "raj2000", "ra_j2000", "alphawin_j2000", "alpha_j2000", "alpha", "ra_deg", "ra_icrs", "coord_ra",
+           "_raj2000", "_ra_icrs", "_ra.icrs", "_ra"),
     "dec": ("dec", "dej2000", "dec_j2000", "decj2000", "deltawin_j2000", "delta_j2000", "delta", "dec_deg", "decl",
-            "de_icrs", "coord_dec"),
-    "step": ("mdet_step", "shear", "shear_type", "mcal_step", "metacal_step", "shear_step"),
+            "de_icrs", "coord_dec", "_dej2000", "_de_icrs", "_de.icrs", "_de"),
+    "step": ("mdet_step", "mcal_step", "metacal_step", "metadetect_step", "shear_step", "mcal_type", "mdet_type",
+             "metacal_type", "shear_type", "mcal_shear", "mdet_shear", "metacal_shear", "shear_name", "shear_label",
+             "shear"),
     "detector": ("ext_number", "ccd", "ccdnum", "ccd_id", "ccd_num", "detector", "detector_id", "chip",
                  "chip_id", "chipnum"),
 }  # fmt: skip
@@ -90,7 +93,7 @@ def candidates(names: Sequence[str], key: str) -> list[str]:
 def _one_of_a_kind(names: Sequence[str], key: str) -> list[str]:
     """Return the best of the usual names that stand for the same positions; others are left to the user."""
     order = COMMON_NAMES[key]
-    if key in ("ra", "dec"):
+    if key in ("ra", "dec", "step"):
         return sorted(names, key=lambda name: order.index(name.lower()))[:1]
     windowed = {name.lower() for name in names if "win_" in name.lower()}
     return [

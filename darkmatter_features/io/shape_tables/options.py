@@ -38,8 +38,8 @@ class CatalogOptions:
         Shapes of galaxies with positions from RA and Dec refer to north at each galaxy; False if they refer to the axes
         of the tangent plane at the centre of the field.
     merge : bool or None
-        Merge rows of one galaxy: all that are close to each other (True), those at exactly one position (None), or none
-        (False).
+        Merge rows of one galaxy: all that are close to each other (True), those at exactly one position, and close ones
+        where they are more than by chance (None), or none (False).
     """
 
     x: str | None = None

@@ -49,7 +49,7 @@ def pixels_overlap(columns: Mapping[str, Array]) -> bool:
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(ra) & (np.abs(dec) <= 90.0) & (np.abs(ra) <= 360.0)
     if good.sum() < max(MIN_FIT, 0.5 * x.size):
         return False
-    pixels, directions = np.stack([x[good], y[good]], axis=1), _directions(ra[good], dec[good])
+    pixels, directions = np.stack([x[good], y[good]], axis=1), directions_of(ra[good], dec[good])
     distance = np.linalg.norm(directions - np.median(directions, axis=0), axis=1)
     within = distance <= MAX_SPREAD * np.median(distance)
     pixels, directions = pixels[within], directions[within]
@@ -133,7 +133,7 @@ def from_local_north(columns: Columns, wcs: Any) -> tuple[Columns, float]:
 
 def _mean_direction(path: Path, ra: Array, dec: Array) -> tuple[float, float]:
     """Return RA and Dec, degrees, of the mean direction; raise an error if a galaxy is too far from it."""
-    directions = _directions(ra, dec)
+    directions = directions_of(ra, dec)
     mean = directions.mean(axis=0)
     mean /= max(float(np.linalg.norm(mean)), np.finfo(np.float64).tiny)
     radius = float(np.rad2deg(np.arccos(np.clip(directions @ mean, -1.0, 1.0).min())))
@@ -145,7 +145,7 @@ def _mean_direction(path: Path, ra: Array, dec: Array) -> tuple[float, float]:
     return float(np.rad2deg(np.arctan2(mean[1], mean[0]))) % 360.0, float(np.rad2deg(np.arcsin(mean[2])))
 
 
-def _directions(ra: Array, dec: Array) -> Array:
+def directions_of(ra: Array, dec: Array) -> Array:
     """Return unit vectors (n, 3) of RA and Dec in degrees."""
     a, d = np.deg2rad(ra), np.deg2rad(dec)
     return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)

@@ -19,19 +19,27 @@ MIN_EXCESS = 5.0
 """Minimum excess of close pairs over those expected from the pairs at up to three times the distance, in Poisson
 errors."""
 
+MIN_REPEATED = 0.2
+"""Minimum excess of pairs, per row, for a maximum distance of three times MAX_DISTANCE: rows that mostly repeat others,
+where galaxies are so dense that the precision of positions exceeds MAX_DISTANCE."""
+
+MAX_PASSES = 10
+"""Maximum number of times that rows are merged."""
+
 MAX_PAIRS = 50
 """Maximum number of close pairs per row: more are no repetitions but positions of low precision."""
 
 
 def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
-    """Merge rows of one galaxy, and return a note on others that may be of one.
+    """Merge rows of one galaxy, and return a note where the choice may be another.
 
     Parameters
     ----------
     rows : Rows
         Rows with x and y; those merged are counted.
     merge : bool or None
-        True merges all rows at close positions, None those at exactly one position, False none.
+        True merges all rows at close positions, None those at exactly one position, and those at close ones where they
+        are more than by chance, False none.
     """
     same = np.unique(rows.columns["x"] + 1j * rows.columns["y"], return_inverse=True)[1]
     n_same = same.size - int(same.max() + 1)
@@ -39,14 +47,16 @@ def merge_repeats(rows: Rows, merge: bool | None) -> str | None:
         return f"{n_same} rows repeat a position, not merged" if n_same else None
     if n_same:
         _merge(rows, same)
-    pairs = _close_pairs(rows, at_any_number=merge is True)
-    if pairs is None:
+    n_rows = len(rows)
+    for k in range(MAX_PASSES):  # the mean distance, and with it the radius, grows when rows are merged
+        pairs = _close_pairs(rows, at_any_number=merge is True and k == 0)
+        if pairs is None:
+            break
+        group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))[1]
+        _merge(rows, group)
+    if merge or len(rows) == n_rows:
         return None
-    n_groups, group = connected_components(coo_array((np.ones(len(pairs)), pairs.T), shape=(len(rows), len(rows))))
-    if merge is None:
-        return f"{len(rows) - n_groups} rows seem to repeat galaxies of others (--merge)"
-    _merge(rows, group)
-    return None
+    return f"{n_rows - len(rows)} of them close to another, not at its exact position (--no-merge)"
 
 
 def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
@@ -56,12 +66,20 @@ def _close_pairs(rows: Rows, *, at_any_number: bool) -> NDArray[np.intp] | None:
     if radius == 0.0:
         return None
     tree = cKDTree(position)
-    near, far = (tree.count_neighbors(tree, [radius, 3.0 * radius]) - len(rows)) / 2.0
-    expected = (far - near) / 8.0  # the ring has eight times the area
-    is_excess = near - expected > MIN_EXCESS * np.sqrt(expected + 1.0)
-    if near == 0 or near > MAX_PAIRS * len(rows) or not (is_excess or at_any_number):
+    near, far, farthest = (tree.count_neighbors(tree, radius * np.array([1.0, 3.0, 9.0])) - len(rows)) / 2.0
+    if near == 0 or near > MAX_PAIRS * len(rows):
         return None
+    if not (at_any_number or _excess(near, far) > 0.0):
+        if far > MAX_PAIRS * len(rows) or _excess(far, farthest) <= MIN_REPEATED * len(rows):
+            return None
+        radius *= 3.0
     return np.asarray(tree.query_pairs(radius, output_type="ndarray"), dtype=np.intp)
+
+
+def _excess(near: float, far: float) -> float:
+    """Return the excess of pairs over those expected from three times the distance, 0 if it may be by chance."""
+    expected = (far - near) / 8.0  # the ring has eight times the area
+    return near - expected if near - expected > MIN_EXCESS * np.sqrt(expected + 1.0) else 0.0
 
 
 def _merge(rows: Rows, group: NDArray[np.intp]) -> None:

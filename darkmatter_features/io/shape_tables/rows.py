@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.io.shape_tables.choice import is_unsheared
+from darkmatter_features.io.shape_tables.choice import is_sheared, is_unsheared
 from darkmatter_features.io.shape_tables.raw import Values
 
 Array = NDArray[np.float64]
@@ -20,6 +21,12 @@ MIN_GALAXIES = 10
 
 SENTINELS = (99.0, 999.0, 9999.0, 99999.0, 999999.0)
 """Numbers that, with either sign, may stand for no value."""
+
+EXTREMES = (32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0, 4294967295.0)
+"""Largest sizes of integers, which may stand for no position."""
+
+SHEAR_OR_STEP = ("shear", "mcal_shear", "mdet_shear", "metacal_shear")
+"""Names of columns that are shears where they hold numbers, and names of artificial shears where they hold words."""
 
 MIN_ABSURD = 1e19
 """Minimum of numbers that are no measurement in any unit, such as 1e20, 1e30 or the largest single-precision number."""
@@ -53,18 +60,29 @@ class Rows:
         self.columns = {key: values[good] for key, values in self.columns.items()}
 
 
-def _sheared(steps: Values) -> Array:
+def _sheared(path: Path, name: str, steps: Values) -> Array:
     """Return 1 for artificially sheared galaxies and 0 for others, from the name of the shear of each."""
-    unsheared = [step for step in np.unique(steps).tolist() if isinstance(step, str) and is_unsheared(step)]
-    return (steps != unsheared[0]).astype(np.float64) if len(unsheared) == 1 else np.zeros(steps.shape)
+    different = np.unique(steps).tolist()
+    if len(different) == 1 or (steps.dtype.kind != "U" and name.lower() in SHEAR_OR_STEP):
+        return np.zeros(steps.shape)
+    words = [str(step) for step in different]
+    known = [step for step, word in zip(different, words) if is_unsheared(word)]
+    rest = [step for step, word in zip(different, words) if not is_sheared(word)]
+    kept = known or (rest if len(rest) < len(words) else [])
+    if len(kept) != 1:
+        raise TableError(
+            f"{path}: column {name} has {len(words)} artificial shears, {', '.join(words[:6])}, and it is unknown "
+            "which one stands for none; name it noshear, or keep those rows alone"
+        )
+    return np.asarray(steps != kept[0], dtype=np.float64)
 
 
-def _numbered(labels: Values) -> Array:
+def _numbered(path: Path, name: str, labels: Values) -> Array:
     """Return a number for each different label."""
     return np.unique(labels, return_inverse=True)[1].astype(np.float64)
 
 
-LABELS: dict[str, Callable[[Values], Array]] = {"step": _sheared, "detector": _numbered}
+LABELS: dict[str, Callable[[Path, str, Values], Array]] = {"step": _sheared, "detector": _numbered}
 """Functions that number the groups of rows that a column names."""
 
 
@@ -83,7 +101,7 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
         If no row has a weight.
     """
     x, y = _coordinates(rows, position)
-    unknown = _unknown(x) | _unknown(y) | _unknown_at_once(x, y)
+    unknown = _unknown(x, EXTREMES) | _unknown(y, EXTREMES) | _unknown_at_once(x, y)
     if "dec" in position:
         unknown |= (_is_sentinel(x) & (np.abs(x) > 360.0)) | (_is_sentinel(y) & (np.abs(y) > 90.0))
     rows.leave_out(unknown, "without a position")
@@ -103,15 +121,19 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
 def leave_out_heaps(rows: Rows, position: tuple[str, str]) -> None:
     """Leave out rows that lie at one position outside the field of the others."""
     x, y = _coordinates(rows, position)
-    _, group, counts = np.unique(x + 1j * y, return_inverse=True, return_counts=True)
-    if not counts.size or counts.max() < MIN_HEAP:
-        return
-    is_heap = (counts >= MIN_HEAP) & (counts > 3 * np.median(counts))
-    heaped = is_heap[group.ravel()]
+    heaped = is_heaped(x + 1j * y)
     if heaped.all() or not heaped.any():
         return
     outside = np.any([(each < each[~heaped].min()) | (each > each[~heaped].max()) for each in (x, y)], axis=0)
     rows.leave_out(heaped & outside, "heaped at one place outside the field")
+
+
+def is_heaped(values: NDArray[Any]) -> Mask:
+    """Return where a value has several rows, and far more than most values have."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if not counts.size:
+        return np.zeros(values.shape, dtype=bool)
+    return np.asarray(((counts >= MIN_HEAP) & (counts > 3 * np.median(counts)))[group.ravel()])
 
 
 def leave_out_long(rows: Rows) -> None:
@@ -127,6 +149,18 @@ def check_enough(path: Path, rows: Rows, n_rows: int) -> None:
             f"{path}: {len(rows)} of {n_rows} rows have a position, |e| < 1 and, if there is one, a weight above 0"
             f"{f' ({reasons})' if reasons else ''}; {MIN_GALAXIES} are needed; check the choice of columns"
         )
+
+
+def describe_weights(rows: Rows) -> str | None:
+    """Return a note if a few rows carry most of the weight; their number is (sum w)^2 / sum w^2."""
+    weight = np.sort(rows.columns.get("weight", np.ones(len(rows))))[::-1]
+    weight = weight / weight[0]
+    number = float(weight.sum() ** 2 / np.square(weight).sum())
+    if number >= min(MIN_GALAXIES, 0.5 * weight.size):
+        return None
+    n = round(number)
+    share = f"{100.0 * weight[:n].sum() / weight.sum():.3g} % of the weight (--weight none for equal weights)"
+    return f"{n} {'row carries' if n == 1 else 'rows carry'} {share}"
 
 
 def describe(rows: Rows) -> str:
@@ -156,14 +190,14 @@ def angles_around(angles: Array) -> Array:
     return np.where(within & ~_is_sentinel(angles), turned, angles)
 
 
-def _is_sentinel(values: Array) -> Mask:
+def _is_sentinel(values: Array, more: tuple[float, ...] = ()) -> Mask:
     size = np.abs(values)
-    return np.asarray(np.isin(size, SENTINELS) | (size >= MIN_ABSURD))
+    return np.asarray(np.isin(size, SENTINELS + more) | (size >= MIN_ABSURD))
 
 
-def _unknown(values: Array) -> Mask:
+def _unknown(values: Array, more: tuple[float, ...] = ()) -> Mask:
     """Return where a column has no value: not a number, or a sentinel outside the range of the other values."""
-    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values)
+    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values, more)
     others = values[~unknown & ~suspect]
     if others.size:
         for value in _repeated(values[suspect & ~unknown]):

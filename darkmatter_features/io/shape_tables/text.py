@@ -87,10 +87,18 @@ def _names_and_rows(path: Path, lines: Sequence[str]) -> tuple[list[str], list[s
         return _split(rows[0]), rows[1:]
     n_above = next(k for k, line in enumerate(lines) if line == rows[0])
     comments = [line.lstrip("# ").rstrip() for line in lines[:n_above] if line.lstrip().startswith("#")]
-    names = next((_split(line) for line in comments[::-1] if len(_split(line)) == len(_split(rows[0]))), None)
-    if names is None:
+    fitting = [line for line in comments if len(_split(line)) == len(_split(rows[0]))]
+    if len(fitting) > 1 and _is_no_names(fitting[-1]):
+        return _split(fitting[-2]), [fitting[-1], *rows]
+    if not fitting:
         raise TableError(f"{path} has no column names: it starts with {rows[0][:40]!r}; add a first line of names")
-    return names, rows
+    return _split(fitting[-1]), rows
+
+
+def _is_no_names(line: str) -> bool:
+    """Return whether a line below the names repeats a word or has blanks, as units do."""
+    cells = _split(line)
+    return len(set(cells)) < len(cells) or any(set(cell) <= {"-"} for cell in cells)
 
 
 def _units(rows: Sequence[str], n_names: int) -> tuple[list[str], int]:

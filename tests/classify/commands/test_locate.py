@@ -83,7 +83,8 @@ def test_columns_are_read_by_their_names(here):
     found = locate_catalogs(["field.csv"], columns=names, n_randomizations=0).table
     field(0).to_csv("plain.csv", index=False)
     plain = locate_catalogs(["plain.csv"], n_randomizations=0).table
-    pd.testing.assert_frame_equal(found.drop(columns="catalog"), plain.drop(columns="catalog"))
+    own = ["catalog", "note"]
+    pd.testing.assert_frame_equal(found.drop(columns=own), plain.drop(columns=own))
     assert found[["p_value", "bayes_factor_excess"]].isna().all(axis=None)
     assert (found.dtypes[["p_value", "bayes_factor_excess"]] == np.float64).all()
 
@@ -109,6 +110,13 @@ def test_a_table_with_pixels_and_ra_and_dec_gives_the_lens_in_both(here):
     assert row["x"] == pytest.approx(1400, abs=4 * row["position_error"])
     assert row["ra"] == pytest.approx(150.0 - (row["x"] - 2100) * side, abs=1e-5)
     assert row["dec"] == pytest.approx(0.3 + (row["y"] - 2100) * side, abs=1e-5)
+
+
+def test_a_part_of_a_missing_file_costs_its_own_row(here, capsys):
+    field(0).to_csv("good.csv", index=False)
+    assert main(["locate", "none.fits[1]", "good.csv", *QUICK]) == 1
+    assert "failed: none.fits[1] does not exist" in capsys.readouterr().err
+    assert pd.read_csv("locations.csv")["n"].notna().tolist() == [False, True]
 
 
 def test_figures_have_the_names_of_the_catalogues_and_numbers_where_two_are_equal(here):

@@ -17,9 +17,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def noted(capsys, *words):
-    """Return the second line on the only catalogue."""
-    assert main(["locate", *words, *QUICK]) == 0
+def noted(capsys, *words, status=0):
+    """Return the second line on the first catalogue."""
+    assert main(["locate", *words, *QUICK]) == status
     return capsys.readouterr().out.splitlines()[1]
 
 
@@ -69,9 +69,29 @@ def test_options_of_the_command_reach_the_reader(here, capsys):
     table = galaxies(80).assign(R11=0.5)
     again = table[:40].assign(x=table["x"] + 0.1)
     pd.concat([table, again]).to_csv("a.csv", index=False)
-    assert "40 rows seem to repeat galaxies of others (--merge)" in noted(capsys, "a.csv")
-    assert "40 repeated rows merged" in noted(capsys, "a.csv", "--merge")
+    assert "40 repeated rows merged; 40 of them close to another" in noted(capsys, "a.csv")
+    assert noted(capsys, "a.csv", "--merge").endswith("40 repeated rows merged")
+    assert "merged" not in noted(capsys, "a.csv", "--no-merge")
+    assert pd.read_csv("locations.csv")["n_dropped"].tolist() == [0]
     assert "divided by the response 0.5" in noted(capsys, "a.csv", "--response", "R11")
+
+
+def test_repeated_measurements_are_no_evidence(here):
+    """Four rows of each galaxy, 0.2 pixels apart, would give noise four times its significance."""
+    rng, once = np.random.default_rng(2), galaxies(200)
+    again = [once.assign(x=once["x"] + rng.normal(0, 0.2, 200), e1=once["e1"] + 0.001) for _ in range(4)]
+    pd.concat(again).to_csv("four.csv", index=False)
+    once.to_csv("once.csv", index=False)
+    one, four = locate_catalogs(["once.csv", "four.csv"], n_randomizations=0, n_jobs=1).table.to_dict("records")
+    assert (four["n"], four["n_dropped"]) == (200, 600)
+    assert four["snr"] == pytest.approx(one["snr"], rel=0.05)
+
+
+def test_the_notes_are_in_the_table(here, capsys):
+    galaxies().to_csv("a.csv", index=False)
+    note = noted(capsys, "a.csv", "missing.csv", status=1)
+    assert f"  {pd.read_csv('locations.csv')['note'][0]}" == note
+    assert pd.isna(pd.read_csv("locations.csv")["note"][1])
 
 
 def test_a_failed_catalogue_has_no_note(here):
