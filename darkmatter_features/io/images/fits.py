@@ -77,12 +77,13 @@ def decode_fits(path: Path, part: Part | None = None) -> Decoded:
         with fits.open(checked_fits(path), memmap=False, uint=False) as hdus:  # unsigned integers would lose BLANK
             images = _images(hdus)
             science = [] if part is not None else _science(images)
-            chosen = _choose(images, science, part, _described(hdus))
+            chosen = _choose(images, science, part, hdus)
             (n_rows, n_columns), _ = _axes(chosen.hdu.shape)
             n_bytes = math.prod(chosen.hdu.shape) * abs(chosen.hdu.header["BITPIX"]) / 8
             check_size(n_rows, n_columns, n_bytes, path.stat().st_size)
             values = _values(chosen.hdu)
-            mask, masking = masked_by([(own.role, own.label, own.hdu) for own in _companions(chosen, images)], values)
+            companions = [(own.role, own.label, own.hdu) for own in _companions(chosen, images)]
+            mask, masking = masked_by(companions, values) if companions else (None, ())
             notes = (*_choice_note(chosen, images, science, part), *masking)
             return Decoded(values, _celestial_wcs(chosen.hdu.header, hdus), mask, notes)
 
@@ -134,14 +135,15 @@ def _described(hdus: Any) -> str:
     return ", ".join(each[:8]) + (f", ... ({len(each)} in all)" if len(each) > 8 else "")
 
 
-def _choose(images: Sequence[Extension], science: Sequence[Extension], part: Part | None, described: str) -> Extension:
+def _choose(images: Sequence[Extension], science: Sequence[Extension], part: Part | None, hdus: Any) -> Extension:
     """Return the extension to read."""
     if part is not None:
         named = [own for own in images if matches(part, own.index, own.name, own.version)]
         if not named:
-            raise UnreadableError(f"has no image [{part}]; it has {described}; choose one of them")
+            raise UnreadableError(f"has no image [{part}]; it has {_described(hdus)}; choose one of them")
         return named[0]
     if not images:
+        described = _described(hdus)
         remedy = "find lenses in a catalogue by `darkmatter locate`" if "a table" in described else COPY_AGAIN
         found = f"has no image of two axes, nor one of three colour planes; it has {described}"
         raise UnreadableError(f"{found}; give one, or {remedy}")
@@ -246,6 +248,8 @@ def _celestial_wcs(header: Any, hdus: Any) -> Any:
     """Return the header's transformation from pixels to the sky; None if there is no valid one."""
     from astropy.wcs import WCS
 
+    if not any(f"CTYPE{k}" in header for k in (1, 2, 3)):  # building a transformation takes as long as reading
+        return None
     spatial = [k for k in (1, 2, 3) if str(header.get(f"CTYPE{k}", ""))[:4].rstrip("-") in _CELESTIAL]
     try:
         # distortions such as SIP are defined for images of two axes alone
