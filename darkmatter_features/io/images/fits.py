@@ -15,11 +15,19 @@ from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, Unreadabl
 from darkmatter_features.io.images.fits_masks import NO_NAMES, Role, masked_by, role_of, without_role
 from darkmatter_features.io.parts import Part, matches
 
+SAMPLED = 7
+"""One of so many pixels is examined where the content of images is compared."""
+
+MIN_CORRELATION = 0.5
+"""Minimum correlation of an image and its noise map."""
+
 MAX_MASK_VALUES = 8
 """Maximum number of values of an image that is a mask."""
 
 MASK_BACKGROUND = 0.9
 """Minimum fraction of the pixels of a mask that have one and the same value."""
+
+Floats = NDArray[np.float64]
 
 N_COLOURS = 3
 """Planes of a colour image."""
@@ -167,15 +175,20 @@ def _science(images: Sequence[Extension]) -> list[Extension]:
     named = [own for own in candidates if own.role is Role.SCIENCE]
     if named or len(candidates) < 2:
         return named or candidates
-    return [own for own in candidates if _has_sources(own.hdu)] or candidates
+    samples = [np.asarray(own.hdu.data, dtype=np.float64).ravel()[::SAMPLED] for own in candidates]
+    bright = [(own, sample) for own, sample in zip(candidates, samples, strict=True) if _has_sources(sample)]
+    return [
+        own
+        for own, sample in bright
+        if not any(_is_noise_of(sample, other) for _, other in bright if other is not sample)
+    ] or candidates
 
 
-def _has_sources(hdu: Any) -> bool:
-    """Return whether an image has a brighter tail than a fainter one, and more than a few values.
+def _has_sources(sample: Floats) -> bool:
+    """Return whether pixels (n,) have a brighter tail than a fainter one, and more than a few values.
 
     Galaxies are brighter than the background. Weights and exposures have holes instead, masks have few values.
     """
-    sample = np.asarray(hdu.data, dtype=np.float64).ravel()[::7]
     sample = sample[np.isfinite(sample)]
     if sample.size < 2:
         return False
@@ -186,17 +199,32 @@ def _has_sources(hdu: Any) -> bool:
     return bool(high - middle > middle - low)
 
 
+def _is_noise_of(sample: Floats, image: Floats) -> bool:
+    """Return whether pixels (n,) are a noise map of those of an image (n,): the same structure at less contrast.
+
+    Noise grows as the root of the light, so that its contrast over the median is about half that of the image.
+    """
+    if sample.size != image.size:
+        return False
+    known = np.isfinite(sample) & np.isfinite(image)
+    pairs = [np.clip(own[known], *np.percentile(own[known], [0.5, 99.5])) for own in (sample, image)]
+    if min(map(np.ptp, pairs)) == 0.0 or np.asarray(np.corrcoef(pairs))[0, 1] < MIN_CORRELATION:
+        return False
+    tiny = float(np.finfo(np.float32).tiny)
+    own, other = (float(np.ptp(each)) / max(abs(float(np.median(each))), tiny) for each in pairs)
+    return own < other
+
+
 def _choice_note(
     chosen: Extension, images: Sequence[Extension], science: Sequence[Extension], part: Part | None
 ) -> tuple[str, ...]:
     """Return a note on the extension that was read, where there was a choice or its name is not that of an image."""
     if part is not None:
         return ()
+    if len(images) < 2 and chosen.role in (Role.SCIENCE, Role.UNKNOWN):
+        return ()
     if len(images) < 2:
-        doubtful = chosen.role not in (Role.SCIENCE, Role.UNKNOWN)
-        return (
-            f"extension {chosen.label} read, the only image, though its name is that of another content",
-        ) * doubtful
+        return (f"extension {chosen.label} read, the only image, though its name is that of another content",)
     others = [own.label for own in science if own is not chosen]
     also = f"; also images of the sky: {_few(others)}, FILE[EXT] chooses one" if others else ""
     return (f"extension {chosen.label} read, of {_few([own.label for own in images])}{also}",)

@@ -78,6 +78,20 @@ def test_without_names_the_image_with_sources_is_read(written, light, rng):
     assert_array_equal(sky.pixels[..., 0], light)
 
 
+@pytest.mark.parametrize("level", [0.0, 200.0])
+def test_without_names_a_noise_map_is_not_read(written, level, rng):
+    """It has the structure of the image, as the root of its light."""
+    light = rng.normal(level, 1.0, SHAPE).astype(np.float32)
+    light[10:30, 10:30] += rng.uniform(50, 150, (20, 20)).astype(np.float32)
+    noise = np.sqrt(25.0 + np.maximum(light, 0)).astype(np.float32)
+    assert_array_equal(read_sky(written(("", 1, noise), ("", 1, light))).pixels[..., 0], light)
+
+
+def test_detectors_without_names_are_all_images_of_the_sky(written, rng):
+    parts = [rng.gamma(2.0, 1.0, SHAPE).astype(np.float32) for _ in range(3)]
+    assert science_parts(written(*[("", 1, part) for part in parts])) == ["1", "2", "3"]
+
+
 def test_extensions_of_other_keywords_have_these_roles():
     """Conventions of archives: HDUCLAS2, PRODTYPE and EXTTYPE."""
     assert role_of("", {"HDUCLAS2": "ERROR"}) is Role.NOISE
