@@ -10,6 +10,7 @@ from classify.commands import (
     add_jobs,
     check_folder,
     defaults,
+    describe_notes,
     local_data,
     print_line,
     report_failures,
@@ -52,5 +53,7 @@ def run(args: argparse.Namespace) -> int:
         map_progress=Progress("maps", unit="parts"),
         debug=args.debug,
     )
+    for line in describe_notes(done.notes, done.n_skies + len(done.failures)):
+        print_line(line)
     print_line(f"{args.out / 'features.parquet'}: {done.n_skies} skies, {len(done.failures)} failed")
     return report_failures(done.failures, done.n_skies)

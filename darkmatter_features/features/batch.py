@@ -4,14 +4,14 @@ import csv
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -19,16 +19,14 @@ from darkmatter_features.errors import UNFORESEEN, DatasetError, TableError, fai
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
 from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
-from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, IMAGE_COLUMNS, GalaxyCatalog, measure
-from darkmatter_features.io.dataset import Dataset, Split
+from darkmatter_features.features.tables import Mapped, catalog_table, feature_table
+from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, measure
+from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.layouts import sky_name
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.workers import parallel
-
-_NO_GALAXIES = GalaxyCatalog("", (0, 0), *(np.empty(0),) * 9, np.empty(0, dtype=np.int32), np.empty(0, dtype=np.uint8))
-_Mapped = tuple[tuple[int, int], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,13 @@ class Extraction:
         Skies with a feature row.
     failures : tuple of (str, str)
         Name and reason of each sky without one.
+    notes : tuple of (str, str)
+        Skies with choices that were made in reading their images, and these choices.
     """
 
     n_skies: int
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def extract_dataset(
@@ -97,7 +98,9 @@ def extract_dataset(
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     measuring = partial(workers, first_here=needs_compiling())
     parts = _measured_parts(files, out / ".parts", config, measuring, progress, debug)
-    failures = tuple((sky, error) for part in parts for sky, error in read_table(part, kind="part")[1]["failures"])
+    records = [read_table(part, kind="part")[1] for part in parts]
+    failures = tuple((sky, error) for record in records for sky, error in record["failures"])
+    notes = tuple((sky, note) for record in records for sky, note in record["notes"])
     if len(failures) == len(files):
         (out / "features.parquet").unlink(missing_ok=True)
         _write_failures(out / "failures.csv", failures)
@@ -108,25 +111,26 @@ def extract_dataset(
     skies = _template_skies(dataset, galaxies)
     templates = Templates.fit(skies, galaxies, parts, out / ".parts", workers, fit_progress)
     rows = map_parts(parts, templates, config, workers, map_progress)
-    _write_tables(out, dataset, catalogs, rows, templates, failures, config, key)
+    _write_tables(out, dataset, catalogs, rows, templates, failures, notes, config, key)
     shutil.rmtree(out / ".parts")
-    return Extraction(len(rows), failures)
+    return Extraction(len(rows), failures, notes)
 
 
 def _write_tables(
     out: Path,
     dataset: Dataset,
     catalogs: pd.DataFrame,
-    rows: dict[str, _Mapped],
+    rows: dict[str, Mapped],
     templates: Templates,
     failures: Iterable[tuple[str, str]],
+    notes: Iterable[tuple[str, str]],
     config: MeasureConfig,
     key: str,
 ) -> None:
     """Write the tables and templates. The features are removed first and written last: they vouch for the others."""
     (out / "features.parquet").unlink(missing_ok=True)
     _write_failures(out / "failures.csv", failures)
-    provenance = {
+    provenance: dict[str, Any] = {
         "config": config.to_dict(),
         "config_fingerprint": config.fingerprint(),
         "version": __version__,
@@ -138,8 +142,9 @@ def _write_tables(
         "template_fingerprint": templates.files[0][1],
         "fold_fingerprints": [fingerprint for _, fingerprint in templates.files[1:]],
         "key": key,
+        "notes": list(notes),
     }
-    write_table(out / "features.parquet", _feature_table(dataset, rows), kind="features", metadata=provenance)
+    write_table(out / "features.parquet", feature_table(dataset, rows), kind="features", metadata=provenance)
 
 
 def _key(files: Iterable[Path], config: MeasureConfig) -> str:
@@ -172,7 +177,8 @@ def _already_there(out: Path, key: str) -> Extraction | None:
         return None
     found = [metadata.get("template_fingerprint"), *metadata.get("fold_fingerprints", ())]
     is_same = metadata.get("key") == key and found == [fingerprint for _, fingerprint in templates.files]
-    return Extraction(len(table), failures) if is_same else None
+    notes = tuple((sky, note) for sky, note in metadata.get("notes", ()))
+    return Extraction(len(table), failures, notes) if is_same else None
 
 
 def _measured_parts(
@@ -206,30 +212,17 @@ def _has_unforeseen(part: Path) -> bool:
 
 
 def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
-    catalogs, failures = {}, []
+    catalogs, failures, notes = {}, [], []
     for file in files:
         name = sky_name(file)
         try:
-            catalogs[name] = measure(read_sky(file), config)
+            sky = read_sky(file)
+            catalogs[name] = measure(sky, config)
+            notes += [(name, "; ".join(sky.notes))] if sky.notes else []
         except Exception as error:
             failures.append((name, failure_reason(error, debug=debug)))
-    write_table(part, _catalog_table(catalogs), kind="part", metadata={"failures": failures})
+    write_table(part, catalog_table(catalogs), kind="part", metadata={"failures": failures, "notes": notes})
     return len(files)
-
-
-def _catalog_table(catalogs: Mapping[str, GalaxyCatalog]) -> pd.DataFrame:
-    """Return one table of all catalogues, each galaxy with the name and shape of its sky."""
-    number = [len(catalog) for catalog in catalogs.values()]
-    n_rows, n_columns = np.array([catalog.shape for catalog in catalogs.values()], dtype=np.int32).reshape(-1, 2).T
-    measured = [_NO_GALAXIES.columns(), *(catalog.columns() for catalog in catalogs.values())]
-    columns = {
-        "sky": pd.array(np.repeat(list(catalogs), number), dtype="str"),
-        "n_rows": np.repeat(n_rows, number),
-        "n_columns": np.repeat(n_columns, number),
-    }
-    for name in IMAGE_COLUMNS:
-        columns[name] = np.repeat([getattr(catalog.image, name) for catalog in catalogs.values()], number)
-    return pd.DataFrame({**columns, **{name: np.concatenate([own[name] for own in measured]) for name in measured[0]}})
 
 
 def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:
@@ -256,9 +249,9 @@ def map_parts(
     config: MeasureConfig,
     workers: Workers,
     progress: Progress | None = None,
-) -> dict[str, _Mapped]:
+) -> dict[str, Mapped]:
     """Return the image's shape and the feature row of every sky, by name; report parts done and in all."""
-    rows: dict[str, _Mapped] = {}
+    rows: dict[str, Mapped] = {}
     report(progress, 0, len(parts))
     for done, mapped in enumerate(workers(_map_part, [(part, templates, config) for part in parts]), start=1):
         rows |= mapped
@@ -266,33 +259,12 @@ def map_parts(
     return rows
 
 
-def _map_part(part: Path, templates: Templates, config: MeasureConfig) -> dict[str, _Mapped]:
-    rows: dict[str, _Mapped] = {}
+def _map_part(part: Path, templates: Templates, config: MeasureConfig) -> dict[str, Mapped]:
+    rows: dict[str, Mapped] = {}
     for catalog in catalogs_of(read_table(part, kind="part")[0]):
         row = row_of_catalog(catalog, template=templates.of(catalog.name), config=config)
         rows[catalog.name] = catalog.shape, row
     return rows
-
-
-def _feature_table(dataset: Dataset, rows: dict[str, _Mapped]) -> pd.DataFrame:
-    return pd.concat([_split_table(dataset, split, rows) for split in dataset.splits], ignore_index=True)
-
-
-def _split_table(dataset: Dataset, split: Split, rows: dict[str, _Mapped]) -> pd.DataFrame:
-    names = [dataset.relative(file) for file in split.files]
-    kept = [k for k, name in enumerate(names) if name in rows]
-    labels = pd.array([pd.NA] * len(kept) if split.labels is None else split.labels[kept], dtype="Int8")
-    lenses = np.array([split.lens_position(k, rows[names[k]][0]) for k in kept]).reshape(len(kept), 2)
-    columns = {"split": split.name, "sky": [names[k] for k in kept], "label": labels}
-    values = np.array([rows[names[k]][1] for k in kept]).reshape(len(kept), len(FEATURES))
-    return pd.concat(
-        [
-            pd.DataFrame(columns),
-            pd.DataFrame(lenses, columns=["lens_row", "lens_column"]),
-            pd.DataFrame(values, columns=[feature.name for feature in FEATURES]),
-        ],
-        axis=1,
-    )
 
 
 def _write_failures(path: Path, failures: Iterable[tuple[str, str]]) -> None:

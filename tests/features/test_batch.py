@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from darkmatter_features.config import MeasureConfig
@@ -14,6 +15,7 @@ from darkmatter_features.features import batch, cross_fitting, extract
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.extract import extract_rows, extract_sky
 from darkmatter_features.features.statistics import FEATURES
+from darkmatter_features.features.tables import catalog_table
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table
@@ -32,7 +34,7 @@ def test_catalogues_survive_a_table_in_any_order(rng):
     skies = {
         name: replace(lensed_catalog(rng, n=number[name], shape=shape), name=name) for name, shape in shapes.items()
     }
-    table = batch._catalog_table(skies)
+    table = catalog_table(skies)
     assert table.dtypes[["n_rows", "n_columns"]].tolist() == [np.int32] * 2
     for rows in (slice(None), [0, 3, 8, 1, 4, 5, 2, 6, 7]):
         back = list(cross_fitting.catalogs_of(table.iloc[rows]))
@@ -248,6 +250,19 @@ def test_wcs_gives_the_sky_coordinates_of_the_position(tmp_path):
     world = read_sky(image).wcs.pixel_to_world(row.values[1], row.values[0])
     assert row.ra == pytest.approx(world.ra.deg, abs=1e-9)
     assert row.dec == pytest.approx(world.dec.deg, abs=1e-9)
+
+
+def test_the_choice_of_an_extension_is_kept(tmp_path):
+    """Also when all is done."""
+    simulate_dataset(tmp_path / "survey", n_training=0, n_validation=2, preset="survey", n_jobs=1)
+    image, _ = Dataset.open(tmp_path / "survey").validation.files
+    with fits.open(image) as hdus:
+        science = fits.ImageHDU(hdus[0].data, hdus[0].header, name="SCI")
+    weight = fits.ImageHDU(np.ones(science.data.shape, np.float32), name="WHT")
+    fits.HDUList([fits.PrimaryHDU(), weight, science]).writeto(image, overwrite=True)
+    done = extract_dataset(tmp_path / "survey", tmp_path / "out", n_jobs=1)
+    assert done.notes == ((f"validation/{image.name}", "extension SCI read, of WHT, SCI"),)
+    assert extract_dataset(tmp_path / "survey", tmp_path / "out", n_jobs=1) == done
 
 
 def test_no_jobs_are_refused(data, tmp_path):
