@@ -59,7 +59,8 @@ def split_part(path: str | Path) -> tuple[Path, Part | None]:
     True
     """
     path = Path(path)
-    found = None if path.exists() else _BEHIND_A_PATH.fullmatch(str(path))
+    has_part = path.name.endswith("]") and not path.exists()
+    found = _BEHIND_A_PATH.fullmatch(str(path)) if has_part else None
     if found is None or not Path(found["path"]).is_file():
         return path, None
     return Path(found["path"]), parse_part(found["part"])

@@ -108,14 +108,15 @@ def science_parts(path: Path) -> list[str]:
 
 def _images(hdus: Any) -> list[Extension]:
     """Return the extensions that have the shape of an image of the sky."""
-    found = []
     names = [(str(hdu.name).strip().upper(), int(hdu.ver)) for hdu in hdus]
-    for index, (hdu, (name, version)) in enumerate(zip(hdus, names, strict=True)):
-        if hdu.is_image and _is_sky_shaped(hdu.shape):
-            is_usable = names.count((name, version)) == 1 and name not in NO_NAMES and not name.isdecimal()
-            label = name if version == 1 else f"{name},{version}"
-            role = role_of(name, hdu.header)
-            found.append(Extension(index, name, version, role, hdu, label if is_usable else str(index)))
+    own = [(index, hdu) for index, hdu in enumerate(hdus) if hdu.is_image and _is_sky_shaped(hdu.shape)]
+    found = []
+    for index, hdu in own:
+        name, version = names[index]
+        is_usable = names.count((name, version)) == 1 and name not in NO_NAMES and not name.isdecimal()
+        label = name if version == 1 else f"{name},{version}"
+        role = role_of(name, hdu.header if len(own) > 1 else {})  # each look into a header takes time
+        found.append(Extension(index, name, version, role, hdu, label if is_usable else str(index)))
     return found
 
 
