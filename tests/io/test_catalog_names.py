@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -96,3 +98,12 @@ def test_messages_show_the_most_probable_of_many_columns(tmp_path):
         read_catalog(tmp_path / "a")
     with pytest.raises(TableError, match=r"no column shh2 for e2; give one of: sh2, "):
         read_catalog(tmp_path / "a", e1="sh1", e2="shh2")
+
+
+@pytest.mark.parametrize("name", ["x", "e1"])
+def test_a_column_that_occurs_twice_is_refused(tmp_path, rng, name):
+    values = {"x": rng.random(40), "y": rng.random(40), "e1": 0.1 * rng.random(40), "e2": 0.1 * rng.random(40)}
+    table = pa.table(list(map(pa.array, [*values.values(), values[name]])), names=[*values, name])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(TableError, match=r"twice\.parquet"):
+        read_catalog(tmp_path / "twice.parquet")

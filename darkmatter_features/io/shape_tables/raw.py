@@ -84,7 +84,12 @@ class RawTable:
                 f"{column}[{','.join('0' * len(shape))}]"
             )
         values: Any = self.values(column)
-        return as_values(values[(slice(None), *index)])
+        found = as_values(values[(slice(None), *index)])
+        if found.shape != (self.n_rows,):
+            raise TableError(
+                f"{path}: column {column} has no single value per row, or occurs twice; name another column"
+            )
+        return found
 
 
 def _column_and_index(shapes: Mapping[str, Any], name: str) -> tuple[str, tuple[int, ...]]:
