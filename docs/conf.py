@@ -24,6 +24,7 @@ extensions = [
     "reference_tables",
     "command_reference",
     "public_names",
+    "test_names",
 ]
 exclude_patterns = ["_build", "_ext", "_templates", "generated/.*"]
 templates_path = ["_templates"]

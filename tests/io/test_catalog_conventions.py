@@ -10,15 +10,6 @@ from darkmatter_features.io.catalogs import read_catalog
 from tests.support.shape_tables import galaxies, on_sky, plane
 
 
-@pytest.fixture
-def read(tmp_path):
-    def write(frame, **options):
-        frame.to_csv(tmp_path / "a.csv", index=False)
-        return read_catalog(tmp_path / "a.csv", **options)
-
-    return write
-
-
 def test_distortions_are_converted_exactly(read):
     """An ellipse of axes a and b has (a^2 - b^2) / (a^2 + b^2) = 2 e / (1 + e^2)."""
     frame = galaxies()

@@ -5,17 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from darkmatter_features.io.catalogs import read_catalog
 from tests.support.shape_tables import galaxies, on_sky
-
-
-@pytest.fixture
-def read(tmp_path):
-    def write(frame, **options):
-        frame.to_csv(tmp_path / "a.csv", index=False)
-        return read_catalog(tmp_path / "a.csv", **options)
-
-    return write
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -8,19 +8,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.io.catalogs import read_catalog
 from tests.support.shape_tables import galaxies, on_sky
 
 GOOD = {"x": 2000.0, "y": 1000.0, "e1": 0.1, "e2": -0.1, "ra": 150.0, "dec": 20.0, "weight": 1.0}
-
-
-@pytest.fixture
-def read(tmp_path):
-    def write(frame, **options):
-        frame.to_csv(tmp_path / "a.csv", index=False)
-        return read_catalog(tmp_path / "a.csv", **options)
-
-    return write
 
 
 def with_bad(frame, n, **values):
