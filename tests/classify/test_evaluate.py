@@ -5,20 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classify.config import TrainConfig
 from classify.evaluate import JUDGED_COLUMNS, evaluate, judged_table, score_judged
-from classify.train import train
 from classify.verdict import Verdict
 from darkmatter_features.errors import DatasetError, ModelError
-from tests.support.synthetic import write_features, write_images
+from tests.support.synthetic import trained_run, write_images
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("evaluate")
-    features = write_features(root / "features", root / "gone", n_training=60, n_validation=10)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
-    return root / "run"
+    return trained_run(root, root / "gone", n_validation=10)
 
 
 @pytest.fixture

@@ -9,23 +9,19 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
-from classify.config import TrainConfig
 from classify.model import LensModel
 from classify.predict import predict, verdicts_on
-from classify.train import train
 from classify.verdict_table import COLUMNS
 from darkmatter_features.errors import ModelError
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.sky import read_sky
-from tests.support.synthetic import draw_sky, write_features
+from tests.support.synthetic import draw_sky, trained_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("predict")
-    features = write_features(root / "features", root / "gone", n_training=60, n_validation=10)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
-    return root / "run"
+    return trained_run(root, root / "gone", n_validation=10)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from classify.explain.contributions import LIKENESS, contributions, explained_ta
 from classify.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
 from classify.model import LensModel
 from classify.predict import predict
-from classify.train import train
 from classify.trees.boosting import boost
 from classify.verdict import WITHHELD
 from classify.verdict_table import COLUMNS, verdict_table, write_verdicts
@@ -24,7 +23,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.lens.template import LensTemplate
-from tests.support.synthetic import draw_sky, feature_rows, write_features
+from tests.support.synthetic import draw_sky, feature_rows, trained_run
 
 LABELS = np.arange(200) % 2
 ROWS = feature_rows(LABELS, np.random.default_rng(7)).to_numpy()
@@ -209,9 +208,8 @@ def test_predict_withholds_the_verdicts_on_images_of_another_kind(model, tmp_pat
 
 def test_a_trained_model_compares_with_its_training_skies(tmp_path):
     """Its validation skies are like them, and the prior is that of the labels."""
-    features = write_features(tmp_path / "features", tmp_path / "gone", n_training=200, n_validation=100)
-    train(features, tmp_path / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
-    found = LensModel.load(tmp_path / "run").likeness
+    run = trained_run(tmp_path, tmp_path / "gone", n_training=200, n_validation=100)
+    found = LensModel.load(run).likeness
     assert found.prior_log_odds == 0.0
     table = pd.read_csv(tmp_path / "run" / "validation-predictions.csv")
     assert table["unlike"].sum() <= 3

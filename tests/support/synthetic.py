@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from classify.config import TrainConfig
+from classify.train import train
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.statistics import FEATURES
@@ -57,6 +59,13 @@ def write_features(
         ignore_index=True,
     )
     return write_frame(folder, dataset, frame, **metadata)
+
+
+def trained_run(root: Path, dataset: Path, *, n_training: int = 60, n_validation: int = 6) -> Path:
+    """Train on a small feature table for a data set, which need not exist, and return the folder of the run."""
+    features = write_features(root / "features", dataset, n_training=n_training, n_validation=n_validation)
+    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    return root / "run"
 
 
 def write_frame(folder: Path, dataset: Path, frame: pd.DataFrame, **metadata: object) -> Path:

@@ -11,11 +11,8 @@ import numpy as np
 
 from darkmatter_features.io.formats import FORMATS, format_of
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError
-from darkmatter_features.io.images.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.orientation import ORIENTATION, UPRIGHT, oriented
 from darkmatter_features.io.parts import split_part
-
-_ORIENTATION = 274
-"""EXIF tag of the orientation."""
 
 
 def decode(path: Path) -> Decoded:
@@ -81,7 +78,7 @@ def _decode_jpeg(path: Path) -> Decoded:
             with Image.open(BytesIO(path.read_bytes()), formats=["JPEG"]) as image:
                 if image.mode not in ("L", "RGB"):
                     raise UnreadableError(f"has printing colours ({image.mode}); save it as RGB")
-                values, orientation = np.asarray(image), int(image.getexif().get(_ORIENTATION, UPRIGHT))
+                values, orientation = np.asarray(image), int(image.getexif().get(ORIENTATION, UPRIGHT))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             limit = f"the limit for JPEG is {Image.MAX_IMAGE_PIXELS} pixels"
             raise UnreadableError(f"is too large: {limit}; cut it into tiles or save it as FITS") from None

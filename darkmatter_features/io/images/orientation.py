@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ORIENTATION = 274
+"""Tag of the orientation, in EXIF and in TIFF."""
+
 UPRIGHT = 1
 """Orientation of an image that is displayed as it is stored."""
 

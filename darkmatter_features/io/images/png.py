@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, check_size
-from darkmatter_features.io.images.orientation import UPRIGHT, oriented
+from darkmatter_features.io.images.orientation import ORIENTATION, UPRIGHT, oriented
 
 _GREY = 0
 """Colour type of a grey PNG."""
@@ -78,7 +78,7 @@ def _orientation(exif: memoryview | None) -> int:
 
     tags = Image.Exif()
     tags.load(bytes(exif))
-    return int(tags.get(274, UPRIGHT))
+    return int(tags.get(ORIENTATION, UPRIGHT))
 
 
 def _header(chunks: list[tuple[bytes, memoryview]]) -> tuple[int, int, int, int]:

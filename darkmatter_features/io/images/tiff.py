@@ -9,11 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.io.images.decoded import Decoded, UnreadableError, are_full_size, check_size
-from darkmatter_features.io.images.orientation import UPRIGHT, note_on, oriented
+from darkmatter_features.io.images.orientation import ORIENTATION, UPRIGHT, note_on, oriented
 from darkmatter_features.io.parts import Part, matches
-
-ORIENTATION = 274
-"""TIFF tag of the orientation, as in EXIF."""
 
 PHOTOMETRIC = 262
 """TIFF tag of the photometric interpretation; without it, 0 is black."""

@@ -10,13 +10,11 @@ import pytest
 from classify.adaptation import fit
 from classify.adaptation import skies as adapted_skies
 from classify.cli import main
-from classify.config import TrainConfig
 from classify.model import LensModel
 from classify.predict import predict
-from classify.train import train
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import read_sky
-from tests.support.synthetic import draw_sky, write_features, write_images
+from tests.support.synthetic import draw_sky, trained_run, write_images
 
 N = 5
 
@@ -24,9 +22,7 @@ N = 5
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("adapt")
-    features = write_features(root / "features", root / "gone", n_training=60, n_validation=6)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
-    return root / "run"
+    return trained_run(root, root / "gone")
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from classify.commands import defaults, report_failures
 from classify.config import TrainConfig
 from classify.explain.contributions import largest_contributions
 from classify.model import LensModel
-from classify.train import train
 from classify.trees.boosting import HistoryLine
 from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.dataset import Dataset
@@ -27,7 +26,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.plots import heatmap as plots
 from darkmatter_features.simulation import simulate_dataset
-from tests.support.synthetic import draw_sky, split_rows, write_features, write_frame, write_images
+from tests.support.synthetic import draw_sky, split_rows, trained_run, write_features, write_frame, write_images
 
 QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 
@@ -35,9 +34,7 @@ QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cli")
-    data = write_images(root / "data", n=6)
-    features = write_features(root / "features", data, n_training=60, n_validation=6)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    trained_run(root, write_images(root / "data", n=6))
     return root
 
 

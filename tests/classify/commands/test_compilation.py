@@ -12,13 +12,11 @@ import pytest
 from classify.cli import main
 from classify.commands import compilation
 from classify.commands.compilation import LOCATING, MAPPING, MEASURING
-from classify.config import TrainConfig
-from classify.train import train
 from darkmatter_features import measure, read_sky
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.extract import extract_sky
 from darkmatter_features.location.batch import locate_catalogs
-from tests.support.synthetic import draw_sky, write_features, write_images
+from tests.support.synthetic import draw_sky, trained_run, write_images
 
 LINE = "compiling the kernels (once, about"
 
@@ -28,8 +26,7 @@ def place(tmp_path_factory):
     """A folder with the inputs of all commands; its fixture compiles the kernels."""
     root = tmp_path_factory.mktemp("compiling")
     data = write_images(root / "data", n=6)
-    features = write_features(root / "features", data, n_training=60, n_validation=6)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    trained_run(root, data)
     draw_sky(root / "sky.png", np.random.default_rng(0))
     galaxies = measure(read_sky(root / "sky.png"))
     pd.DataFrame({name: getattr(galaxies, name) for name in ("x", "y", "e1", "e2")}).to_csv(root / "shapes.csv")

@@ -3,10 +3,8 @@
 import pytest
 
 from classify.cli import main
-from classify.config import TrainConfig
-from classify.train import train
 from darkmatter_features.features import batch, extract
-from tests.support.synthetic import write_features, write_images
+from tests.support.synthetic import trained_run, write_images
 
 
 def broken(*args, **kwargs):
@@ -40,8 +38,7 @@ def test_rows_of_skies_raise_an_unforeseen_error_only_when_debugging(tmp_path, m
 def trained(tmp_path):
     """The folder of a data set with a run beside it."""
     data = write_images(tmp_path / "data", n=4)
-    features = write_features(tmp_path / "features", data, n_training=40, n_validation=4)
-    train(features, tmp_path / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
+    trained_run(tmp_path, data, n_training=40, n_validation=4)
     return data
 
 

@@ -8,19 +8,14 @@ import pytest
 from astropy.io import fits
 
 from classify.cli import main
-from classify.config import TrainConfig
-from classify.train import train
 from darkmatter_features.io.sky import read_sky
-from tests.support.synthetic import draw_sky, write_features, write_images
+from tests.support.synthetic import draw_sky, trained_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("parts")
-    data = write_images(root / "data", n=6)
-    features = write_features(root / "features", data, n_training=60, n_validation=6)
-    train(features, root / "run", config=TrainConfig(n_folds=2, n_repeats=1, max_rounds=10))
-    return root / "run"
+    return trained_run(root, root / "gone")
 
 
 @pytest.fixture
