@@ -1,7 +1,8 @@
 """Boosted trees as text: LightGBM reads it without checks, and a wrong index in it ends the process.
 
 The checks allow what training with numerical features writes, and no more: counts that agree, indices in range,
-children that make a tree, finite numbers.
+children that make a tree, finite numbers. Only thresholds may be infinite, where a split separates unknown values from
+all others.
 """
 
 import math
@@ -125,13 +126,14 @@ def _check_tree(text: str, k: int, n_inputs: int) -> None:
 
 
 def _check_numbers(tree: dict[str, str], k: int, n_leaves: int) -> None:
-    """Check that every list has as many numbers as the tree has leaves or nodes, all finite."""
+    """Check that every list has as many numbers as the tree has leaves or nodes, all finite but for thresholds."""
     for name in (*_PER_LEAF, *_PER_NODE, *_PER_NODE_RECORD, "shrinkage"):
         words = tree[name].split()
         expected = 1 if name == "shrinkage" else n_leaves if name in _PER_LEAF else n_leaves - 1
         if n_leaves == 1 and name in ("leaf_weight", "leaf_count"):  # LightGBM writes none for a constant
             expected = len(words) if len(words) <= 1 else 1
-        if len(words) != expected or not all(map(_is_finite, words)):
+        is_number = _is_threshold if name == "threshold" else _is_finite
+        if len(words) != expected or not all(map(is_number, words)):
             raise ValueError(f"{name} of tree {k} has not {expected} finite numbers")
 
 
@@ -155,6 +157,11 @@ def _whole(word: str, name: str, least: int, most: int) -> int:
     if not re.fullmatch(r"-?\d{1,10}", word, re.ASCII) or not least <= int(word) <= most:
         raise ValueError(f"{name} has {word[:20]!r}, no whole number from {least} to {most}")
     return int(word)
+
+
+def _is_threshold(word: str) -> bool:
+    """Return whether a word is a finite number, or infinity as LightGBM writes it."""
+    return word in ("inf", "-inf") or _is_finite(word)
 
 
 def _is_finite(word: str) -> bool:

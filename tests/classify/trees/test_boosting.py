@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import lightgbm
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -14,6 +15,7 @@ from classify.model import mean_log_odds
 from classify.trees import boosting
 from classify.trees.boosting import boost, folds
 from classify.trees.calibration import Calibration
+from classify.trees.members import booster
 from darkmatter_features.errors import ConfigError, TableError
 from tests.support.synthetic import feature_rows
 
@@ -218,3 +220,18 @@ def test_settings_of_the_wrong_type_are_refused_by_name(wrong):
     (name,) = wrong
     with pytest.raises(ConfigError, match=rf"{name} must be a (whole )?number .* got "):
         TrainConfig(**wrong)
+
+
+def test_a_model_that_separates_unknown_values_from_all_others_is_read_again():
+    """The threshold of such a split is infinite."""
+    x = np.repeat([0.0, 1.0], 200)
+    x[::3] = np.nan
+    y = np.where(np.isnan(x), 1.0, np.arange(400) % 2)
+    trained = lightgbm.train(
+        {"objective": "binary", "verbose": -1, "min_data_in_leaf": 5, "seed": 1}, lightgbm.Dataset(x[:, None], y), 3
+    )
+    text = trained.model_to_string()
+    assert "threshold=inf" in text
+    np.testing.assert_array_equal(booster(text, 1).predict(x[:, None]), trained.predict(x[:, None]))
+    with pytest.raises(ValueError, match="threshold of tree 0"):
+        booster(text.replace("threshold=inf", "threshold=nan", 1), 1)
