@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 DEPTH_SNR = 10.0
 """S/N of a star at the depth of a survey."""
 
-RESIDUAL = 0.1
+BACKGROUND_SCATTER = 0.1
 """Scatter of the coefficients of the background that is left after subtraction, standard deviations of the noise."""
 
 
@@ -129,7 +129,7 @@ def _residual_background(rng: np.random.Generator, shape: tuple[int, ...]) -> Ar
     """Draw a quadratic background (n_rows, n_columns) in units of the noise."""
     v, u = np.meshgrid(*(np.linspace(-1.0, 1.0, n) for n in shape), indexing="ij")
     terms = np.stack([np.ones(shape), u, v, u * u - 1 / 3, u * v, v * v - 1 / 3])
-    background: Array = np.tensordot(rng.normal(0.0, RESIDUAL, len(terms)), terms, axes=1)
+    background: Array = np.tensordot(rng.normal(0.0, BACKGROUND_SCATTER, len(terms)), terms, axes=1)
     return background
 
 

@@ -68,13 +68,13 @@ References
 BRIGHTEST_STAR, STAR_MAGNITUDE, FAINT_STARS = 13.5, 22.0, 1.5
 """Magnitude of the brightest stars; that to which the density of a survey refers; how much fainter than the depth."""
 
-DARK = 0.05
+MIN_BRIGHTNESS = 0.05
 """Surface brightness at which stamps end, standard deviations of the noise."""
 
-WIDE_STAR = 36.0
+WIDE_RADIUS = 36.0
 """Distance beyond which the light of a star is drawn with the wings of the PSF, pixels."""
 
-REACH = (10.0, 256.0)
+DRAWN_RADIUS = (10.0, 256.0)
 """Range of the distance to which light is drawn, pixels."""
 
 
@@ -140,36 +140,36 @@ def paint(survey: Survey, psf: FieldPsf, galaxies: Galaxies, stars: Stars, sigma
         _add(image, galsim.Convolve(light, local, gsparams=FFT), galaxies.x[i], galaxies.y[i], reach[i])
     star_reach = _psf_reach(survey, stars.flux, sigma)
     for x, y, flux_of_star, far in zip(stars.x, stars.y, stars.flux, star_reach):
-        local = psf.at(x, y, wide=far > WIDE_STAR) * flux_of_star
+        local = psf.at(x, y, wide=far > WIDE_RADIUS) * flux_of_star
         _add(image, local, x, y, far)
     array: Array = image.array
     return array
 
 
 def _add(image: galsim.Image, light: galsim.GSObject, x: float, y: float, reach: float) -> None:
-    half = int(np.clip(reach, *REACH))
+    half = int(np.clip(reach, *DRAWN_RADIUS))
     box = galsim.BoundsI(int(x) - half, int(x) + half, int(y) - half, int(y) + half) & image.bounds
     if box.isDefined():
         light.drawImage(image=image[box], center=galsim.PositionD(x, y), add_to_image=True)
 
 
 def _galaxy_reach(galaxies: Galaxies, flux: Array, sigma: float) -> Array:
-    """Return the distances (n,) at which the profiles of galaxies are as faint as ``DARK``, pixels."""
+    """Return the distances (n,) at which the profiles of galaxies are as faint as ``MIN_BRIGHTNESS``, pixels."""
     index, b = np.array(PROFILES)[galaxies.profile].T
     area = np.array([2.0 * np.pi * n * gamma(2.0 * n) for n, _ in PROFILES])[galaxies.profile] * b ** (-2.0 * index)
     major = np.linalg.norm(galaxies.frame, ord=2, axis=(1, 2))
     centre = flux / (area * np.abs(np.linalg.det(galaxies.frame)))
-    return np.asarray(major * (np.log(np.maximum(centre / (DARK * sigma), 1.0)) / b) ** index)
+    return np.asarray(major * (np.log(np.maximum(centre / (MIN_BRIGHTNESS * sigma), 1.0)) / b) ** index)
 
 
 def _psf_reach(survey: Survey, flux: Array, sigma: float) -> Array:
-    """Return the distances (n,) at which stars are as faint as ``DARK``, pixels, from the wings of the PSF."""
+    """Return the distances (n,) at which the wings of stars are as faint as ``MIN_BRIGHTNESS``, pixels."""
     if isinstance(survey.psf, Seeing):
         beta = survey.psf.beta
         core = survey.psf.fwhm / survey.pixel_scale / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
         centre = flux * (beta - 1.0) / (np.pi * core**2)
-        return np.asarray(core * (centre / (DARK * sigma)) ** (0.5 / beta))
+        return np.asarray(core * (centre / (MIN_BRIGHTNESS * sigma)) ** (0.5 / beta))
     # The mean wings of a diffraction pattern fall as r^-3; spikes reach some twice as far.
     width = survey.psf.wavelength_over_diameter / survey.pixel_scale
     wings = flux * width / (np.pi**3 * (1.0 - survey.psf.obscuration))
-    return np.asarray(2.0 * (wings / (DARK * sigma)) ** (1.0 / 3.0))
+    return np.asarray(2.0 * (wings / (MIN_BRIGHTNESS * sigma)) ** (1.0 / 3.0))

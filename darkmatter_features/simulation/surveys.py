@@ -184,7 +184,7 @@ References
 EUCLID = Survey(
     name="euclid",
     pixel_scale=0.1,
-    psf=Optics(wavelength_over_diameter=0.123, obscuration=0.33, n_struts=3, aberration=0.015, diffusion=0.035),
+    psf=Optics(wavelength_over_diameter=0.123, obscuration=0.36, n_struts=3, aberration=0.015, diffusion=0.035),
     zero_point=23.9,
     depth=25.8,
     gain=9900.0,
@@ -201,8 +201,8 @@ EUCLID = Survey(
 )
 """Euclid, visible instrument, stacks of four dithers.
 
-Mirror of 1.2 m at 0.715 micrometres, pixels, exposure times, and depth: S/N 10 at 24.5 in an aperture of 1.3 arcsec,
-which is 25.8 for a star in the PSF: [1]_; dithers: [2]_. Counts are microjansky.
+Mirror of 1.2 m, of which 13 % is obscured, at 0.715 micrometres, pixels, exposure times, and depth: S/N 10 at 24.5 in
+an aperture of 1.3 arcsec, which is 25.8 for a star in the PSF: [1]_; dithers: [2]_. Counts are microjansky.
 
 References
 ----------
