@@ -1,6 +1,6 @@
 """True galaxies, lenses and properties of simulated skies, in the folder `truth` of a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,18 @@ from darkmatter_features.io.labels import read_records, stem_of, write_records
 TRUTH_COLUMNS = ("x", "y", "e1", "e2")
 """Columns of the true galaxies of a simulated image: position in pixels, ellipticity."""
 
+OBJECT_COLUMNS = ("e1_unlensed", "e2_unlensed", "radius", "mag", "is_star", "psf_e1", "psf_e2")
+"""Further columns of the true objects of an image like a survey's: ellipticity before lensing, half-light radius in
+pixels, AB magnitude, 1 for a star and 0 for a galaxy, ellipticity of the PSF."""
+
 LENS_COLUMNS = ("row", "column", "strength")
 """Columns of the true lens of a simulated sky: position in pixels, amplitude."""
 
 CONDITION_COLUMNS = ("density", "area", "brightness", "psf_sigma", "elongation", "alignment")
 """Columns of the properties of a simulated sky that differ from sky to sky."""
+
+_DIGITS = dict.fromkeys((*TRUTH_COLUMNS, *OBJECT_COLUMNS), 5) | {"x": 4, "y": 4, "radius": 4, "mag": 4, "is_star": 0}
+"""Decimal digits of the columns of the true objects."""
 
 
 def truth_path(root: str | Path, image: str | Path) -> Path:
@@ -24,10 +31,21 @@ def truth_path(root: str | Path, image: str | Path) -> Path:
     return Path(root) / "truth" / f"{stem_of(Path(image).name)}.csv"
 
 
+def psf_path(root: str | Path, image: str | Path) -> Path:
+    """Return the path of the true PSF of a simulated image, a FITS file of the same stem."""
+    return truth_path(root, image).with_suffix(".psf.fits")
+
+
 def write_galaxy_truth(
-    root: str | Path, image: str | Path, x: ArrayLike, y: ArrayLike, e1: ArrayLike, e2: ArrayLike
+    root: str | Path,
+    image: str | Path,
+    x: ArrayLike,
+    y: ArrayLike,
+    e1: ArrayLike,
+    e2: ArrayLike,
+    objects: Mapping[str, ArrayLike] | None = None,
 ) -> None:
-    """Write the true galaxies of a simulated image to `truth/`, columns x, y, e1, e2.
+    """Write the true galaxies of a simulated image to `truth/`, columns x, y, e1, e2 and those of `objects`.
 
     Parameters
     ----------
@@ -38,15 +56,19 @@ def write_galaxy_truth(
     x, y : (n,) array-like, pixels
         Centres of the galaxies: column and row, zero-based.
     e1, e2 : (n,) array-like
-        Ellipticities ``(a - b) / (a + b) exp(2i phi)`` after lensing.
+        Ellipticities ``(a - b) / (a + b) exp(2i phi)`` after lensing; 0 for stars.
+    objects : mapping of (n,) array-like, optional
+        All of :data:`OBJECT_COLUMNS`, or none.
     """
-    columns = (np.asarray(values, dtype=np.float64) for values in (x, y, e1, e2))
-    rows = ([f"{x:.4f}", f"{y:.4f}", f"{e1:.5f}", f"{e2:.5f}"] for x, y, e1, e2 in zip(*columns, strict=True))
-    write_records(truth_path(root, image), TRUTH_COLUMNS, rows)
+    others = {name: objects[name] for name in OBJECT_COLUMNS} if objects else {}
+    columns = (np.asarray(values, dtype=np.float64) for values in (x, y, e1, e2, *others.values()))
+    digits = [_DIGITS[name] for name in (*TRUTH_COLUMNS, *others)]
+    rows = ([f"{value:.{n}f}" for value, n in zip(row, digits, strict=True)] for row in zip(*columns, strict=True))
+    write_records(truth_path(root, image), (*TRUTH_COLUMNS, *others), rows)
 
 
 def read_galaxy_truth(root: str | Path, image: str | Path) -> dict[str, NDArray[np.float64]]:
-    """Read the true galaxies of a simulated image.
+    """Read the true galaxies of a simulated image, without its stars.
 
     Parameters
     ----------
@@ -65,15 +87,40 @@ def read_galaxy_truth(root: str | Path, image: str | Path) -> dict[str, NDArray[
     DatasetError
         If there is no such file, or it has other columns.
     """
+    truth = read_object_truth(root, image)
+    is_galaxy = truth["is_star"] == 0 if "is_star" in truth else np.ones(len(truth["x"]), dtype=bool)
+    return {name: truth[name][is_galaxy] for name in TRUTH_COLUMNS}
+
+
+def read_object_truth(root: str | Path, image: str | Path) -> dict[str, NDArray[np.float64]]:
+    """Read the true galaxies and stars of a simulated image.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder of the data set.
+    image : str or Path
+        Image whose stem is that of the file.
+
+    Returns
+    -------
+    dict of (n,) float64 arrays
+        Columns `x`, `y`, `e1`, `e2` and, of an image like a survey's, :data:`OBJECT_COLUMNS`.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file, or it has other columns.
+    """
     path = truth_path(root, image)
     (_, header), *records = read_records(path)
     try:
-        if tuple(header) != TRUTH_COLUMNS:
+        if tuple(header) not in (TRUTH_COLUMNS, (*TRUTH_COLUMNS, *OBJECT_COLUMNS)):
             raise ValueError
         values = np.array([fields for _, fields in records], dtype=np.float64).reshape(-1, len(header))
     except ValueError:
         raise DatasetError(f"{path} is not a table of numbers x,y,e1,e2; simulate the data set again") from None
-    return dict(zip(TRUTH_COLUMNS, values.T, strict=True))
+    return dict(zip(header, values.T, strict=True))
 
 
 def sky_truth_path(root: str | Path) -> Path:

@@ -1,6 +1,7 @@
 """A simulated sky: its image and its true catalogue."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ class SimulatedSky:
         Header with world coordinates; None for a preset without them.
     conditions : SkyConditions or None
         Properties that differ from sky to sky; None for a preset without them.
+    objects : mapping of (n,) float64 arrays
+        Further columns of the truth, :data:`~darkmatter_features.io.truth.OBJECT_COLUMNS`; stars are then included.
+    planes : mapping of (n_rows, n_columns) arrays
+        Weight and mask by the names of their FITS extensions; the image is then the extension ``SCI``.
+    psf : (65, 65) float32 array or None
+        PSF at the centre of the image, written beside the truth.
     """
 
     pixels: NDArray[Any]
@@ -43,6 +50,9 @@ class SimulatedSky:
     amplitude: float = float("nan")
     header: Any = None
     conditions: SkyConditions | None = None
+    objects: Mapping[str, Array] = field(default_factory=dict)
+    planes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    psf: NDArray[np.float32] | None = None
 
     @property
     def lensed(self) -> bool:

@@ -125,7 +125,7 @@ def draw_galaxies(rng: np.random.Generator) -> Galaxies:
     luminosity = COUNTS.draw(rng, DENSITY, (SIDE + 2.0 * MARGIN) ** 2, FAINTEST)
     n = len(luminosity)
     radius = HALF_LIGHT_RADIUS * luminosity**0.15 * np.exp(rng.normal(0.0, HALF_LIGHT_SCATTER, n))
-    frame = radius[:, None, None] * _ellipses(rng, n)
+    frame = radius[:, None, None] * random_ellipses(rng, n)
     x, y = rng.uniform(-MARGIN - 0.5, SIDE - 0.5 + MARGIN, (2, n))
     return Galaxies(
         x,
@@ -139,7 +139,7 @@ def draw_galaxies(rng: np.random.Generator) -> Galaxies:
     )
 
 
-def _ellipses(rng: np.random.Generator, n: int) -> Array:
+def random_ellipses(rng: np.random.Generator, n: int) -> Array:
     """Draw matrices (n, 2, 2) of unit determinant that give round profiles random ellipticities."""
     e = rng.normal(0.0, SIGMA_E, n) + 1j * rng.normal(0.0, SIGMA_E, n)
     e *= np.minimum(1.0, MAX_ELLIPTICITY / np.abs(e))
@@ -199,11 +199,32 @@ def _background(rng: np.random.Generator) -> Array:
 
 def world_coordinates(rng: np.random.Generator) -> Header:
     """Draw a tangential projection with the rows to the north within a few degrees and east to the left."""
-    wcs, turn = WCS(naxis=2), np.radians(rng.normal(0.0, 3.0))
+    turn = np.radians(rng.normal(0.0, 3.0))
+    header = tangential_header(SCALE, turn, (rng.uniform(0.0, 360.0), rng.uniform(-60.0, 60.0)))
+    header["gain"] = (ELECTRONS_PER_COUNT, "electrons per count")
+    return header
+
+
+def tangential_header(scale: float, turn: float, centre: tuple[float, float], *, mirrored: bool = False) -> Header:
+    """Return a header with a tangential projection about the centre of an image, in counts.
+
+    Parameters
+    ----------
+    scale : float, arcsec per pixel
+        Pixel scale.
+    turn : float, radians
+        Angle from the rows to the north; without a turn, east is to the left.
+    centre : (float, float), degrees
+        RA and Dec of the centre of the image.
+    mirrored : bool
+        Whether east is to the right without a turn.
+    """
+    wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [rng.uniform(0.0, 360.0), rng.uniform(-60.0, 60.0)]
+    wcs.wcs.crval = centre
     wcs.wcs.crpix = [0.5 * (SIDE + 1), 0.5 * (SIDE + 1)]
-    wcs.wcs.cd = SCALE / 3600.0 * np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    cd = np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    wcs.wcs.cd = scale / 3600.0 * (cd * [-1.0, 1.0] if mirrored else cd)
     header = wcs.to_header()
-    header["BUNIT"], header["gain"] = "count", (ELECTRONS_PER_COUNT, "electrons per count")
+    header["BUNIT"] = "count"
     return header

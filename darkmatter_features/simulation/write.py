@@ -3,11 +3,13 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
-from astropy.io.fits import PrimaryHDU
+from astropy.io.fits import HDUList, ImageHDU, PrimaryHDU
 from PIL import Image
 
 from darkmatter_features import __version__
@@ -19,10 +21,12 @@ from darkmatter_features.io.dataset import (
 )
 from darkmatter_features.io.layouts import LAYOUTS, list_images, zip_of
 from darkmatter_features.io.table import written_whole
-from darkmatter_features.io.truth import CONDITION_COLUMNS, write_galaxy_truth, write_sky_truth
+from darkmatter_features.io.truth import CONDITION_COLUMNS, psf_path, write_galaxy_truth, write_sky_truth
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
 from darkmatter_features.simulation.survey import survey_sky
+from darkmatter_features.simulation.survey_images import survey_like_sky
+from darkmatter_features.simulation.surveys import Survey, survey_like
 from darkmatter_features.workers import parallel
 
 SkyMaker = Callable[[np.random.Generator], SimulatedSky]
@@ -62,6 +66,8 @@ def simulate_dataset(
     n_training: int = 1200,
     n_validation: int = 600,
     preset: str | Preset = "seed",
+    like: str | Survey | None = None,
+    mirrored: bool = False,
     seed: int = 1,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
@@ -79,6 +85,11 @@ def simulate_dataset(
     preset : str or Preset
         "seed": 512 px drawings like the published skies; "survey": FITS images with noise, stars and a PSF; or a
         preset of your own.
+    like : str or Survey, optional
+        Survey that the images of the preset "survey" resemble: "hsc", "des", "euclid", "hst", or one of your own. They
+        then have a weight and a mask, and the PSF and stars are part of the truth.
+    mirrored : bool
+        Whether images like those of a survey are mirrored: east is to the right where north is up.
     seed : int
         Seed of the data set: files are the same at any `n_jobs`, and sky i is the same in a data set of any size.
     n_jobs : int
@@ -89,7 +100,8 @@ def simulate_dataset(
     Raises
     ------
     ConfigError
-        If there is no such preset, the seed or a number of skies is negative, or there is no sky at all.
+        If there is no such preset or survey, `like` is given with another preset than "survey" or `mirrored` without
+        `like`, the seed or a number of skies is negative, or there is no sky at all.
     DatasetError
         If `out` holds images that are not part of this data set.
 
@@ -98,7 +110,9 @@ def simulate_dataset(
     >>> import tempfile
     >>> simulate_dataset(tempfile.mkdtemp(), n_training=1, n_validation=1, n_jobs=1)
     """
-    kind = _preset(preset)
+    if mirrored and like is None:
+        raise ConfigError("mirrored is for skies like those of a survey; name the survey with like")
+    kind = _preset(preset) if like is None else _preset_like(preset, like, mirrored=mirrored)
     counts = dict(zip(SPLITS, (n_training, n_validation)))
     _check_counts(counts)
     if seed < 0:
@@ -118,6 +132,18 @@ def _preset(name: str | Preset) -> Preset:
     if name not in PRESETS:
         raise ConfigError(f"No preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def _preset_like(preset: str | Preset, like: str | Survey, *, mirrored: bool) -> Preset:
+    """Return the preset ``survey`` matched to a survey."""
+    if preset != "survey":
+        name = preset.name if isinstance(preset, Preset) else preset
+        raise ConfigError(f"Skies like those of a survey are of the preset survey, not {name}; choose that preset")
+    survey = survey_like(like) if isinstance(like, str) else like
+    survey = replace(survey, mirrored=survey.mirrored or mirrored)
+    # The digest is part of the record of an unfinished data set.
+    name = f"survey-{survey.name}-{crc32(repr(survey).encode()):08x}"
+    return Preset(name, partial(survey_like_sky, survey=survey), ".fits")
 
 
 def _check_counts(counts: dict[str, int]) -> None:
@@ -192,7 +218,10 @@ def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.Seed
         finished: SkyTruth = json.loads(record.read_text())
         return finished
     sky = maker(np.random.default_rng(seed))
-    write_galaxy_truth(journal.parent, image, sky.x, sky.y, sky.e1, sky.e2)
+    write_galaxy_truth(journal.parent, image, sky.x, sky.y, sky.e1, sky.e2, sky.objects)
+    if sky.psf is not None:
+        with written_whole(psf_path(journal.parent, image)) as temporary:
+            PrimaryHDU(sky.psf).writeto(temporary)
     with written_whole(image) as temporary:
         _write_image(temporary, sky)
     conditions = [float(getattr(sky.conditions, name, np.nan)) for name in CONDITION_COLUMNS]
@@ -205,6 +234,11 @@ def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.Seed
 def _write_image(path: Path, sky: SimulatedSky) -> None:
     if sky.header is None:
         Image.fromarray(sky.pixels).save(path, format="PNG")
+    elif sky.planes:
+        own = sky.header.copy()
+        own.remove("BUNIT", ignore_missing=True)
+        planes = [ImageHDU(plane, own, name) for name, plane in sky.planes.items()]
+        HDUList([PrimaryHDU(), ImageHDU(sky.pixels, sky.header, "SCI"), *planes]).writeto(path)
     else:
         PrimaryHDU(sky.pixels, sky.header).writeto(path)
 

@@ -8,7 +8,11 @@ from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.dataset import image_path
 from darkmatter_features.io.truth import (
     CONDITION_COLUMNS,
+    OBJECT_COLUMNS,
+    TRUTH_COLUMNS,
+    psf_path,
     read_galaxy_truth,
+    read_object_truth,
     read_sky_truth,
     truth_path,
     write_galaxy_truth,
@@ -50,6 +54,23 @@ def test_truth_of_a_sky_without_galaxies_is_empty(tmp_path):
         "e1": (0,),
         "e2": (0,),
     }
+
+
+def test_written_objects_are_read_back_and_galaxies_are_those_that_are_no_stars(tmp_path, rng):
+    values = rng.normal(0, 0.2, (len(TRUTH_COLUMNS), 7))
+    objects = {name: rng.uniform(0, 20, 7) for name in OBJECT_COLUMNS} | {"is_star": [0, 1, 0, 0, 1, 1, 0]}
+    write_galaxy_truth(tmp_path, "a.fits", *values, objects)
+    found = read_object_truth(tmp_path, "a.fits")
+    assert tuple(found) == (*TRUTH_COLUMNS, *OBJECT_COLUMNS)
+    for name, expected in (*zip(TRUTH_COLUMNS, values), *objects.items()):
+        assert_allclose(found[name], expected, rtol=0, atol=5.1e-5)
+    galaxies = read_galaxy_truth(tmp_path, "a.fits")
+    for name in TRUTH_COLUMNS:
+        assert_array_equal(galaxies[name], found[name][[0, 2, 3, 6]])
+
+
+def test_the_psf_lies_beside_the_truth(tmp_path):
+    assert psf_path(tmp_path, "training/a.fits.gz") == tmp_path / "truth" / "a.psf.fits"
 
 
 def test_truth_saved_by_a_spreadsheet_is_read(build):

@@ -138,3 +138,14 @@ def test_simulated_skies_are_not_written_over_zip_files(tmp_path, capsys):
 def test_the_names_of_skies_do_not_depend_on_the_cache(zipped):
     dataset = Dataset.open(zipped)
     assert dataset.relative(dataset.training.files[3]) == "training/training-00003.png"
+
+
+def test_skies_like_those_of_a_survey_are_written_by_the_command(tmp_path, capsys):
+    pytest.importorskip("galsim")
+    few = ["--training", "1", "--validation", "0", "--jobs", "1"]
+    assert main(["simulate", "data", "--preset", "survey", "--like", "des", "--mirrored", *few]) == 0
+    assert sorted(path.name for path in (tmp_path / "data" / "truth").iterdir()) == [
+        "skies.csv", "training-00000.csv", "training-00000.psf.fits"
+    ]  # fmt: skip
+    assert main(["simulate", "other", "--like", "des", *few]) == 2
+    assert "are of the preset survey, not seed" in capsys.readouterr().err
