@@ -1,0 +1,1 @@
+"""Images with noise: background, noise and its correlation."""
