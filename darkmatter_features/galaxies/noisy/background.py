@@ -93,7 +93,8 @@ def background_of(
     deviations where the mean light of galaxies is 0.24, and by 0.2 where it is 0.9. Noise that is itself skew gives a
     level below its mean: by 0.2 counts for Poisson noise of 3 to 50 counts.
     """
-    pixels = np.ascontiguousarray(image, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        pixels = np.ascontiguousarray(image, dtype=np.float32)
     is_good = np.isfinite(pixels) & ~is_bad
     if sources is not None:
         is_good &= ~sources
@@ -105,10 +106,10 @@ def background_of(
             f"{name}: only {n_measured} of {pixels.size} pixels are measured and without source, "
             f"{MIN_PIXELS} are needed for the background; check how the image and its mask were made"
         )
+    if boxes.n_pixels.max() < MIN_PIXELS:  # few pixels, far apart: one box
+        return background_of(pixels, ~is_good, max(pixels.shape), name=name)
     shape = mesh.rows.size - 1, mesh.columns.size - 1
     level, noise = _statistics(boxes, pixels.size / boxes.n_pixels.size)
-    if np.isnan(level).all():  # few pixels, far apart
-        return background_of(pixels, ~is_good, max(pixels.shape), name=name)
     level, noise = _smooth_mesh(boxes, mesh, level.reshape(shape), noise.reshape(shape))
     taps = [_taps(side, n) for side, n in zip(pixels.shape, shape, strict=True)]
     return Background(
@@ -139,7 +140,8 @@ def _boxes(pixels: NDArray[np.float32], is_good: NDArray[np.bool_], mesh: Mesh) 
 def _statistics(boxes: BoxPixels, n_pixels: float) -> tuple[Array, Array]:
     """Return level and noise of boxes of `n_pixels` pixels, nan for those with few measured pixels."""
     level, noise = np.empty((2, boxes.n_pixels.size))
-    box_statistics(boxes, max(MIN_PIXELS, int(MIN_FRACTION * n_pixels)), level, noise)
+    n_needed = min(max(MIN_PIXELS, int(MIN_FRACTION * n_pixels)), boxes.n_pixels.max())
+    box_statistics(boxes, n_needed, level, noise)
     return level, noise
 
 
@@ -151,10 +153,7 @@ def _smooth_mesh(boxes: BoxPixels, mesh: Mesh, level: Array, noise: Array) -> tu
     """
     smooth = _filtered(_filled(level))
     steps = tuple(edges[-1] / n for edges, n in zip(mesh, level.shape, strict=True))
-    slopes = [
-        np.gradient(smooth, step, axis=axis) if level.shape[axis] > 1 else np.zeros(level.shape)
-        for axis, step in enumerate(steps)
-    ]
+    slopes = [_slopes(smooth, axis) / step for axis, step in enumerate(steps)]
     centres = ((np.arange(n) + 0.5) * step - 0.5 for n, step in zip(level.shape, steps, strict=True))
     offset_y, offset_x = (
         position.reshape(level.shape) - centre
@@ -162,10 +161,34 @@ def _smooth_mesh(boxes: BoxPixels, mesh: Mesh, level: Array, noise: Array) -> tu
     )
     level = level - slopes[0] * offset_y - slopes[1] * offset_x
     slope_variance = ((slopes[0] * steps[0]) ** 2 + (slopes[1] * steps[1]) ** 2) / 12.0
+    return _filtered(_filled(level)), _median_of_nine(_filled(_without_slopes(noise, slope_variance), is_flat=True))
+
+
+def _without_slopes(noise: Array, slope_variance: Array) -> Array:
+    """Return the noise of boxes, less the variance of a slope; nan for boxes without noise if others have some.
+
+    Slopes are errors where they make the noise smaller than in most boxes. Pixels clipped at the black of a picture do
+    not show the noise.
+    """
+    if not (noise > 0.0).any():
+        return np.zeros(noise.shape)
+    noise = np.where(noise > 0.0, noise, np.nan)
     variance = np.maximum(noise**2 - slope_variance, MIN_NOISE_FRACTION * noise**2)
-    variance[variance == 0.0] = np.nan  # pixels clipped at the black of a picture do not show the noise
-    noise = np.sqrt(variance) if not np.isnan(variance).all() else np.zeros(variance.shape)
-    return _filtered(_filled(level)), _median_of_nine(_filled(noise, is_flat=True))
+    return np.asarray(np.sqrt(np.maximum(variance, np.minimum(noise**2, np.nanmedian(variance)))))
+
+
+def _slopes(mesh: Array, axis: int) -> Array:
+    """Return the slope of a mesh: half the difference of the neighbours, at most twice that to either of them.
+
+    A step, such as at the edge of a caption, is no slope (the limiter of van Leer 1977, doi:10.1016/0021-9991(77)90095-X).
+    """
+    if mesh.shape[axis] == 1:
+        return np.zeros(mesh.shape)
+    differences = np.moveaxis(np.diff(mesh, axis=axis), axis, 0)
+    before, after = (np.concatenate(pair) for pair in ((differences[:1], differences), (differences, differences[-1:])))
+    limit = 2.0 * np.minimum(np.abs(before), np.abs(after))
+    slope = np.where(before * after > 0.0, np.clip(0.5 * (before + after), -limit, limit), 0.0)
+    return np.moveaxis(slope, 0, axis)
 
 
 def _filled(mesh: Array, *, is_flat: bool = False) -> Array:

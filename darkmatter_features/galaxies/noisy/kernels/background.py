@@ -15,6 +15,22 @@ LOWER_CUT = 3.0
 NARROW_CUT, WIDE_CUT = 1.0, 2.5
 """Pixels further above the level than this are left out: with galaxies in the box, and without, standard deviations."""
 
+COARSE_CUT = 2.0
+"""Minimum of the upper cut where the noise is a few counts only, standard deviations."""
+
+FINE = 0.25
+"""Steps of a quantised image from which the minimum of the cut is raised, in standard deviations of the noise."""
+
+COARSE_SLOPE = 4.0
+"""Increase of that minimum with the step, both in standard deviations."""
+
+TINY = float(np.finfo(np.float32).tiny)
+"""Positive number that replaces a standard deviation of 0 in a division."""
+
+EXTRAPOLATION = 0.5
+"""Fraction of the difference between the levels with the narrow cut and with the wide one that is subtracted once more
+where the cut is narrow: light of galaxies is left with any cut."""
+
 CUT_SLOPE = 12.0
 """Decrease of the upper cut for each unit of the fraction of pixels that have light of galaxies."""
 
@@ -128,8 +144,8 @@ def box_statistics(boxes: BoxPixels, min_pixels: Any, level: Floats, noise: Floa
         if n >= min_pixels:
             values = boxes.values[box, :n]
             width = spread_ties(values)
-            level[box], sigma = level_and_noise(values, sums)
-            noise[box] = sqrt(max(sigma * sigma - width * width / 12.0, 0.0))
+            level[box], sigma = level_and_noise(values, width, sums)
+            noise[box] = sigma
 
 
 @compiled
@@ -163,11 +179,12 @@ def spread_ties(values: NDArray[np.float32]) -> Any:
 
 
 @compiled
-def level_and_noise(values: NDArray[np.float32], sums: Floats) -> Any:
+def level_and_noise(values: NDArray[np.float32], width: Any, sums: Floats) -> Any:
     """Return level and standard deviation of the background, given the ascending `values` (n,).
 
     A Gaussian is fitted to the pixels from LOWER_CUT below the level to a cut above it, which is lower the more pixels
-    have light of galaxies. `sums` (2, n + 1) is overwritten.
+    have light of galaxies. `width` is the interval over which equal values are spread: where the noise is a few counts
+    only, the faint side is not that of a Gaussian, and the cut is not lowered. `sums` (2, n + 1) is overwritten.
     """
     n = values.size
     level, sigma = _shortest_half(values)
@@ -177,11 +194,16 @@ def level_and_noise(values: NDArray[np.float32], sums: Floats) -> Any:
         offset = values[k] - origin
         sums[0, k + 1] = sums[0, k] + offset
         sums[1, k + 1] = sums[1, k] + offset * offset
-    level, sigma = _truncated_fit(values, sums, origin, level, sigma, NARROW_CUT, START_TOLERANCE)
+    coarseness = max(0.0, width / max(sigma, TINY) - FINE)
+    narrow = min(NARROW_CUT + COARSE_SLOPE * coarseness, COARSE_CUT)
+    level, sigma = _truncated_fit(values, sums, origin, level, sigma, narrow, START_TOLERANCE)
     n_above = n - np.searchsorted(values, level + TAIL * sigma)
     n_below = np.searchsorted(values, level - TAIL * sigma)
-    cut = min(max(WIDE_CUT - CUT_SLOPE * (n_above - n_below) / n, NARROW_CUT), WIDE_CUT)
-    return _truncated_fit(values, sums, origin, level, sigma, cut, CONVERGED)
+    cut = min(max(WIDE_CUT - CUT_SLOPE * (n_above - n_below) / n, narrow), WIDE_CUT)
+    wide_level, _ = _truncated_fit(values, sums, origin, level, sigma, WIDE_CUT, START_TOLERANCE)
+    level, sigma = _truncated_fit(values, sums, origin, level, sigma, cut, CONVERGED)
+    level += EXTRAPOLATION * (WIDE_CUT - cut) / (WIDE_CUT - NARROW_CUT) * min(level - wide_level, 0.0)
+    return level, sqrt(max(sigma * sigma - width * width / 12.0, 0.0))
 
 
 @compiled

@@ -1,0 +1,60 @@
+"""Sums over pairs of pixels for the correlation of their noise."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.galaxies.kernels.records import Booleans, Floats, Integers
+from darkmatter_features.numerics.jit import compiled
+
+
+@compiled
+def pair_sums(pixels: NDArray[np.float32], padded: NDArray[np.float32], rows: Integers, sums: Floats) -> None:
+    """Fill `sums` with the sums of products of pixels and their neighbours at offsets of one half-plane.
+
+    Parameters
+    ----------
+    pixels : (n_rows, n_columns) float32 array
+        First pixel of each pair.
+    padded : (n_rows + reach, n_columns + 2 * reach) float32 array
+        The same, with `reach` more zeros on the left, on the right and after the last row.
+    rows : (m,) int64 array
+        Rows of the first pixels.
+    sums : (reach + 1, 2 * reach + 1) float64 array
+        Sum by offset, from 0 to reach along y and from -reach to reach along x.
+    """
+    totals = np.empty(pixels.shape[1], dtype=np.float32)  # by column: without a sum in the loop, it is vectorised
+    for dy in range(sums.shape[0]):
+        for dx in range(sums.shape[1]):
+            totals[:] = 0.0
+            for row in rows:
+                i, k, shift = np.uint64(row), np.uint64(row + dy), np.uint64(dx)  # unsigned: no test for an index < 0
+                for j in range(np.uint64(totals.size)):
+                    totals[j] += pixels[i, j] * padded[k, j + shift]
+            sums[dy, dx] = 0.0
+            for j in range(totals.size):
+                sums[dy, dx] += totals[j]
+
+
+@compiled
+def standardise(
+    light: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    is_blank: Booleans,
+    limits: Any,
+    pixels: NDArray[np.float32],
+    counts: NDArray[np.float32],
+) -> None:
+    """Fill `pixels` with light over noise less its mean and `counts` with 1; both with 0 where a pixel is left out.
+
+    Pixels are left out if they are not blank, or further from the mean than a maximum: `limits` is (mean, maximum).
+    """
+    mean, most = np.float32(limits[0]), np.float32(limits[1])
+    zero, one = np.float32(0.0), np.float32(1.0)
+    for i in range(light.shape[0]):
+        for j in range(light.shape[1]):
+            value = light[i, j] / noise[i, j] - mean
+            is_kept = is_blank[i, j] & (abs(value) <= most)  # false for nan
+            pixels[i, j] = value if is_kept else zero
+            counts[i, j] = one if is_kept else zero
