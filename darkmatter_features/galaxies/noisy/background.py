@@ -180,7 +180,8 @@ def _without_slopes(noise: Array, slope_variance: Array) -> Array:
 def _slopes(mesh: Array, axis: int) -> Array:
     """Return the slope of a mesh: half the difference of the neighbours, at most twice that to either of them.
 
-    A step, such as at the edge of a caption, is no slope (the limiter of van Leer 1977, doi:10.1016/0021-9991(77)90095-X).
+    A step, such as at the edge of a caption, is no slope: this is the limiter of van Leer (1977),
+    doi:10.1016/0021-9991(77)90095-X.
     """
     if mesh.shape[axis] == 1:
         return np.zeros(mesh.shape)

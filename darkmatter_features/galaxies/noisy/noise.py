@@ -78,11 +78,17 @@ def scaled_noise(
     is_good &= np.isfinite(sigma) & (sigma > 0.0)
     ratio = np.asarray(light[::step], dtype=np.float32)[is_good] / sigma[is_good]
     ratio = np.sort(ratio[np.isfinite(ratio)])
-    factor = float(level_and_noise(ratio, spread_ties(ratio), np.empty((2, ratio.size + 1)))[1]) if ratio.size else 0.0
-    factor = factor if factor > 0.0 else 1.0
+    factor = _scatter(ratio) or 1.0
     noise = (factor * np.asarray(noise_map, dtype=np.float32)).astype(np.float32, copy=False)
     noise.flags.writeable = False
     return factor, noise
+
+
+def _scatter(values: NDArray[np.float32]) -> float:
+    """Return the standard deviation of ascending values without those of galaxies, 0 without values."""
+    if values.size == 0:
+        return 0.0
+    return float(level_and_noise(values, spread_ties(values), np.empty((2, values.size + 1)))[1])
 
 
 def noise_correlation(

@@ -208,8 +208,9 @@ def level_and_noise(values: NDArray[np.float32], width: Any, sums: Floats) -> An
 
 @compiled
 def _shortest_half(values: NDArray[np.float32]) -> Any:
-    """Return the middle of the shortest interval with half of the ascending `values`, and the standard deviation of a
-    Gaussian with an interval of this length.
+    """Return the middle of the shortest interval with half of the ascending `values`, and its standard deviation.
+
+    The latter is that of a Gaussian with an interval of this length.
     """
     n = values.size
     half, best, shortest = n // 2, 0, np.inf
@@ -250,7 +251,7 @@ def _truncated_fit(
 
 @compiled
 def median_of_nine(padded: Floats, medians: Floats) -> None:
-    """Fill `medians` (n_down, n_across) with those of the 3 x 3 values of `padded` (n_down + 2, n_across + 2) about each."""
+    """Fill `medians` (n, m) with the medians of the 3 x 3 values of `padded` (n + 2, m + 2) about each."""
     nine = np.empty(9, dtype=np.float64)
     for p in range(medians.shape[0]):
         for q in range(medians.shape[1]):
