@@ -56,7 +56,7 @@ def estimates(box: int) -> dict[str, Estimate]:
 
 
 def _ours(image: np.ndarray, mask: np.ndarray, box: int) -> tuple[np.ndarray, np.ndarray]:
-    background = background_of(image, mask, box)
+    background = background_of(image, np.zeros_like(mask), box, mask if mask.any() else None)
     return background.level, background.noise
 
 

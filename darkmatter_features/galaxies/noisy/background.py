@@ -29,6 +29,10 @@ MIN_NOISE_FRACTION = 0.1
 """Minimum variance of a box after that of its slope is subtracted, as a fraction of the variance before."""
 
 
+MIN_RESIDUAL = 4.0
+"""Residual of a box from its smooth surroundings up to which it is noise, in standard errors of white noise."""
+
+
 @dataclass(frozen=True)
 class Background:
     """Background of an image.
@@ -84,10 +88,14 @@ def background_of(
     Boxes of nearly equal size tile the image. In each, a Gaussian is fitted to the pixels from 3 standard deviations
     below the level to 1 to 2.5 above it: galaxies add light, so that the faint side shows the background (for images
     without galaxies, the mean clipped at 2.5 standard deviations). The cut above is the lower, the more pixels beyond 2
-    standard deviations are bright than faint. Medians of 3 x 3 boxes reject boxes full of a galaxy. The same medians of
-    the residuals are added to them (twicing, Tukey 1977), which keeps the peaks of halos. Natural cubic splines
-    interpolate the level, and continue its slope to the border. Cubic B-splines of the noise are not exact at the
-    boxes, but positive.
+    standard deviations are bright than faint; where it is low, half the difference to the level with the highest cut is
+    subtracted once more.
+
+    Medians of 3 x 3 boxes reject boxes full of a galaxy. The same medians of the residuals are added to them (twicing,
+    Tukey 1977), which keeps the peaks of halos; where `sources` are left out, no box is full of a galaxy, and what
+    stands out from its neighbours by more than MIN_RESIDUAL standard errors is kept. Natural cubic splines interpolate
+    the level, and continue its slope to the border. Cubic B-splines of the noise are not exact at the boxes, but
+    positive.
 
     Light fainter than the noise that covers most of a box counts as background: the level is high by 0.06 standard
     deviations where the mean light of galaxies is 0.24, and by 0.2 where it is 0.9. Noise that is itself skew gives a
@@ -110,7 +118,7 @@ def background_of(
         return background_of(pixels, ~is_good, max(pixels.shape), name=name)
     shape = mesh.rows.size - 1, mesh.columns.size - 1
     level, noise = _statistics(boxes, pixels.size / boxes.n_pixels.size)
-    level, noise = _smooth_mesh(boxes, mesh, level.reshape(shape), noise.reshape(shape))
+    level, noise = _smooth_mesh(boxes, mesh, level.reshape(shape), noise.reshape(shape), is_clean=sources is not None)
     taps = [_taps(side, n) for side, n in zip(pixels.shape, shape, strict=True)]
     return Background(
         _interpolated(_spline_coefficients(level), taps), _interpolated(np.pad(noise, 2, mode="edge"), taps)
@@ -145,11 +153,12 @@ def _statistics(boxes: BoxPixels, n_pixels: float) -> tuple[Array, Array]:
     return level, noise
 
 
-def _smooth_mesh(boxes: BoxPixels, mesh: Mesh, level: Array, noise: Array) -> tuple[Array, Array]:
+def _smooth_mesh(boxes: BoxPixels, mesh: Mesh, level: Array, noise: Array, *, is_clean: bool) -> tuple[Array, Array]:
     """Return level and noise at the centres of the boxes, those of outliers and of empty boxes from their neighbours.
 
     A first smooth level gives the slopes, by which levels are moved from the mean position of the pixels of a box to
-    its centre, and the noise is corrected for the range of the level in a box.
+    its centre, and the noise is corrected for the range of the level in a box. If boxes are clean of known sources,
+    residuals beyond MIN_RESIDUAL standard errors are kept.
     """
     smooth = _filtered(_filled(level))
     steps = tuple(edges[-1] / n for edges, n in zip(mesh, level.shape, strict=True))
@@ -161,7 +170,13 @@ def _smooth_mesh(boxes: BoxPixels, mesh: Mesh, level: Array, noise: Array) -> tu
     )
     level = level - slopes[0] * offset_y - slopes[1] * offset_x
     slope_variance = ((slopes[0] * steps[0]) ** 2 + (slopes[1] * steps[1]) ** 2) / 12.0
-    return _filtered(_filled(level)), _median_of_nine(_filled(_without_slopes(noise, slope_variance), is_flat=True))
+    noise = _without_slopes(noise, slope_variance)
+    smooth = _filtered(_filled(level))
+    if is_clean:
+        limit = MIN_RESIDUAL * noise / np.sqrt(np.maximum(boxes.n_pixels.reshape(level.shape), 1))
+        residual = level - smooth
+        smooth += np.nan_to_num(residual - np.clip(residual, -limit, limit))
+    return smooth, _median_of_nine(_filled(noise, is_flat=True))
 
 
 def _without_slopes(noise: Array, slope_variance: Array) -> Array:

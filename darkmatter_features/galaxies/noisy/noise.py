@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.background import level_and_noise, spread_ties
-from darkmatter_features.galaxies.noisy.kernels.noise import pair_sums, standardise
+from darkmatter_features.galaxies.noisy.kernels.noise import pair_counts, pair_sums, standardise
 
 Array = NDArray[np.float64]
 
@@ -26,11 +26,8 @@ MIN_SIGNIFICANCE = 2.0
 START_CLIP = 10.0
 """The same before the standard deviation is known, in units of the noise map."""
 
-MAX_CLIPPED = 32_768
-"""Maximum number of pixels from which the mean is computed: its error is 0.006 standard deviations."""
-
-COUNT_STEP = 4
-"""Pairs are counted in one of so many rows."""
+MAX_CLIPPED = 16_384
+"""Maximum number of pixels from which the mean is computed: its error is 0.008 standard deviations."""
 
 MIN_POWER = 0.01
 """Minimum of the power spectrum, in units of that of uncorrelated noise."""
@@ -120,39 +117,39 @@ def noise_correlation(
     background that is smaller than its boxes adds likewise. Pairs with one faint pixel only are less affected, but have
     an error three times as large.
 
-    Correlations within MIN_SIGNIFICANCE of their standard errors are 0. Others are tapered from TAPER_START times the reach on.
-    Pairs start in evenly spaced rows of large images, always the same ones.
+    Correlations within MIN_SIGNIFICANCE of their standard errors are 0. Others are tapered from TAPER_START times the
+    reach on. Pairs start in evenly spaced rows of large images, always the same ones.
     """
-    pixels, counts = _standardised(light, noise, is_blank)
-    step = max(1, -(-pixels.size // MAX_FIRST))
-    products = _pair_sums(pixels, reach, step)
-    n_pairs = COUNT_STEP * _pair_sums(counts, reach, COUNT_STEP * step)
-    variance = products[0, reach] / max(n_pairs[0, reach], 1.0)
+    pixels, is_kept = _standardised(light, noise, is_blank)
+    rows = np.arange(0, len(pixels), max(1, -(-pixels.size // MAX_FIRST)))
+    products, n_pairs = np.empty((2, reach + 1, 2 * reach + 1))
+    pair_sums(pixels, _padded(pixels, reach), rows, products)
+    pair_counts(is_kept, _padded(is_kept, reach), rows, n_pairs)
+    n_pixels = n_pairs[0, reach]
+    variance = products[0, reach] / max(n_pixels, 1.0)
     if variance <= 0.0:
         return _uncorrelated(reach)
     half = products / (variance * np.maximum(n_pairs, 1.0))
     correlation = np.concatenate([half[:0:-1, ::-1], half])
     correlation[reach, :reach] = correlation[reach, :reach:-1]
-    return _with_positive_power(_significant(correlation, float(n_pairs[0, reach])))
+    return _with_positive_power(_significant(correlation, float(n_pixels)))
 
 
-def _pair_sums(pixels: NDArray[np.float32], reach: int, step: int) -> Array:
-    """Return the sums of products of pairs (reach + 1, 2 * reach + 1), the first pixels in one of `step` rows."""
-    padded = np.zeros((len(pixels) + reach, pixels.shape[1] + 2 * reach), dtype=np.float32)
+def _padded(pixels: NDArray[Any], reach: int) -> NDArray[Any]:
+    """Return an image with `reach` more pixels of value 0 on the left, on the right and after the last row."""
+    padded = np.zeros((len(pixels) + reach, pixels.shape[1] + 2 * reach), dtype=pixels.dtype)
     padded[: len(pixels), reach : reach + pixels.shape[1]] = pixels
-    sums = np.empty((reach + 1, 2 * reach + 1))
-    pair_sums(pixels, padded, np.arange(0, len(pixels), step), sums)
-    return sums
+    return padded
 
 
 def _standardised(
     light: NDArray[Any], noise: NDArray[Any], is_blank: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Return light over noise less its mean, and 1 where it is blank and not clipped; both are 0 elsewhere."""
     light, noise = (np.ascontiguousarray(each, dtype=np.float32) for each in (light, noise))
-    pixels, counts = np.empty((2, *light.shape), dtype=np.float32)
-    standardise(light, noise, is_blank, _clipped_mean(light, noise, is_blank), pixels, counts)
-    return pixels, counts
+    pixels, is_kept = np.empty(light.shape, dtype=np.float32), np.empty(light.shape, dtype=np.uint8)
+    standardise(light, noise, is_blank, _clipped_mean(light, noise, is_blank), pixels, is_kept)
+    return pixels, is_kept
 
 
 def _clipped_mean(

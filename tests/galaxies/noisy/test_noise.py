@@ -15,13 +15,13 @@ CFHT = Path(__file__).parents[4] / "shared" / "real-skies" / "a370_cfht_I.fits.g
 SHAPE = (512, 512)
 KERNEL = np.array([[0.1, 0.3, 0.1], [0.4, 1.0, 0.2], [0.1, 0.3, 0.1]])
 KERNEL /= np.sqrt((KERNEL**2).sum())
-REACH = 6
+MAX_OFFSET = 6
 
 CORRELATION_ERROR = 0.006
 """Standard error of a correlation: 0.0035 for white noise, times the root of the sum of squares of all correlations."""
 
 
-def known_correlation(reach=REACH):
+def known_correlation(reach=MAX_OFFSET):
     """Return the correlation of white noise convolved with KERNEL."""
     correlation = np.zeros((2 * reach + 1, 2 * reach + 1))
     correlation[reach - 2 : reach + 3, reach - 2 : reach + 3] = correlate2d(KERNEL, KERNEL)
@@ -69,8 +69,8 @@ def test_power_is_positive_where_noise_has_almost_none(rng, blank):
     smooth = gaussian_filter(rng.normal(size=SHAPE), 1.5)
     correlation = noise_correlation(smooth / smooth.std(), np.ones(SHAPE), blank)
     assert power_spectrum(correlation).min() > 0.99 * MIN_POWER
-    assert correlation[REACH, REACH + 1] == pytest.approx(np.exp(-0.25 / 1.5**2), abs=0.03)
-    assert correlation[REACH + 2, REACH + 1] == pytest.approx(np.exp(-1.25 / 1.5**2), abs=0.04)
+    assert correlation[MAX_OFFSET, MAX_OFFSET + 1] == pytest.approx(np.exp(-0.25 / 1.5**2), abs=0.03)
+    assert correlation[MAX_OFFSET + 2, MAX_OFFSET + 1] == pytest.approx(np.exp(-1.25 / 1.5**2), abs=0.04)
 
 
 def test_white_noise_has_few_correlations(rng, blank):
@@ -184,5 +184,5 @@ def test_pixels_of_a_resampled_image_correlate_as_pairs_of_blank_pixels_do():
         one, other = (slice(0, -dy or None), slice(0, -dx or None)), (slice(dy, None), slice(dx, None))
         is_pair = is_clean[one] & is_clean[other]
         expected = np.corrcoef(pixels[one][is_pair], pixels[other][is_pair])[0, 1]
-        assert correlation[REACH + dy, REACH + dx] == pytest.approx(expected, abs=0.02)
+        assert correlation[MAX_OFFSET + dy, MAX_OFFSET + dx] == pytest.approx(expected, abs=0.02)
     assert background.noise.mean() == pytest.approx(8.5, rel=0.03)

@@ -37,6 +37,12 @@ CUT_SLOPE = 12.0
 TAIL = 2.0
 """Distance from the level of the pixels that are counted for that fraction, standard deviations."""
 
+EXCESS_ERROR = 0.6
+"""Twice the standard error of that fraction without galaxies, times the root of the number of pixels; it is subtracted.
+
+Otherwise the level of few pixels is low, for the cut is lowered more often where the level is low by chance.
+"""
+
 MAX_STEPS = 30
 """Maximum number of steps of a fit."""
 
@@ -199,7 +205,8 @@ def level_and_noise(values: NDArray[np.float32], width: Any, sums: Floats) -> An
     level, sigma = _truncated_fit(values, sums, origin, level, sigma, narrow, START_TOLERANCE)
     n_above = n - np.searchsorted(values, level + TAIL * sigma)
     n_below = np.searchsorted(values, level - TAIL * sigma)
-    cut = min(max(WIDE_CUT - CUT_SLOPE * (n_above - n_below) / n, narrow), WIDE_CUT)
+    excess = (n_above - n_below) / n - EXCESS_ERROR / sqrt(n)
+    cut = min(max(WIDE_CUT - CUT_SLOPE * excess, narrow), WIDE_CUT)
     wide_level, _ = _truncated_fit(values, sums, origin, level, sigma, WIDE_CUT, START_TOLERANCE)
     level, sigma = _truncated_fit(values, sums, origin, level, sigma, cut, CONVERGED)
     level += EXTRAPOLATION * (WIDE_CUT - cut) / (WIDE_CUT - NARROW_CUT) * min(level - wide_level, 0.0)

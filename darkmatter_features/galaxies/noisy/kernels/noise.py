@@ -38,23 +38,40 @@ def pair_sums(pixels: NDArray[np.float32], padded: NDArray[np.float32], rows: In
 
 
 @compiled
+def pair_counts(is_kept: NDArray[np.uint8], padded: NDArray[np.uint8], rows: Integers, counts: Floats) -> None:
+    """Fill `counts` with the number of the same pairs in which both pixels are 1; the arguments are alike.
+
+    Small integers take a fourth of the time of real numbers. There are at most 65,535 rows.
+    """
+    totals = np.empty(is_kept.shape[1], dtype=np.uint16)
+    for dy in range(counts.shape[0]):
+        for dx in range(counts.shape[1]):
+            totals[:] = 0
+            for row in rows:
+                i, k, shift = np.uint64(row), np.uint64(row + dy), np.uint64(dx)
+                for j in range(np.uint64(totals.size)):
+                    totals[j] += is_kept[i, j] & padded[k, j + shift]
+            counts[dy, dx] = totals.sum()
+
+
+@compiled
 def standardise(
     light: NDArray[np.float32],
     noise: NDArray[np.float32],
     is_blank: Booleans,
     limits: Any,
     pixels: NDArray[np.float32],
-    counts: NDArray[np.float32],
+    is_kept: NDArray[np.uint8],
 ) -> None:
-    """Fill `pixels` with light over noise less its mean and `counts` with 1; both with 0 where a pixel is left out.
+    """Fill `pixels` with light over noise less its mean and `is_kept` with 1; both with 0 where a pixel is left out.
 
     Pixels are left out if they are not blank, or further from the mean than a maximum: `limits` is (mean, maximum).
     """
     mean, most = np.float32(limits[0]), np.float32(limits[1])
-    zero, one = np.float32(0.0), np.float32(1.0)
+    zero = np.float32(0.0)
     for i in range(light.shape[0]):
         for j in range(light.shape[1]):
             value = light[i, j] / noise[i, j] - mean
-            is_kept = is_blank[i, j] & (abs(value) <= most)  # false for nan
-            pixels[i, j] = value if is_kept else zero
-            counts[i, j] = one if is_kept else zero
+            is_near = is_blank[i, j] & (abs(value) <= most)  # false for nan
+            pixels[i, j] = value if is_near else zero
+            is_kept[i, j] = is_near
