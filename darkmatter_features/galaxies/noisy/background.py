@@ -97,9 +97,9 @@ def background_of(
     the level, and continue its slope to the border. Cubic B-splines of the noise are not exact at the boxes, but
     positive.
 
-    Light fainter than the noise that covers most of a box counts as background: the level is high by 0.06 standard
-    deviations where the mean light of galaxies is 0.24, and by 0.2 where it is 0.9. Noise that is itself skew gives a
-    level below its mean: by 0.2 counts for Poisson noise of 3 to 50 counts.
+    Light fainter than the noise that covers most of a box counts as background: the level is high by 0.05 standard
+    deviations where the mean light of galaxies is 0.24, and by 0.24 where it is 0.9. Noise that is itself skew gives a
+    level below its mean: by up to 0.16 counts for Poisson noise of 1 to 100 counts.
     """
     with np.errstate(over="ignore"):
         pixels = np.ascontiguousarray(image, dtype=np.float32)

@@ -178,7 +178,7 @@ def test_rounding_to_integers_does_not_move_the_level(rng, level, dtype):
     assert background.noise.mean() == pytest.approx(np.sqrt(sigma**2 + 1 / 12), rel=0.03)
 
 
-@pytest.mark.parametrize("mean", [1.0, 3.0, 10.0])
+@pytest.mark.parametrize("mean", [0.2, 0.5, 1.0, 3.0, 10.0])
 def test_level_of_few_photons_is_a_quarter_of_a_count_below_their_mean_at_most(rng, mean):
     background = background_of(rng.poisson(mean, SHAPE), NONE_BAD, 32)
     assert -0.25 < background.level.mean() - mean < 0.05

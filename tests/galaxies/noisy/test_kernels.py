@@ -8,6 +8,7 @@ from scipy.stats import truncnorm
 
 from darkmatter_features.galaxies.noisy import background
 from darkmatter_features.galaxies.noisy.kernels import background as kernels
+from darkmatter_features.galaxies.noisy.kernels import level as fits
 from darkmatter_features.galaxies.noisy.kernels import noise
 
 
@@ -61,7 +62,7 @@ def slow_spread(values):
 def test_spread_ties_matches_naive(rng, step):
     values = np.sort(step * np.round(rng.normal(20.0, 2.5, 300))).astype(np.float32)
     expected = slow_spread(values.astype(np.float64))
-    assert kernels.spread_ties(values) == pytest.approx(step)
+    assert fits.spread_ties(values) == pytest.approx(step)
     np.testing.assert_allclose(values, expected, rtol=1e-6)
     assert (np.diff(values) > 0).all()
 
@@ -69,15 +70,15 @@ def test_spread_ties_matches_naive(rng, step):
 def test_spread_ties_leaves_real_numbers_and_constants_as_they_are(rng):
     for values in (np.sort(rng.normal(size=200)).astype(np.float32), np.full(50, 3.0, np.float32)):
         spread = values.copy()
-        assert kernels.spread_ties(spread) == 0.0
+        assert fits.spread_ties(spread) == 0.0
         np.testing.assert_array_equal(spread, values)
 
 
 def slow_fit(values, level, sigma, cut, n_steps=400):
     """Return level and standard deviation by plain iteration, with SciPy's moments of the truncated Gaussian."""
-    shift, variance = truncnorm(-kernels.LOWER_CUT, cut).stats("mv")
+    shift, variance = truncnorm(-fits.LOWER_CUT, cut).stats("mv")
     for _ in range(n_steps):
-        inside = values[(values >= level - kernels.LOWER_CUT * sigma) & (values <= level + cut * sigma)]
+        inside = values[(values >= level - fits.LOWER_CUT * sigma) & (values <= level + cut * sigma)]
         sigma = inside.std() / np.sqrt(variance)
         level = inside.mean() - shift * sigma
     return level, sigma
@@ -88,30 +89,30 @@ def slow_level_and_noise(values):
     lengths = values[half:] - values[: values.size - half]
     k = lengths.argmin()
     level, sigma = 0.5 * (values[k] + values[k + half]), lengths[k] / 1.349
-    level, sigma = slow_fit(values, level, sigma, kernels.NARROW_CUT)
-    excess = (values > level + kernels.TAIL * sigma).mean() - (values < level - kernels.TAIL * sigma).mean()
-    excess -= kernels.EXCESS_ERROR / np.sqrt(values.size)
-    cut = np.clip(kernels.WIDE_CUT - kernels.CUT_SLOPE * excess, kernels.NARROW_CUT, kernels.WIDE_CUT)
-    wide, _ = slow_fit(values, level, sigma, kernels.WIDE_CUT)
+    level, sigma = slow_fit(values, level, sigma, fits.NARROW_CUT)
+    excess = (values > level + fits.TAIL * sigma).mean() - (values < level - fits.TAIL * sigma).mean()
+    excess -= fits.EXCESS_ERROR / np.sqrt(values.size)
+    cut = np.clip(fits.WIDE_CUT - fits.CUT_SLOPE * excess, fits.NARROW_CUT, fits.WIDE_CUT)
+    wide, _ = slow_fit(values, level, sigma, fits.WIDE_CUT)
     level, sigma = slow_fit(values, level, sigma, cut)
-    weight = (kernels.WIDE_CUT - cut) / (kernels.WIDE_CUT - kernels.NARROW_CUT)
-    return level + kernels.EXTRAPOLATION * weight * min(level - wide, 0.0), sigma
+    weight = (fits.WIDE_CUT - cut) / (fits.WIDE_CUT - fits.NARROW_CUT)
+    return level + fits.EXTRAPOLATION * weight * min(level - wide, 0.0), sigma
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.4])
 def test_level_and_noise_matches_naive(rng, fraction):
-    """Light of galaxies is added to a fraction of the pixels. Plain steps end later, so that the cut differs a little."""
+    """Light of galaxies is added to a fraction of the pixels. Plain steps end closer, so that cuts differ."""
     for _ in range(20):
         light = rng.exponential(4.0, 1024) * (rng.random(1024) < fraction)
         values = np.sort(rng.normal(7.0, 1.0, 1024) + light)
-        found = kernels.level_and_noise(values.astype(np.float32), 0.0, np.empty((2, 1025)))
+        found = fits.level_and_noise(values.astype(np.float32), 0.0, np.empty((2, 1025)))
         assert found == pytest.approx(slow_level_and_noise(values), abs=0.1)
 
 
 def test_level_and_noise_of_a_gaussian_are_unbiased(rng):
     """Mean of 400 boxes of 1024 pixels: their errors are 0.033 and 0.03."""
     found = np.array(
-        [kernels.level_and_noise(np.sort(each).astype(np.float32), 0.0, np.empty((2, 1025)))
+        [fits.level_and_noise(np.sort(each).astype(np.float32), 0.0, np.empty((2, 1025)))
          for each in rng.normal(0.0, 1.0, (400, 1024))]
     )  # fmt: skip
     assert found.mean(axis=0) == pytest.approx([0.0, 1.0], abs=0.01)
@@ -157,17 +158,18 @@ def slow_pair_sums(pixels, reach, rows):
     return sums
 
 
-def test_pair_sums_match_naive(rng):
-    pixels, reach, rows = rng.normal(size=(11, 14)).astype(np.float32), 3, np.arange(0, 11, 2)
+@pytest.mark.parametrize("shape", [(11, 14), (2, 20), (9, 2), (1, 1)])
+def test_pair_sums_match_naive(rng, shape):
+    pixels, reach, rows = rng.normal(size=shape).astype(np.float32), 3, np.arange(0, shape[0], 2)
     sums = np.empty((reach + 1, 2 * reach + 1))
-    noise.pair_sums(pixels, np.pad(pixels, ((0, reach), (reach, reach))), rows, sums)
+    noise.pair_sums(pixels, rows, sums)
     np.testing.assert_allclose(sums, slow_pair_sums(pixels, reach, rows), atol=1e-4)
 
 
 def test_pair_counts_match_naive(rng):
     is_kept, reach, rows = (rng.random((700, 14)) < 0.8).astype(np.uint8), 2, np.arange(700)
     counts = np.empty((reach + 1, 2 * reach + 1))
-    noise.pair_counts(is_kept, np.pad(is_kept, ((0, reach), (reach, reach))), rows, counts)
+    noise.pair_counts(is_kept, rows, counts)
     np.testing.assert_array_equal(counts, slow_pair_sums(is_kept, reach, rows))
 
 

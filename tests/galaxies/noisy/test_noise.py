@@ -18,7 +18,7 @@ KERNEL /= np.sqrt((KERNEL**2).sum())
 MAX_OFFSET = 6
 
 CORRELATION_ERROR = 0.006
-"""Standard error of a correlation: 0.0035 for white noise, times the root of the sum of squares of all correlations."""
+"""Standard error of a correlation: 0.004 for white noise, times the root of the sum of squares of all correlations."""
 
 
 def known_correlation(reach=MAX_OFFSET):
@@ -69,7 +69,7 @@ def test_power_is_positive_where_noise_has_almost_none(rng, blank):
     smooth = gaussian_filter(rng.normal(size=SHAPE), 1.5)
     correlation = noise_correlation(smooth / smooth.std(), np.ones(SHAPE), blank)
     assert power_spectrum(correlation).min() > 0.99 * MIN_POWER
-    assert correlation[MAX_OFFSET, MAX_OFFSET + 1] == pytest.approx(np.exp(-0.25 / 1.5**2), abs=0.03)
+    assert correlation[MAX_OFFSET, MAX_OFFSET + 1] == pytest.approx(np.exp(-0.25 / 1.5**2), abs=0.04)
     assert correlation[MAX_OFFSET + 2, MAX_OFFSET + 1] == pytest.approx(np.exp(-1.25 / 1.5**2), abs=0.04)
 
 
@@ -77,7 +77,7 @@ def test_white_noise_has_few_correlations(rng, blank):
     """Of 84 pairs of offsets, 1 in 22 exceeds two standard errors by chance."""
     correlation = noise_correlation(rng.normal(size=SHAPE), np.ones(SHAPE), blank)
     assert np.count_nonzero(correlation) <= 1 + 2 * 12
-    assert np.abs(np.delete(correlation.ravel(), correlation.size // 2)).max() < 4 * 0.0035
+    assert np.abs(np.delete(correlation.ravel(), correlation.size // 2)).max() < 4 * 0.004
 
 
 def test_known_sources_and_missing_pixels_do_not_count(rng, blank):
@@ -112,7 +112,7 @@ def test_undetected_galaxies_add_at_most_their_variance(rng, blank):
 def test_noise_that_changes_across_the_image_does_not_correlate(rng, blank):
     noise = np.linspace(1.0, 4.0, SHAPE[1]) * np.ones(SHAPE)
     correlation = noise_correlation(noise * rng.normal(size=SHAPE), noise, blank)
-    assert np.abs(np.delete(correlation.ravel(), correlation.size // 2)).max() < 4 * 0.0035
+    assert np.abs(np.delete(correlation.ravel(), correlation.size // 2)).max() < 4 * 0.004
 
 
 def test_same_image_gives_the_same_bits(rng, blank):
