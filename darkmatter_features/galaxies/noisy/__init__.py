@@ -1,0 +1,1 @@
+"""Measurement of noisy images: PSF, stars, detection and shapes."""
