@@ -29,9 +29,6 @@ NEGLIGIBLE = 1e-4
 SIGNIFICANCE = 3.0
 """Number of standard errors above which the mean of a ring is light."""
 
-PADDING = 8
-"""Pixels of value 0 around a stamp that is shifted: what leaves it does not return on the other side."""
-
 MIN_SHARE = 0.25
 """Minimum part of the light of a PSF in the Gaussian that fits its peak; it is 0.7 to 1 in images of stars."""
 
@@ -116,15 +113,20 @@ def _centre(stamp: Array, name: str) -> tuple[float, float]:
 
 
 def shifted(stamps: Array, dx: Array, dy: Array) -> Array:
-    """Return stamps (n, n_rows, n_columns) with their light moved by dx and dy (n,), pixels, by a Fourier shift."""
-    n_rows, n_columns = stamps.shape[1:]
-    padded = np.pad(stamps, ((0, 0), (PADDING, PADDING), (PADDING, PADDING)))
-    padded = padded[:, : padded.shape[1] - 1 + n_rows % 2, : padded.shape[2] - 1 + n_columns % 2]  # odd: no Nyquist
-    phase_y = np.exp(-2j * np.pi * np.outer(dy, np.fft.fftfreq(padded.shape[1])))
-    phase_x = np.exp(-2j * np.pi * np.outer(dx, np.fft.rfftfreq(padded.shape[2])))
-    spectrum = np.fft.rfft2(padded) * phase_y[:, :, None] * phase_x[:, None, :]
-    moved = np.fft.irfft2(spectrum, s=padded.shape[1:])
-    return np.asarray(moved[:, PADDING : PADDING + n_rows, PADDING : PADDING + n_columns])
+    """Return stamps (n, n_rows, n_columns) with their light moved by dx and dy (n,), pixels.
+
+    The interpolation by sinc is a Fourier shift of stamps with 0 all around: what leaves a stamp does not return on the
+    other side.
+    """
+    along_y, along_x = (_sinc(np.asarray(d), side) for d, side in zip((dy, dx), stamps.shape[1:]))
+    return np.asarray(along_y @ stamps @ along_x.transpose(0, 2, 1))
+
+
+def _sinc(shift: Array, side: int) -> Array:
+    """Return the weights sinc(i - j - shift) of pixels j for pixels i, (n, side, side)."""
+    lags = np.sinc(np.arange(1 - side, side) - shift[:, None])
+    pixels = np.arange(side)
+    return np.asarray(lags[:, pixels[:, None] - pixels + side - 1])
 
 
 def resampled(planes: Array, sampling: float) -> Array:

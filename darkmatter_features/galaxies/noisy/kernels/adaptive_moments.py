@@ -8,11 +8,11 @@ from darkmatter_features.numerics.jit import compiled
 MAX_ITERATIONS = 200
 """Maximum number of iterations; stars need some 10."""
 
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 """Change of the centre, in widths, and relative change of the moments at which the iteration ends."""
 
-CUTOFF = 30.0
-"""Square of the elliptical radius, in widths, beyond which the weight is 0: it is 3e-7 there."""
+CUTOFF = 25.0
+"""Square of the elliptical radius, in widths, beyond which the weight is 0: it is 4e-6 there."""
 
 
 @compiled
