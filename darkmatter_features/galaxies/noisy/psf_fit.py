@@ -8,6 +8,7 @@ from darkmatter_features.galaxies.noisy.adaptive_moments import AdaptiveMoments,
 from darkmatter_features.galaxies.noisy.psf_model import Powers, PsfModel, polynomial_powers, polynomial_terms
 from darkmatter_features.galaxies.noisy.psf_result import PsfFit, StarTable
 from darkmatter_features.galaxies.noisy.star_regression import (
+    MAD_TO_SIGMA,
     chosen_degree,
     outliers,
     reserved,
@@ -38,6 +39,10 @@ MIN_STARS_RESERVED = 10
 
 RESERVED_EVERY = 5
 """One star of so many is reserved."""
+
+MAX_SCATTER = 0.04
+"""Maximum scatter of the ellipticities of stars about the polynomial, beyond noise; it is below 0.02 in images of the
+sky, and 0.1 to 0.3 for galaxies."""
 
 ITERATIONS = 2
 """Number of fits, each with neighbours masked by the one before."""
@@ -78,12 +83,13 @@ def psf_from_stars(
     Raises
     ------
     SkyError
-        If fewer than three stars, or fewer than the terms of the polynomial, can be measured.
+        If fewer than three stars, or fewer than the terms of the polynomial, can be measured, or their ellipticities
+        scatter like those of galaxies.
 
     Notes
     -----
     Each star is moved to the middle of a pixel by a Fourier shift and divided by its flux. Each pixel of the PSF is a
-    least-squares polynomial in the position; the inverse weight of a star is 1 / snr^2 + 1 / 400^2, with a bound. Pixels
+    least-squares polynomial in the position; the inverse weight of a star is 1 / snr^2 + 1 / 400^2, and bounded. Pixels
     beyond the core that deviate from the fit before, such as neighbours, have its value; so has a pixel without
     measurement. Stars are outliers by their ellipticity and width. The outer pixels are those of
     :func:`~darkmatter_features.galaxies.noisy.wings.without_wing_noise`.
@@ -95,6 +101,7 @@ def psf_from_stars(
     fit = _Fit(stamps, flux > 0.0, light.shape, degree)
     for _ in range(ITERATIONS):
         fit.improve()
+    fit.check_scatter()
     return fit.result()
 
 
@@ -183,6 +190,19 @@ class _Fit:
             raise SkyError(
                 f"{n} of {len(self.values)} stars can be measured, a PSF of degree {self.chosen} needs {least}; "
                 "give its file or its width, or a lower degree"
+            )
+
+    def check_scatter(self) -> None:
+        """Raise an error if the ellipticities scatter like those of galaxies."""
+        used = ~(self.is_outlier | self.is_reserved)
+        terms, shapes = polynomial_terms(*self.positions(), self.powers)[used], self.shapes[used, :2]
+        rest = shapes - terms @ (solution(terms, star_weights(self.snr[used])) @ shapes)
+        scatter = MAD_TO_SIGMA * float(np.median(np.abs(rest)))
+        noise = float(np.median(1.0 / np.maximum(self.snr[used], 1.0)))
+        if scatter**2 - noise**2 > MAX_SCATTER**2:
+            raise SkyError(
+                f"The ellipticities of {int(used.sum())} stars scatter by {scatter:.2f}, {noise:.2f} of it noise: they "
+                "are galaxies; give the file of the PSF or its width"
             )
 
     @property

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,14 +17,14 @@ MIN_SNR = 20.0
 SNR_FACTOR = 2.0**0.5
 """Ratio of the limits in S/N that are tried."""
 
-HALF_WIDTHS = (0.025, 0.05)
+HALF_WIDTHS = (0.015, 0.03)
 """Half-widths of the locus that are tried, in log size; a PSF varies by some per cent over an image."""
 
-SIDE_BAND = 8.0
+SIDE_BAND = 6.0
 """Width of the bands beside the locus that give the density of galaxies, half-widths of the locus."""
 
-MAX_P = 1e-3
-"""Maximum probability of as many sources in the locus, given those beside it, without stars."""
+MIN_LOG_RATIO = 3.5
+"""Minimum log of the likelihood ratio of the locus: that of its own density of sources to that of the bands."""
 
 MAX_SMALLER = 0.15
 """Maximum number of sources smaller than the locus, as a fraction of those in it: nothing is sharper than a star."""
@@ -39,7 +38,7 @@ SIZE_ERROR = 1.0
 TOLERANCE = 3.0
 """Half-width of the locus of stars, standard deviations of their sizes."""
 
-MAX_TOLERANCE = 0.12
+MAX_TOLERANCE = 0.08
 """Maximum half-width in log size."""
 
 SATURATED_SIZE = 0.9
@@ -130,8 +129,8 @@ def find_stars(sources: Sources) -> StellarLocus | None:
     -----
     Stars of all fluxes have the size of the PSF, and nothing is smaller. Above each of several limits in S/N, the
     sources within a narrow range of log size are counted, and those in wider bands above and below it. Without stars
-    both have one density: the number in the range is binomial, given the sum of both. The range with the smallest
-    p-value is the locus, where it is below 0.001 and few sources are smaller.
+    both have one density: the number in the range is binomial, given the sum of both. The range with the largest
+    likelihood ratio to that is the locus, where few sources are smaller.
     """
     is_clean = sources.is_clean
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -160,30 +159,32 @@ def _limits(snr: Array) -> Array:
     if snr.size < MIN_STARS:
         return np.empty(0)
     highest = np.sort(snr)[-MIN_STARS]
-    return MIN_SNR * SNR_FACTOR ** np.arange(1 + int(np.log(highest / MIN_SNR) / np.log(SNR_FACTOR)))
+    n = 1 + int(np.log(highest / MIN_SNR) / np.log(SNR_FACTOR))
+    return np.asarray(MIN_SNR * SNR_FACTOR ** np.arange(n), dtype=np.float64)
 
 
 def _search(log_size: Array, snr: Array) -> tuple[float, float, float] | None:
-    """Return centre, half-width and limit in S/N of the range with the smallest p-value; None if it is too large."""
-    best, least = None, np.log(MAX_P)
+    """Return centre, half-width and limit in S/N of the range of the largest likelihood ratio; None if it is small."""
+    best, largest = None, MIN_LOG_RATIO
     for limit in _limits(snr):
         ordered = np.sort(log_size[snr >= limit])
         for half in HALF_WIDTHS:
-            log_p = _log_p_values(ordered, half)
-            k = int(log_p.argmin())
-            if log_p[k] < least:
-                best, least = (float(ordered[k]), half, float(limit)), float(log_p[k])
+            log_ratio = _log_ratios(ordered, half)
+            k = int(log_ratio.argmax())
+            if log_ratio[k] > largest:
+                best, largest = (float(ordered[k]), half, float(limit)), float(log_ratio[k])
     return best
 
 
-def _log_p_values(ordered: Array, half: float) -> Array:
-    """Return the log p-value of a locus about each log size (n,), ascending; 0 where it cannot be one."""
+def _log_ratios(ordered: Array, half: float) -> Array:
+    """Return the log likelihood ratio of a locus about each log size (n,), ascending; 0 where it cannot be one."""
     at = [np.searchsorted(ordered, ordered + offset * half) for offset in (-1 - SIDE_BAND, -1.0, 1.0, 1 + SIDE_BAND)]
-    inside, above, below = at[2] - at[1], at[3] - at[2], at[1] - at[0]
-    beside = np.maximum(above, below) + 1
-    log_p = binom.logsf(inside - 1, inside + beside, 2.0 / (2.0 + SIDE_BAND))
-    possible = (inside >= MIN_STARS) & (at[1] <= np.maximum(1.0, MAX_SMALLER * inside))
-    return np.where(possible, log_p, 0.0)
+    inside, beside = at[2] - at[1], np.maximum(at[3] - at[2], at[1] - at[0]) + 1
+    total, expected = inside + beside, 2.0 / (2.0 + SIDE_BAND)
+    log_ratio = inside * np.log(inside / total / expected) + beside * np.log(beside / total / (1.0 - expected))
+    possible = (inside >= MIN_STARS) & (inside > expected * total)
+    possible &= at[1] <= np.maximum(1.0, MAX_SMALLER * inside)
+    return np.where(possible, log_ratio, 0.0)
 
 
 def _refined(log_size: Array, snr: Array, centre: float, half: float, limit: float) -> tuple[float, float]:
@@ -198,15 +199,12 @@ def _refined(log_size: Array, snr: Array, centre: float, half: float, limit: flo
 
 
 def _faintest(log_size: Array, snr: Array, centre: float, width: Array) -> float:
-    """Return the lowest limit in S/N above which the locus is pure, from the brightest on."""
-    offset = log_size - centre
-    lowest = float(_limits(snr)[-1])
-    for limit in _limits(snr)[::-1]:
-        is_above = (snr >= limit) & (snr < 2.0 * limit)
-        n = int((is_above & (np.abs(offset) < width)).sum())
-        beside = is_above & (offset > width) & (offset < width + SIDE_BAND * HALF_WIDTHS[1])
-        galaxies = float((2.0 * width[beside] / (SIDE_BAND * HALF_WIDTHS[1])).sum())
-        if n and galaxies > (1.0 - MIN_PURITY) * n:
-            break
-        lowest = float(limit)
-    return lowest
+    """Return the lowest limit in S/N above which the locus is pure, given the density of sources next to it."""
+    offset, limits = log_size - centre, _limits(snr)
+    is_inside, is_beside = np.abs(offset) < width, (offset > width) & (offset < 3.0 * width)
+    for limit in limits:
+        is_above = snr >= limit
+        n, galaxies = int((is_above & is_inside).sum()), int((is_above & is_beside).sum())
+        if n >= MIN_STARS and galaxies <= (1.0 - MIN_PURITY) * n:
+            return float(limit)
+    return float(limits[-1])
