@@ -1,0 +1,78 @@
+"""The PSF of an image without a file of it: from its stars or, where these are too few, an assumed one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.noisy.psf_fit import psf_from_stars
+from darkmatter_features.galaxies.noisy.psf_model import PsfModel
+from darkmatter_features.galaxies.noisy.psf_result import PsfFit
+from darkmatter_features.galaxies.noisy.stars import MIN_STARS, Sources, StellarLocus, find_stars
+
+
+@dataclass(frozen=True)
+class ImagePsf:
+    """PSF of an image, and how it was found.
+
+    Attributes
+    ----------
+    model : PsfModel
+        The PSF.
+    fit : PsfFit or None
+        Fit to stars; None for an assumed PSF.
+    locus : StellarLocus or None
+        Stars; None without a stellar locus.
+    note : str
+        One line for the user: the stars and residuals, or the assumption and its reason.
+    """
+
+    model: PsfModel
+    fit: PsfFit | None
+    locus: StellarLocus | None
+    note: str
+
+
+def psf_of_image(
+    light: NDArray[np.float64],
+    noise: NDArray[np.float64] | float,
+    is_bad: NDArray[np.bool_] | None,
+    sources: Sources,
+    *,
+    psf_sigma: float,
+) -> ImagePsf:
+    """Return the PSF of an image from the stars among its sources.
+
+    Parameters
+    ----------
+    light : (n_rows, n_columns) array, counts
+        Image above the background.
+    noise : float or (n_rows, n_columns) array, counts
+        Standard deviation of the noise of a pixel.
+    is_bad : (n_rows, n_columns) bool array or None
+        True where a pixel has no measurement or is saturated.
+    sources : Sources
+        Detected sources.
+    psf_sigma : float, pixels
+        Width of the round Gaussian PSF that is assumed where the image has fewer than five stars.
+
+    Returns
+    -------
+    ImagePsf
+        The PSF, the stars, and a note.
+    """
+    locus = find_stars(sources)
+    if locus is None:
+        return _assumed(psf_sigma, f"fewer than {MIN_STARS} of {len(sources)} sources stand out as stars")
+    own = locus.is_psf_star
+    try:
+        fit = psf_from_stars(light, noise, is_bad, sources.x[own], sources.y[own], sources.flux[own])
+    except SkyError as error:
+        return _assumed(psf_sigma, str(error))
+    return ImagePsf(fit.model, fit, locus, fit.summary)
+
+
+def _assumed(psf_sigma: float, reason: str) -> ImagePsf:
+    model = PsfModel.gaussian(psf_sigma)
+    return ImagePsf(model, None, None, f"round Gaussian PSF of sigma {psf_sigma:.2f} px assumed: {reason}")
