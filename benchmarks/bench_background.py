@@ -4,10 +4,11 @@
 
 Simulated skies of 512 x 512 px have white noise of standard deviation 1 and known light: galaxies with exponential
 profiles and fluxes from a power law, a slope, and the halo of a bright galaxy or cluster. Both other packages use their
-defaults: 3 x 3 median filter, SExtractor's mode. In the second pass, pixels with more light of galaxies than a tenth of
-the noise are left out by all. Errors are those of the level at pixels where galaxies have light above a tenth of the
-noise, in units of the noise, and of the noise at all pixels. Times are medians of the processor time on one core, with
-one thread; each call gives level and noise at every pixel. SEP is skipped where it is not installed.
+defaults, a 3 x 3 median filter and SExtractor's mode, but photutils keeps boxes with an eighth of their pixels. In the
+second pass, pixels with more light of galaxies than a tenth of the noise are left out by all. Errors are those of the
+level at pixels where galaxies have light above a tenth of the noise, in units of the noise, and of the noise at all
+pixels. Times are medians of the processor time on one core, with one thread; each call gives level and noise at every
+pixel. SEP is skipped where it is not installed.
 """
 
 import argparse
