@@ -58,8 +58,8 @@ def adaptive_moments(
 
     Notes
     -----
-    With the weight w = exp(-d^T Q^-1 d / 2) of moments Q, the weighted moments of the light are Q / 2 (Sect. 3.1 of
-    [1]_). The ellipticity is ``(Q_xx - Q_yy + 2i Q_xy) / (Q_xx + Q_yy + 2 sqrt(det Q))``.
+    With the weight w = exp(-d^T Q^-1 d / 2) of moments Q, the weighted moments of the light are Q / 2 [1]_.
+    The ellipticity is ``(Q_xx - Q_yy + 2i Q_xy) / (Q_xx + Q_yy + 2 sqrt(det Q))``.
 
     References
     ----------

@@ -115,6 +115,7 @@ class _Fit:
         self.found = adaptive_moments(self.values)
         self.is_candidate = have_core(stamps, self.found) & is_positive
         self._check(1)
+        self.sigma = self._median_sigma()
         self.flux = self.found.flux
         self.is_reserved = np.zeros(len(self.values), dtype=np.bool_)
         if self.is_candidate.sum() >= MIN_STARS_RESERVED:
@@ -125,9 +126,8 @@ class _Fit:
         self.planes = (first / first.sum())[np.newaxis]
         self._fit_flux()
 
-    @property
-    def sigma(self) -> float:
-        """Median width of the stars, pixels."""
+    def _median_sigma(self) -> float:
+        """Return the median width of the stars, pixels."""
         return float(np.median(self.found.sigma[self.is_candidate]))
 
     @property
@@ -159,6 +159,7 @@ class _Fit:
         self.centred = centred(self.values, self._finite())
         self.is_candidate &= have_core(self.stamps, self.found) & (part < MAX_REPLACED)
         self._check(1)
+        self.sigma = self._median_sigma()
         self._fit_flux()
         self.is_candidate &= self.flux > 0.0
         self._choose()
@@ -232,14 +233,14 @@ class _Fit:
         stamps = self._normalised()[used]
         planes = (matrix @ stamps.reshape(len(stamps), -1)).reshape(-1, *stamps.shape[1:])
         relative = (self.stamps.noise / self.flux)[used]
-        noise = np.sqrt(matrix**2 @ relative**2)
-        self.planes = without_wing_noise(planes, noise)
-        self.planes = self.planes / self.planes[0].sum()
+        self.plane_noise = np.sqrt(matrix**2 @ relative**2) / planes[0].sum()
+        self.planes = planes / planes[0].sum()
 
     def result(self) -> PsfFit:
         """Return the model with the table of stars."""
         scale = self.half_sides[0], self.half_sides[1]
-        model = PsfModel(self.planes, self.powers, scale, scale, "PSF of the stars")
+        planes = without_wing_noise(self.planes, self.plane_noise)
+        model = PsfModel(planes / planes[0].sum(), self.powers, scale, scale, "PSF of the stars")
         x, y = self.stamps.x + self.found.x - self.stamps.half, self.stamps.y + self.found.y - self.stamps.half
         own, found = model.moments(self.stamps.x, self.stamps.y), self.found
         stars = StarTable(

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.errors import SkyError
 from darkmatter_features.galaxies.noisy.psf_model import PsfModel, polynomial_powers, polynomial_terms
-from darkmatter_features.galaxies.noisy.stamps import check_stamp, resampled
+from darkmatter_features.galaxies.noisy.stamps import MAX_SIDE, check_stamp, resampled
 from darkmatter_features.io.psf_files import PiffFile, piff_stamps, read_psf_file
 from darkmatter_features.io.psfex import PsfArrays
 
@@ -70,6 +71,11 @@ def _of_arrays(found: PsfArrays, name: str) -> PsfModel:
     check_stamp(found.planes[0], name)
     if not found.is_model:
         return PsfModel.constant(found.planes[0], name=name)
+    side = max(found.planes.shape[1:]) * found.sampling
+    if side > MAX_SIDE:
+        raise SkyError(
+            f"{name} has a PSF of {side:.0f} pixels of the image, more than {MAX_SIDE}; write it again smaller"
+        )
     planes = resampled(found.planes, found.sampling)
     return PsfModel(planes, found.powers, found.origin, found.scale, name).trimmed()
 

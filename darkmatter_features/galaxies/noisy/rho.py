@@ -56,10 +56,9 @@ def rho_statistics(tables: StarTable | Sequence[StarTable], edges: Array | None 
 
     Notes
     -----
-    With the ellipticity e of a star, that of the model less than it by de, and the relative residual of its size
-    t = (T - T_model) / T with T = 2 sigma^2, rho_1 = <de* de>, rho_2 = <e* de>, rho_3 = <(e t)* (e t)>,
-    rho_4 = <de* (e t)> and rho_5 = <e* (e t)>; real parts of means over pairs. rho_1 and rho_2 are Eqs. 3 and 4 of
-    [1]_, the others Eqs. 3.18 to 3.20 of [2]_.
+    With the ellipticity e of a star, its residual de = e - e_model and the relative residual of its size
+    t = (T - T_model) / T, T = 2 sigma^2: rho_1 = <de* de>, rho_2 = <e* de> [1]_, rho_3 = <(e t)* (e t)>,
+    rho_4 = <de* (e t)> and rho_5 = <e* (e t)> [2]_; real parts of means over pairs.
 
     References
     ----------

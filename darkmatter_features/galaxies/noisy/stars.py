@@ -17,13 +17,19 @@ MIN_SNR = 20.0
 SNR_FACTOR = 2.0**0.5
 """Ratio of the limits in S/N that are tried."""
 
-HALF_WIDTHS = (0.015, 0.03)
+HALF_WIDTHS = (0.015, 0.03, 0.045)
 """Half-widths of the locus that are tried, in log size; a PSF varies by some per cent over an image."""
 
-SIDE_BAND = 6.0
-"""Width of the bands beside the locus that give the density of galaxies, half-widths of the locus."""
+SIDE_BANDS = (2.0, 6.0)
+"""Widths of the bands beside the locus that give the density of galaxies, half-widths of the locus.
 
-MIN_LOG_RATIO = 3.5
+A gap above a few stars is seen in the narrow band, the density among many galaxies in the wide one.
+"""
+
+EMPTY_BAND = 0.5
+"""Number of sources that is added to those in a band: an empty one has a density, too."""
+
+MIN_LOG_RATIO = 3.3
 """Minimum log of the likelihood ratio of the locus: that of its own density of sources to that of the bands."""
 
 MAX_SMALLER = 0.15
@@ -132,26 +138,28 @@ def find_stars(sources: Sources) -> StellarLocus | None:
     both have one density: the number in the range is binomial, given the sum of both. The range with the largest
     likelihood ratio to that is the locus, where few sources are smaller.
     """
-    is_clean = sources.is_clean
     with np.errstate(divide="ignore", invalid="ignore"):
         log_size = np.log(sources.size)
-    is_searched = is_clean & (sources.snr >= MIN_SNR)
-    found = _search(log_size[is_searched], sources.snr[is_searched])
-    if found is None:
-        return None
-    centre, half, limit = found
-    centre, scatter = _refined(log_size[is_searched], sources.snr[is_searched], centre, half, limit)
+    is_searched = sources.is_clean & (sources.snr >= MIN_SNR)
+    for candidate in _candidates(log_size[is_searched], sources.snr[is_searched]):
+        locus = _locus(sources, log_size, is_searched, *candidate)
+        if locus.is_psf_star.sum() >= MIN_STARS:
+            return locus
+    return None
+
+
+def _locus(
+    sources: Sources, log_size: Array, is_searched: Mask, centre: float, half: float, limit: float
+) -> StellarLocus:
+    """Return the stars of a range of log size that was found above a limit in S/N."""
+    own, snr = log_size[is_searched], sources.snr[is_searched]
+    centre, scatter = _refined(own, snr, centre, half, limit)
     error = np.hypot(scatter, SIZE_ERROR / np.maximum(sources.snr, 1.0))
     width = np.minimum(TOLERANCE * error, MAX_TOLERANCE)
-    limit = _faintest(log_size[is_searched], sources.snr[is_searched], centre, width[is_searched])
+    limit = _faintest(own, snr, centre, width[is_searched])
     is_on_locus = (np.abs(log_size - centre) < width) & (sources.snr >= limit)
-    is_large = log_size > centre + np.log(SATURATED_SIZE)
-    is_psf_star = is_on_locus & is_clean
-    if is_psf_star.sum() < MIN_STARS:
-        return None
-    return StellarLocus(
-        float(np.exp(centre)), scatter, limit, is_on_locus | (sources.is_saturated & is_large), is_psf_star
-    )
+    is_bright = sources.is_saturated & (log_size > centre + np.log(SATURATED_SIZE))
+    return StellarLocus(float(np.exp(centre)), scatter, limit, is_on_locus | is_bright, is_on_locus & sources.is_clean)
 
 
 def _limits(snr: Array) -> Array:
@@ -163,24 +171,24 @@ def _limits(snr: Array) -> Array:
     return np.asarray(MIN_SNR * SNR_FACTOR ** np.arange(n), dtype=np.float64)
 
 
-def _search(log_size: Array, snr: Array) -> tuple[float, float, float] | None:
-    """Return centre, half-width and limit in S/N of the range of the largest likelihood ratio; None if it is small."""
-    best, largest = None, MIN_LOG_RATIO
+def _candidates(log_size: Array, snr: Array) -> list[tuple[float, float, float]]:
+    """Return centre, half-width and limit in S/N of the ranges that may be the locus, by their likelihood ratio."""
+    found = []
     for limit in _limits(snr):
         ordered = np.sort(log_size[snr >= limit])
         for half in HALF_WIDTHS:
-            log_ratio = _log_ratios(ordered, half)
+            log_ratio = np.max([_log_ratios(ordered, half, band) for band in SIDE_BANDS], axis=0)
             k = int(log_ratio.argmax())
-            if log_ratio[k] > largest:
-                best, largest = (float(ordered[k]), half, float(limit)), float(log_ratio[k])
-    return best
+            if log_ratio[k] > MIN_LOG_RATIO:
+                found.append((float(log_ratio[k]), (float(ordered[k]), half, float(limit))))
+    return [own for _, own in sorted(found, reverse=True)]
 
 
-def _log_ratios(ordered: Array, half: float) -> Array:
+def _log_ratios(ordered: Array, half: float, band: float) -> Array:
     """Return the log likelihood ratio of a locus about each log size (n,), ascending; 0 where it cannot be one."""
-    at = [np.searchsorted(ordered, ordered + offset * half) for offset in (-1 - SIDE_BAND, -1.0, 1.0, 1 + SIDE_BAND)]
-    inside, beside = at[2] - at[1], np.maximum(at[3] - at[2], at[1] - at[0]) + 1
-    total, expected = inside + beside, 2.0 / (2.0 + SIDE_BAND)
+    at = [np.searchsorted(ordered, ordered + offset * half) for offset in (-1 - band, -1.0, 1.0, 1 + band)]
+    inside, beside = at[2] - at[1], np.maximum(at[3] - at[2], at[1] - at[0]) + EMPTY_BAND
+    total, expected = inside + beside, 2.0 / (2.0 + band)
     log_ratio = inside * np.log(inside / total / expected) + beside * np.log(beside / total / (1.0 - expected))
     possible = (inside >= MIN_STARS) & (inside > expected * total)
     possible &= at[1] <= np.maximum(1.0, MAX_SMALLER * inside)

@@ -92,6 +92,11 @@ def test_summary_is_one_line(varying):
     assert fitted(varying).summary.startswith("PSF from ")
 
 
+def test_summary_warns_of_an_undersampled_psf():
+    field = star_field(np.random.default_rng(7), lambda u, v: moffat(0, 0).dilate(0.55), 15, 0, side=500)
+    assert "undersampled" in fitted(field).summary
+
+
 def test_measured_positions_and_snr_are_those_of_the_stars(varying):
     stars = fitted(varying).stars
     good = ~stars.is_outlier

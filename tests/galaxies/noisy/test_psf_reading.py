@@ -149,6 +149,12 @@ def test_model_of_psfex_that_cannot_be_evaluated_is_refused(tmp_path, name):
     assert str(caught.value).startswith(f"{path} ")
 
 
+def test_model_of_more_pixels_than_an_image_of_a_psf_is_refused(tmp_path):
+    path = stored(tmp_path / "a.psf", psfex(np.ones((1, 301, 301)), {"POLNAXIS": 0, "PSF_SAMP": 10.0}))
+    with pytest.raises(SkyError, match="has a PSF of 3010 pixels of the image"):
+        read_psf(path, SHAPE)
+
+
 def test_model_of_another_image_is_refused(tmp_path):
     planes = linear_planes()
     planes[1] = planes[0]  # the flux changes with x

@@ -75,7 +75,7 @@ def adaptive_moments(stamps: Floats, starts: Floats, moments: Floats) -> None:
 
     References
     ----------
-    .. [1] Bernstein & Jarvis (2002), Sect. 3.1, doi:10.1086/338085; Hirata & Seljak (2003), Eq. 5,
+    .. [1] Bernstein & Jarvis (2002), doi:10.1086/338085; Hirata & Seljak (2003),
        doi:10.1046/j.1365-8711.2003.06683.x
     """
     sums, state, old = np.empty(7), np.empty(5), np.empty(5)
