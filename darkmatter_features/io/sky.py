@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from darkmatter_features.errors import SkyError, shown
 from darkmatter_features.io.images.decode import decode
 from darkmatter_features.io.images.decoded import COPY_AGAIN, UnreadableError
+from darkmatter_features.io.images.fits_photometry import UNKNOWN, Photometry
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Sky:
         Transformation from pixels to RA and Dec; None if the file has none.
     notes : tuple of str
         Choices that were made in reading, such as the extension of a FITS file, and the orientation.
+    noise : (n_rows, n_columns) float32 array or None
+        Standard deviation of the light of each pixel, up to a factor, by a weight or noise map beside the image;
+        infinite where there is no measurement; None without one.
+    photometry : Photometry
+        Zero point of the magnitudes and saturation, by the header of a FITS image.
     """
 
     name: str
@@ -36,9 +42,11 @@ class Sky:
     mask: NDArray[np.bool_] | None = None
     wcs: Any = None
     notes: tuple[str, ...] = ()
+    noise: NDArray[np.float32] | None = None
+    photometry: Photometry = UNKNOWN
 
     def __post_init__(self) -> None:
-        for array in (self.pixels, self.mask):
+        for array in (self.pixels, self.mask, self.noise):
             if array is not None:
                 array.flags.writeable = False
 
@@ -89,7 +97,7 @@ def read_sky(path: str | Path) -> Sky:
     except Exception as error:  # decoders raise many types for damaged bytes: struct.error, KeyError, ...
         reason = shown(error) or type(error).__name__
         raise SkyError(f"{path} cannot be decoded: {reason}; {COPY_AGAIN}") from None
-    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes)
+    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes, decoded.noise, decoded.photometry)
 
 
 def _with_bands(values: NDArray[Any]) -> NDArray[Any]:

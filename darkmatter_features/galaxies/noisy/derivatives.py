@@ -1,7 +1,7 @@
 """Derivatives of an image without its PSF, smoothed by a round Gaussian: kernels, response to shear, and noise.
 
-All derivatives are without unit: the one of order (p, q) is multiplied by ``sigma**(p + q)``, where sigma is the standard
-deviation of the Gaussian.
+All derivatives are without unit: the one of order (p, q) is multiplied by ``sigma**(p + q)``, where sigma is the
+standard deviation of the Gaussian.
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """The light of an image without its PSF, smoothed by a round Gaussian, and the noise of its derivatives."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ MAX_GAIN = 3.0
 
 WIDENING = 1.1
 """Factor by which the smoothing Gaussian is widened until no mode is amplified more."""
+
+MIN_MODE = 1e-7
+"""Modes that the smoothing leaves a smaller fraction of are set to 0."""
 
 PADDING = 5.0
 """Margin of zeros about a tile, in units of the smoothing Gaussian's standard deviation: the image is not periodic."""
@@ -95,7 +99,9 @@ class _Modes:
         """Return the width of the Gaussian, at least `sigma`, and the factor of each mode."""
         while True:
             gauss = np.exp(-0.5 * sigma**2 * self.squared).astype(np.float32)
-            gain = np.where(gauss > 1e-7, gauss / self.psf, 0.0).astype(np.complex64)
+            is_kept = gauss > MIN_MODE
+            gain = np.zeros(gauss.shape, dtype=np.complex64)
+            np.divide(gauss, self.psf, out=gain, where=is_kept & (self.psf != 0.0))
             inner = np.exp(0.5 * INNER_SIGMA**2 * self.squared)
             if np.abs(gain * inner).max() <= MAX_GAIN:
                 return sigma, gain
@@ -131,7 +137,7 @@ def _noise_model(
     return model, np.ascontiguousarray(root.T)
 
 
-def _principal(product: Array, root: Array) -> tuple[Array, Array]:
+def _principal(product: NDArray[Any], root: NDArray[Any]) -> tuple[Array, Array]:
     """Return steps (6, 6), of one standard deviation each, and factors (6,) whose sum of squares is `product`."""
     inverse = np.linalg.inv(root)
     factors, directions = np.linalg.eigh(inverse @ (0.5 * (product + product.T)) @ inverse.T)

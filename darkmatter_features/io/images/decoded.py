@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.io.images.fits_photometry import UNKNOWN, Photometry
+
 MAX_PIXELS = 2**28
 """Maximum number of pixels of an image, 16384 x 16384: its measurement fits the memory of a workstation."""
 
@@ -45,12 +47,19 @@ class Decoded(NamedTuple):
         True where a pixel has no measurement, by a mask or weight in the file; None without one.
     notes : tuple of str
         Choices that were made in reading, such as the part of the file.
+    noise : (n_rows, n_columns) float32 array or None
+        Standard deviation of each pixel summed over bands, in an unknown unit, by a weight or noise map in the file;
+        infinite where there is no measurement; None without one.
+    photometry : Photometry
+        Zero point and saturation.
     """
 
     values: NDArray[Any]
     wcs: Any = None
     mask: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    noise: NDArray[np.float32] | None = None
+    photometry: Photometry = UNKNOWN
 
 
 def check_size(n_rows: int, n_columns: int, n_bytes: float, n_stored: int) -> None:

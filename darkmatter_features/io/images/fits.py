@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from darkmatter_features.io.fits_headers import checked_fits
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, UnreadableError, are_full_size, check_size
-from darkmatter_features.io.images.fits_masks import NO_NAMES, Role, masked_by, role_of, without_role
+from darkmatter_features.io.images.fits_masks import NO_NAMES, Role, masked_by, noise_by, role_of, without_role
+from darkmatter_features.io.images.fits_photometry import photometry_of
 from darkmatter_features.io.parts import Part, matches
 
 SAMPLED = 7
@@ -93,7 +95,9 @@ def decode_fits(path: Path, part: Part | None = None) -> Decoded:
             companions = [(own.role, own.label, own.hdu) for own in _companions(chosen, images)]
             mask, masking = masked_by(companions, values) if companions else (None, ())
             notes = (*_choice_note(chosen, images, science, part), *masking)
-            return Decoded(values, _celestial_wcs(chosen.hdu.header, hdus), mask, notes)
+            noise = noise_by(companions, values.shape)
+            photometry = photometry_of(ChainMap(chosen.hdu.header, hdus[0].header))
+            return Decoded(values, _celestial_wcs(chosen.hdu.header, hdus), mask, notes, noise, photometry)
 
 
 def science_parts(path: Path) -> list[str]:

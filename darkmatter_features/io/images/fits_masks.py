@@ -151,6 +151,64 @@ def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tu
     return (mask if mask.any() else None), tuple(notes)
 
 
+def noise_by(companions: Iterable[tuple[Role, str, Any]], shape: tuple[int, ...]) -> Floats | None:
+    """Return the standard deviation of each pixel by the first noise map or, without one, weight; None without either.
+
+    Parameters
+    ----------
+    companions : iterable of (Role, str, astropy HDU)
+        Role, name and extension of the masks, weights and noise maps.
+    shape : (int, int, int)
+        Rows, columns and bands of the image.
+
+    Returns
+    -------
+    (n_rows, n_columns) float32 array or None
+        Noise of the sum of all bands, infinite where a weight is not positive, or a noise not positive and finite.
+    """
+    known = {role: (label, hdu) for role, label, hdu in reversed(list(companions))}
+    role = Role.NOISE if Role.NOISE in known else Role.WEIGHT
+    if role not in known:
+        return None
+    label, hdu = known[role]
+    return noise_of(role, np.asarray(hdu.data).reshape(-1, *shape[:2]), is_variance(label, hdu.header), shape[2])
+
+
+def noise_of(role: Role, planes: NDArray[Any], is_squared: bool, n_bands: int) -> Floats:
+    """Return the standard deviation of each pixel by planes (n_planes, n_rows, n_columns) of weights or of noise.
+
+    Parameters
+    ----------
+    role : Role
+        WEIGHT for inverse variances or numbers proportional to them, NOISE for standard deviations or variances.
+    planes : (n_planes, n_rows, n_columns) array
+        One for each band, or one for all.
+    is_squared : bool
+        Whether noise is given as variances.
+    n_bands : int
+        Number of bands of the image.
+    """
+    planes = planes.astype(np.float32)
+    if role is Role.NOISE:
+        limit = min(NO_NOISE, MAX_NOISE_RATIO * float(np.nanmedian(np.abs(planes[:, ::7, ::7]))))
+        good = (planes > 0) & (planes <= limit)
+        variance = np.where(good, planes if is_squared else np.square(planes), np.float32(np.inf))
+    else:
+        good = (planes > 0) & np.isfinite(planes)
+        variance = np.where(good, 1.0 / np.where(good, planes, np.float32(1.0)), np.float32(np.inf))
+    return np.asarray(np.sqrt(variance.sum(axis=0) * np.float32(n_bands / planes.shape[0])))
+
+
+def is_variance(name: str, header: Any) -> bool:
+    """Return whether a noise map has variances instead of standard deviations, by its name and HDUCLAS3."""
+    stated = f"{name} {header.get('EXTNAME', '')} {header.get('HDUCLAS3', '')}"
+    return not _VARIANCES.isdisjoint(words_of(stated)) or str(header.get("HDUCLAS3", "")).strip().upper() == "MSE"
+
+
+_VARIANCES = frozenset({"VAR", "VARIANCE", "STAT", "MSE"})
+"""Words in the names of noise maps that have variances; STAT is that of MUSE."""
+
+
 def _are_equal(values: Floats) -> bool:
     known = values[np.isfinite(values)]
     return known.size == 0 or bool(known.min() == known.max())

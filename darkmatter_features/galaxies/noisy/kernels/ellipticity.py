@@ -1,4 +1,4 @@
-"""Ellipticity and weight of a peak as smooth functions of derivatives, and their response to shear without noise bias."""
+"""Ellipticity and weight of a peak as smooth functions of derivatives, and their response to shear."""
 
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ MIN_DENOMINATOR = 0.05
 """Scale below which the denominator of the ellipticity is kept from 0."""
 
 PROFILE_FACTOR = 1.2
-"""Factor of the ellipticity: profiles of galaxies are steeper at their centre than the Gaussian for which it is exact."""
+"""Factor of the ellipticity: galaxies are more peaked than the Gaussian, for which 1 is exact."""
 
 SATURATION = 4.0
 """Exponent of the function that keeps the modulus of the ellipticity below 1."""
@@ -224,27 +224,45 @@ def error_at(d: Floats, model: Any, steps: Floats) -> Any:
 
 @compiled
 def measure_peaks(
-    plane: Any, rows: Any, columns: Any, noise: Floats, table: Floats, model: Any, steps: Floats, shapes: Any
+    plane: Any,
+    rows: Any,
+    columns: Any,
+    noise: Floats,
+    table: Floats,
+    model: Any,
+    steps: Floats,
+    shapes: Any,
+    with_shapes: bool,
 ) -> None:
-    """Fill `shapes` for the peaks of a smoothed `plane` at pixels (`rows`, `columns`), each with a pixel's `noise`."""
+    """Fill `shapes` for the peaks of a smoothed `plane` at pixels (`rows`, `columns`), each with a pixel's `noise`.
+
+    Without `with_shapes`, only the position, the light, the curvature and the stretch.
+    """
     d, sums = np.empty(15), np.empty(4)
     for k in range(rows.size):
-        sums[:] = 0.0
         scale = 1.0 / noise[k]
-        for i in range(-1, 2):
-            for j in range(-1, 2):
-                if i != 0 or j != 0:
-                    take_derivatives(plane, rows[k] + i, columns[k] + j, table, scale, d)
-                    add_pixel(d, model, sums)
         take_derivatives(plane, rows[k], columns[k], table, scale, d)
-        add_pixel(d, model, sums)
-        shapes.weight[k], shapes.e1[k], shapes.e2[k], shapes.response[k] = sums[0], sums[1], sums[2], sums[3]
-        shapes.error[k] = error_at(d, model, steps)
-        f = d[0]
-        gx, gy = d[1] / f, d[2] / f
-        axx, axy, ayy = gx * gx - d[3] / f, gx * gy - d[4] / f, gy * gy - d[5] / f
-        a = 0.5 * (axx + ayy)
-        shapes.light[k], shapes.curvature[k], shapes.stretch[k] = f, a, np.hypot(0.5 * (axx - ayy), axy)
-        reach = model.sigma / max(a, 0.1)
-        shapes.x[k] = columns[k] + min(max(reach * gx, -1.0), 1.0)
-        shapes.y[k] = rows[k] + min(max(reach * gy, -1.0), 1.0)
+        _fill_position(d, rows[k], columns[k], model, shapes, k)
+        if with_shapes:
+            shapes.error[k] = error_at(d, model, steps)
+            sums[:] = 0.0
+            add_pixel(d, model, sums)
+            for i in range(-1, 2):
+                for j in range(-1, 2):
+                    if i != 0 or j != 0:
+                        take_derivatives(plane, rows[k] + i, columns[k] + j, table, scale, d)
+                        add_pixel(d, model, sums)
+            shapes.weight[k], shapes.e1[k], shapes.e2[k], shapes.response[k] = sums[0], sums[1], sums[2], sums[3]
+
+
+@compiled
+def _fill_position(d: Floats, row: Any, column: Any, model: Any, shapes: Any, k: Any) -> None:
+    """Fill position, light, curvature and stretch of peak `k`; the position is within a pixel of the peak's pixel."""
+    f = d[0]
+    gx, gy = d[1] / f, d[2] / f
+    axx, axy, ayy = gx * gx - d[3] / f, gx * gy - d[4] / f, gy * gy - d[5] / f
+    a = 0.5 * (axx + ayy)
+    shapes.light[k], shapes.curvature[k], shapes.stretch[k] = f, a, np.hypot(0.5 * (axx - ayy), axy)
+    reach = model.sigma / max(axx * ayy - axy * axy, 0.01)
+    shapes.x[k] = column + min(max(reach * (ayy * gx - axy * gy), -1.0), 1.0)
+    shapes.y[k] = row + min(max(reach * (axx * gy - axy * gx), -1.0), 1.0)

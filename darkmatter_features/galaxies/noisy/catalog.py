@@ -1,0 +1,161 @@
+"""The catalogue of an image with noise: sources, stars, PSF, and shapes in the frames of the pixels and of the sky."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
+from darkmatter_features.galaxies.noisy.image_psf import ImagePsf, psf_of_image
+from darkmatter_features.galaxies.noisy.mean_response import mean_response
+from darkmatter_features.galaxies.noisy.psf_model import PsfModel
+from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
+from darkmatter_features.galaxies.noisy.sources import SourceFlag, Sources, measure_sources
+from darkmatter_features.galaxies.noisy.stars import Sources as StarCandidates
+from darkmatter_features.io.sky import Sky
+
+Array = NDArray[np.float64]
+
+DELTA = np.pad(np.ones((1, 1)), 2)
+"""PSF with which sizes are those observed."""
+
+FIRST_SIGMA = 1.2
+"""Standard deviation of the PSF for which the first detection is made, pixels."""
+
+MATCH_RADIUS = 2.0
+"""Maximum distance of a star in the first and the second detection, pixels."""
+
+SMALLEST_PERCENTILE = 10.0
+"""Percentile of the sizes of bright sources that is compared with the PSF where no star is found."""
+
+SMALLEST_FACTOR = 0.7
+"""Width of the PSF in units of that size: galaxies are larger, and a PSF that is too wide amplifies noise."""
+
+MIN_SNR_OF_SIZE = 20.0
+"""Minimum S/N of these sources."""
+
+
+@dataclass(frozen=True)
+class SourceCatalog:
+    """Sources of an image.
+
+    Attributes
+    ----------
+    name : str
+        Name of the image.
+    shape : (int, int)
+        Rows and columns of the image.
+    sources : Sources
+        Positions and shapes.
+    response : (n,) float64 array
+        Mean response to shear of sources alike in S/N and size.
+    is_star : (n,) bool array
+        Stars, whose weight is 0.
+    frame : SkyFrame
+        Directions, and shapes in the frame of the sky.
+    psf : ImagePsf
+        PSF of the image, and how it was found.
+    exposure : Exposure
+        Light and noise.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    sources: Sources
+    response: Array
+    is_star: NDArray[np.bool_]
+    frame: SkyFrame
+    psf: ImagePsf
+    exposure: Exposure
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @property
+    def weight(self) -> Array:
+        """Weights of the shapes, 0 for stars, (n,)."""
+        return np.where(self.is_star, 0.0, self.sources.weight)
+
+
+def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel | None = None) -> SourceCatalog:
+    """Find and measure the sources of an image with noise.
+
+    Parameters
+    ----------
+    sky : Sky
+        The image.
+    config : MeasureConfig, optional
+        Settings. Default: all defaults.
+    psf : PsfModel, optional
+        PSF of the image. By default it is fitted to the stars of the image.
+
+    Returns
+    -------
+    SourceCatalog
+        Catalogue, brightest peaks first; possibly empty.
+
+    Raises
+    ------
+    SkyError
+        If too many pixels are masked.
+    """
+    config = config or MeasureConfig()
+    exposure = expose(sky, config)
+    first = measure_sources(
+        exposure.light, exposure.noise, exposure.mask, lambda x, y: DELTA, FIRST_SIGMA, exposure.correlation,
+        with_shapes=False,
+    )  # fmt: skip
+    found = _psf(exposure, first, psf)
+    centre = 0.5 * (sky.shape[1] - 1), 0.5 * (sky.shape[0] - 1)
+    sources = measure_sources(
+        exposure.light, exposure.noise, exposure.mask, found.model.stamp, found.model.sigma(*centre),
+        exposure.correlation, is_variable=not found.model.is_constant,
+    )  # fmt: skip
+    is_star = _matched(first, found, sources)
+    return SourceCatalog(
+        name=sky.name,
+        shape=sky.shape,
+        sources=sources,
+        response=mean_response(np.where(is_star, 0.0, sources.weight), sources.response, sources.snr, sources.size),
+        is_star=is_star,
+        frame=sky_frame(sky.wcs, sources.x, sources.y, sources.e1, sources.e2),
+        psf=found,
+        exposure=exposure,
+    )
+
+
+def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf:
+    """Return the PSF of an image: the given one, or that of its stars; the stars are found in both cases."""
+    rows, columns = np.rint(first.y).astype(int), np.rint(first.x).astype(int)
+    rows, columns = np.clip(rows, 0, exposure.light.shape[0] - 1), np.clip(columns, 0, exposure.light.shape[1] - 1)
+    candidates = StarCandidates(
+        x=first.x,
+        y=first.y,
+        flux=first.flux,
+        size=first.size,
+        peak=exposure.light[rows, columns].astype(np.float64),
+        snr=first.flux / np.maximum(first.flux_error, np.finfo(np.float64).tiny),
+        flags=first.flags & ~np.uint8(SourceFlag.BLENDED),  # neighbours are masked in the fit
+        is_saturated=np.zeros(len(first), dtype=np.bool_),
+    )
+    bright = candidates.is_clean & (candidates.snr > MIN_SNR_OF_SIZE)
+    smallest = (
+        SMALLEST_FACTOR * float(np.percentile(first.size[bright], SMALLEST_PERCENTILE)) if bright.any() else FIRST_SIGMA
+    )
+    light, noise = exposure.light.astype(np.float64), exposure.noise.astype(np.float64)
+    found = psf_of_image(light, noise, exposure.mask, candidates, psf_sigma=smallest)
+    if given is None:
+        return found
+    return ImagePsf(given, None, found.locus, f"PSF of {given.name}")
+
+
+def _matched(first: Sources, psf: ImagePsf, sources: Sources) -> NDArray[np.bool_]:
+    """Return which sources are stars of the first detection."""
+    from scipy.spatial import cKDTree
+
+    if psf.locus is None or not psf.locus.is_star.any():
+        return np.zeros(len(sources), dtype=np.bool_)
+    stars = np.column_stack([first.x, first.y])[psf.locus.is_star]
+    distance, _ = cKDTree(stars).query(np.column_stack([sources.x, sources.y]), distance_upper_bound=MATCH_RADIUS)
+    return np.asarray(np.isfinite(distance))

@@ -1,0 +1,94 @@
+"""Light above the background of an image with noise, and that noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.galaxies.artifacts import artifacts_in_noise, repaired
+from darkmatter_features.galaxies.noisy.background import background_of
+from darkmatter_features.galaxies.noisy.noise import noise_correlation, scaled_noise
+from darkmatter_features.io.sky import Sky
+
+Floats = NDArray[np.float32]
+
+SOURCE_SNR = 1.5
+"""S/N of the light smoothed over 3 x 3 pixels above which pixels belong to a source."""
+
+SOURCE_MARGIN = 3
+"""Distance from such pixels within which the background is not measured, pixels."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Light and noise of an image, its bands summed.
+
+    Attributes
+    ----------
+    name : str
+        Name of the sky.
+    light : (n_rows, n_columns) float32 array, counts
+        Light above the background; 0 where pixels are masked.
+    noise : (n_rows, n_columns) float32 array, counts
+        Standard deviation of a pixel.
+    mask : (n_rows, n_columns) bool array
+        True where a pixel has no measurement.
+    correlation : (m, m) float64 array
+        Correlation of the noise of pixels by their offset, 1 in the middle.
+    n_repaired : int
+        Number of pixels that were sharper than any source, and interpolated.
+    """
+
+    name: str
+    light: Floats
+    noise: Floats
+    mask: NDArray[np.bool_]
+    correlation: NDArray[np.float64]
+    n_repaired: int
+
+
+def expose(sky: Sky, config: MeasureConfig) -> Exposure:
+    """Subtract the background of an image, and measure its noise.
+
+    Parameters
+    ----------
+    sky : Sky
+        The image.
+    config : MeasureConfig
+        Settings.
+
+    Raises
+    ------
+    SkyError
+        If too many pixels are masked.
+    """
+    values = sky.pixels.sum(axis=2, dtype=np.float32)
+    mask = np.zeros(sky.shape, dtype=np.bool_) if sky.mask is None else sky.mask
+    first = background_of(values, mask, config.background_box)
+    light = values - first.level
+    is_artifact = artifacts_in_noise(light, float(np.median(first.noise))) & ~mask
+    if is_artifact.any():
+        light = repaired(light[..., np.newaxis], is_artifact, mask | is_artifact)[..., 0]
+    sources = _sources(light, first.noise)
+    second = background_of(light, mask, config.background_box, sources)
+    light = light - second.level
+    noise = second.noise if sky.noise is None else _scaled(light, sky.noise, mask | sources, second.noise)
+    correlation = noise_correlation(light, noise, ~(mask | sources))
+    light[mask] = 0.0
+    return Exposure(sky.name, light, noise, mask, correlation, int(is_artifact.sum()))
+
+
+def _scaled(light: Floats, noise: Floats, is_bad: NDArray[np.bool_], measured: Floats) -> Floats:
+    """Return a noise map in counts, with the measured noise where it has none."""
+    known = np.isfinite(noise)
+    scaled, _ = scaled_noise(light, np.where(known, noise, np.float32(1.0)), is_bad | ~known)
+    return np.where(known, scaled, measured)
+
+
+def _sources(light: Floats, noise: Floats) -> NDArray[np.bool_]:
+    """Return which pixels are on or near a source."""
+    from scipy.ndimage import maximum_filter, uniform_filter
+
+    snr = uniform_filter(light, 3) / (noise / np.float32(3.0))
+    return np.asarray(maximum_filter((snr > 2.0 * SOURCE_SNR).view(np.uint8), 2 * SOURCE_MARGIN + 1).view(np.bool_))
