@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.psf_result import PsfFit, StarTable
-from darkmatter_features.galaxies.noisy.rho import RhoStatistics, rho_statistics
+from darkmatter_features.galaxies.noisy.psf.result import PsfFit, StarTable
+from darkmatter_features.galaxies.noisy.psf.rho import RhoStatistics, rho_statistics
 from darkmatter_features.plots.page import FAINT, LENS, UNLIKE, in_style, titled_page, write_legend
 from darkmatter_features.plots.panels import framed
 
@@ -55,7 +55,7 @@ def draw_psf(fit: PsfFit, rho: RhoStatistics | None = None) -> Figure:
     Parameters
     ----------
     fit : PsfFit
-        Result of :func:`~darkmatter_features.galaxies.noisy.psf_fit.psf_from_stars`.
+        Result of :func:`~darkmatter_features.galaxies.noisy.psf.fit.psf_from_stars`.
     rho : RhoStatistics, optional
         Rho statistics, of several images for example; by default those of the reserved stars.
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel, polynomial_powers
-from darkmatter_features.galaxies.noisy.psf_result import PsfFit, StarTable
-from darkmatter_features.galaxies.noisy.rho import rho_statistics
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel, polynomial_powers
+from darkmatter_features.galaxies.noisy.psf.result import PsfFit, StarTable
+from darkmatter_features.galaxies.noisy.psf.rho import rho_statistics
 from darkmatter_features.plots.psf import GRID, RESIDUAL_GAIN, draw_psf, draw_rho, draw_widths
 from tests.galaxies.noisy.test_psf_model import gaussian
 from tests.plots.figures import assert_readable, texts_of

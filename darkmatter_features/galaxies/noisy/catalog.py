@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
-from darkmatter_features.galaxies.noisy.image_psf import ImagePsf, psf_of_image
 from darkmatter_features.galaxies.noisy.mean_response import mean_response
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel
+from darkmatter_features.galaxies.noisy.psf.image import ImagePsf, psf_of_image
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel
+from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
 from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
 from darkmatter_features.galaxies.noisy.sources import SourceFlag, Sources, measure_sources
-from darkmatter_features.galaxies.noisy.stars import Sources as StarCandidates
 from darkmatter_features.io.sky import Sky
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import galsim
 import numpy as np
 
-from darkmatter_features.galaxies.noisy.adaptive_moments import adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import adaptive_moments
 
 NOISE = 10.0
 """Standard deviation of a pixel, counts."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkmatter_features.galaxies.noisy.stars import MIN_STARS, Sources, find_stars
+from darkmatter_features.galaxies.noisy.psf.stars import MIN_STARS, StarCandidates, find_stars
 
 PSF = 2.0
 """Half-light radius of stars, pixels."""
@@ -19,7 +19,9 @@ def table(rng, n_stars, n_galaxies, *, scatter=0.01, galaxy=1.0, **changed):
     size *= np.exp(rng.normal(0, scatter, n) + 0.8 * rng.normal(0, 1, n) / snr)
     x, y = rng.uniform(0, 1000, (2, n))
     whole = {"x": x, "y": y, "flux": 10 * snr, "size": size, "peak": snr, "snr": snr}
-    return Sources(**(whole | {"flags": np.zeros(n, dtype=int), "is_saturated": np.zeros(n, dtype=bool)} | changed))
+    return StarCandidates(
+        **(whole | {"flags": np.zeros(n, dtype=int), "is_saturated": np.zeros(n, dtype=bool)} | changed)
+    )
 
 
 @pytest.mark.parametrize(("n_stars", "n_galaxies"), [(8, 300), (15, 300), (40, 1000), (100, 500)])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.adaptive_moments import adaptive_moments
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel, polynomial_powers, polynomial_terms
-from darkmatter_features.galaxies.noisy.stamps import shifted
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel, polynomial_powers, polynomial_terms
+from darkmatter_features.galaxies.noisy.psf.stamps import shifted
 
 
 def gaussian(shape, x, y, *, sigma=1.6, e=0.0):

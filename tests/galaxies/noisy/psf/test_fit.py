@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("galsim")
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.adaptive_moments import adaptive_moments
-from darkmatter_features.galaxies.noisy.psf_fit import psf_from_stars
-from darkmatter_features.galaxies.noisy.star_regression import MAX_WEIGHT, chosen_degree, reserved, star_weights
-from darkmatter_features.galaxies.noisy.wings import without_wing_noise
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.fit import psf_from_stars
+from darkmatter_features.galaxies.noisy.psf.star_regression import MAX_WEIGHT, chosen_degree, reserved, star_weights
+from darkmatter_features.galaxies.noisy.psf.wings import without_wing_noise
 from tests.galaxies.noisy.fields import NOISE, aberrated, add, constant, drawn, moffat, star_field
 
 

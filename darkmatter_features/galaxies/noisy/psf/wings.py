@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.adaptive_moments import adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import adaptive_moments
 
 Array = NDArray[np.float64]
 

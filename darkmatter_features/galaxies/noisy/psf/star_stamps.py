@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.adaptive_moments import AdaptiveMoments, adaptive_moments
-from darkmatter_features.galaxies.noisy.stamps import cropped, shifted
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import AdaptiveMoments, adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.stamps import cropped, shifted
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -8,8 +8,8 @@ import pytest
 from astropy.io import fits
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.psf_reading import read_psf
-from tests.galaxies.noisy.test_psf_model import gaussian
+from darkmatter_features.galaxies.noisy.psf.reading import read_psf
+from tests.galaxies.noisy.psf.test_model import gaussian
 
 SHAPE = (251, 245)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from darkmatter_features.galaxies.noisy.psf_result import StarTable
-from darkmatter_features.galaxies.noisy.rho import rho_statistics
+from darkmatter_features.galaxies.noisy.psf.result import StarTable
+from darkmatter_features.galaxies.noisy.psf.rho import rho_statistics
 
 
 def table(rng, n=120, *, residual=0.02):

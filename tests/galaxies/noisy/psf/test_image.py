@@ -9,8 +9,8 @@ pytest.importorskip("sep")
 import sep
 from astropy.io import fits
 
-from darkmatter_features.galaxies.noisy.image_psf import psf_of_image
-from darkmatter_features.galaxies.noisy.stars import Sources
+from darkmatter_features.galaxies.noisy.psf.image import psf_of_image
+from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
 from tests.galaxies.noisy.fields import NOISE, constant, moffat, star_field
 
 
@@ -22,7 +22,7 @@ def detected(light, noise, *, saturation=np.inf):
     snr = found["flux"] / (noise * np.sqrt(4 * np.pi) * np.sqrt(np.maximum(found["a"] * found["b"], 0.25)))
     is_saturated = found["peak"] >= saturation
     flags = found["flag"].astype(int) | flag
-    return Sources(found["x"], found["y"], found["flux"], radius, found["peak"], snr, flags, is_saturated)
+    return StarCandidates(found["x"], found["y"], found["flux"], radius, found["peak"], snr, flags, is_saturated)
 
 
 @pytest.mark.parametrize("psf", [constant, moffat])

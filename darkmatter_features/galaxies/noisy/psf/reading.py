@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel, polynomial_powers, polynomial_terms
-from darkmatter_features.galaxies.noisy.stamps import MAX_SIDE, check_stamp, resampled
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel, polynomial_powers, polynomial_terms
+from darkmatter_features.galaxies.noisy.psf.stamps import MAX_SIDE, check_stamp, resampled
 from darkmatter_features.io.psf_files import PiffFile, piff_stamps, read_psf_file
 from darkmatter_features.io.psfex import PsfArrays
 

@@ -52,7 +52,7 @@ SATURATED_SIZE = 0.9
 
 
 @dataclass(frozen=True)
-class Sources:
+class StarCandidates:
     """Detected sources of an image.
 
     Attributes
@@ -70,7 +70,7 @@ class Sources:
     flags : (n,) integer array
         0 for sources without a defect; others are no stars to measure a PSF with.
     is_saturated : (n,) bool array
-        Sources with saturated pixels.
+        StarCandidates with saturated pixels.
     """
 
     x: Array
@@ -87,7 +87,7 @@ class Sources:
 
     @property
     def is_clean(self) -> Mask:
-        """Sources without a defect, of positive size, flux and S/N, (n,)."""
+        """StarCandidates without a defect, of positive size, flux and S/N, (n,)."""
         is_finite = np.isfinite(self.size) & np.isfinite(self.flux) & np.isfinite(self.snr)
         positive = (self.size > 0.0) & (self.flux > 0.0) & (self.snr > 0.0) & (self.peak > 0.0)
         return np.asarray(is_finite & positive & (self.flags == 0) & ~self.is_saturated)
@@ -118,12 +118,12 @@ class StellarLocus:
     is_psf_star: Mask
 
 
-def find_stars(sources: Sources) -> StellarLocus | None:
+def find_stars(sources: StarCandidates) -> StellarLocus | None:
     """Find the stars among the sources of an image.
 
     Parameters
     ----------
-    sources : Sources
+    sources : StarCandidates
         Detected sources.
 
     Returns
@@ -149,7 +149,7 @@ def find_stars(sources: Sources) -> StellarLocus | None:
 
 
 def _locus(
-    sources: Sources, log_size: Array, is_searched: Mask, centre: float, half: float, limit: float
+    sources: StarCandidates, log_size: Array, is_searched: Mask, centre: float, half: float, limit: float
 ) -> StellarLocus:
     """Return the stars of a range of log size that was found above a limit in S/N."""
     own, snr = log_size[is_searched], sources.snr[is_searched]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.psf_result import StarTable
+from darkmatter_features.galaxies.noisy.psf.result import StarTable
 
 Array = NDArray[np.float64]
 

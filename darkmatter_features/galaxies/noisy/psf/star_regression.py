@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.psf_model import polynomial_powers, polynomial_terms
+from darkmatter_features.galaxies.noisy.psf.model import polynomial_powers, polynomial_terms
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

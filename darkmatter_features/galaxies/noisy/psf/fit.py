@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.adaptive_moments import AdaptiveMoments, adaptive_moments
-from darkmatter_features.galaxies.noisy.psf_model import Powers, PsfModel, polynomial_powers, polynomial_terms
-from darkmatter_features.galaxies.noisy.psf_result import PsfFit, StarTable
-from darkmatter_features.galaxies.noisy.star_regression import (
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import AdaptiveMoments, adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.model import Powers, PsfModel, polynomial_powers, polynomial_terms
+from darkmatter_features.galaxies.noisy.psf.result import PsfFit, StarTable
+from darkmatter_features.galaxies.noisy.psf.star_regression import (
     MAD_TO_SIGMA,
     chosen_degree,
     outliers,
@@ -15,7 +15,7 @@ from darkmatter_features.galaxies.noisy.star_regression import (
     solution,
     star_weights,
 )
-from darkmatter_features.galaxies.noisy.star_stamps import (
+from darkmatter_features.galaxies.noisy.psf.star_stamps import (
     CORE_IN_SIGMAS,
     MAX_REPLACED,
     StarStamps,
@@ -26,7 +26,7 @@ from darkmatter_features.galaxies.noisy.star_stamps import (
     stamps_of_stars,
     without_neighbours,
 )
-from darkmatter_features.galaxies.noisy.wings import without_wing_noise
+from darkmatter_features.galaxies.noisy.psf.wings import without_wing_noise
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -92,7 +92,7 @@ def psf_from_stars(
     least-squares polynomial in the position; the inverse weight of a star is 1 / snr^2 + 1 / 400^2, and bounded. Pixels
     beyond the core that deviate from the fit before, such as neighbours, have its value; so has a pixel without
     measurement. Stars are outliers by their ellipticity and width. The outer pixels are those of
-    :func:`~darkmatter_features.galaxies.noisy.wings.without_wing_noise`.
+    :func:`~darkmatter_features.galaxies.noisy.psf.wings.without_wing_noise`.
     """
     x, y, flux = (np.asarray(each, dtype=np.float64) for each in (x, y, flux))
     if len(x) < MIN_STARS:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.adaptive_moments import AdaptiveMoments, adaptive_moments
-from darkmatter_features.galaxies.noisy.stamps import MIN_SIDE, centred_stamp, cropped, light_radius
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import AdaptiveMoments, adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.stamps import MIN_SIDE, centred_stamp, cropped, light_radius
 
 Array = NDArray[np.float64]
 Powers = tuple[tuple[int, int], ...]
@@ -134,7 +134,7 @@ class PsfModel:
         """Return e1 and e2 of the PSF at positions, ``(a - b) / (a + b) exp(2i phi)``, of the shape of the positions.
 
         They are from moments with an adaptive Gaussian weight; see
-        :func:`~darkmatter_features.galaxies.noisy.adaptive_moments.adaptive_moments`.
+        :func:`~darkmatter_features.galaxies.noisy.psf.adaptive_moments.adaptive_moments`.
         """
         found, shape = self.moments(np.ravel(x), np.ravel(y)), np.shape(x)
         return found.e1.reshape(shape)[()], found.e2.reshape(shape)[()]

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.psf_fit import psf_from_stars
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel
-from darkmatter_features.galaxies.noisy.psf_result import PsfFit
-from darkmatter_features.galaxies.noisy.stars import MIN_STARS, Sources, StellarLocus, find_stars
+from darkmatter_features.galaxies.noisy.psf.fit import psf_from_stars
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel
+from darkmatter_features.galaxies.noisy.psf.result import PsfFit
+from darkmatter_features.galaxies.noisy.psf.stars import MIN_STARS, StarCandidates, StellarLocus, find_stars
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def psf_of_image(
     light: NDArray[np.float64],
     noise: NDArray[np.float64] | float,
     is_bad: NDArray[np.bool_] | None,
-    sources: Sources,
+    sources: StarCandidates,
     *,
     psf_sigma: float,
 ) -> ImagePsf:
@@ -52,7 +52,7 @@ def psf_of_image(
         Standard deviation of the noise of a pixel.
     is_bad : (n_rows, n_columns) bool array or None
         True where a pixel has no measurement or is saturated.
-    sources : Sources
+    sources : StarCandidates
         Detected sources.
     psf_sigma : float, pixels
         Width of the round Gaussian PSF that is assumed where the image has fewer than five stars.

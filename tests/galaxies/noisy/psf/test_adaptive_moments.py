@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darkmatter_features.galaxies.noisy.adaptive_moments import adaptive_moments
+from darkmatter_features.galaxies.noisy.psf.adaptive_moments import adaptive_moments
 
 galsim = pytest.importorskip("galsim")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.psf_model import PsfModel
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
