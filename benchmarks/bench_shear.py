@@ -59,7 +59,8 @@ def own_estimate(drawn: Scene, image: Array) -> tuple[complex, float, int, float
         is_variable=drawn.conditions.psf_varies,
     )  # fmt: skip
     elapsed = time.perf_counter() - start
-    ellipticity = complex((sources.weight * (sources.e1 + 1j * sources.e2)).sum())
+    corrected = sources.e1 + 1j * sources.e2 - sources.noise_bias @ np.array([1.0, 1j])
+    ellipticity = complex((sources.weight * corrected).sum())
     return ellipticity, float((sources.weight * sources.response).sum()), len(sources), elapsed
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "predict for each image whether it contains a lens, and where",
     "heatmap": "draw the shear heatmap of each image",
     "adapt": "fit a run to unlabelled skies of another kind",
+    "measure": "write the shape catalogue of an image with noise",
     "locate": "find the lens in a shape catalogue made elsewhere",
     "config": "show all settings, or check a settings file",
 }

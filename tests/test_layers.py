@@ -27,6 +27,7 @@ FLOORS = {
         "features",
         "plots",
         "location",
+        "shape_catalogs",
     ),
     "classify": (
         "columns",

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
-from darkmatter_features.galaxies.noisy.mean_response import mean_response
 from darkmatter_features.galaxies.noisy.psf.image import ImagePsf, psf_of_image
 from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
+from darkmatter_features.galaxies.noisy.similar import means_of_similar
 from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
 from darkmatter_features.galaxies.noisy.sources import SourceFlag, Sources, measure_sources
 from darkmatter_features.io.sky import Sky
@@ -48,6 +48,8 @@ class SourceCatalog:
         Rows and columns of the image.
     sources : Sources
         Positions and shapes.
+    e1, e2 : (n,) float64 arrays
+        Ellipticities of the sources, less what noise adds to those of sources alike in S/N and size.
     response : (n,) float64 array
         Mean response to shear of sources alike in S/N and size.
     is_star : (n,) bool array
@@ -63,6 +65,8 @@ class SourceCatalog:
     name: str
     shape: tuple[int, int]
     sources: Sources
+    e1: Array
+    e2: Array
     response: Array
     is_star: NDArray[np.bool_]
     frame: SkyFrame
@@ -113,13 +117,19 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
         exposure.correlation, is_variable=not found.model.is_constant,
     )  # fmt: skip
     is_star = _matched(first, found, sources)
+    weight = np.where(is_star, 0.0, sources.weight)
+    values = np.column_stack([sources.response, sources.noise_bias])
+    response, bias1, bias2 = means_of_similar(weight, values, sources.snr, sources.size).T
+    e1, e2 = (np.where(sources.weight > 0.0, e - bias, 0.0) for e, bias in ((sources.e1, bias1), (sources.e2, bias2)))
     return SourceCatalog(
         name=sky.name,
         shape=sky.shape,
         sources=sources,
-        response=mean_response(np.where(is_star, 0.0, sources.weight), sources.response, sources.snr, sources.size),
+        e1=e1,
+        e2=e2,
+        response=response,
         is_star=is_star,
-        frame=sky_frame(sky.wcs, sources.x, sources.y, sources.e1, sources.e2),
+        frame=sky_frame(sky.wcs, sources.x, sources.y, e1, e2),
         psf=found,
         exposure=exposure,
     )

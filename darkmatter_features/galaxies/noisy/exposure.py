@@ -82,7 +82,7 @@ def expose(sky: Sky, config: MeasureConfig) -> Exposure:
 def _scaled(light: Floats, noise: Floats, is_bad: NDArray[np.bool_], measured: Floats) -> Floats:
     """Return a noise map in counts, with the measured noise where it has none."""
     known = np.isfinite(noise)
-    scaled, _ = scaled_noise(light, np.where(known, noise, np.float32(1.0)), is_bad | ~known)
+    _, scaled = scaled_noise(light, np.where(known, noise, np.float32(1.0)), is_bad | ~known)
     return np.where(known, scaled, measured)
 
 

@@ -48,11 +48,13 @@ class Sources:
         Position of the peak.
     e1, e2 : (n,) float64 arrays
         Ellipticity ``(a - b) / (a + b) exp(2i phi)``, corrected for the PSF; 0 where the weight is 0.
+    noise_bias : (n, 2) float64 array
+        What noise adds to e1 and e2 on average, where the PSF is elliptical. Noisy, like the response.
     e_error : (n,) float64 array
         Standard deviation of each component by noise.
     response : (n,) float64 array
-        Response of the ellipticity to shear, with that of detection and weight: ``sum(w e) / sum(w response)`` is an
-        estimate of the shear. It is noisy: only means have a meaning.
+        Response of the ellipticity to shear, with that of detection and weight: ``sum(w (e - bias)) / sum(w response)``
+        is an estimate of the shear. It is noisy: only means have a meaning.
     weight : (n,) float64 array
         Weight: that of the selection, times the inverse of one plus the noise in units of the shape noise, squared.
     size : (n,) float64 array, pixels
@@ -73,6 +75,7 @@ class Sources:
     y: Array
     e1: Array
     e2: Array
+    noise_bias: Array
     e_error: Array
     response: Array
     weight: Array
@@ -228,6 +231,7 @@ def _sources(
         y=shapes.y,
         e1=shapes.e1 * per_weight,
         e2=shapes.e2 * per_weight,
+        noise_bias=np.stack([shapes.bias1, shapes.bias2], axis=1) * per_weight[:, None],
         e_error=shapes.error,
         response=shapes.response * per_weight,
         weight=weight,

@@ -122,7 +122,9 @@ class PeakShapes(NamedTuple):
     Attributes
     ----------
     weight, e1, e2, response : (n,) float64 arrays
-        Sum of the weights, of the weighted ellipticities less their mean under noise, and of their responses to shear.
+        Sum of the weights, of the weighted ellipticities, and of their responses to shear.
+    bias1, bias2 : (n,) float64 arrays
+        Sum of what the noise adds to the weighted ellipticities on average.
     error : (n,) float64 array
         Standard deviation of a component of the ellipticity by noise.
     x, y : (n,) float64 arrays, pixels
@@ -135,6 +137,8 @@ class PeakShapes(NamedTuple):
     e1: Floats
     e2: Floats
     response: Floats
+    bias1: Floats
+    bias2: Floats
     error: Floats
     x: Floats
     y: Floats
@@ -174,7 +178,7 @@ def _slope(d: Floats, step: Floats, size: Any, component: Any, model: Any) -> An
 
 @compiled
 def add_pixel(d: Floats, model: Any, sums: Floats) -> None:
-    """Add a pixel to `sums`: the weight, e1 and e2 times it, and their mean response.
+    """Add a pixel to `sums`: the weight, e1 and e2 times it, their mean response, and their mean biases by noise.
 
     The response of the noisy light counts the noise as if it were sheared. For Gaussian noise n with response n',
     ``E[h_i n'_i] = sum_j E[dh_i / dd_j] Cov(n_j, n'_i)`` for the derivatives h_i of a function of the light (Stein's
@@ -204,9 +208,11 @@ def add_pixel(d: Floats, model: Any, sums: Floats) -> None:
                 bias1 += 0.5 * factor * second1
                 bias2 += 0.5 * factor * second2
     sums[0] += centre[0]
-    sums[1] += centre[1] - bias1
-    sums[2] += centre[2] - bias2
+    sums[1] += centre[1]
+    sums[2] += centre[2]
     sums[3] += 0.5 * response
+    sums[4] += bias1
+    sums[5] += bias2
 
 
 @compiled
@@ -238,7 +244,7 @@ def measure_peaks(
 
     Without `with_shapes`, only the position, the light, the curvature and the stretch.
     """
-    d, sums = np.empty(15), np.empty(4)
+    d, sums = np.empty(15), np.empty(6)
     for k in range(rows.size):
         scale = 1.0 / noise[k]
         take_derivatives(plane, rows[k], columns[k], table, scale, d)
@@ -253,6 +259,7 @@ def measure_peaks(
                         take_derivatives(plane, rows[k] + i, columns[k] + j, table, scale, d)
                         add_pixel(d, model, sums)
             shapes.weight[k], shapes.e1[k], shapes.e2[k], shapes.response[k] = sums[0], sums[1], sums[2], sums[3]
+            shapes.bias1[k], shapes.bias2[k] = sums[4], sums[5]
 
 
 @compiled

@@ -1,0 +1,177 @@
+"""From image files to files of shape catalogues."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import ConfigError, failure_reason
+from darkmatter_features.features.extract import report
+from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, measure_image
+from darkmatter_features.galaxies.noisy.psf.reading import read_psf
+from darkmatter_features.io.parts import split_part
+from darkmatter_features.io.planes import with_planes
+from darkmatter_features.io.sky import read_sky
+from darkmatter_features.io.table import written_whole
+from darkmatter_features.shape_catalogs.table import columns_of, write_catalog, writer_of
+from darkmatter_features.workers import parallel
+
+SUFFIX = ".parquet"
+"""Format of the catalogues of several images."""
+
+
+class Planes(NamedTuple):
+    """Files beside an image.
+
+    Attributes
+    ----------
+    weight, mask, psf : str or None
+        Weight or noise map, mask, and PSF of the image; None without.
+    weight_type : str or None
+        Content of the weight file; None for that of its name.
+    """
+
+    weight: str | None = None
+    mask: str | None = None
+    psf: str | None = None
+    weight_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Outcome for one image.
+
+    Attributes
+    ----------
+    image : str
+        Path of the image.
+    catalog : str
+        File of the catalogue; "" if the image failed.
+    lines : tuple of str
+        What was measured, in lines for the user.
+    error : str
+        Reason of the failure; "" without one.
+    """
+
+    image: str
+    catalog: str = ""
+    lines: tuple[str, ...] = ()
+    error: str = ""
+
+
+def measure_images(
+    images: Sequence[str | Path],
+    out: str | Path,
+    *,
+    planes: Planes | None = None,
+    diagnostics: str | Path | None = None,
+    config: MeasureConfig | None = None,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
+) -> list[Measured]:
+    """Measure images, and write a shape catalogue of each.
+
+    Parameters
+    ----------
+    images : sequence of str or Path
+        Images, possibly with a part of a file in brackets.
+    out : str or Path
+        File of the catalogue of one image, whose suffix gives the format; folder for those of several images.
+    planes : Planes, optional
+        Files beside the image; only with one image.
+    diagnostics : str or Path, optional
+        Folder for the stars and a figure of the PSF of each image.
+    config : MeasureConfig, optional
+        Settings. Default: all defaults.
+    n_jobs : int
+        Number of processes; -1 for one per core.
+    progress : callable, optional
+        Function of the number of images done and of all images.
+    debug : bool
+        Raise an unforeseen error of an image instead of recording it.
+
+    Returns
+    -------
+    list of Measured
+        In the order of the images.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix of `out` is that of no format, or files beside the image are given for several images.
+    """
+    planes = planes or Planes()
+    if len(images) > 1 and any((planes.weight, planes.mask, planes.psf)):
+        raise ConfigError(
+            "a weight, mask or PSF belongs to one image, but several images are given; measure each alone"
+        )
+    if len(images) == 1 and Path(out).suffix:
+        writer_of(out)
+        outs = [Path(out)]
+    else:
+        outs = _names(images, Path(out))
+    folder = None if diagnostics is None else Path(diagnostics)
+    tasks = [
+        (str(image), path, planes, folder, config or MeasureConfig(), debug)
+        for image, path in zip(images, outs, strict=True)
+    ]
+    report(progress, 0, len(tasks))
+    done = []
+    for measured in parallel(_measure_file, tasks, n_jobs=n_jobs, first_here=True):
+        done.append(measured)
+        report(progress, len(done), len(tasks))
+    return done
+
+
+def _names(images: Sequence[str | Path], folder: Path) -> list[Path]:
+    """Return the file of each catalogue; a part of a file, and a number where names are equal, are in its name."""
+    names: dict[str, None] = {}
+    for image in images:
+        path, part = split_part(Path(image))
+        stem = path.name.split(".", maxsplit=1)[0] + ("" if part is None else f"-{part.name}")
+        tries = (stem if k == 1 else f"{stem}-{k}" for k in range(1, len(images) + 2))
+        names[next(name for name in tries if name not in names)] = None
+    return [folder / f"{name}{SUFFIX}" for name in names]
+
+
+def _measure_file(
+    image: str, out: Path, planes: Planes, diagnostics: Path | None, config: MeasureConfig, debug: bool
+) -> Measured:
+    """Measure an image and write its catalogue, or return why it failed."""
+    try:
+        sky = with_planes(read_sky(image), planes.weight, planes.mask, planes.weight_type)
+        psf = None if planes.psf is None else read_psf(planes.psf, sky.shape)
+        catalog = measure_image(sky, config, psf)
+        notes = {
+            "image": sky.name,
+            "PSF": catalog.psf.note,
+            "columns": "e = (a - b) / (a + b); see TCOMM or description",
+        }
+        write_catalog(out, columns_of(catalog, sky.photometry.zero_point), notes)
+        if diagnostics is not None:
+            _write_diagnostics(diagnostics / out.stem, catalog)
+        return Measured(image, str(out), (*sky.notes, *describe(catalog)))
+    except Exception as error:  # an unforeseen error costs one image only
+        return Measured(image, error=failure_reason(error, debug=debug))
+
+
+def describe(catalog: SourceCatalog) -> tuple[str, ...]:
+    """Return lines on the sources and the PSF of an image."""
+    n_stars, n_weighted = int(catalog.is_star.sum()), int((catalog.weight > 0.0).sum())
+    return (f"{len(catalog)} sources: {n_weighted} galaxies with a weight, {n_stars} stars", catalog.psf.note)
+
+
+def _write_diagnostics(stem: Path, catalog: SourceCatalog) -> None:
+    """Write the table of the stars of an image, and a figure of its PSF, if it was fitted to stars."""
+    import pandas as pd
+
+    from darkmatter_features.plots.page import save_figure
+    from darkmatter_features.plots.psf import draw_psf
+
+    if catalog.psf.fit is None:
+        return
+    with written_whole(stem.with_name(f"{stem.name}-stars.csv")) as temporary:
+        pd.DataFrame(asdict(catalog.psf.fit.stars)).to_csv(temporary, index=False)
+    save_figure(stem.with_name(f"{stem.name}-psf.png"), draw_psf(catalog.psf.fit))
