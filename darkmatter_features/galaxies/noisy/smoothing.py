@@ -11,12 +11,28 @@ from darkmatter_features.galaxies.noisy.derivatives import N_SHAPE, kernel_table
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
 
 Array = NDArray[np.float64]
+Window = tuple[float, float, float, float]
 
 SMOOTHING = 1.9
 """Standard deviation of the smoothing Gaussian, in units of the PSF's."""
 
 MIN_SIGMA = 1.6
 """Minimum standard deviation of the smoothing Gaussian, pixels."""
+
+SCALES = (1.0, 2.0, 4.0)
+"""Widths of the Gaussians of which each measures the galaxies that fit it, in units of the narrowest."""
+
+SMALLEST_WINDOW = (0.0, 0.1)
+"""Resolutions between which the weight rises with the narrowest Gaussian: smaller sources are unresolved."""
+
+RISING_WINDOW = (0.2, 0.36)
+"""The same with a Gaussian twice as wide as another: half-axes of 0.5 and 0.75 of its standard deviation."""
+
+FALLING_WINDOW = (0.5, 0.69)
+"""Resolutions of the same galaxies with the other Gaussian, between which the weight falls."""
+
+UNLIMITED = (2.0, 3.0)
+"""Window that no resolution reaches."""
 
 INNER_SIGMA = 1.2
 """Standard deviation of the Gaussian with which derivatives are taken, pixels: sums over pixels are exact to 1e-5."""
@@ -59,7 +75,9 @@ class Smoothed:
     steps: Array
 
 
-def smooth(light: NDArray[np.float32], psf: Array, correlation: Array | None, psf_sigma: float) -> Smoothed:
+def smooth(
+    light: NDArray[np.float32], psf: Array, correlation: Array | None, psf_sigma: float, scale: float = 1.0
+) -> Smoothed:
     """Remove the PSF from a tile and smooth it.
 
     Parameters
@@ -72,18 +90,26 @@ def smooth(light: NDArray[np.float32], psf: Array, correlation: Array | None, ps
         Correlation of the noise of pixels by their offset, r odd, 1 in the middle; None if it is white.
     psf_sigma : float, pixels
         Standard deviation of the PSF.
+    scale : float
+        One of :data:`SCALES`: width of the Gaussian in units of the narrowest one.
     """
-    start = max(SMOOTHING * psf_sigma, MIN_SIGMA)
+    start = scale * max(SMOOTHING * psf_sigma, MIN_SIGMA)
     shape = tuple(fft.next_fast_len(side + int(np.ceil(PADDING * start)), real=True) for side in light.shape)
     transform = _Modes(shape, psf)
     sigma, gain = transform.gain(start)
-    model, steps = _noise_model(transform, gain, correlation, sigma)
+    model, steps = _noise_model(transform, gain, correlation, sigma, window_of(scale))
     modes = fft.rfft2(light, s=shape) * gain
     rows, columns = light.shape
     smoothed = fft.irfft2(modes, s=shape)[:rows, :columns]
     modes *= np.exp(0.5 * INNER_SIGMA**2 * transform.squared).astype(np.float32)
     plane = fft.irfft2(modes, s=shape)[:rows, :columns]
     return Smoothed(plane, smoothed, kernel_table(sigma, INNER_SIGMA), model, steps)
+
+
+def window_of(scale: float) -> Window:
+    """Return the window of resolutions for one of :data:`SCALES`."""
+    rising = SMALLEST_WINDOW if scale == SCALES[0] else RISING_WINDOW
+    return (*rising, *(UNLIMITED if scale == SCALES[-1] else FALLING_WINDOW))
 
 
 class _Modes:
@@ -116,7 +142,7 @@ def centred(stamp: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _noise_model(
-    modes: _Modes, gain: NDArray[np.complex64], correlation: Array | None, sigma: float
+    modes: _Modes, gain: NDArray[np.complex64], correlation: Array | None, sigma: float, window: Window
 ) -> tuple[ShapeNoise, Array]:
     """Return the response and noise of the derivatives, and independent steps of the first six."""
     power = np.abs(gain.astype(np.complex128)) ** 2 / (modes.shape[0] * modes.shape[1])
@@ -133,7 +159,7 @@ def _noise_model(
     directions, factors = zip(*(_principal(product, root) for product in products), strict=True)
     noise = float(np.sqrt(own[0, 0]))
     spin2 = float(np.sqrt(0.25 * (own[3, 3] - 2.0 * own[3, 5] + own[5, 5])))
-    model = ShapeNoise(response, np.stack(directions), np.stack(factors), noise, spin2 / noise, sigma)
+    model = ShapeNoise(response, np.stack(directions), np.stack(factors), noise, spin2 / noise, sigma, window)
     return model, np.ascontiguousarray(root.T)
 
 

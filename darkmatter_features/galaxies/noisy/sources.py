@@ -1,25 +1,18 @@
 """Sources of an image: positions, shapes without the PSF, their response to shear, and weights."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
-from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, measure_peaks
-from darkmatter_features.galaxies.noisy.peaks import Peaks, find_peaks
-from darkmatter_features.galaxies.noisy.smoothing import Smoothed, smooth
+from darkmatter_features.galaxies.noisy.peaks import Peaks
+from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, size_of
+from darkmatter_features.galaxies.noisy.smoothing import SCALES
+from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
 
 Array = NDArray[np.float64]
-Stamp = Callable[[float, float], Array]
-
-TILE = 1024
-"""Maximum side of a tile that is smoothed at once, pixels."""
-
-TILE_OF_VARIABLE_PSF = 192
-"""The same where the PSF varies: within a tile, it is that of the tile's centre."""
 
 FLAG_RADIUS = 3.0
 """Distance from the border and from masked pixels within which shapes are flagged, units of the smoothing Gaussian."""
@@ -36,6 +29,19 @@ class SourceFlag(IntFlag):
     """Pixels nearby have no measurement."""
     UNRESOLVED = 8
     """The source is too small for its ellipticity to be measured."""
+
+
+DEFECTS = SourceFlag.EDGE | SourceFlag.MASKED
+"""Flags of sources whose shape has no weight."""
+
+COMPARABLE_RADIUS = 1.5
+"""Distance within which sources share the light of a peak of a wider Gaussian, its standard deviations."""
+
+COMPARABLE_LIGHT = 0.3
+"""Smoothed light of a second source, in units of the first, above which a peak of a wider Gaussian is that of both."""
+
+MAX_OFFSET = 1.0
+"""Maximum distance of a peak of a wider Gaussian from its source, standard deviations of the narrowest one."""
 
 
 @dataclass(frozen=True)
@@ -127,105 +133,33 @@ def measure_sources(
         Whether to measure shapes; weights are 0 otherwise.
     """
     light = light if mask is None else np.where(mask, np.float32(0.0), light)
-    tiles = [
-        (core, outer, smooth(light[outer], psf(*_middle(core)), correlation, psf_sigma))
-        for core, outer in _tiles(light.shape, TILE_OF_VARIABLE_PSF if is_variable else TILE, psf_sigma)
+    tile = TILE_OF_VARIABLE_PSF if is_variable else TILE
+    found = [
+        peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, with_shapes=with_shapes)
+        for scale in (SCALES if with_shapes else SCALES[:1])
     ]
-    snr = np.zeros(light.shape, dtype=np.float32)
-    for core, outer, smoothed in tiles:
-        snr[core] = smoothed.light[_within(core, outer)] / (np.float32(smoothed.model.noise) * noise[core])
-    if mask is not None:
-        snr[mask] = 0.0
-    peaks = find_peaks(snr)
-    shapes = PeakShapes(*np.zeros((len(PeakShapes._fields), peaks.rows.size)))
-    for core, outer, smoothed in tiles:
-        _measure_tile(core, outer, smoothed, peaks, noise, shapes, with_shapes=with_shapes)
-    return _sources(light, noise, mask, snr, peaks, shapes, max(tile[2].model.sigma for tile in tiles))
-
-
-Slices = tuple[slice, slice]
-
-
-def _tiles(shape: tuple[int, ...], side: int, psf_sigma: float) -> Iterator[tuple[Slices, Slices]]:
-    """Yield the cores of tiles that cover an image, and the same with a margin."""
-    margin = int(np.ceil(16.0 * psf_sigma))
-    edges = [np.linspace(0, n, -(-n // side) + 1).astype(int) for n in shape]
-    if all(edge.size == 2 for edge in edges):
-        margin = 0
-    for top, bottom in zip(edges[0], edges[0][1:]):
-        for left, right in zip(edges[1], edges[1][1:]):
-            core = slice(top, bottom), slice(left, right)
-            yield (
-                core,
-                tuple(  # type: ignore[misc]
-                    slice(max(part.start - margin, 0), min(part.stop + margin, n)) for part, n in zip(core, shape)
-                ),
-            )
-
-
-def _middle(core: Slices) -> tuple[float, float]:
-    """Return x and y of the middle of a tile."""
-    return 0.5 * (core[1].start + core[1].stop - 1), 0.5 * (core[0].start + core[0].stop - 1)
-
-
-def _within(core: Slices, outer: Slices) -> Slices:
-    """Return the slices of a core in its tile."""
-    rows, columns = (slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer))
-    return rows, columns
-
-
-def _measure_tile(
-    core: Slices,
-    outer: Slices,
-    smoothed: Smoothed,
-    peaks: Peaks,
-    noise: NDArray[np.float32],
-    shapes: PeakShapes,
-    *,
-    with_shapes: bool,
-) -> None:
-    """Measure the peaks in the core of a tile."""
-    rows, columns = core
-    own = np.flatnonzero(
-        (peaks.rows >= rows.start)
-        & (peaks.rows < rows.stop)
-        & (peaks.columns >= columns.start)
-        & (peaks.columns < columns.stop)
-    )
-    top, left = outer[0].start, outer[1].start
-    found = PeakShapes(*np.zeros((len(shapes), own.size)))
-    levels = noise[peaks.rows[own], peaks.columns[own]].astype(np.float64)
-    measure_peaks(
-        smoothed.plane, peaks.rows[own] - top, peaks.columns[own] - left, levels, smoothed.table, smoothed.model,
-        smoothed.steps, found, with_shapes,
-    )  # fmt: skip
-    found.x[:] += left
-    found.y[:] += top
-    for whole, part in zip(shapes, found, strict=True):
-        whole[own] = part
+    base = found[0]
+    sources = _sources(light, noise, mask, base)
+    for wider in found[1:]:
+        sources = with_large(sources, base, wider)
+    return sources
 
 
 def _sources(
-    light: NDArray[np.float32],
-    noise: NDArray[np.float32],
-    mask: NDArray[np.bool_] | None,
-    snr: NDArray[np.float32],
-    peaks: Peaks,
-    shapes: PeakShapes,
-    sigma: float,
+    light: NDArray[np.float32], noise: NDArray[np.float32], mask: NDArray[np.bool_] | None, found: PeaksAtScale
 ) -> Sources:
     """Return the sources of measured peaks."""
+    peaks, shapes, sigma = found.peaks, found.shapes, found.sigma
     n = peaks.rows.size
     n_labels = int(peaks.labels.max(initial=0))
     flux, variance, n_pixels = np.zeros(n_labels), np.zeros(n_labels), np.zeros(n_labels, dtype=np.int64)
     basin_sums(peaks.labels.ravel(), light.ravel(), noise.ravel(), flux, variance, n_pixels)
     flags = _flags(peaks, mask, sigma)
-    good = (shapes.weight > 0.0) & ((flags & (SourceFlag.EDGE | SourceFlag.MASKED)) == 0)
+    good = (shapes.weight > 0.0) & ((flags & DEFECTS) == 0)
     weight = np.where(good, shapes.weight, 0.0)
     per_weight = np.where(good, 1.0 / np.where(good, shapes.weight, 1.0), 0.0)
-    a = np.clip(shapes.curvature, 1e-3, None)
-    relative = a / np.maximum(a**2 - shapes.stretch**2, 1e-6) - 1.0
-    flags |= np.where(relative <= 0.0, SourceFlag.UNRESOLVED, 0).astype(np.uint8)
+    size = size_of(shapes, sigma)
+    flags |= np.where(size == 0.0, SourceFlag.UNRESOLVED, 0).astype(np.uint8)
     return Sources(
         x=shapes.x,
         y=shapes.y,
@@ -235,8 +169,8 @@ def _sources(
         e_error=shapes.error,
         response=shapes.response * per_weight,
         weight=weight,
-        size=sigma * np.sqrt(np.maximum(relative, 0.0)),
-        snr=snr[peaks.rows, peaks.columns].astype(np.float64),
+        size=size,
+        snr=found.snr,
         flux=flux[:n],
         flux_error=np.sqrt(variance[:n]),
         n_pixels=n_pixels[:n],
@@ -257,3 +191,42 @@ def _flags(peaks: Peaks, mask: NDArray[np.bool_] | None, sigma: float) -> NDArra
 
         flags |= np.where(distance_transform_edt(~mask)[rows, columns] < reach, SourceFlag.MASKED, 0)
     return flags.astype(np.uint8)
+
+
+def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale) -> Sources:
+    """Return sources with the shapes of large galaxies, as measured with a wider Gaussian, added.
+
+    A peak of the wider Gaussian belongs to the source at its position, and to none where another source nearby is
+    comparable: then it is the light of both.
+    """
+    from scipy.spatial import cKDTree
+
+    own = np.flatnonzero(wider.shapes.weight > 0.0)
+    if own.size == 0 or len(sources) == 0:
+        return sources
+    tree = cKDTree(np.column_stack([sources.x, sources.y]))
+    sums = {name: sources.weight * getattr(sources, name) for name in ("e1", "e2", "response", "e_error")}
+    bias = sources.weight[:, None] * sources.noise_bias
+    weight, size, light = sources.weight.copy(), sources.size.copy(), base.shapes.light
+    for k in own:
+        place = wider.shapes.x[k], wider.shapes.y[k]
+        near = np.array(tree.query_ball_point(place, COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
+        if near.size == 0:
+            continue
+        near = near[np.argsort(-light[near], kind="stable")]
+        first = near[0]
+        offset = np.hypot(sources.x[first] - place[0], sources.y[first] - place[1])
+        is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
+        if offset > MAX_OFFSET * base.sigma or not is_alone or sources.flags[first] & DEFECTS:
+            continue
+        added = float(wider.shapes.weight[k])
+        if added > weight[first]:
+            size[first] = size_of(wider.shapes, wider.sigma)[k]
+        weight[first] += added
+        for name, values in (("e1", wider.shapes.e1), ("e2", wider.shapes.e2), ("response", wider.shapes.response)):
+            sums[name][first] += values[k]
+        sums["e_error"][first] += added * wider.shapes.error[k]
+        bias[first] += (wider.shapes.bias1[k], wider.shapes.bias2[k])
+    per_weight = np.where(weight > 0.0, 1.0 / np.where(weight > 0.0, weight, 1.0), 0.0)
+    means = {name: np.where(weight > 0.0, values * per_weight, getattr(sources, name)) for name, values in sums.items()}
+    return replace(sources, weight=weight, size=size, noise_bias=bias * per_weight[:, None], **means)

@@ -10,16 +10,13 @@ from darkmatter_features.numerics.jit import compiled
 SNR_RANGE = (4.5, 7.0)
 """S/N of the smoothed light between which the weight rises from 0 to its full value."""
 
-RESOLUTION_RANGE = (0.0, 0.1)
-"""Resolution, one less the mean curvature in units of a point source's, between which the weight rises."""
-
 MIN_DETERMINANT = 0.02
 """Determinant of the curvature matrix up to which the weight rises: at 0 a peak ends."""
 
 MIN_DENOMINATOR = 0.05
 """Scale below which the denominator of the ellipticity is kept from 0."""
 
-PROFILE_FACTOR = 1.2
+PROFILE_FACTOR = 1.29
 """Factor of the ellipticity: galaxies are more peaked than the Gaussian, for which 1 is exact."""
 
 SATURATION = 4.0
@@ -53,6 +50,9 @@ class ShapeNoise(NamedTuple):
         Standard deviation of a component of the curvature with spin 2, in units of `noise`.
     sigma : float, pixels
         Standard deviation of the Gaussian after smoothing.
+    window : (float, float, float, float)
+        Resolutions, one less the mean curvature in units of a point source's, between which the weight rises, and
+        between which it falls again: larger galaxies are measured after more smoothing.
     """
 
     response: Floats
@@ -61,6 +61,7 @@ class ShapeNoise(NamedTuple):
     noise: float
     curvature_noise: float
     sigma: float
+    window: tuple[float, float, float, float]
 
 
 @compiled
@@ -104,7 +105,11 @@ def shape_at(d: Any, model: Any) -> Any:
     weight = spline(reach * (ayy * gx - axy * gy)) * spline(reach * (axx * gy - axy * gx))
     if weight == 0.0:
         return 0.0, 0.0, 0.0
-    weight *= rise(snr, *SNR_RANGE) * rise(1.0 - a, *RESOLUTION_RANGE) * rise(a * a - squared, 0.0, MIN_DETERMINANT)
+    weight *= rise(snr, *SNR_RANGE) * rise(a * a - squared, 0.0, MIN_DETERMINANT)
+    window = model.window
+    weight *= rise(1.0 - a, window[0], window[1]) * rise(a - 1.0, -window[3], -window[2])
+    if weight == 0.0:
+        return 0.0, 0.0, 0.0
     denominator = a - a * a + squared
     denominator = 0.5 * (denominator + np.sqrt(denominator * denominator + 4.0 * MIN_DENOMINATOR**2))
     error = 0.5 * PROFILE_FACTOR * model.curvature_noise / (snr * denominator)
