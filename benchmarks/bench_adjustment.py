@@ -20,7 +20,8 @@ from scipy.special import expit
 from classify import metrics
 from classify.model import LensModel
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate

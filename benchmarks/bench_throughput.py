@@ -34,8 +34,8 @@ from harness.timing import interleaved, median_wall_ms
 from plots import throughput as throughput_plot
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.truth import read_galaxy_truth

@@ -24,7 +24,8 @@ from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DarkmatterError, ModelError
 from darkmatter_features.features.extract import row_of_catalog
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog

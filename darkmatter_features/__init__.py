@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from darkmatter_features.config import MeasureConfig
     from darkmatter_features.features.statistics import FEATURES, feature_row
+    from darkmatter_features.galaxies.measure import measure
+    from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, measure_image
     from darkmatter_features.galaxies.segmentation import Segments, segment
-    from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure, measure_shapes
+    from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure_shapes
     from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
     from darkmatter_features.io.dataset import Dataset
     from darkmatter_features.io.sky import Sky, read_sky
@@ -53,12 +55,14 @@ _PUBLIC = {
     "ShapeCatalog": "io.catalogs",
     "ShearMaps": "maps.shear",
     "Sky": "io.sky",
+    "SourceCatalog": "galaxies.noisy.catalog",
     "feature_row": "features.statistics",
     "heatmap": "plots.heatmap",
     "lens_evidence": "lens.evidence",
     "locate": "location.locate",
     "matched_filter": "maps.matched_filter",
-    "measure": "galaxies.shapes",
+    "measure": "galaxies.measure",
+    "measure_image": "galaxies.noisy.catalog",
     "measure_shapes": "galaxies.shapes",
     "read_catalog": "io.catalogs",
     "read_sky": "io.sky",
@@ -86,12 +90,14 @@ __all__ = [
     "ShapeCatalog",
     "ShearMaps",
     "Sky",
+    "SourceCatalog",
     "feature_row",
     "heatmap",
     "lens_evidence",
     "locate",
     "matched_filter",
     "measure",
+    "measure_image",
     "measure_shapes",
     "read_catalog",
     "read_sky",

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from darkmatter_features.errors import ConfigError, shown
 
-ALGORITHM = 7
+ALGORITHM = 8
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
 MAX_BYTES = 2**16
@@ -144,7 +144,8 @@ class MeasureConfig(Settings):
         default=0.92, ge=0, le=20, description="expected standard deviation of the Gaussian PSF, pixels"
     )
     measure_psf: bool = Field(
-        default=True, description="measure the PSF on the smallest galaxies of a noiseless image about that expectation"
+        default=True,
+        description="measure the PSF: by stars, or without noise by the smallest galaxies about that expectation",
     )
     min_galaxies: int = Field(default=10, ge=1, le=10_000, description="minimum number of galaxies in a sky")
     grid_spacing: Number = Field(default=16.0, ge=1, le=1000, description="distance of candidate centres, pixels")

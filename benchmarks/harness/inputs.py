@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Split
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.fit import LabelledSkies, fit_template

@@ -9,7 +9,8 @@ from realism.published import MEAN_E1, RADII, SHEAR_RADII, TEMPLATE_SKIES
 from shift.thumbnails import enlarged_thumbnail
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import lens_evidence

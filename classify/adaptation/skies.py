@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError, failure_reason
 from darkmatter_features.features.extract import chunks, needs_compiling, report, row_of_catalog
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.cross_fitting import Templates
 from darkmatter_features.features.extract import report
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence

@@ -14,7 +14,8 @@ from scipy.special import expit
 
 from classify.cnn.inputs import FieldInput
 from classify.columns import FEATURE_NAMES
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.prepared import PreparedCatalog

@@ -14,7 +14,8 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
-from darkmatter_features.galaxies.shapes import GalaxyCatalog, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence

@@ -20,7 +20,8 @@ from darkmatter_features.features.cross_fitting import Templates, Workers, catal
 from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.features.tables import Mapped, catalog_table, feature_table
-from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, measure
+from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.layouts import sky_name
 from darkmatter_features.io.sky import read_sky

@@ -73,7 +73,7 @@ class Detection:
     noise: float
 
 
-def detect(sky: Sky, config: MeasureConfig) -> Detection:
+def detect(sky: Sky, config: MeasureConfig, levels: NDArray[Any] | None = None) -> Detection:
     """Find the foreground of a sky, on a flat background or on a noisy one.
 
     Parameters
@@ -82,6 +82,8 @@ def detect(sky: Sky, config: MeasureConfig) -> Detection:
         The image.
     config : MeasureConfig
         Settings.
+    levels : (n_bands,) array, optional
+        Background of an image without noise; by default it is found here.
 
     Returns
     -------
@@ -93,13 +95,19 @@ def detect(sky: Sky, config: MeasureConfig) -> Detection:
     SkyError
         If the background is noisy and too many pixels are masked to estimate it.
     """
+    levels = background_levels(sky) if levels is None else levels
+    return _detect_in_noise(sky, config) if levels is None else _detect_on_flat(sky, levels, config)
+
+
+def background_levels(sky: Sky) -> NDArray[Any] | None:
+    """Return the background (n_bands,) of an image without noise, its most frequent value; None if it has noise."""
     sample = _sample(sky)
     levels = _mode(sample[::4, ::4])
     fraction = _fraction_at(levels, sample)
     if fraction <= 0.5:  # another level may be more frequent
         levels = _mode(sample)
         fraction = _fraction_at(levels, sample)
-    return _detect_on_flat(sky, levels, config) if fraction >= MIN_FLAT_FRACTION else _detect_in_noise(sky, config)
+    return levels if fraction >= MIN_FLAT_FRACTION else None
 
 
 def _sample(sky: Sky) -> NDArray[Any]:

@@ -86,7 +86,7 @@ class Segments:
         return labels
 
 
-def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
+def segment(sky: Sky, config: MeasureConfig | None = None, *, levels: NDArray[Any] | None = None) -> Segments:
     """Find the galaxies of a sky.
 
     Pixels above a threshold adapted to the image form connected segments. A segment of several galaxies is split by
@@ -98,6 +98,9 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
         The image. Masked pixels in groups narrower than 3 px are interpolated.
     config : MeasureConfig, optional
         Settings. Default: all defaults.
+    levels : (n_bands,) array, optional
+        Background of an image without noise, from :func:`~darkmatter_features.galaxies.detection.background_levels`;
+        by default it is found here.
 
     Returns
     -------
@@ -110,20 +113,34 @@ def segment(sky: Sky, config: MeasureConfig | None = None) -> Segments:
         If the image has fewer than 32 rows or columns.
     """
     config = config or MeasureConfig()
+    check_sides(sky)
+    sky = without_narrow_gaps(sky)
+    detection = detect(sky, config, levels)
+    return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
+
+
+def check_sides(sky: Sky) -> None:
+    """Raise an error if an image has too few rows or columns."""
     if min(sky.shape) < MIN_IMAGE_SIDE:
         rows, columns = sky.shape
         raise SkyError(
             f"{sky.name}: {columns} x {rows} pixels are too few; "
             f"give an image of at least {MIN_IMAGE_SIDE} x {MIN_IMAGE_SIDE}"
         )
-    sky = without_narrow_gaps(sky)
-    detection = detect(sky, config)
-    return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
 
 
 def too_few_galaxies(segments: Segments, config: MeasureConfig) -> SkyError:
+    """Return the error of a sky with too few galaxies, and the remedy."""
+    found = (
+        f"found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
+        f"{segments.threshold:.3g} counts"
+    )
+    return few_galaxies(segments.sky, found, config)
+
+
+def few_galaxies(sky: Sky, found: str, config: MeasureConfig) -> SkyError:
     """Return the error of a sky with too few galaxies, and the remedy by the distribution of its pixels."""
-    sky, remedy = segments.sky, "check that this is a sky, or lower the threshold, n_pixels or min_galaxies"
+    remedy = "check that this is a sky, or lower the threshold, n_pixels or min_galaxies"
     light = sky.pixels.sum(axis=2, dtype=np.float64)
     low, middle, high = np.percentile(light if sky.mask is None else light[~sky.mask], (0.5, 50.0, 99.5))
     if low == high:
@@ -131,8 +148,7 @@ def too_few_galaxies(segments: Segments, config: MeasureConfig) -> SkyError:
     elif middle - low > 2.0 * (high - middle):
         remedy = "it is dark on bright: a weight map or a negative is no image of the sky"
     return SkyError(
-        f"{sky.name}: found {len(segments)} galaxies of at least n_pixels={config.n_pixels} pixels above "
-        f"{segments.threshold:.3g} counts, min_galaxies={config.min_galaxies} needed; {remedy}"
+        f"{sky.name}: {found}, min_galaxies={config.min_galaxies} needed; {remedy}"
         + "".join(f"; {note}" for note in sky.notes)
     )
 

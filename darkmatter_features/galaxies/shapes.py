@@ -16,8 +16,7 @@ from darkmatter_features.galaxies.psf import (
     psf_width,
     without_psf,
 )
-from darkmatter_features.galaxies.segmentation import Segments, segment, too_few_galaxies
-from darkmatter_features.io.sky import Sky
+from darkmatter_features.galaxies.segmentation import Segments
 
 Array = NDArray[np.float64]
 
@@ -264,30 +263,3 @@ def _flags(segments: Segments, extents: NDArray[np.int64]) -> NDArray[np.uint8]:
         masked = binary_dilation(segments.sky.mask, np.ones((3, 3))).flat[segments.pixels]
         flags |= np.where(np.logical_or.reduceat(masked, segments.starts[:-1]), Flag.MASKED, 0)
     return flags.astype(np.uint8)
-
-
-def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
-    """Find and measure the galaxies of a sky: :func:`segment`, then :func:`measure_shapes`.
-
-    Parameters
-    ----------
-    sky : Sky
-        The image.
-    config : MeasureConfig, optional
-        Settings. Default: all defaults.
-
-    Returns
-    -------
-    GalaxyCatalog
-        Catalogue of the galaxies.
-
-    Raises
-    ------
-    SkyError
-        If the image is too small, or fewer than `config.min_galaxies` galaxies are found.
-    """
-    config = config or MeasureConfig()
-    segments = segment(sky, config)
-    if len(segments) < config.min_galaxies:
-        raise too_few_galaxies(segments, config)
-    return measure_shapes(segments, config)

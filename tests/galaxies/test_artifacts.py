@@ -16,7 +16,7 @@ from darkmatter_features.galaxies.artifacts import (
     repaired,
     without_narrow_gaps,
 )
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.simulation.seed import seed_sky
 

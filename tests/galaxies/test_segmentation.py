@@ -3,8 +3,8 @@ import pytest
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.segmentation import segment
-from darkmatter_features.galaxies.shapes import measure
 from darkmatter_features.io.sky import Sky
 from tests.support.drawing import BLUE, ORANGE, PINK, disc, gaussian, sky_of
 

@@ -23,6 +23,9 @@ DELTA = np.pad(np.ones((1, 1)), 2)
 FIRST_SIGMA = 1.2
 """Standard deviation of the PSF for which the first detection is made, pixels."""
 
+NARROWEST = 0.7
+"""Width of a PSF that is so narrow that moments of its pixels do not give its width, pixels."""
+
 MATCH_RADIUS = 2.0
 """Maximum distance of a star in the first and the second detection, pixels."""
 
@@ -92,7 +95,8 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
     config : MeasureConfig, optional
         Settings. Default: all defaults.
     psf : PsfModel, optional
-        PSF of the image. By default it is fitted to the stars of the image.
+        PSF of the image. By default it is fitted to the stars of the image, or with `config.measure_psf` off, a round
+        Gaussian of `config.psf_sigma`.
 
     Returns
     -------
@@ -110,10 +114,11 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
         exposure.light, exposure.noise, exposure.mask, lambda x, y: DELTA, FIRST_SIGMA, exposure.correlation,
         with_shapes=False,
     )  # fmt: skip
+    if psf is None and not config.measure_psf:
+        psf = PsfModel.gaussian(config.psf_sigma)
     found = _psf(exposure, first, psf)
-    centre = 0.5 * (sky.shape[1] - 1), 0.5 * (sky.shape[0] - 1)
     sources = measure_sources(
-        exposure.light, exposure.noise, exposure.mask, found.model.stamp, found.model.sigma(*centre),
+        exposure.light, exposure.noise, exposure.mask, found.model.stamp, psf_width(found.model, sky.shape),
         exposure.correlation, is_variable=not found.model.is_constant,
     )  # fmt: skip
     is_star = _matched(first, found, sources)
@@ -133,6 +138,12 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
         psf=found,
         exposure=exposure,
     )
+
+
+def psf_width(model: PsfModel, shape: tuple[int, int]) -> float:
+    """Return the width of a PSF in the middle of an image, pixels; that of the narrowest where it has no moments."""
+    width = float(model.sigma(0.5 * (shape[1] - 1), 0.5 * (shape[0] - 1)))
+    return width if np.isfinite(width) else NARROWEST
 
 
 def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf:

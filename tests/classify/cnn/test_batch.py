@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classify.cnn.inputs import FieldInput
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate

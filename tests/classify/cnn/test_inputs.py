@@ -8,7 +8,7 @@ from classify.cnn.member import Skies
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.features.cross_fitting import Templates
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog

@@ -12,7 +12,7 @@ from classify.adaptation import skies as adapted_skies
 from classify.cli import main
 from classify.model import LensModel
 from classify.predict import predict
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import read_sky
 from tests.support.synthetic import draw_sky, trained_run, write_images
 

@@ -19,7 +19,7 @@ from classify.config import TrainConfig
 from classify.explain.contributions import largest_contributions
 from classify.model import LensModel
 from classify.trees.boosting import HistoryLine
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.evidence import lens_evidence

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from classify.plots.grad_cam import ExplainedSky, grad_cam_figure
-from darkmatter_features.galaxies.shapes import measure
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.maps.shear import shear_maps
 from tests.support.synthetic import SIDE, draw_sky
