@@ -38,6 +38,10 @@ MAX_WIDTH = 0.3
 ONE_PIXEL = 0.5
 """Part of the light in the brightest pixel above which the centroid is that pixel."""
 
+NARROW = 0.5
+"""Minimum fraction of the light in the 3 x 3 pixels about the peak of a PSF that is too narrow for moments; it is 0.62
+for the PSF of HST in pixels of 0.05 arcsec."""
+
 REMEDY = "give an image of the PSF alone, background subtracted, in the pixels of the sky"
 
 
@@ -104,12 +108,27 @@ def _centre(stamp: Array, name: str) -> tuple[float, float]:
     if stamp[row, column] > ONE_PIXEL * np.abs(stamp).sum():
         return float(column), float(row)
     found = adaptive_moments(stamp[np.newaxis], x=np.array([float(column)]), y=np.array([float(row)]))
+    if np.isnan(found.flux[0]) and (narrow := _narrow_centre(stamp, row, column)) is not None:
+        return narrow
     share, sigma = float(found.flux[0]) / float(stamp.sum()), float(found.sigma[0])
     if not (share > MIN_SHARE and sigma < MAX_WIDTH * min(stamp.shape)):
         content = "no peak" if np.isnan(share) else f"a peak of width {sigma:.1f} px with {share:.0%} of the light"
         rows, columns = stamp.shape
         raise SkyError(f"{name} has {content} in {rows} x {columns} pixels, which is no PSF; {REMEDY}")
     return float(found.x[0]), float(found.y[0])
+
+
+def _narrow_centre(stamp: Array, row: np.intp, column: np.intp) -> tuple[float, float] | None:
+    """Return the centroid, x and y, of a PSF too narrow for adaptive moments; None if it is not that.
+
+    It is the centroid of the 3 x 3 pixels about the peak, which hold most of its light.
+    """
+    top, left = max(int(row) - 1, 0), max(int(column) - 1, 0)
+    core = np.maximum(stamp[top : top + 3, left : left + 3], 0.0)
+    if core.sum() < NARROW * np.abs(stamp).sum():
+        return None
+    rows, columns = np.indices(core.shape)
+    return left + float((columns * core).sum() / core.sum()), top + float((rows * core).sum() / core.sum())
 
 
 def shifted(stamps: Array, dx: Array, dy: Array) -> Array:

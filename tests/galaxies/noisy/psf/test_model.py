@@ -1,5 +1,6 @@
 """PSF models: stamps of any shape are centred, normalised and trimmed; what is no PSF is refused in one line."""
 
+import galsim
 import numpy as np
 import pytest
 
@@ -140,3 +141,17 @@ def test_gaussian_has_the_given_width():
     assert PsfModel.gaussian(2.2).sigma(0, 0) == pytest.approx(2.2, rel=1e-3)
     with pytest.raises(SkyError, match="must be positive"):
         PsfModel.gaussian(0.0)
+
+
+def test_a_psf_too_narrow_for_moments_is_centred_on_its_light():
+    """That of a space telescope has its core in two pixels and faint rings about it."""
+    light = galsim.OpticalPSF(lam_over_diam=1.0, obscuration=0.33)
+    stamp = light.drawImage(nx=65, ny=65, scale=1.0, offset=(0.2, -0.1), dtype=float).array
+    model = PsfModel.constant(stamp)
+    assert model.side % 2 == 1
+    middle = model.side // 2
+    core = model.stamp(0.0, 0.0)[middle - 1 : middle + 2, middle - 1 : middle + 2]
+    rows, columns = np.indices(core.shape) - 1
+    assert abs((rows * core).sum() / core.sum()) < 0.05
+    assert abs((columns * core).sum() / core.sum()) < 0.05
+    assert core.sum() > 0.5
