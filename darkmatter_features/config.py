@@ -127,7 +127,7 @@ class MeasureConfig(Settings):
         default=0.02, description="threshold of the dilation without noise, fraction of the bright level of the image"
     )
     threshold_sigma: Number = Field(
-        default=3.0, ge=0.5, le=100, description="detection threshold with noise, sigma of the smoothed noise"
+        default=4.5, ge=0.5, le=100, description="detection threshold with noise, sigma of the smoothed noise"
     )
     background_box: int = Field(
         default=32, ge=8, le=4096, description="side of a box of the background estimate, pixels"

@@ -7,7 +7,6 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.artifacts import without_narrow_gaps
 from darkmatter_features.galaxies.detection import background_levels
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, measure_image, psf_width
-from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK
 from darkmatter_features.galaxies.noisy.sources import SourceFlag
 from darkmatter_features.galaxies.segmentation import check_sides, few_galaxies, segment, too_few_galaxies
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog, ImageProperties, measure_shapes
@@ -68,7 +67,7 @@ def _with_noise(sky: Sky, config: MeasureConfig) -> GalaxyCatalog:
     sources = measure_image(sky, config)
     galaxies = galaxies_of(sources, n_bands=sky.pixels.shape[2])
     if len(galaxies) < config.min_galaxies:
-        found = f"found {len(galaxies)} galaxies with S/N above {MIN_PEAK:g} that are resolved"
+        found = f"found {len(galaxies)} galaxies with S/N above threshold_sigma={config.threshold_sigma:g} that are resolved"
         raise few_galaxies(sky, found, config)
     return galaxies
 

@@ -112,14 +112,14 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
     exposure = expose(sky, config)
     first = measure_sources(
         exposure.light, exposure.noise, exposure.mask, lambda x, y: DELTA, FIRST_SIGMA, exposure.correlation,
-        with_shapes=False,
+        min_peak=config.threshold_sigma, with_shapes=False,
     )  # fmt: skip
     if psf is None and not config.measure_psf:
         psf = PsfModel.gaussian(config.psf_sigma)
     found = _psf(exposure, first, psf)
     sources = measure_sources(
         exposure.light, exposure.noise, exposure.mask, found.model.stamp, psf_width(found.model, sky.shape),
-        exposure.correlation, is_variable=not found.model.is_constant,
+        exposure.correlation, min_peak=config.threshold_sigma, is_variable=not found.model.is_constant,
     )  # fmt: skip
     is_star = _matched(first, found, sources)
     weight = np.where(is_star, 0.0, sources.weight)

@@ -9,9 +9,6 @@ from darkmatter_features.galaxies.kernels.records import FlatImage, SaddleSettin
 from darkmatter_features.galaxies.kernels.segments import connected_segments
 from darkmatter_features.galaxies.noisy.kernels.basins import label_basins
 
-MIN_PEAK = 4.5
-"""Minimum S/N of the smoothed light at a peak."""
-
 MIN_SNR = 2.0
 """S/N of the smoothed light above which pixels belong to a segment."""
 
@@ -45,7 +42,7 @@ class Peaks:
     is_blended: NDArray[np.bool_]
 
 
-def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
+def find_peaks(snr: NDArray[np.float32], min_peak: float) -> Peaks:
     """Find the peaks of the smoothed light of an image.
 
     Parameters

@@ -45,6 +45,7 @@ def peaks_at(
     psf_sigma: float,
     correlation: Array | None,
     tile: int,
+    min_peak: float,
     *,
     with_shapes: bool,
 ) -> PeaksAtScale:
@@ -58,7 +59,7 @@ def peaks_at(
         snr[core] = smoothed.light[within(core, outer)] / (np.float32(smoothed.model.noise) * noise[core])
     if mask is not None:
         snr[mask] = 0.0
-    peaks = find_peaks(snr)
+    peaks = find_peaks(snr, min_peak)
     shapes = PeakShapes(*np.zeros((len(PeakShapes._fields), peaks.rows.size)))
     for core, outer, smoothed in tiles:
         _measure_tile(core, outer, smoothed, peaks, noise, shapes, with_shapes=with_shapes)

@@ -6,6 +6,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
 from darkmatter_features.galaxies.noisy.peaks import Peaks
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, size_of
@@ -30,6 +31,9 @@ class SourceFlag(IntFlag):
     UNRESOLVED = 8
     """The source is too small for its ellipticity to be measured."""
 
+
+MIN_PEAK = MeasureConfig().threshold_sigma
+"""Default minimum S/N of a peak."""
 
 DEFECTS = SourceFlag.EDGE | SourceFlag.MASKED
 """Flags of sources whose shape has no weight."""
@@ -110,6 +114,7 @@ def measure_sources(
     psf_sigma: float,
     correlation: Array | None = None,
     *,
+    min_peak: float = MIN_PEAK,
     is_variable: bool = False,
     with_shapes: bool = True,
 ) -> Sources:
@@ -127,6 +132,8 @@ def measure_sources(
         Standard deviation of the PSF.
     correlation : (m, m) float64 array or None
         Correlation of the noise of pixels by their offset; None if it is white.
+    min_peak : float
+        Minimum S/N of the smoothed light at a peak.
     is_variable : bool
         Whether the PSF varies over the image.
     with_shapes : bool
@@ -135,7 +142,7 @@ def measure_sources(
     light = light if mask is None else np.where(mask, np.float32(0.0), light)
     tile = TILE_OF_VARIABLE_PSF if is_variable else TILE
     found = [
-        peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, with_shapes=with_shapes)
+        peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
     base = found[0]
