@@ -99,7 +99,7 @@ def test_weights_of_pixels_about_a_peak_add_up_to_that_of_the_peak(smoothed):
     covariance = (1 + size**2) * np.eye(2)
     totals = []
     for shift in (0.0, 0.2, 0.45):
-        places = [(np.array([shift, -0.3]) + (i, j)) / model.sigma for i in range(-2, 3) for j in range(-2, 3)]
+        places = [np.array([shift + i, j - 0.3]) / model.sigma for i in range(-2, 3) for j in range(-2, 3)]
         totals.append(sum(kernels.shape_at(naive.gaussian_derivatives(covariance, p, 1e6), model)[0] for p in places))
     assert totals == pytest.approx([1.0] * 3, rel=1e-3)
 
