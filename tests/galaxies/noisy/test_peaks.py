@@ -21,8 +21,8 @@ def expected_basins(snr, threshold, settings):
     basins = []
     for segment in naive.connected_segments(snr, threshold, settings.n_pixels):
         rows, columns = np.array(segment).T
-        for own in naive.split_saddles(snr[rows, columns].astype(float), rows, columns, *settings):
-            basins.append(sorted(segment[p] for p in own))
+        split = naive.split_saddles(snr[rows, columns].astype(float), rows, columns, *settings)
+        basins += [sorted(segment[p] for p in own) for own in split]
     return sorted(basins)
 
 

@@ -153,7 +153,7 @@ def test_response_of_the_noise_is_taken_away_on_average(noisy_galaxies):
 
 
 def test_bias_by_noise_is_that_of_a_round_galaxy(noisy_galaxies):
-    """Noise with spin 2, of an elliptical PSF, changes the mean shape of a round galaxy: within 4 errors of the bias."""
+    """Noise with spin 2, of an elliptical PSF, moves the mean shape of a round galaxy: 4 errors about the bias."""
     noise, model = noisy_galaxies
     galaxy = galaxy_derivatives(0.8 * np.eye(2), model, 15.0)
     sums = []
