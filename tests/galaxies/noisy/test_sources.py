@@ -182,6 +182,27 @@ def test_a_galaxy_with_a_masked_pixel_in_its_middle_is_one_source_without_weight
     assert sources.weight[0] == 0.0
 
 
+def test_a_mask_without_masked_pixels_is_as_none(field):
+    found, plain = measured(field, np.zeros(field.shape, dtype=np.bool_)), measured(field)
+    for name, values in arrays(plain).items():
+        np.testing.assert_array_equal(getattr(found, name), values)
+
+
+@pytest.mark.parametrize("defect", ["border", "mask"])
+@pytest.mark.parametrize("radius", [4.0, 9.0, 14.0])
+def test_large_galaxies_without_part_of_their_light_have_no_false_shape(defect, radius):
+    """Round galaxies; those too large for what is there have no weight, and a flag of the reason."""
+    for distance in (11, 15, 20, 26, 40):
+        row = distance if defect == "border" else 120
+        mask = np.zeros((240, 240), dtype=np.bool_)
+        mask[120 - distance] = defect == "mask"
+        sources = measured(Canvas(240).galaxy(120, row, 30000.0, radius).noisy(), mask)
+        (own,) = near(sources, 120, row)
+        assert abs(sources.e1[own]) < 0.006  # twice the noise of the largest
+        assert bool(sources.flags[own] & DEFECTS) == (sources.weight[own] == 0.0)
+    assert sources.weight[own] > 0.5  # far from the defect
+
+
 def test_neighbours_in_a_segment_are_blended():
     sources = measured(Canvas(200).galaxy(60, 100).galaxy(72, 100).galaxy(150, 100).noisy())
     for x, is_blended in ((60, True), (72, True), (150, False)):
@@ -189,17 +210,19 @@ def test_neighbours_in_a_segment_are_blended():
         assert bool(sources.flags[own] & SourceFlag.BLENDED) == is_blended
 
 
-def test_stars_are_unresolved_and_have_no_weight():
-    sources = measured(Canvas(200).star(60, 60, 5000.0).star(140, 60, 1000.0).galaxy(100, 150).noisy())
-    for x in (60, 140):
-        (own,) = near(sources, x, 60)
-        assert sources.weight[own] < 0.1
-        assert sources.size[own] < 0.7
-    (bright,) = near(sources, 60, 60)
-    assert sources.flags[bright] == SourceFlag.UNRESOLVED
-    (galaxy,) = near(sources, 100, 150)
-    assert sources.weight[galaxy] > 0.8
-    assert not sources.flags[galaxy] & SourceFlag.UNRESOLVED
+def test_stars_have_no_size_and_hardly_a_weight():
+    """By noise, the size of about half of them is exactly 0: these are unresolved."""
+    canvas = Canvas(300)
+    for x in range(30, 300, 48):
+        for y in range(30, 300, 48):
+            canvas.star(x + 0.3, y, 2000.0)
+    sources = measured(canvas.noisy())
+    assert len(sources) == 36
+    assert sources.size.max() < 0.7
+    assert sources.weight.max() < 0.1
+    is_unresolved = (sources.flags & SourceFlag.UNRESOLVED) != 0
+    assert 8 <= is_unresolved.sum() <= 28
+    np.testing.assert_array_equal(is_unresolved, sources.size == 0.0)
 
 
 def test_a_stripe_of_nan_under_a_mask_changes_nothing_far_from_it(field):
@@ -209,12 +232,12 @@ def test_a_stripe_of_nan_under_a_mask_changes_nothing_far_from_it(field):
     found, plain = measure_sources(striped, noise, mask, psf_at, SIGMA), measured(field)
     for values in arrays(found).values():
         assert np.isfinite(values).all()
-    far = np.abs(found.x - 223) > 30
-    assert far.sum() > 60
+    far = np.abs(found.x - 223) > 40  # 3 widths of the widest Gaussian
+    assert far.sum() > 50
     for k in np.flatnonzero(far):
         (own,) = near(plain, found.x[k], found.y[k], 0.01)
-        assert found.e1[k] == pytest.approx(plain.e1[own], abs=2e-4)
-        assert found.weight[k] == pytest.approx(plain.weight[own], abs=2e-4)
+        assert found.e1[k] == pytest.approx(plain.e1[own], abs=5e-3)  # the noise is 0.01 to 0.05
+        assert found.weight[k] == pytest.approx(plain.weight[own], abs=0.02)
     assert (found.flags[np.abs(found.x - 223) < 8] & SourceFlag.MASKED).all()
 
 
@@ -232,7 +255,7 @@ def test_noise_alone_has_hardly_a_source(rng):
     assert len(measured(rng.normal(size=(500, 500)).astype(np.float32))) <= 2
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (20, 20), (40, 12)])
+@pytest.mark.parametrize("shape", [(3, 200), (20, 20), (40, 12)])
 def test_images_smaller_than_the_psf_are_measured(shape):
     light = np.zeros(shape, dtype=np.float32)
     light[shape[0] // 2, shape[1] // 2] = 500.0
