@@ -94,7 +94,8 @@ def smooth(
         One of :data:`SCALES`: width of the Gaussian in units of the narrowest one.
     """
     start = scale * max(SMOOTHING * psf_sigma, MIN_SIGMA)
-    shape = tuple(fft.next_fast_len(side + int(np.ceil(PADDING * start)), real=True) for side in light.shape)
+    sides = [max(side + int(np.ceil(PADDING * start)), own) for side, own in zip(light.shape, psf.shape, strict=True)]
+    shape = tuple(fft.next_fast_len(side, real=True) for side in sides)
     transform = _Modes(shape, psf)
     sigma, gain = transform.gain(start)
     model, steps = _noise_model(transform, gain, correlation, sigma, window_of(scale))

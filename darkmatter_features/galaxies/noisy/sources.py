@@ -145,15 +145,24 @@ def measure_sources(
         peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
-    base = found[0]
-    sources = _sources(light, noise, mask, base)
+    base, distance = found[0], _distance(light.shape, mask)
+    sources = _sources(light, noise, distance, base)
     for wider in found[1:]:
-        sources = with_large(sources, base, wider)
+        sources = with_large(sources, base, wider, _flags(wider.peaks, distance, wider.sigma))
     return sources
 
 
+def _distance(shape: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Array | None:
+    """Return the distance of each pixel from the next masked one, pixels; None if none is masked."""
+    if mask is None or not mask.any():
+        return None
+    from scipy.ndimage import distance_transform_edt
+
+    return np.asarray(distance_transform_edt(~mask))
+
+
 def _sources(
-    light: NDArray[np.float32], noise: NDArray[np.float32], mask: NDArray[np.bool_] | None, found: PeaksAtScale
+    light: NDArray[np.float32], noise: NDArray[np.float32], distance: Array | None, found: PeaksAtScale
 ) -> Sources:
     """Return the sources of measured peaks."""
     peaks, shapes, sigma = found.peaks, found.shapes, found.sigma
@@ -161,7 +170,7 @@ def _sources(
     n_labels = int(peaks.labels.max(initial=0))
     flux, variance, n_pixels = np.zeros(n_labels), np.zeros(n_labels), np.zeros(n_labels, dtype=np.int64)
     basin_sums(peaks.labels.ravel(), light.ravel(), noise.ravel(), flux, variance, n_pixels)
-    flags = _flags(peaks, mask, sigma)
+    flags = _flags(peaks, distance, sigma)
     good = (shapes.weight > 0.0) & ((flags & DEFECTS) == 0)
     weight = np.where(good, shapes.weight, 0.0)
     per_weight = np.where(good, 1.0 / np.where(good, shapes.weight, 1.0), 0.0)
@@ -186,25 +195,24 @@ def _sources(
     )
 
 
-def _flags(peaks: Peaks, mask: NDArray[np.bool_] | None, sigma: float) -> NDArray[np.uint8]:
-    """Return the flags of peaks by their place."""
+def _flags(peaks: Peaks, distance: Array | None, sigma: float) -> NDArray[np.uint8]:
+    """Return the flags of peaks by their place; `distance` is that of each pixel from masked ones."""
     n_rows, n_columns = peaks.labels.shape
     reach = FLAG_RADIUS * sigma
     rows, columns = peaks.rows, peaks.columns
     is_near = np.minimum.reduce([rows, columns, n_rows - 1 - rows, n_columns - 1 - columns]) < reach
     flags = np.where(is_near, SourceFlag.EDGE, 0) | np.where(peaks.is_blended, SourceFlag.BLENDED, 0)
-    if mask is not None:
-        from scipy.ndimage import distance_transform_edt
-
-        flags |= np.where(distance_transform_edt(~mask)[rows, columns] < reach, SourceFlag.MASKED, 0)
+    if distance is not None:
+        flags |= np.where(distance[rows, columns] < reach, SourceFlag.MASKED, 0)
     return flags.astype(np.uint8)
 
 
-def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale) -> Sources:
+def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale, defects: NDArray[np.uint8]) -> Sources:
     """Return sources with the shapes of large galaxies, as measured with a wider Gaussian, added.
 
     A peak of the wider Gaussian belongs to the source at its position, and to none where another source nearby is
-    comparable: then it is the light of both.
+    comparable: then it is the light of both. A shape with `defects` is not added: light is missing within the reach of
+    the wider Gaussian. The source has its flag if it has no other shape.
     """
     from scipy.spatial import cKDTree
 
@@ -215,6 +223,7 @@ def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale) -> Sou
     sums = {name: sources.weight * getattr(sources, name) for name in ("e1", "e2", "response", "e_error")}
     bias = sources.weight[:, None] * sources.noise_bias
     weight, size, light = sources.weight.copy(), sources.size.copy(), base.shapes.light
+    flags = sources.flags.copy()
     for k in own:
         place = wider.shapes.x[k], wider.shapes.y[k]
         near = np.array(tree.query_ball_point(place, COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
@@ -226,6 +235,9 @@ def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale) -> Sou
         is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
         if offset > MAX_OFFSET * base.sigma or not is_alone or sources.flags[first] & DEFECTS:
             continue
+        if defects[k] & DEFECTS:
+            flags[first] |= 0 if weight[first] > 0.0 else defects[k] & np.uint8(DEFECTS)
+            continue
         added = float(wider.shapes.weight[k])
         if added > weight[first]:
             size[first] = size_of(wider.shapes, wider.sigma)[k]
@@ -236,4 +248,4 @@ def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale) -> Sou
         bias[first] += (wider.shapes.bias1[k], wider.shapes.bias2[k])
     per_weight = np.where(weight > 0.0, 1.0 / np.where(weight > 0.0, weight, 1.0), 0.0)
     means = {name: np.where(weight > 0.0, values * per_weight, getattr(sources, name)) for name, values in sums.items()}
-    return replace(sources, weight=weight, size=size, noise_bias=bias * per_weight[:, None], **means)
+    return replace(sources, weight=weight, size=size, flags=flags, noise_bias=bias * per_weight[:, None], **means)

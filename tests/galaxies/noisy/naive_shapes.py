@@ -1,0 +1,149 @@
+"""Slow twins of the kernels that measure shapes at peaks."""
+
+import numpy as np
+from scipy.interpolate import BSpline
+from scipy.special import betainc
+
+from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
+from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
+from darkmatter_features.galaxies.noisy.smoothing import smooth
+
+SPLINE = BSpline.basis_element([-1.5, -0.5, 0.5, 1.5], extrapolate=False)
+
+
+def rise(x, low, high):
+    """The distribution function of the beta distribution of parameters 3 and 3 has two continuous derivatives."""
+    return betainc(3.0, 3.0, np.clip((x - low) / (high - low), 0.0, 1.0))
+
+
+def spline(x):
+    return float(np.nan_to_num(SPLINE(x)))
+
+
+def curvature(d):
+    """Return the gradient of the log light, and the matrix of second derivatives of the negative log light."""
+    gradient = np.array([d[1], d[2]]) / d[0]
+    return gradient, np.outer(gradient, gradient) - np.array([[d[3], d[4]], [d[4], d[5]]]) / d[0]
+
+
+def shape_at(
+    d, model, *, profile_factor=kernels.PROFILE_FACTOR, min_denominator=kernels.MIN_DENOMINATOR,
+    saturation=kernels.SATURATION,
+):  # fmt: skip
+    """Return weight and ellipticity, complex, of a pixel; the constants can be others."""
+    snr = d[0] / model.noise
+    if snr <= 0.0:
+        return 0.0, 0.0j
+    gradient, matrix = curvature(d)
+    a, determinant = 0.5 * np.trace(matrix), np.linalg.det(matrix)
+    if a <= 0.0 or determinant <= 0.0:
+        return 0.0, 0.0j
+    dx, dy = model.sigma * np.linalg.solve(matrix, gradient)
+    low_rise, high_rise, low_fall, high_fall = model.window
+    weight = spline(dx) * spline(dy) * rise(snr, *kernels.SNR_RANGE) * rise(determinant, 0, kernels.MIN_DETERMINANT)
+    weight *= rise(1 - a, low_rise, high_rise) * (1 - rise(1 - a, low_fall, high_fall))
+    spin2 = 0.5 * (matrix[0, 0] - matrix[1, 1]) + 1j * matrix[0, 1]
+    denominator = 0.5 * (a - determinant + np.hypot(a - determinant, 2 * min_denominator))
+    error = profile_factor * model.curvature_noise / snr / denominator / 2
+    chi = -profile_factor * spin2 / denominator
+    chi /= (1 + abs(chi) ** (2 * saturation)) ** (0.5 / saturation)
+    return weight / (1 + (error / kernels.SHAPE_NOISE) ** 2), chi / (1 + np.sqrt(max(1 - abs(chi) ** 2, 0)))
+
+
+def weighted(d, model):
+    """Return the weighted ellipticity, complex."""
+    weight, e = shape_at(d, model)
+    return weight * e
+
+
+def derivatives(plane, row, column, table, scale):
+    """Return the derivatives of a plane at a pixel, 0 beyond its border."""
+    m = table.shape[1] // 2
+    window = np.pad(plane.astype(float), m)[row : row + 2 * m + 1, column : column + 2 * m + 1]
+    return scale * np.array([table[q] @ window @ table[n - q] for n in range(len(table)) for q in range(n + 1)])
+
+
+def pixel_sums(d, model):
+    """Return weight, e1 and e2 times it, their mean response less that of noise, and the biases of e1 and e2."""
+    own, centre = d[:6], weighted(d[:6], model)
+    weight = shape_at(own, model)[0]
+    if weight == 0.0:
+        return np.zeros(6)
+    tiny, step = kernels.RESPONSE_STEP, kernels.DIFFERENCE_STEP
+    slopes = [
+        (weighted(own + tiny * r @ d, model) - weighted(own - tiny * r @ d, model)) / (2 * tiny) for r in model.response
+    ]
+    seconds = [
+        sum(
+            factor / step**2 * (weighted(own + step * s, model) + weighted(own - step * s, model) - 2 * centre)
+            for s, factor in zip(steps, factors)
+        )
+        for steps, factors in zip(model.directions, model.factors)
+    ]
+    response = 0.5 * ((slopes[0] - seconds[0]).real + (slopes[1] - seconds[1]).imag)
+    return np.array([weight, centre.real, centre.imag, response, 0.5 * seconds[2].real, 0.5 * seconds[2].imag])
+
+
+def error(d, model, steps):
+    """Return the standard deviation of a component of the ellipticity, over steps at both ends of which it is known."""
+    size, variance = kernels.DIFFERENCE_STEP, 0.0
+    for step in steps:
+        (w1, e1), (w0, e0) = (shape_at(d[:6] + sign * size * step, model) for sign in (1, -1))
+        variance += 0.5 * abs((e1 - e0) / (2 * size)) ** 2 if w1 > 0 and w0 > 0 else 0.0
+    return np.sqrt(variance)
+
+
+def peak(plane, row, column, noise, smoothed, with_shapes):
+    """Return the fields of PeakShapes for one peak."""
+    table, model, scale = smoothed.table, smoothed.model, 1.0 / noise
+    d = derivatives(plane, row, column, table, scale)
+    gradient, matrix = curvature(d)
+    a, spin2 = 0.5 * np.trace(matrix), np.hypot(0.5 * (matrix[0, 0] - matrix[1, 1]), matrix[0, 1])
+    adjugate = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[0, 1], matrix[0, 0]]])
+    dx, dy = (model.sigma * adjugate @ gradient / max(np.linalg.det(matrix), 0.01)).clip(-1, 1)
+    sums, deviation = np.zeros(6), 0.0
+    if with_shapes:
+        deviation = error(d, model, smoothed.steps)
+        near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        sums = sum(pixel_sums(derivatives(plane, *place, table, scale), model) for place in near)
+    return np.array([*sums, deviation, column + dx, row + dy, d[0], a, spin2])
+
+
+def gaussian_derivatives(covariance, place, flux):
+    """Return the first six derivatives of a Gaussian of a covariance about a place at the origin, without unit.
+
+    The covariance is in units of the smoothing Gaussian's variance, the place in its standard deviation.
+    """
+    inverse = np.linalg.inv(covariance)
+    u = inverse @ place
+    f = flux * np.exp(-0.5 * place @ u)
+    hessian = f * (np.outer(u, u) - inverse)
+    return np.array([f, f * u[0], f * u[1], hessian[0, 0], hessian[0, 1], hessian[1, 1]])
+
+
+def covariance_of(e, size):
+    """Return the covariance (2, 2) of a Gaussian of ellipticity e, complex, and size sqrt(a b)."""
+    root = np.array([[1 + e.real, e.imag], [e.imag, 1 - e.real]]) / np.sqrt(1 - abs(e) ** 2)
+    return size**2 * root @ root
+
+
+def elliptical_psf(side=33, e=0.1 + 0.05j, size=1.7):
+    """Return a Gaussian PSF of sum 1."""
+    axis = np.arange(side) - side // 2
+    offsets = np.stack(np.meshgrid(axis, axis), axis=-1)
+    stamp = np.exp(-0.5 * np.einsum("...i,ij,...j", offsets, np.linalg.inv(covariance_of(e, size)), offsets))
+    return stamp / stamp.sum()
+
+
+def model_of(e=0.1 + 0.05j, scale=1.0, side=64, correlation=None):
+    """Return what :func:`smooth` returns for an image without light."""
+    return smooth(np.zeros((side, side), np.float32), elliptical_psf(e=e), correlation, 1.7, scale)
+
+
+OPEN = (-3.0, -2.0, 2.0, 3.0)
+"""Window of all resolutions."""
+
+
+def with_window(model, window=OPEN):
+    """Return a model of another window."""
+    return ShapeNoise(*model[:-1], window)
