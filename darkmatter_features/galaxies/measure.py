@@ -67,7 +67,7 @@ def _with_noise(sky: Sky, config: MeasureConfig) -> GalaxyCatalog:
     sources = measure_image(sky, config)
     galaxies = galaxies_of(sources, n_bands=sky.pixels.shape[2])
     if len(galaxies) < config.min_galaxies:
-        found = f"found {len(galaxies)} galaxies with S/N above threshold_sigma={config.threshold_sigma:g} that are resolved"
+        found = f"found {len(galaxies)} resolved galaxies of S/N above threshold_sigma={config.threshold_sigma:g}"
         raise few_galaxies(sky, found, config)
     return galaxies
 

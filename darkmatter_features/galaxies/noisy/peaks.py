@@ -5,9 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.kernels.records import FlatImage, SaddleSettings, SegmentIndices
 from darkmatter_features.galaxies.kernels.segments import connected_segments
 from darkmatter_features.galaxies.noisy.kernels.basins import label_basins
+
+MIN_PEAK = MeasureConfig().threshold_sigma
+"""Default minimum S/N of the smoothed light at a peak."""
 
 MIN_SNR = 2.0
 """S/N of the smoothed light above which pixels belong to a segment."""
@@ -42,7 +46,7 @@ class Peaks:
     is_blended: NDArray[np.bool_]
 
 
-def find_peaks(snr: NDArray[np.float32], min_peak: float) -> Peaks:
+def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
     """Find the peaks of the smoothed light of an image.
 
     Parameters

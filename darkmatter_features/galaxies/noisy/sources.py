@@ -6,9 +6,8 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
-from darkmatter_features.galaxies.noisy.peaks import Peaks
+from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK, Peaks
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, size_of
 from darkmatter_features.galaxies.noisy.smoothing import SCALES
 from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
@@ -31,9 +30,6 @@ class SourceFlag(IntFlag):
     UNRESOLVED = 8
     """The source is too small for its ellipticity to be measured."""
 
-
-MIN_PEAK = MeasureConfig().threshold_sigma
-"""Default minimum S/N of a peak."""
 
 DEFECTS = SourceFlag.EDGE | SourceFlag.MASKED
 """Flags of sources whose shape has no weight."""
