@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkmatter_features.galaxies.kernels.footprints import split_segments
+from darkmatter_features.galaxies.noisy.kernels.ellipticity import measure_peaks
 from darkmatter_features.lens.kernels.evidence import lens_likelihood
 from darkmatter_features.numerics.jit import is_cached
 from darkmatter_features.numerics.kernels.profiles import profile_likelihood
@@ -33,5 +34,6 @@ class Compilation:
 # Measured on one core of an AMD EPYC with an empty cache: 29.2 s for the measurement (27 s of it for deblending), 2.7 s
 # for the location, and 6.8 s for maps from catalogues, most of it for the likelihood of a lens.
 MEASURING = Compilation(split_segments, seconds=30)
+MEASURING_NOISE = Compilation(measure_peaks, seconds=25)
 LOCATING = Compilation(profile_likelihood, seconds=3)
 MAPPING = Compilation(lens_likelihood, seconds=7)

@@ -13,7 +13,7 @@ from classify.commands import (
     print_line,
     report_failures,
 )
-from classify.commands.compilation import MEASURING
+from classify.commands.compilation import MEASURING_NOISE
 from classify.commands.progress import Progress
 from classify.skies import find_skies
 from darkmatter_features.io.planes import WEIGHT_TYPES
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         planes=Planes(args.weight, args.mask, args.psf, args.weight_type),
         diagnostics=args.diagnostics,
         n_jobs=args.jobs,
-        progress=Progress("measure", unit="images", notice=MEASURING.notice),
+        progress=Progress("measure", unit="images", notice=MEASURING_NOISE.notice),
         debug=args.debug,
     )
     for each in done:

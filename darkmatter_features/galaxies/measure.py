@@ -12,8 +12,9 @@ from darkmatter_features.galaxies.segmentation import check_sides, few_galaxies,
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog, ImageProperties, measure_shapes
 from darkmatter_features.io.sky import Sky
 
-MIN_WEIGHT = 0.02
-"""Minimum weight of a shape for a galaxy of the catalogue of an image with noise."""
+MIN_WEIGHT = 0.3
+"""Minimum weight of a shape for a galaxy of the catalogue of an image with noise: maps without a template give all the
+same weight, and below it the error of an ellipticity is 1.5 times the scatter of shapes."""
 
 SHAPE_NOISE = 0.25
 """Scatter of the ellipticities of galaxies per component, with which their error by noise is compared."""

@@ -15,6 +15,10 @@ Array = NDArray[np.float64]
 Stamp = Callable[[float, float], Array]
 
 
+MAX_SQUARE = 16.0
+"""Maximum square of a half-axis, in units of the smoothing Gaussian's: noise makes some peaks flat."""
+
+
 class PeaksAtScale(NamedTuple):
     """Peaks of an image smoothed by one Gaussian.
 
@@ -99,7 +103,14 @@ def _measure_tile(
 
 
 def size_of(shapes: PeakShapes, sigma: float) -> Array:
-    """Return the size (n,) of sources: the mean half-axis of a Gaussian with the curvature of the peak, pixels."""
-    a = np.clip(shapes.curvature, 1e-3, None)
-    relative = a / np.maximum(a**2 - shapes.stretch**2, 1e-6) - 1.0
-    return np.asarray(sigma * np.sqrt(np.maximum(relative, 0.0)))
+    """Return the size (n,) of sources: the mean half-axis of a Gaussian with the curvature of the peak, pixels.
+
+    The half-axes are those of ``A^-1 - 1`` with the curvature A, in units of sigma, their squares from 0 to MAX_SQUARE; the size is
+    their geometric mean, or half the longer one where the other is less than a quarter of it.
+    """
+    axes = [
+        sigma
+        * np.sqrt(np.clip(1.0 / np.maximum(shapes.curvature + sign * shapes.stretch, 1e-3) - 1.0, 0.0, MAX_SQUARE))
+        for sign in (-1.0, 1.0)
+    ]
+    return np.sqrt(axes[0] * np.maximum(axes[1], 0.25 * axes[0]))
