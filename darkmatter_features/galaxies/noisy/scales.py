@@ -105,8 +105,8 @@ def _measure_tile(
 def size_of(shapes: PeakShapes, sigma: float) -> Array:
     """Return the size (n,) of sources: the mean half-axis of a Gaussian with the curvature of the peak, pixels.
 
-    The half-axes are those of ``A^-1 - 1`` with the curvature A, in units of sigma, their squares from 0 to MAX_SQUARE; the size is
-    their geometric mean, or half the longer one where the other is less than a quarter of it.
+    The half-axes are those of ``A^-1 - 1`` with the curvature A, in units of sigma, their squares from 0 to MAX_SQUARE;
+    the size is their geometric mean, or half the longer one where the other is less than a quarter of it.
     """
     axes = [
         sigma
