@@ -1,5 +1,7 @@
 """Means over sources alike in S/N and size."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def test_cells_are_of_equal_numbers_and_divide_by_snr_and_size(rng):
         inside = np.argsort(np.argsort(snr[own], kind="stable"), kind="stable") * MAX_CELLS // own.sum() == row
         edges = sorted((size[own][(cell == k) & inside].min(), size[own][(cell == k) & inside].max())
                        for k in np.unique(cell[inside]) if ((cell == k) & inside).sum() > 10)  # fmt: skip
-        assert all(before[1] <= after[0] for before, after in zip(edges, edges[1:]))
+        assert all(before[1] <= after[0] for before, after in pairwise(edges))
 
 
 def test_a_trend_with_snr_and_size_is_followed(rng):

@@ -59,7 +59,8 @@ def test_shapes_point_to_the_north_and_the_west(sources):
 
 
 SIP = {
-    "A_ORDER": 2, "B_ORDER": 2, "A_2_0": 3e-5, "A_1_1": -2e-5, "A_0_2": 1e-5, "B_2_0": 1e-5, "B_1_1": 2e-5, "B_0_2": -4e-5
+    "A_ORDER": 2, "B_ORDER": 2,
+    "A_2_0": 3e-5, "A_1_1": -2e-5, "A_0_2": 1e-5, "B_2_0": 1e-5, "B_1_1": 2e-5, "B_0_2": -4e-5
 }  # fmt: skip
 TPV = {"PV1_0": 0.0, "PV1_1": 1.0, "PV1_2": 0.02, "PV1_4": 0.9, "PV2_0": 0.0, "PV2_1": 1.0, "PV2_5": 1.3, "PV2_6": -0.8}
 
