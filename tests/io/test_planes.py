@@ -40,7 +40,8 @@ def stored(tmp_path):
     [
         ("field.weight.fits", None, -2), ("wht.fits", None, -2), ("field_rms.fits", None, 1), ("noise.fits", None, 1),
         ("field.var.fits", None, 2), ("field_variance.fits", None, 2), ("a.fits", "variance", 2), ("b.fits", "rms", 1),
-        ("rms.fits", "weight", -2), ("terra.weight.fits", None, -2), ("sierra_wht.fits", None, -2), ("terra.fits", None, -2),
+        ("rms.fits", "weight", -2), ("terra.weight.fits", None, -2), ("sierra_wht.fits", None, -2),
+        ("terra.fits", None, -2),
         ("rms_map.fits", None, 1), ("field.err.fits.gz", None, 1),
     ],
 )  # fmt: skip
