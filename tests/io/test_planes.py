@@ -78,6 +78,12 @@ def test_a_mask_is_added_to_that_of_the_image(sky, stored, dtype):
     assert not found.pixels[found.mask].any()
 
 
+def test_pixels_without_a_value_in_a_mask_are_masked(sky, stored):
+    values = np.zeros(SHAPE, dtype=np.float32)
+    values[4, :3] = np.nan
+    np.testing.assert_array_equal(with_planes(sky, mask=stored("mask.fits", values)).mask, np.isnan(values))
+
+
 def test_a_mask_without_a_masked_pixel_changes_nothing(sky, stored):
     assert with_planes(sky, mask=stored("mask.fits", np.zeros(SHAPE, dtype=np.int16))) is sky
     assert with_planes(sky) is sky
