@@ -7,7 +7,7 @@ from astropy.wcs import WCS
 
 from darkmatter_features.galaxies.noisy.sky_frame import sky_frame, transformed
 
-STEP = 0.2 / 3600
+PIXEL_SCALE = 0.2 / 3600
 MATRICES = [np.array(m, dtype=float) for m in (
     [[1, 0], [0, 1]], [[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[-1, 0], [0, -1]],
     [[0, 1], [1, 0]], [[0, -1], [1, 0]], [[0, 1], [-1, 0]], [[0, -1], [-1, 0]],
@@ -17,7 +17,7 @@ MATRICES = [np.array(m, dtype=float) for m in (
 
 def header(matrix=MATRICES[0], ra=150.0, dec=2.0, projection="TAN", **keys):
     """Return a header in which `matrix` leads from pixels to the west and to the north."""
-    cd = STEP * np.array([[-1.0, 0.0], [0.0, 1.0]]) @ matrix
+    cd = PIXEL_SCALE * np.array([[-1.0, 0.0], [0.0, 1.0]]) @ matrix
     values = {"NAXIS": 2, "CTYPE1": f"RA---{projection}", "CTYPE2": f"DEC--{projection}", "CRVAL1": ra, "CRVAL2": dec}
     values |= {"CRPIX1": 500.5, "CRPIX2": 400.5, "CD1_1": cd[0, 0], "CD1_2": cd[0, 1], "CD2_1": cd[1, 0]}
     return fits.Header((values | {"CD2_2": cd[1, 1]} | keys).items())
