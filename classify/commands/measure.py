@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_example(
         parser,
         "darkmatter measure field.fits --weight field.weight.fits --out shapes.parquet",
-        "darkmatter locate shapes.parquet --pictures maps",
+        "darkmatter measure 'fields/*.fits' --out shapes --diagnostics checks",
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.io.images.fits_masks import Role, is_variance, noise_of
+from darkmatter_features.io.images.fits_masks import Role, is_variance, noise_of, role_of
+from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.sky import Sky, read_sky
 
 WEIGHT_TYPES = ("weight", "variance", "rms")
@@ -27,7 +28,7 @@ def with_planes(
     mask : str or Path, optional
         Image that is not 0 where a pixel has no measurement.
     weight_type : str, optional
-        "weight", "variance" or "rms"; by default what the name of the file is, or else "weight".
+        "weight", "variance" or "rms"; by default by the name of the part or of the file, or else "weight".
 
     Raises
     ------
@@ -44,7 +45,7 @@ def with_planes(
 def _with_weight(sky: Sky, path: str | Path, weight_type: str | None) -> Sky:
     """Return a sky with the noise of a weight file; pixels without weight are masked."""
     plane = _plane(sky, path, "weight")
-    kind = weight_type or ("variance" if is_variance(Path(path).stem, {}) else "rms" if _is_rms(path) else "weight")
+    kind = weight_type or _kind(path)
     role = Role.WEIGHT if kind == "weight" else Role.NOISE
     values = np.where(plane.mask, np.nan, plane.pixels[..., 0]) if plane.mask is not None else plane.pixels[..., 0]
     noise = noise_of(role, values[np.newaxis], kind == "variance", 1)
@@ -58,10 +59,16 @@ def _with_mask(sky: Sky, path: str | Path) -> Sky:
     return _masked(sky, is_bad if plane.mask is None else is_bad | plane.mask, path, "the mask is not 0")
 
 
-def _is_rms(path: str | Path) -> bool:
-    """Return whether a file is a map of standard deviations by its name."""
-    name = Path(path).name.lower()
-    return any(word in name for word in ("rms", "sigma", "err", "noise"))
+def _kind(path: str | Path) -> str:
+    """Return the content of a weight file by the name of its part or, where that has no meaning, of the file."""
+    file, part = split_part(path)
+    for name in ("" if part is None else str(part.name), file.name.split(".fit", maxsplit=1)[0]):
+        role = role_of(name, {})
+        if role is Role.NOISE:
+            return "variance" if is_variance(name, {}) else "rms"
+        if role is Role.WEIGHT:
+            return "weight"
+    return "weight"
 
 
 def _plane(sky: Sky, path: str | Path, content: str) -> Sky:

@@ -9,7 +9,7 @@ from darkmatter_features.galaxies.noisy.psf.model import PsfModel, polynomial_po
 from darkmatter_features.galaxies.noisy.psf.result import PsfFit, StarTable
 from darkmatter_features.galaxies.noisy.psf.rho import rho_statistics
 from darkmatter_features.plots.psf import GRID, RESIDUAL_GAIN, draw_psf, draw_rho, draw_widths
-from tests.galaxies.noisy.test_psf_model import gaussian
+from tests.galaxies.noisy.psf.test_model import gaussian
 from tests.plots.figures import assert_readable, texts_of
 
 SHAPE = (300, 400)

@@ -106,11 +106,10 @@ def size_of(shapes: PeakShapes, sigma: float) -> Array:
     """Return the size (n,) of sources: the mean half-axis of a Gaussian with the curvature of the peak, pixels.
 
     The half-axes are those of ``A^-1 - 1`` with the curvature A, in units of sigma, their squares from 0 to MAX_SQUARE;
-    the size is their geometric mean, or half the longer one where the other is less than a quarter of it.
+    the size is their geometric mean, or half the longer one where the other is less than a quarter of it. It is 0
+    for a peak that is no wider than that of a point source.
     """
-    axes = [
-        sigma
-        * np.sqrt(np.clip(1.0 / np.maximum(shapes.curvature + sign * shapes.stretch, 1e-3) - 1.0, 0.0, MAX_SQUARE))
-        for sign in (-1.0, 1.0)
-    ]
-    return np.sqrt(axes[0] * np.maximum(axes[1], 0.25 * axes[0]))
+    curvatures = [np.maximum(shapes.curvature + sign * shapes.stretch, 1e-3) for sign in (-1.0, 1.0)]
+    major, minor = (sigma * np.sqrt(np.clip(1.0 / each - 1.0, 0.0, MAX_SQUARE)) for each in curvatures)
+    is_point = shapes.curvature <= shapes.curvature**2 - shapes.stretch**2
+    return np.where(is_point, 0.0, np.sqrt(major * np.maximum(minor, 0.25 * major)))

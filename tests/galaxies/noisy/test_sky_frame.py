@@ -7,7 +7,7 @@ from astropy.wcs import WCS
 
 from darkmatter_features.galaxies.noisy.sky_frame import sky_frame, transformed
 
-HALF_STEP = 0.2 / 3600
+PIXEL_SCALE = 0.2 / 3600
 MATRICES = [np.array(m, dtype=float) for m in (
     [[1, 0], [0, 1]], [[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[-1, 0], [0, -1]],
     [[0, 1], [1, 0]], [[0, -1], [1, 0]], [[0, 1], [-1, 0]], [[0, -1], [-1, 0]],
@@ -17,7 +17,7 @@ MATRICES = [np.array(m, dtype=float) for m in (
 
 def header(matrix=MATRICES[0], ra=150.0, dec=2.0, projection="TAN", **keys):
     """Return a header in which `matrix` leads from pixels to the west and to the north."""
-    cd = HALF_STEP * np.array([[-1.0, 0.0], [0.0, 1.0]]) @ matrix
+    cd = PIXEL_SCALE * np.array([[-1.0, 0.0], [0.0, 1.0]]) @ matrix
     values = {"NAXIS": 2, "CTYPE1": f"RA---{projection}", "CTYPE2": f"DEC--{projection}", "CRVAL1": ra, "CRVAL2": dec}
     values |= {"CRPIX1": 500.5, "CRPIX2": 400.5, "CD1_1": cd[0, 0], "CD1_2": cd[0, 1], "CD2_1": cd[1, 0]}
     return fits.Header((values | {"CD2_2": cd[1, 1]} | keys).items())
@@ -59,8 +59,8 @@ def test_shapes_point_to_the_north_and_the_west(sources):
 
 
 SIP = {
-    "A_ORDER": 2, "A_2_0": 3e-5, "A_1_1": -2e-5, "A_0_2": 1e-5,
-    "B_ORDER": 2, "B_2_0": 1e-5, "B_1_1": 2e-5, "B_0_2": -4e-5,
+    "A_ORDER": 2, "B_ORDER": 2,
+    "A_2_0": 3e-5, "A_1_1": -2e-5, "A_0_2": 1e-5, "B_2_0": 1e-5, "B_1_1": 2e-5, "B_0_2": -4e-5
 }  # fmt: skip
 TPV = {"PV1_0": 0.0, "PV1_1": 1.0, "PV1_2": 0.02, "PV1_4": 0.9, "PV2_0": 0.0, "PV2_1": 1.0, "PV2_5": 1.3, "PV2_6": -0.8}
 

@@ -28,7 +28,7 @@ def arrays(sources):
 
 
 def test_positions_are_those_of_the_galaxies():
-    """Of bright galaxies at a quarter of the noise: the faintest, S/N 150, has an error of 0.12 px along its axis."""
+    """Noise is 1/4 of the drawn one: the faintest galaxy, S/N 150, then has an error of 0.12 px on its long axis."""
     drawn = scene(4, "isolated", n_cells=4, snr=(30.0, 100.0))
     sources = measured((drawn.image + 0.25 * noise_of(drawn, 9)).astype(np.float32), noise=0.25)
     assert len(sources) == len(drawn.truth)

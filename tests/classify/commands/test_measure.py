@@ -1,0 +1,151 @@
+"""`darkmatter measure`: catalogues, printed lines, refusals, the exit code."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from shear.scenes import noise_of, scene
+
+from classify.cli import main
+
+
+@pytest.fixture(scope="module")
+def field():
+    """Return an image of galaxies with noise and its coordinates, and its PSF."""
+    drawn = scene(31, "isolated", n_cells=3, snr=(40.0, 100.0))
+    light = 50.0 + drawn.image + noise_of(drawn, 32)
+    return light.astype(np.float32), drawn.header, drawn.psf(95.0, 95.0), drawn.truth
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, field):
+    """Return a folder with two images and their PSF."""
+    monkeypatch.chdir(tmp_path)
+    light, header, psf, _ = field
+    for k in (1, 2):
+        fits.writeto(f"field{k}.fits", light, header)
+    fits.writeto("psf.fits", psf)
+    return tmp_path
+
+
+def refused(capsys, *words):
+    """Return the only line that a command prints that fails before any work."""
+    assert main(["measure", *words]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(("measure:", "compiling"))]
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize("out", ["a.parquet", "deep/b.ecsv", "c.fits"])
+def test_the_catalogue_of_an_image_is_written(here, capsys, field, out):
+    assert main(["measure", "field1.fits", "--out", out, "--psf", "psf.fits", "--jobs", "1"]) == 0
+    assert (here / out).is_file()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"field1.fits -> {out}"
+    assert lines[1].startswith("  9 sources: ")
+    assert "PSF of psf.fits" in lines[2]
+
+
+def test_positions_and_directions_are_those_of_the_galaxies(here, field):
+    assert main(["measure", "field1.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    table, truth = pd.read_parquet("shapes.parquet"), field[3]
+    for x, y in zip(truth["x"], truth["y"]):
+        assert np.hypot(table["x"] - x, table["y"] - y).min() < 0.5
+    np.testing.assert_allclose(table["ra"], 150.0, atol=0.01)
+    np.testing.assert_allclose(table["dec"], 2.0, atol=0.01)
+    np.testing.assert_allclose(table["e1_sky"], table["e1"], atol=1e-4)  # columns to the west, rows to the north
+
+
+def test_several_images_go_to_a_folder(here, capsys):
+    assert main(["measure", "field*.fits", "--out", "shapes", "--jobs", "1"]) == 0
+    assert sorted(path.name for path in (here / "shapes").iterdir()) == ["field1.parquet", "field2.parquet"]
+    one, two = (pd.read_parquet(f"shapes/field{k}.parquet") for k in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_images_of_one_name_have_files_of_their_own(here):
+    for folder in ("a", "b"):
+        (here / folder).mkdir()
+        (here / folder / "x.fits").write_bytes((here / "field1.fits").read_bytes())
+    assert main(["measure", "a/x.fits", "b/x.fits", "--out", "both", "--jobs", "1"]) == 0
+    assert sorted(path.name for path in (here / "both").iterdir()) == ["x-2.parquet", "x.parquet"]
+
+
+def test_a_bad_image_of_two_costs_itself_alone(here, capsys):
+    (here / "bad.fits").write_bytes(b"SIMPLE  = nothing")
+    assert main(["measure", "bad.fits", "field1.fits", "--out", "shapes", "--jobs", "1"]) == 1
+    assert [path.name for path in (here / "shapes").iterdir()] == ["field1.parquet"]
+    captured = capsys.readouterr()
+    failures = [line for line in captured.err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1
+    assert "bad.fits" in failures[0]
+    assert "field1.fits -> shapes/field1.parquet" in captured.out
+
+
+@pytest.mark.parametrize("option", ["--weight", "--mask", "--psf"])
+def test_a_file_beside_two_images_is_refused(here, capsys, option):
+    line = refused(capsys, "field1.fits", "field2.fits", option, "psf.fits")
+    assert "belongs to one image, but several images are given; measure each alone" in line
+    assert not (here / "shapes").exists()
+
+
+@pytest.mark.parametrize("out", ["shapes.csv", "shapes.txt"])
+def test_a_suffix_of_no_format_is_refused_before_the_work(here, capsys, out):
+    line = refused(capsys, "none.fits", "--out", out)
+    assert f"{out} has no suffix of a format of catalogues; use one of .parquet, .ecsv, .fits" in line
+
+
+def test_a_folder_in_place_of_the_catalogue_is_refused(here, capsys):
+    (here / "a.parquet").mkdir()
+    assert "a.parquet is a folder" in refused(capsys, "field1.fits", "--out", "a.parquet")
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, -1.0])
+def test_a_psf_that_is_none_is_one_line(here, capsys, value):
+    fits.writeto("wrong.fits", np.full((25, 25), value))
+    assert main(["measure", "field1.fits", "--psf", "wrong.fits", "--out", "a.fits", "--jobs", "1"]) == 2
+    captured = capsys.readouterr()
+    failures = [line for line in captured.err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1
+    assert "wrong.fits" in failures[0]
+    assert "Traceback" not in captured.err
+    assert not (here / "a.fits").exists()
+
+
+def test_weight_and_mask_of_the_image_are_used(here, capsys, field):
+    light, _, _, truth = field
+    weight, mask = np.full(light.shape, 4.0, dtype=np.float32), np.zeros(light.shape, dtype=np.uint8)
+    x, y = (round(float(truth[name].iloc[4])) for name in ("x", "y"))
+    mask[y - 3 : y + 4, x - 3 : x + 4] = 1
+    weight[:20] = 0.0
+    fits.writeto("weight.fits", weight)
+    fits.writeto("mask.fits", mask)
+    words = ["--weight", "weight.fits", "--mask", "mask.fits", "--psf", "psf.fits", "--jobs", "1"]
+    assert main(["measure", "field1.fits", *words]) == 0
+    table = pd.read_parquet("shapes.parquet")
+    assert not table[np.hypot(table["x"] - x, table["y"] - y) < 10]["weight"].any()
+    out = capsys.readouterr().out
+    assert "weight.fits masks 10.42%" in out
+    assert "mask.fits masks 0.13%" in out
+
+
+def test_a_weight_of_other_sides_is_one_line(here, capsys):
+    fits.writeto("weight.fits", np.ones((5, 7), dtype=np.float32))
+    assert main(["measure", "field1.fits", "--weight", "weight.fits", "--jobs", "1"]) == 2
+    failures = [line for line in capsys.readouterr().err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1
+    assert "weight.fits has 7 x 5 pixels, its image field1.fits has 192 x 192" in failures[0]
+
+
+def test_an_image_without_a_source_has_an_empty_catalogue(here, capsys):
+    fits.writeto("blank.fits", np.random.default_rng(1).normal(size=(128, 128)).astype(np.float32))
+    assert main(["measure", "blank.fits", "--jobs", "1"]) == 0
+    assert "0 sources" in capsys.readouterr().out
+    assert len(pd.read_parquet("shapes.parquet")) == 0
+
+
+def test_an_extension_is_chosen(here, field):
+    hdus = [fits.ImageHDU(field[0] + k, name=name) for k, name in enumerate(("SCI_R", "SCI_I"))]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto("both.fits")
+    assert main(["measure", "both.fits", "--hdu", "*", "--out", "each", "--jobs", "1"]) == 0
+    assert sorted(path.name for path in (here / "each").iterdir()) == ["both-SCI_I.parquet", "both-SCI_R.parquet"]
