@@ -18,6 +18,7 @@ from darkmatter_features.galaxies.noisy.defects.saturation import (
     radial_profile,
 )
 from darkmatter_features.galaxies.noisy.defects.spikes import bright_stars, find_spikes, mark_spikes
+from darkmatter_features.galaxies.noisy.defects.tracks import find_tracks, track_mask
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -71,6 +72,13 @@ def find_defects(
     others = bright_stars(light, noise, bright, is_bad)
     if stars or others:
         kinds = _with_stars(stars, others, light, noise, is_bad, kinds, n_objects)
+    is_bad = mask | Defects(kinds, n_objects).mask if n_objects else mask
+    tracks = find_tracks(light, noise, is_bad)
+    if tracks:
+        kinds = kinds.copy()
+        for track in tracks:
+            kinds[track_mask(track, kinds.shape)] |= np.uint8(Defect.TRACK)
+        n_objects[Defect.TRACK] = len(tracks)
     if mask.any() and n_objects:
         kinds = np.where(mask, np.uint8(0), kinds)
     return Defects(kinds, n_objects)
