@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.artifacts import artifacts_in_noise, repaired
 from darkmatter_features.galaxies.noisy.background import background_of
+from darkmatter_features.galaxies.noisy.defects.cosmic_rays import find_rays
 from darkmatter_features.galaxies.noisy.defects.find import find_defects
 from darkmatter_features.galaxies.noisy.defects.graphics import find_graphics
 from darkmatter_features.galaxies.noisy.defects.kinds import Defects
@@ -79,6 +80,9 @@ def expose(sky: Sky, config: MeasureConfig) -> Exposure:
     defects = find_defects(values, light, white_noise, no_data, sky.photometry.saturation, graphics=graphics)
     mask = mask | defects.mask if defects.n_objects else mask
     is_artifact = artifacts_in_noise(light, white_noise) & ~mask
+    rays = find_rays(light, white_noise, mask | is_artifact)
+    if rays is not None:
+        is_artifact |= rays
     if is_artifact.any():
         light = repaired(light[..., np.newaxis], is_artifact, mask | is_artifact)[..., 0]
         defects = defects.with_rays(is_artifact)

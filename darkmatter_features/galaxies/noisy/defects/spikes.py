@@ -21,6 +21,9 @@ ARMS = (4, 6)
 STAR_SNR = 800.0
 """Minimum S/N of a pixel of a star that is examined."""
 
+MIN_FILLED = 0.4
+"""Minimum number of its pixels of that S/N over the square of its longer side: cosmic rays are elongated."""
+
 MAX_STARS = 20
 """Maximum number of stars that are examined."""
 
@@ -180,5 +183,7 @@ def bright_stars(light: Floats, noise: float, bright: NDArray[np.int64], is_done
     for start in seeds:
         if len(centres) < MAX_STARS and not is_seen.flat[start]:
             rows, columns = np.divmod(stack[: flood(light, start, limit, is_seen, stack)], light.shape[1])
-            centres.append((0.5 * float(rows.min() + rows.max()), 0.5 * float(columns.min() + columns.max())))
+            side = 1 + max(int(np.ptp(rows)), int(np.ptp(columns)))
+            if rows.size >= MIN_FILLED * side**2:
+                centres.append((0.5 * float(rows.min() + rows.max()), 0.5 * float(columns.min() + columns.max())))
     return centres
