@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.galaxies.noisy.defects.insets import find_insets
 from darkmatter_features.galaxies.noisy.defects.text import Drawings, small_letters, text_blocks
 from darkmatter_features.galaxies.noisy.kernels.strokes import StrokeLimits, stroke_pixels
 
@@ -74,7 +75,10 @@ def find_drawings(bands: Values, is_left_out: Mask) -> Drawings:
         planes.append(bands.mean(axis=2, dtype=np.float32))
     for plane in planes:
         ink |= _ink(np.ascontiguousarray(plane, dtype=np.float32), is_left_out)
-    return text_blocks(ink)
+    blocks = text_blocks(ink)
+    if blocks.n_objects == 0:
+        return blocks
+    return Drawings(blocks.mask | find_insets(planes[-1], ink, is_left_out), blocks.n_objects)
 
 
 def _ink(band: Values, is_left_out: Mask) -> Mask:

@@ -75,6 +75,19 @@ def test_what_a_circle_surrounds_is_kept(rng):
     assert not find_graphics(pixels).mask[105:135, 105:135].any()
 
 
+@pytest.mark.parametrize("compress", [lambda pixels: pixels, as_jpeg], ids=["png", "jpeg"])
+def test_an_enlarged_inset_is_left_out_and_what_a_rectangle_marks_is_kept(rng, compress):
+    image = Image.fromarray(picture(rng)[..., 0])
+    image.paste(image.crop((20, 180, 60, 220)).resize((100, 100), Image.Resampling.BICUBIC), (140, 10))
+    pixels, _ = drawn(
+        np.asarray(image)[..., None], lambda canvas, color: canvas.rectangle([139, 9, 240, 110], None, color, 2)
+    )
+    pixels, _ = drawn(pixels, lambda canvas, color: canvas.rectangle([20, 180, 60, 220], None, color, 1))
+    mask = find_graphics(compress(pixels)).mask
+    assert mask[9:111, 139:241].all()
+    assert not mask[186:215, 26:55].any()
+
+
 @pytest.mark.parametrize("bands", [1, 3])
 @pytest.mark.parametrize("compress", [lambda pixels: pixels, as_jpeg], ids=["png", "jpeg"])
 def test_no_galaxy_is_a_caption(rng, bands, compress):
