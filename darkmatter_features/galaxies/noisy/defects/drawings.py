@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.defects.insets import find_insets
-from darkmatter_features.galaxies.noisy.defects.text import Drawings, small_letters, text_blocks
+from darkmatter_features.galaxies.noisy.defects.text import Drawings, largest, small_letters, text_blocks
 from darkmatter_features.galaxies.noisy.kernels.strokes import StrokeLimits, stroke_pixels
 
 Values = NDArray[np.float32]
@@ -137,7 +137,7 @@ def _colors(band: Values, contrast: Values, is_seed: Mask) -> list[tuple[float, 
 
 def _of_color(band: Values, contrast: Values, is_seed: Mask, color: float, level: float) -> Mask:
     """Return the pixels of the drawings of a colour, those of half its contrast or more."""
-    from scipy.ndimage import distance_transform_cdt, label, maximum
+    from scipy.ndimage import distance_transform_cdt, label
 
     ratio = contrast / np.float32(level)
     is_near = np.abs(band - color) <= COLOR_TOLERANCE * abs(level)
@@ -145,12 +145,11 @@ def _of_color(band: Values, contrast: Values, is_seed: Mask, color: float, level
     labels, n = label(is_bright, np.ones((3, 3)))
     if n == 0:
         return is_bright
-    index = np.arange(n + 1)
     n_bright = np.bincount(labels.ravel(), minlength=n + 1)
     n_color = np.bincount(labels.ravel(), is_near.ravel(), minlength=n + 1)
     n_seeds = np.bincount(labels.ravel(), (is_seed & is_near).ravel(), minlength=n + 1)
     n_wing = _wing_pixels(labels, ratio, n)
-    thickness = np.asarray(maximum(distance_transform_cdt(labels > 0), labels, index), dtype=float)
+    thickness = largest(distance_transform_cdt(labels > 0), labels, n)
     is_drawn = (
         (n_color >= MIN_PLATEAU * n_bright)
         & (n_bright >= MIN_HARDNESS * (n_bright + n_wing))

@@ -1,6 +1,6 @@
 """Letters of captions: lines of small ones, and the boxes about blocks of text."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,30 +47,37 @@ def small_letters(contrast: Values, limit: float, ink: Mask) -> Mask:
     ink : (n_rows, n_columns) bool array
         Drawings found so far: one letter beside them is enough.
     """
-    from scipy.ndimage import find_objects, label, maximum
+    from scipy.ndimage import find_objects, label
 
-    found = np.zeros(contrast.shape, dtype=np.bool_)
     labels, n = label(contrast > limit, np.ones((3, 3)))
     if n == 0:
-        return found
-    index = np.arange(n + 1)
+        return np.asarray(labels > 0)
     steps = np.zeros(contrast.shape, dtype=np.float32)
     for axis in (0, 1):
         difference = np.abs(np.diff(contrast, axis=axis))
         for part in (np.s_[:-1], np.s_[1:]):
             cut = part if axis == 0 else (slice(None), part)
             steps[cut] = np.maximum(steps[cut], difference)
-    is_hard = np.asarray(maximum(steps, labels, index)) >= MIN_STEP * np.asarray(maximum(contrast, labels, index))
+    is_hard = largest(steps, labels, n) >= MIN_STEP * largest(contrast, labels, n)
     boxes = find_objects(labels)
     heights = np.array([part[0].stop - part[0].start for part in boxes])
     widths = np.array([part[1].stop - part[1].start for part in boxes])
     low, high = LETTER_HEIGHTS
     is_hard[1:] &= (heights >= low) & (heights <= high) & (widths <= 2 * high)
     is_hard[0] = False
+    is_letter = np.zeros(n + 1, dtype=np.bool_)
     for line in _lines_of_text(boxes, np.flatnonzero(is_hard)):
         if len(line) >= MIN_LETTERS or (heights[line[0] - 1] >= LONE_HEIGHT and ink[_about(boxes, line)].any()):
-            found |= np.isin(labels, line)
-    return found
+            is_letter[line] = True
+    return np.asarray(is_letter[labels])
+
+
+def largest(values: NDArray[Any], labels: NDArray[np.int32], n: int) -> NDArray[np.float32]:
+    """Return the largest value of each of `n` labelled objects, not negative; the first element, for none, is 0."""
+    result = np.zeros(n + 1, dtype=np.float32)
+    inside = labels > 0
+    np.maximum.at(result, labels[inside], values[inside].astype(np.float32))
+    return result
 
 
 def _about(boxes: list[tuple[slice, ...]], line: list[int]) -> tuple[slice, ...]:
