@@ -30,7 +30,7 @@ SPIKE_RADIUS, SPIKE_SEARCH = 4.0, 40.0
 def find_defects(
     values: NDArray[Any],
     light: Floats,
-    noise: float,
+    noise: float | Floats,
     mask: Mask,
     saturation: float = float("nan"),
     psf_sigma: float = float("nan"),
@@ -45,14 +45,14 @@ def find_defects(
         The image as it was read.
     light : (n_rows, n_columns) float32 array, counts
         Light above the background.
-    noise : float, counts
-        Standard deviation of a pixel of the background.
+    noise : float or (n_rows, n_columns) float32 array, counts
+        Standard deviation of a pixel of the background; of an array, the median is used.
     mask : (n_rows, n_columns) bool array
         True where a pixel has no measurement; these pixels have no defect.
     saturation : float, counts
         Value from which pixels are saturated, by the header; nan if unknown.
     psf_sigma : float, pixels
-        Standard deviation of the PSF; nan if unknown.
+        Standard deviation of the PSF, by which halos of stars are distinguished from galaxies; nan if unknown.
     graphics : Defects, optional
         Frames and captions if they were searched before, by
         :func:`~darkmatter_features.galaxies.noisy.defects.graphics.find_graphics`.
@@ -62,6 +62,7 @@ def find_defects(
     Defects
         Kinds of defects of each pixel, and their numbers.
     """
+    noise = float(np.median(noise))
     graphics = find_graphics(values[..., np.newaxis]) if graphics is None else graphics
     n_objects = dict(graphics.n_objects)
     is_bad = mask | graphics.mask if n_objects else mask
@@ -71,7 +72,7 @@ def find_defects(
     stars = find_saturated(light, bright, header_light, is_bad)
     others = bright_stars(light, noise, bright, is_bad)
     if stars or others:
-        kinds = _with_stars(stars, others, light, noise, is_bad, kinds, n_objects)
+        kinds = _with_stars(stars, others, light, (noise, psf_sigma), is_bad, kinds, n_objects)
     is_bad = mask | Defects(kinds, n_objects).mask if n_objects else mask
     tracks = find_tracks(light, noise, is_bad)
     if tracks:
@@ -88,19 +89,22 @@ def _with_stars(
     stars: list[SaturatedStar],
     others: list[tuple[float, float]],
     light: Floats,
-    noise: float,
+    scales: tuple[float, float],
     mask: Mask,
     kinds: Kinds,
     n_objects: dict[Defect, int],
 ) -> Kinds:
-    """Return kinds with those of saturated stars and their bleeding columns, and of spikes of bright stars."""
-    is_bad = mask.copy()
+    """Return kinds with those of saturated stars and their bleeding columns, and of spikes of bright stars.
+
+    The scales are the standard deviations of the noise of a pixel, in counts, and of the PSF, in pixels.
+    """
+    noise, is_bad = scales[0], mask.copy()
     for star in stars:
         is_bad.flat[star.top] = True
     searched = [(star, (SPIKE_RADIUS, SPIKE_RADIUS + SPIKE_SEARCH)) for star in others]
     if stars:
         kinds = kinds.copy()
-        searched += _mark_saturated(stars, light, noise, is_bad, kinds, n_objects)
+        searched += _mark_saturated(stars, light, scales, is_bad, kinds, n_objects)
     spiked = [(star, find_spikes(light, noise, is_bad, star, reach)) for star, reach in searched]
     spiked = [(star, spikes) for star, spikes in spiked if spikes]
     if spiked:
@@ -113,12 +117,18 @@ def _with_stars(
 
 
 def _mark_saturated(
-    stars: list[SaturatedStar], light: Floats, noise: float, is_bad: Mask, kinds: Kinds, n_objects: dict[Defect, int]
+    stars: list[SaturatedStar],
+    light: Floats,
+    scales: tuple[float, float],
+    is_bad: Mask,
+    kinds: Kinds,
+    n_objects: dict[Defect, int],
 ) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Mark flat tops, bleeding columns and halos; return centres of stars and radii for the search of spikes."""
     from scipy.ndimage import binary_dilation
 
     searched = []
+    noise, psf_sigma = scales
     bleeds = np.zeros(kinds.shape, dtype=np.bool_)
     n_bleeding = 0
     for star in stars:
@@ -127,7 +137,7 @@ def _mark_saturated(
         for part in parts:
             bleeds[part] = is_bad[part] = True
         n_bleeding += bool(parts)
-        if is_star(star, light):
+        if is_star(star, light, psf_sigma):
             radius = halo_radius(star, profile, noise)
             _mark_disc(star, radius, kinds)
             searched.append(((star.row, star.column), (star.radius, max(radius, star.radius + SPIKE_SEARCH))))

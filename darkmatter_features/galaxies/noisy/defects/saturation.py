@@ -33,9 +33,12 @@ MAX_ABOVE = 1.35
 MIN_TOP = 6
 """Minimum number of pixels of a flat top."""
 
-STAR_RADII, STAR_LIGHT = (3.0, 6.0), 0.06
-"""Radius at which a star is faint, in units of that of its flat top, plus a number of pixels, and its maximum light
-there in units of the top: galaxies with a clipped core are brighter."""
+STAR_RADII, STAR_LIGHT = (3.0, 4.0), 0.06
+"""Radius at which a star is faint, in units of that of its flat top, plus a number of standard deviations of the PSF,
+and its maximum light there in units of the top: galaxies with a clipped core are brighter."""
+
+USUAL_PSF = 1.5
+"""Standard deviation of the PSF where it is unknown, pixels."""
 
 SAME_LEVEL = 0.97
 """Light from which other pixels are saturated, in units of the lowest clipped level of an image."""
@@ -162,9 +165,9 @@ def _star(top: NDArray[np.int64], shape: tuple[int, ...]) -> SaturatedStar:
     return SaturatedStar(float(np.median(rows[is_core])), float(np.median(columns[is_core])), radius, top)
 
 
-def is_star(star: SaturatedStar, light: Floats) -> bool:
+def is_star(star: SaturatedStar, light: Floats, psf_sigma: float) -> bool:
     """Return whether the light about a flat top is that of a star, not of a galaxy."""
-    radius = STAR_RADII[0] * star.radius + STAR_RADII[1]
+    radius = STAR_RADII[0] * star.radius + STAR_RADII[1] * (psf_sigma if psf_sigma > 0.0 else USUAL_PSF)
     angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
     rows = np.rint(star.row + radius * np.sin(angles)).astype(int).clip(0, light.shape[0] - 1)
     columns = np.rint(star.column + radius * np.cos(angles)).astype(int).clip(0, light.shape[1] - 1)
