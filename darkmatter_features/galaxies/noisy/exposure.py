@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.artifacts import artifacts_in_noise, repaired
 from darkmatter_features.galaxies.noisy.background import background_of
+from darkmatter_features.galaxies.noisy.defects.cosmic_rays import find_rays
+from darkmatter_features.galaxies.noisy.defects.find import find_defects
+from darkmatter_features.galaxies.noisy.defects.graphics import find_graphics
+from darkmatter_features.galaxies.noisy.defects.kinds import Defects
 from darkmatter_features.galaxies.noisy.noise import noise_correlation, scaled_noise
 from darkmatter_features.io.sky import Sky
 
@@ -38,6 +42,8 @@ class Exposure:
         Correlation of the noise of pixels by their offset, 1 in the middle.
     n_repaired : int
         Number of pixels that were sharper than any source, and interpolated.
+    defects : Defects
+        What is no galaxy; pixels of frames, captions, saturated stars and tracks are in `mask`.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Exposure:
     mask: NDArray[np.bool_]
     correlation: NDArray[np.float64]
     n_repaired: int
+    defects: Defects
 
 
 def expose(sky: Sky, config: MeasureConfig) -> Exposure:
@@ -64,19 +71,28 @@ def expose(sky: Sky, config: MeasureConfig) -> Exposure:
         If too many pixels are masked.
     """
     values = sky.pixels.sum(axis=2, dtype=np.float32)
-    mask = np.zeros(sky.shape, dtype=np.bool_) if sky.mask is None else sky.mask
+    no_data = np.zeros(sky.shape, dtype=np.bool_) if sky.mask is None else sky.mask
+    graphics = find_graphics(sky.pixels)
+    mask = no_data | graphics.mask if graphics.n_objects else no_data
     first = background_of(values, mask, config.background_box)
     light = values - first.level
-    is_artifact = artifacts_in_noise(light, float(np.median(first.noise))) & ~mask
+    white_noise = float(np.median(first.noise))
+    defects = find_defects(values, light, white_noise, no_data, sky.photometry.saturation, graphics=graphics)
+    mask = mask | defects.mask if defects.n_objects else mask
+    is_artifact = artifacts_in_noise(light, white_noise) & ~mask
+    rays = find_rays(light, white_noise, mask | is_artifact)
+    if rays is not None:
+        is_artifact |= rays
     if is_artifact.any():
         light = repaired(light[..., np.newaxis], is_artifact, mask | is_artifact)[..., 0]
+        defects = defects.with_rays(is_artifact)
     sources = _sources(light, first.noise)
     second = background_of(light, mask, config.background_box, sources)
     light = light - second.level
     noise = second.noise if sky.noise is None else _scaled(light, sky.noise, mask | sources, second.noise)
     correlation = noise_correlation(light, noise, ~(mask | sources))
     light[mask] = 0.0
-    return Exposure(sky.name, light, noise, mask, correlation, int(is_artifact.sum()))
+    return Exposure(sky.name, light, noise, mask, correlation, int(is_artifact.sum()), defects)
 
 
 def _scaled(light: Floats, noise: Floats, is_bad: NDArray[np.bool_], measured: Floats) -> Floats:

@@ -1,0 +1,1 @@
+"""What is no galaxy in an image with noise: frames, captions, saturated stars, tracks and cosmic rays."""

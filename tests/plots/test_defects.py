@@ -1,0 +1,50 @@
+"""The tint over pixels that are left out, and its legend."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from darkmatter_features.galaxies.noisy.defects.kinds import Defect, Defects
+from darkmatter_features.plots.defects import MAX_SIDE, draw_defects
+from darkmatter_features.plots.panels import draw_sky
+from tests.plots.figures import bare_axes, rendered, sky_of
+
+
+def track(shape):
+    kinds = np.zeros(shape, np.uint8)
+    kinds[shape[0] // 4 : shape[0] // 2] = Defect.TRACK
+    return Defects(kinds, {Defect.TRACK: 1})
+
+
+def test_pixels_left_out_are_tinted_and_no_others():
+    shape = (120, 200)
+    figure, axes = bare_axes(shape)
+    draw_sky(axes, sky_of(shape))
+    draw_defects(axes, track(shape))
+    red = rendered(figure)[:, :, 0].astype(float)
+    is_bright = red > 0.2 * red.max()
+    n = len(red)
+    assert is_bright[int(0.27 * n) : int(0.48 * n)].all()
+    assert not is_bright[: int(0.23 * n)].any()
+    assert not is_bright[int(0.52 * n) :].any()
+
+
+def test_the_legend_gives_the_counts():
+    axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
+    limits = axes.get_xlim(), axes.get_ylim()
+    (label,) = draw_defects(axes, track((100, 100)))
+    assert label == "1 track: 25.0 % of the pixels left out"
+    assert (axes.get_xlim(), axes.get_ylim()) == limits
+
+
+def test_a_sky_without_defects_has_no_entry():
+    axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
+    assert draw_defects(axes, Defects(np.zeros((100, 100), np.uint8), {})) == {}
+    assert len(axes.images) == 1
+
+
+def test_large_masks_are_drawn_in_blocks():
+    axes = draw_sky(Figure().add_subplot(), sky_of((10, 10)))
+    draw_defects(axes, track((40, 2 * MAX_SIDE)))
+    assert axes.images[-1].get_array().shape == (20, MAX_SIDE)
+    assert axes.images[-1].get_extent() == pytest.approx((-0.5, 2 * MAX_SIDE - 0.5, -0.5, 39.5))
