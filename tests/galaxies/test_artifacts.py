@@ -17,6 +17,8 @@ from darkmatter_features.galaxies.artifacts import (
     without_narrow_gaps,
 )
 from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.segmentation import segment
+from darkmatter_features.galaxies.shapes import measure_shapes
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.simulation.seed import seed_sky
 
@@ -143,7 +145,7 @@ def test_hot_pixels_change_no_galaxy(rng, noisy):
         pixels += rng.normal(50.0, 2.0, pixels.shape).astype(np.float32)
     hot = pixels.copy()
     hot[rng.integers(0, 512, 300), rng.integers(0, 512, 300)] = 5000.0
-    clean, found = (measure(Sky("sky", own.copy())) for own in (pixels, hot))
+    clean, found = (measure_shapes(segment(Sky("sky", own.copy()))) for own in (pixels, hot))
     assert len(found) == pytest.approx(len(clean), abs=3)
     distance = np.hypot(found.x[:, None] - clean.x, found.y[:, None] - clean.y)
     nearest = distance.argmin(axis=1)

@@ -27,6 +27,14 @@ SPIKE_RADIUS, SPIKE_SEARCH = 4.0, 40.0
 """Radius from which spikes are searched about stars that are not saturated, and length that is searched, pixels."""
 
 
+MANY_STARS = 20
+"""Number of saturated stars up to which their share of the light is not examined."""
+
+MAX_FLAT_SHARE = 0.1
+"""Maximum fraction of the bright pixels that are saturated where there are more such stars; it is 0.01 in images of the
+sky, and more than 0.3 in drawings of galaxies without profiles."""
+
+
 def find_defects(
     values: NDArray[Any],
     light: Floats,
@@ -70,6 +78,8 @@ def find_defects(
     kinds = graphics.kinds
     bright = np.flatnonzero(light > np.float32(MIN_SNR * noise))
     stars = find_saturated(light, bright, header_light, is_bad)
+    if len(stars) > MANY_STARS and sum(star.top.size for star in stars) > MAX_FLAT_SHARE * bright.size:
+        stars = []  # a drawing of flat galaxies
     others = bright_stars(light, noise, bright, is_bad)
     if stars or others:
         kinds = _with_stars(stars, others, light, (noise, psf_sigma), is_bad, kinds, n_objects)
