@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--mask", metavar="M", help="mask of the image: pixels that are not 0 are left out")
     parser.add_argument(
-        "--psf", metavar="P", help="PSF: a FITS image, or a model of PSFEx or Piff (default: of the image's stars)"
+        "--psf", metavar="P", help="PSF: a FITS image, or a model of PSFEx (default: of the image's stars)"
     )
     parser.add_argument(
         "--diagnostics", type=Path, metavar="DIR", help="folder for a table of the stars and a figure of the PSF"

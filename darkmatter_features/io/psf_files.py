@@ -1,13 +1,11 @@
-"""Files of a PSF: FITS images, and models of PSFEx and Piff, as the arrays that they hold."""
+"""Files of a PSF: FITS images, and models of PSFEx, as the arrays that they hold."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError, shown
 from darkmatter_features.io.fits_headers import checked_fits
@@ -25,25 +23,18 @@ PIFF = "piff"
 """Word in the names of the extensions, or in the headers, of a model that Piff wrote."""
 
 
-@dataclass(frozen=True)
-class PiffFile:
-    """Path of a model of Piff: it is evaluated at positions by the package of this name."""
-
-    path: Path
-
-
-def read_psf_file(path: str | Path) -> PsfArrays | PiffFile:
+def read_psf_file(path: str | Path) -> PsfArrays:
     """Read the PSF of an image.
 
     Parameters
     ----------
     path : str or Path
-        FITS image of the PSF in image pixels, in any extension, or a model of PSFEx or Piff; ``FILE[PSF]`` or
+        FITS image of the PSF in image pixels, in any extension, or a model of PSFEx; ``FILE[PSF]`` or
         ``FILE[2]`` chooses one of several extensions.
 
     Returns
     -------
-    PsfArrays or PiffFile
+    PsfArrays
         What the file holds, not yet resampled, centred or normalised.
 
     Raises
@@ -63,12 +54,12 @@ def read_psf_file(path: str | Path) -> PsfArrays | PiffFile:
         raise SkyError(f"{path} cannot be read as a PSF: {reason}; {COPY_AGAIN}") from None
 
 
-def _read(path: Path, part: Part | None) -> PsfArrays | PiffFile:
+def _read(path: Path, part: Part | None) -> PsfArrays:
     from astropy.io import fits
 
     with path.open("rb") as file:
         if file.read(6) != b"SIMPLE" and path.suffix.lower() not in (".gz", ".bz2", ".xz", ".fz"):
-            raise PsfDefect("is no FITS file; give the PSF as a FITS image or as a model of PSFEx or Piff")
+            raise PsfDefect("is no FITS file; give the PSF as a FITS image or as a model of PSFEx")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about headers that violate the standard
         with fits.open(checked_fits(path), memmap=False) as hdus:
@@ -77,7 +68,10 @@ def _read(path: Path, part: Part | None) -> PsfArrays | PiffFile:
             if tables:
                 return read_psfex(_only(tables, "models of PSFEx", hdus))
             if _is_piff(hdus):
-                return PiffFile(path)
+                raise PsfDefect(
+                    "is a model of Piff, whose files hold pickled objects, which could run code; draw the PSF with "
+                    "Piff and give it as a FITS image"
+                )
             return _read_image(chosen, hdus)
 
 
@@ -95,7 +89,7 @@ def _read_image(hdus: Sequence[Any], file: Any) -> PsfArrays:
     """Return the image of a PSF."""
     images = [hdu for hdu in hdus if hdu.is_image and len(_sides(hdu.shape)) >= 2 and min(hdu.shape) > 0]
     if not images:
-        raise PsfDefect(f"holds neither an image nor a model of PSFEx or Piff: {_described(file)}; give one that does")
+        raise PsfDefect(f"holds neither an image nor a model of PSFEx: {_described(file)}; give one that does")
     fitting = [hdu for hdu in images if _oversampling(hdu) == 1.0]
     if not fitting:
         raise PsfDefect(
@@ -146,31 +140,3 @@ def _described(hdus: Any) -> str:
         name = "" if hdu.name in ("", "PRIMARY") else f" {hdu.name}"
         each.append(f"{index}{name}: {content}")
     return shown(", ".join(each[:8]) + (", ..." if len(each) > 8 else ""))
-
-
-def piff_stamps(file: PiffFile, x: NDArray[np.float64], y: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Return the PSF of a model of Piff at positions (n,), pixels from 0: stamps (n, side, side).
-
-    Raises
-    ------
-    SkyError
-        If Piff is not installed, the model cannot be read, or it is one of several detectors.
-
-    Notes
-    -----
-    Piff restores parts of its files by pickle: give files of a trusted origin alone.
-    """
-    from darkmatter_features.errors import install_command
-
-    try:
-        import piff
-    except ImportError:
-        raise SkyError(f"{file.path} is a model of Piff, which is not installed: {install_command('piff')}") from None
-    try:
-        model = piff.read(str(file.path))
-        drawn = [model.draw(x=i + 1.0, y=j + 1.0, stamp_size=side, center=True).array for i, j in zip(x, y)]
-    except Exception as error:
-        raise SkyError(
-            f"{file.path} cannot be evaluated by Piff: {shown(error)}; give the model of one image"
-        ) from None
-    return np.asarray(drawn, dtype=np.float64)

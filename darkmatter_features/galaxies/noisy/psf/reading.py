@@ -1,24 +1,14 @@
-"""The PSF of an image from a file: an image of it, or a model of PSFEx or Piff."""
+"""The PSF of an image from a file: an image of it, or a model of PSFEx."""
 
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
-from darkmatter_features.galaxies.noisy.psf.model import PsfModel, polynomial_powers, polynomial_terms
+from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.stamps import MAX_SIDE, check_stamp, resampled
-from darkmatter_features.io.psf_files import PiffFile, piff_stamps, read_psf_file
+from darkmatter_features.io.psf_files import read_psf_file
 from darkmatter_features.io.psfex import PsfArrays
-
-PIFF_GRID = 7
-"""Number of positions along each side at which a model of Piff is evaluated."""
-
-PIFF_DEGREE = 4
-"""Degree of the polynomial through them."""
-
-PIFF_SIDE = 41
-"""Side of the stamps of a model of Piff, pixels."""
 
 
 def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
@@ -27,7 +17,7 @@ def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
     Parameters
     ----------
     path : str or Path
-        FITS image of the PSF, background subtracted, in image pixels, or a model of PSFEx or Piff of the image;
+        FITS image of the PSF, background subtracted, in image pixels, or a model of PSFEx of the image;
         ``FILE[EXT]`` chooses an extension.
     shape : (int, int), pixels
         Rows and columns of the image.
@@ -58,8 +48,6 @@ def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
     1.0
     """
     found = read_psf_file(path)
-    if isinstance(found, PiffFile):
-        return _of_piff(found, shape)
     model = _of_arrays(found, str(path))
     rows, columns = np.array([0.0, 0.0, 1.0, 1.0]) * (shape[0] - 1), np.array([0.0, 1.0, 0.0, 1.0]) * (shape[1] - 1)
     model.stamps(columns, rows)  # an error where there is no PSF
@@ -78,22 +66,3 @@ def _of_arrays(found: PsfArrays, name: str) -> PsfModel:
         )
     planes = resampled(found.planes, found.sampling)
     return PsfModel(planes, found.powers, found.origin, found.scale, name).trimmed()
-
-
-def _of_piff(file: PiffFile, shape: tuple[int, int]) -> PsfModel:
-    """Return the polynomial through stamps of a model of Piff on a grid that covers the image."""
-    half = (0.5 * (shape[1] - 1), 0.5 * (shape[0] - 1))
-    v, u = (each.ravel() for each in np.mgrid[-1 : 1 : PIFF_GRID * 1j, -1 : 1 : PIFF_GRID * 1j])
-    stamps = piff_stamps(file, half[0] * (1.0 + u), half[1] * (1.0 + v), PIFF_SIDE)
-    for stamp in stamps:
-        check_stamp(stamp, str(file.path))
-    powers = polynomial_powers(PIFF_DEGREE)
-    normalised = stamps / stamps.sum(axis=(1, 2), keepdims=True)
-    planes = _least_squares(polynomial_terms(u, v, powers), normalised)
-    return PsfModel(planes, powers, half, half, str(file.path)).trimmed()
-
-
-def _least_squares(terms: NDArray[np.float64], stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the stamps (n_terms, side, side) of the polynomial through stamps (n, side, side)."""
-    planes, *_ = np.linalg.lstsq(terms, stamps.reshape(len(stamps), -1), rcond=None)
-    return np.asarray(planes.reshape(-1, *stamps.shape[1:]))

@@ -1,7 +1,4 @@
-"""PSFs in files: images in any extension, models of PSFEx and of Piff, and what is neither."""
-
-import sys
-from types import SimpleNamespace
+"""PSFs in files: images in any extension, models of PSFEx, and what is neither."""
 
 import numpy as np
 import pytest
@@ -177,7 +174,7 @@ def test_files_without_a_psf_are_refused(tmp_path):
     with pytest.raises(SkyError, match="does not exist"):
         read_psf(tmp_path / "no.fits", SHAPE)
     table = fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.zeros(3))])
-    with pytest.raises(SkyError, match="holds neither an image nor a model of PSFEx or Piff"):
+    with pytest.raises(SkyError, match="holds neither an image nor a model of PSFEx"):
         read_psf(stored(tmp_path / "table.fits", table), SHAPE)
     whole = stored(tmp_path / "whole.fits", fits.ImageHDU(gaussian((25, 25), 12, 12))).read_bytes()
     (tmp_path / "cut.fits").write_bytes(whole[:-2880])
@@ -185,27 +182,11 @@ def test_files_without_a_psf_are_refused(tmp_path):
         read_psf(tmp_path / "cut.fits", SHAPE)
 
 
-def piff_file(tmp_path):
-    return stored(tmp_path / "a.piff", fits.BinTableHDU.from_columns([], name="psf_interp"))
-
-
-def test_remedy_is_named_where_piff_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "piff", None)
-    with pytest.raises(SkyError, match=r"is a model of Piff, which is not installed: pip install '.*\[piff\]'"):
-        read_psf(piff_file(tmp_path), SHAPE)
-
-
-def test_model_of_piff_becomes_a_polynomial(tmp_path, monkeypatch):
-    """The stand-in has the interface of Piff: pixels count from 1, stamps are images of GalSim."""
-
-    def draw(x, y, stamp_size, center):
-        e = 0.05 * (x - 1) / (SHAPE[1] - 1)
-        return SimpleNamespace(array=gaussian((stamp_size, stamp_size), stamp_size // 2, stamp_size // 2, e=e))
-
-    monkeypatch.setitem(sys.modules, "piff", SimpleNamespace(read=lambda path: SimpleNamespace(draw=draw)))
-    psf = read_psf(piff_file(tmp_path), SHAPE)
-    assert psf.ellipticity(122.0, 125.0)[0] == pytest.approx(0.025, abs=2e-4)
-    assert psf.ellipticity(244.0, 5.0)[0] == pytest.approx(0.05, abs=2e-4)
+def test_a_model_of_piff_is_refused_unread(tmp_path):
+    """Its files hold pickled objects."""
+    path = stored(tmp_path / "a.piff", fits.BinTableHDU.from_columns([], name="psf_interp"))
+    with pytest.raises(SkyError, match=r"a\.piff is a model of Piff, whose files hold pickled objects.*FITS image"):
+        read_psf(path, SHAPE)
 
 
 def test_real_model_of_psfex_agrees_with_galsim(real_skies):
