@@ -18,7 +18,6 @@ from darkmatter_features.galaxies.kernels.records import (
     ColorSettings,
     Floats,
     Footprints,
-    Integers,
     Light,
     PixelGrid,
     SaddleSettings,
@@ -26,7 +25,7 @@ from darkmatter_features.galaxies.kernels.records import (
     SplitSettings,
 )
 from darkmatter_features.galaxies.kernels.symmetry import fill_by_symmetry
-from darkmatter_features.galaxies.kernels.watershed import smooth, split_saddles
+from darkmatter_features.galaxies.kernels.watershed import pixel_grid, smooth, split_saddles
 from darkmatter_features.numerics.jit import compiled
 
 
@@ -53,17 +52,6 @@ def segment_residuals(pixels: SegmentPixels, residuals: Floats) -> None:
     for k in range(residuals.size):
         own = slice(pixels.starts[k], pixels.starts[k + 1])
         residuals[k] = color_residual(pixels.values[own], pixels.totals[own])
-
-
-@compiled
-def _pixel_grid(rows: Integers, columns: Integers) -> Any:
-    """Return the grid of a segment. The input is overwritten with the positions on the grid."""
-    rows -= rows.min() - 1
-    columns -= columns.min() - 1
-    cells = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
-    for p in range(rows.size):
-        cells[rows[p], columns[p]] = p + 1
-    return PixelGrid(rows, columns, cells)
 
 
 @compiled
@@ -118,9 +106,9 @@ def split_segments(
         if settings.by_color and is_uniform:
             deblended = light.totals.reshape(-1, 1)
         elif settings.by_color:
-            deblended = _split_by_color(light, _pixel_grid(rows[own], columns[own]), settings.color)
+            deblended = _split_by_color(light, pixel_grid(rows[own], columns[own]), settings.color)
         else:
-            deblended = _split_by_brightness(light.totals, _pixel_grid(rows[own], columns[own]), settings.saddle)
+            deblended = _split_by_brightness(light.totals, pixel_grid(rows[own], columns[own]), settings.saddle)
         for galaxy in range(deblended.shape[1]):
             start = end
             for p in range(indices.size):

@@ -9,6 +9,17 @@ from darkmatter_features.numerics.jit import compiled
 
 
 @compiled
+def pixel_grid(rows: Integers, columns: Integers) -> Any:
+    """Return the grid of a segment. The input is overwritten with the positions on the grid."""
+    rows -= rows.min() - 1
+    columns -= columns.min() - 1
+    cells = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
+    for p in range(rows.size):
+        cells[rows[p], columns[p]] = p + 1
+    return PixelGrid(rows, columns, cells)
+
+
+@compiled
 def smooth(brightness: Floats, grid: PixelGrid, smoothed: Floats) -> None:
     """Fill `smoothed` (m,) with the mean brightness of the segment's pixels in the 3 x 3 square around each."""
     for p in range(brightness.size):

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.kernels.records import Floats, Integers, PixelGrid, SaddleSettings, SegmentIndices
-from darkmatter_features.galaxies.kernels.watershed import split_saddles
+from darkmatter_features.galaxies.kernels.records import Floats, Integers, SaddleSettings, SegmentIndices
+from darkmatter_features.galaxies.kernels.watershed import pixel_grid, split_saddles
 from darkmatter_features.numerics.jit import compiled
 
 
@@ -43,7 +43,8 @@ def label_basins(
         for p in range(own.size):
             light[p] = brightness[own[p]]
         patch = np.ones(own.size, dtype=np.int64)
-        n_basins = split_saddles(light, _grid(own, width), settings, patch)
+        grid = pixel_grid((own // width).astype(np.int32), (own % width).astype(np.int32))
+        n_basins = split_saddles(light, grid, settings, patch)
         highest = np.full(n_basins, -1, dtype=np.int64)
         for p in range(own.size):
             basin = patch[p] - 1
@@ -54,20 +55,6 @@ def label_basins(
             peaks[n + basin] = own[highest[basin]]
         n += n_basins
     return n
-
-
-@compiled
-def _grid(indices: Integers, width: int) -> Any:
-    """Return the grid of the pixels of a segment."""
-    rows, columns = np.empty(indices.size, dtype=np.int32), np.empty(indices.size, dtype=np.int32)
-    for p in range(indices.size):
-        rows[p], columns[p] = indices[p] // width, indices[p] % width
-    rows -= rows.min() - 1
-    columns -= columns.min() - 1
-    cells = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
-    for p in range(indices.size):
-        cells[rows[p], columns[p]] = p + 1
-    return PixelGrid(rows, columns, cells)
 
 
 @compiled
