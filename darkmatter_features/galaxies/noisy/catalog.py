@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
+from darkmatter_features.galaxies.noisy.psf.few_stars import sharpest_width
 from darkmatter_features.galaxies.noisy.psf.image import ImagePsf, psf_of_image
 from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
@@ -28,15 +29,6 @@ NARROWEST = 0.7
 
 MATCH_RADIUS = 2.0
 """Maximum distance of a star in the first and the second detection, pixels."""
-
-SMALLEST_PERCENTILE = 10.0
-"""Percentile of the sizes of bright sources that is compared with the PSF where no star is found."""
-
-SMALLEST_FACTOR = 0.7
-"""Width of the PSF in units of that size: galaxies are larger, and a PSF that is too wide amplifies noise."""
-
-MIN_SNR_OF_SIZE = 20.0
-"""Minimum S/N of these sources."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +152,7 @@ def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf
         flags=first.flags & ~np.uint8(SourceFlag.BLENDED),  # neighbours are masked in the fit
         is_saturated=np.zeros(len(first), dtype=np.bool_),
     )
-    bright = candidates.is_clean & (candidates.snr > MIN_SNR_OF_SIZE)
-    smallest = (
-        SMALLEST_FACTOR * float(np.percentile(first.size[bright], SMALLEST_PERCENTILE)) if bright.any() else FIRST_SIGMA
-    )
+    smallest = sharpest_width(np.where(candidates.is_clean, first.size, 0.0), first.snr, FIRST_SIGMA)
     light, noise = exposure.light.astype(np.float64), exposure.noise.astype(np.float64)
     found = psf_of_image(light, noise, exposure.mask, candidates, psf_sigma=smallest)
     if given is None:

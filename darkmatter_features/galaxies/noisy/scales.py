@@ -6,14 +6,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, measure_peaks
+from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise, measure_peaks
 from darkmatter_features.galaxies.noisy.peaks import Peaks, find_peaks
-from darkmatter_features.galaxies.noisy.smoothing import Smoothed, smooth
+from darkmatter_features.galaxies.noisy.smoothing import Smoothed, smooth, without_fall
 from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of, within
 
 Array = NDArray[np.float64]
 Stamp = Callable[[float, float], Array]
 
+
+LARGE_MARGIN = 0.15
+"""Resolution below the fall of the weight from which peaks are measured without it, too: that of pixels differs."""
 
 MAX_SQUARE = 16.0
 """Maximum square of a half-axis, in units of the smoothing Gaussian's: noise makes some peaks flat."""
@@ -27,7 +30,9 @@ class PeaksAtScale(NamedTuple):
     peaks : Peaks
         Peaks, highest S/N first.
     shapes : PeakShapes
-        Their shapes.
+        Their shapes, with a weight that falls where a galaxy is large for the Gaussian.
+    alone : PeakShapes
+        The same with a weight that does not fall: of sources that no wider Gaussian measures.
     snr : (n,) float64 array
         Their S/N.
     sigma : float, pixels
@@ -36,6 +41,7 @@ class PeaksAtScale(NamedTuple):
 
     peaks: Peaks
     shapes: PeakShapes
+    alone: PeakShapes
     snr: Array
     sigma: float
 
@@ -64,11 +70,16 @@ def peaks_at(
     if mask is not None:
         snr[mask] = 0.0
     peaks = find_peaks(snr, min_peak)
-    shapes = PeakShapes(*np.zeros((len(PeakShapes._fields), peaks.rows.size)))
+    shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)
     for core, outer, smoothed in tiles:
-        _measure_tile(core, outer, smoothed, peaks, noise, shapes, with_shapes=with_shapes)
+        _measure_tile(core, outer, smoothed, peaks, noise, shapes, alone, with_shapes=with_shapes)
     sigma = max(smoothed.model.sigma for _, _, smoothed in tiles)
-    return PeaksAtScale(peaks, shapes, snr[peaks.rows, peaks.columns].astype(np.float64), sigma)
+    return PeaksAtScale(peaks, shapes, alone, snr[peaks.rows, peaks.columns].astype(np.float64), sigma)
+
+
+def no_shapes(n: int) -> PeakShapes:
+    """Return records of `n` shapes, all 0."""
+    return PeakShapes(*np.zeros((len(PeakShapes._fields), n)))
 
 
 def _measure_tile(
@@ -78,6 +89,7 @@ def _measure_tile(
     peaks: Peaks,
     noise: NDArray[np.float32],
     shapes: PeakShapes,
+    alone: PeakShapes,
     *,
     with_shapes: bool,
 ) -> None:
@@ -90,16 +102,30 @@ def _measure_tile(
         & (peaks.columns < columns.stop)
     )
     top, left = outer[0].start, outer[1].start
-    found = PeakShapes(*np.zeros((len(shapes), own.size)))
     levels = noise[peaks.rows[own], peaks.columns[own]].astype(np.float64)
-    measure_peaks(
-        smoothed.plane, peaks.rows[own] - top, peaks.columns[own] - left, levels, smoothed.table, smoothed.model,
-        smoothed.steps, found, with_shapes,
-    )  # fmt: skip
-    found.x[:] += left
-    found.y[:] += top
-    for whole, part in zip(shapes, found, strict=True):
-        whole[own] = part
+
+    def measured(which: NDArray[np.int64], model: ShapeNoise) -> PeakShapes:
+        found = no_shapes(which.size)
+        measure_peaks(
+            smoothed.plane, peaks.rows[own[which]] - top, peaks.columns[own[which]] - left, levels[which],
+            smoothed.table, model, smoothed.steps, found, with_shapes,
+        )  # fmt: skip
+        found.x[:] += left
+        found.y[:] += top
+        return found
+
+    falling = measured(np.arange(own.size), smoothed.model)
+    _fill(shapes, own, falling)
+    _fill(alone, own, falling)
+    if with_shapes:
+        is_large = 1.0 - falling.curvature > smoothed.model.window[2] - LARGE_MARGIN
+        large = np.flatnonzero(is_large)
+        _fill(alone, own[large], measured(large, without_fall(smoothed.model)))
+
+
+def _fill(shapes: PeakShapes, which: NDArray[np.int64], values: PeakShapes) -> None:
+    for whole, part in zip(shapes, values, strict=True):
+        whole[which] = part
 
 
 def size_of(shapes: PeakShapes, sigma: float) -> Array:

@@ -113,6 +113,11 @@ def window_of(scale: float) -> Window:
     return (*rising, *(UNLIMITED if scale == SCALES[-1] else FALLING_WINDOW))
 
 
+def without_fall(model: ShapeNoise) -> ShapeNoise:
+    """Return a model whose weight does not fall with the size of a galaxy."""
+    return model._replace(window=(*model.window[:2], *UNLIMITED))
+
+
 class _Modes:
     """Wave numbers and PSF of a padded tile."""
 

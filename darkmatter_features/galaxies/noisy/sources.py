@@ -1,14 +1,15 @@
 """Sources of an image: positions, shapes without the PSF, their response to shear, and weights."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntFlag
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.galaxies.noisy.combination import Combined, combined
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
 from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK, Peaks
-from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, size_of
+from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at
 from darkmatter_features.galaxies.noisy.smoothing import SCALES
 from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
 
@@ -33,15 +34,6 @@ class SourceFlag(IntFlag):
 
 DEFECTS = SourceFlag.EDGE | SourceFlag.MASKED
 """Flags of sources whose shape has no weight."""
-
-COMPARABLE_RADIUS = 1.5
-"""Distance within which sources share the light of a peak of a wider Gaussian, its standard deviations."""
-
-COMPARABLE_LIGHT = 0.3
-"""Smoothed light of a second source, in units of the first, above which a peak of a wider Gaussian is that of both."""
-
-MAX_OFFSET = 1.0
-"""Maximum distance of a peak of a wider Gaussian from its source, standard deviations of the narrowest one."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +133,10 @@ def measure_sources(
         peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
-    base, distance = found[0], _distance(light.shape, mask)
-    sources = _sources(light, noise, distance, base)
-    for wider in found[1:]:
-        sources = with_large(sources, base, wider, _flags(wider.peaks, distance, wider.sigma))
-    return sources
+    distance = _distance(light.shape, mask)
+    flags = [_flags(each.peaks, distance, each.sigma) for each in found]
+    shapes = combined(found[0], found[1:], [(each & DEFECTS) != 0 for each in flags])
+    return _sources(light, noise, found[0], shapes, flags[0])
 
 
 def _distance(shape: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Array | None:
@@ -158,20 +149,21 @@ def _distance(shape: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Array |
 
 
 def _sources(
-    light: NDArray[np.float32], noise: NDArray[np.float32], distance: Array | None, found: PeaksAtScale
+    light: NDArray[np.float32],
+    noise: NDArray[np.float32],
+    found: PeaksAtScale,
+    measured: Combined,
+    flags: NDArray[np.uint8],
 ) -> Sources:
     """Return the sources of measured peaks."""
-    peaks, shapes, sigma = found.peaks, found.shapes, found.sigma
+    peaks, shapes = found.peaks, measured.shapes
     n = peaks.rows.size
     n_labels = int(peaks.labels.max(initial=0))
     flux, variance, n_pixels = np.zeros(n_labels), np.zeros(n_labels), np.zeros(n_labels, dtype=np.int64)
     basin_sums(peaks.labels.ravel(), light.ravel(), noise.ravel(), flux, variance, n_pixels)
-    flags = _flags(peaks, distance, sigma)
     good = (shapes.weight > 0.0) & ((flags & DEFECTS) == 0)
     weight = np.where(good, shapes.weight, 0.0)
     per_weight = np.where(good, 1.0 / np.where(good, shapes.weight, 1.0), 0.0)
-    size = size_of(shapes, sigma)
-    flags |= np.where(size == 0.0, SourceFlag.UNRESOLVED, 0).astype(np.uint8)
     return Sources(
         x=shapes.x,
         y=shapes.y,
@@ -181,13 +173,13 @@ def _sources(
         e_error=shapes.error,
         response=shapes.response * per_weight,
         weight=weight,
-        size=size,
+        size=measured.size,
         snr=found.snr,
         flux=flux[:n],
         flux_error=np.sqrt(variance[:n]),
         n_pixels=n_pixels[:n],
-        flags=flags,
-        sigma=sigma,
+        flags=flags | np.where(measured.size == 0.0, SourceFlag.UNRESOLVED, 0).astype(np.uint8),
+        sigma=found.sigma,
     )
 
 
@@ -201,47 +193,3 @@ def _flags(peaks: Peaks, distance: Array | None, sigma: float) -> NDArray[np.uin
     if distance is not None:
         flags |= np.where(distance[rows, columns] < reach, SourceFlag.MASKED, 0)
     return flags.astype(np.uint8)
-
-
-def with_large(sources: Sources, base: PeaksAtScale, wider: PeaksAtScale, defects: NDArray[np.uint8]) -> Sources:
-    """Return sources with the shapes of large galaxies, as measured with a wider Gaussian, added.
-
-    A peak of the wider Gaussian belongs to the source at its position, and to none where another source nearby is
-    comparable: then it is the light of both. A shape with `defects` is not added: light is missing within the reach of
-    the wider Gaussian. The source has its flag if it has no other shape.
-    """
-    from scipy.spatial import cKDTree
-
-    own = np.flatnonzero(wider.shapes.weight > 0.0)
-    if own.size == 0 or len(sources) == 0:
-        return sources
-    tree = cKDTree(np.column_stack([sources.x, sources.y]))
-    sums = {name: sources.weight * getattr(sources, name) for name in ("e1", "e2", "response", "e_error")}
-    bias = sources.weight[:, None] * sources.noise_bias
-    weight, size, light = sources.weight.copy(), sources.size.copy(), base.shapes.light
-    flags = sources.flags.copy()
-    for k in own:
-        place = wider.shapes.x[k], wider.shapes.y[k]
-        near = np.array(tree.query_ball_point(place, COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
-        if near.size == 0:
-            continue
-        near = near[np.argsort(-light[near], kind="stable")]
-        first = near[0]
-        offset = np.hypot(sources.x[first] - place[0], sources.y[first] - place[1])
-        is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
-        if offset > MAX_OFFSET * base.sigma or not is_alone or sources.flags[first] & DEFECTS:
-            continue
-        if defects[k] & DEFECTS:
-            flags[first] |= 0 if weight[first] > 0.0 else defects[k] & np.uint8(DEFECTS)
-            continue
-        added = float(wider.shapes.weight[k])
-        if added > weight[first]:
-            size[first] = size_of(wider.shapes, wider.sigma)[k]
-        weight[first] += added
-        for name, values in (("e1", wider.shapes.e1), ("e2", wider.shapes.e2), ("response", wider.shapes.response)):
-            sums[name][first] += values[k]
-        sums["e_error"][first] += added * wider.shapes.error[k]
-        bias[first] += (wider.shapes.bias1[k], wider.shapes.bias2[k])
-    per_weight = np.where(weight > 0.0, 1.0 / np.where(weight > 0.0, weight, 1.0), 0.0)
-    means = {name: np.where(weight > 0.0, values * per_weight, getattr(sources, name)) for name, values in sums.items()}
-    return replace(sources, weight=weight, size=size, flags=flags, noise_bias=bias * per_weight[:, None], **means)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.noisy.psf.few_stars import sharpest_group
 from darkmatter_features.galaxies.noisy.psf.fit import psf_from_stars
 from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.result import PsfFit
@@ -55,22 +56,26 @@ def psf_of_image(
     sources : StarCandidates
         Detected sources.
     psf_sigma : float, pixels
-        Width of the round Gaussian PSF that is assumed where the image has fewer than five stars.
+        Width of the round Gaussian PSF that is assumed where neither five stars stand out nor the sharpest sources
+        are of one size and alike in ellipticity.
 
     Returns
     -------
     ImagePsf
         The PSF, the stars, and a note.
     """
-    locus = find_stars(sources)
-    if locus is None:
-        return _assumed(psf_sigma, f"fewer than {MIN_STARS} of {len(sources)} sources stand out as stars")
-    own = locus.is_psf_star
-    try:
-        fit = psf_from_stars(light, noise, is_bad, sources.x[own], sources.y[own], sources.flux[own])
-    except SkyError as error:
-        return _assumed(psf_sigma, str(error))
-    return ImagePsf(fit.model, fit, locus, fit.summary)
+    reason = f"fewer than {MIN_STARS} of {len(sources)} sources stand out as stars"
+    for locus in (find_stars(sources), sharpest_group(sources)):
+        if locus is None:
+            continue
+        own = locus.is_psf_star
+        try:
+            fit = psf_from_stars(light, noise, is_bad, sources.x[own], sources.y[own], sources.flux[own])
+        except SkyError as error:
+            reason = str(error) if own.sum() >= MIN_STARS else reason
+            continue
+        return ImagePsf(fit.model, fit, locus, fit.summary)
+    return _assumed(psf_sigma, reason)
 
 
 def _assumed(psf_sigma: float, reason: str) -> ImagePsf:

@@ -10,19 +10,8 @@ import sep
 from astropy.io import fits
 
 from darkmatter_features.galaxies.noisy.psf.image import psf_of_image
-from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
 from tests.galaxies.noisy.fields import NOISE, constant, moffat, star_field
-
-
-def detected(light, noise, *, saturation=np.inf):
-    """Return the sources of an image by SEP."""
-    light = np.ascontiguousarray(light, dtype=np.float64)
-    found = sep.extract(light, 2.5, err=noise, minarea=5)
-    radius, flag = sep.flux_radius(light, found["x"], found["y"], 6.0 * found["a"], 0.5, subpix=5)
-    snr = found["flux"] / (noise * np.sqrt(4 * np.pi) * np.sqrt(np.maximum(found["a"] * found["b"], 0.25)))
-    is_saturated = found["peak"] >= saturation
-    flags = found["flag"].astype(int) | flag
-    return StarCandidates(found["x"], found["y"], found["flux"], radius, found["peak"], snr, flags, is_saturated)
+from tests.galaxies.noisy.psf.candidates import detected
 
 
 @pytest.mark.parametrize("psf", [constant, moffat])
