@@ -50,6 +50,9 @@ LIMIT_RADIUS, RADIUS_SCATTER, RADIUS_SLOPE = 1.75, 0.35, 0.15
 MARGIN = 40.0
 """Distance from the image within which blended galaxies are drawn, pixels."""
 
+GROUP_RADIUS = 14.0
+"""Radius of a group of galaxies, pixels: its shear moves them by less than a pixel, so that they keep their noise."""
+
 STAR_SNR = (20.0, 2000.0)
 """Range of the S/N of stars, uniform in the logarithm."""
 
@@ -180,21 +183,43 @@ def galaxies_in_cells(rng: np.random.Generator, given: Conditions, psf: galsim.G
 
 def _cells(n_cells: int) -> Array:
     """Return the centres (n, 2) of the cells, pixels."""
-    rows, columns = np.divmod(np.arange(n_cells**2), n_cells)
-    return CELL * np.column_stack([columns, rows]) + 0.5 * (CELL - 1)
+    return CELL * _grid(n_cells) + 0.5 * (CELL - 1)
+
+
+def _grid(n: int) -> NDArray[np.int64]:
+    """Return the columns and rows (n * n, 2) of a square grid."""
+    rows, columns = np.divmod(np.arange(n**2), n)
+    return np.column_stack([columns, rows])
 
 
 def galaxies_in_field(rng: np.random.Generator, given: Conditions, psf: galsim.GSObject) -> Sources:
     """Draw galaxies at random over the image and its margin, down to S/N 1.2."""
-    area = (given.side + 2.0 * MARGIN) ** 2
-    luminosity = COUNTS.draw(rng, given.density / ARCMIN**2, area, FAINTEST)
+    luminosity, radius = _luminosities(rng, given, (given.side + 2.0 * MARGIN) ** 2)
     n = len(luminosity)
-    radius = LIMIT_RADIUS * luminosity**RADIUS_SLOPE * np.exp(rng.normal(0.0, RADIUS_SCATTER, n))
     positions = rng.uniform(-0.5 - MARGIN, given.side - 0.5 + MARGIN, (n, 2))
     middle = np.full((n, 2), 0.5 * (given.side - 1.0))
     galaxies = _sources(rng, positions, middle, radius, LIMIT_SNR * luminosity, psf)
     reach = np.clip(8.0 + 5.0 * radius * galaxies.snr**0.2, 14.0, 60.0)
     return replace(galaxies, reach=reach, in_cell=np.zeros(n, dtype=bool))
+
+
+def galaxies_in_groups(rng: np.random.Generator, given: Conditions, psf: galsim.GSObject) -> Sources:
+    """Draw a galaxy in every cell, with neighbours at random about it as many as in a field, down to S/N 1.2."""
+    single = galaxies_in_cells(rng, given, psf)
+    luminosity, radius = _luminosities(rng, given, len(single) * np.pi * GROUP_RADIUS**2)
+    n = len(luminosity)
+    centers = single.centers[rng.integers(0, len(single), n)]
+    distance, angle = GROUP_RADIUS * np.sqrt(rng.uniform(0.0, 1.0, n)), rng.uniform(0.0, 2.0 * np.pi, n)
+    positions = centers + distance[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    neighbours = _sources(rng, positions, centers, radius, LIMIT_SNR * luminosity, psf)
+    return Sources(*(np.concatenate([getattr(each, f.name) for each in (single, neighbours)]) for f in fields(Sources)))
+
+
+def _luminosities(rng: np.random.Generator, given: Conditions, area: float) -> tuple[Array, Array]:
+    """Return luminosities of the galaxies in an area, square pixels, in units of the limit, and half-light radii."""
+    luminosity = COUNTS.draw(rng, given.density / ARCMIN**2, area, FAINTEST)
+    scatter = np.exp(rng.normal(0.0, RADIUS_SCATTER, len(luminosity)))
+    return luminosity, LIMIT_RADIUS * luminosity**RADIUS_SLOPE * scatter
 
 
 def stars(rng: np.random.Generator, given: Conditions, psf: galsim.GSObject, *, in_cells: bool) -> Sources:

@@ -14,7 +14,16 @@ import pandas as pd
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
-from shear.galaxies import CELL, FFT, Sources, galaxies_in_cells, galaxies_in_field, light_profiles, stars
+from shear.galaxies import (
+    CELL,
+    FFT,
+    Sources,
+    galaxies_in_cells,
+    galaxies_in_field,
+    galaxies_in_groups,
+    light_profiles,
+    stars,
+)
 from shear.psfs import PSFS, VaryingPsf
 
 from darkmatter_features.simulation import lensing
@@ -30,7 +39,7 @@ NOISE_KERNELS = {"white": (1.0,), "correlated": (0.25, 1.0, 0.25)}
 NOISE_SIGMA = 1.0
 """Standard deviation of the noise of a pixel: the unit of flux."""
 
-KINDS = {"isolated": galaxies_in_cells, "blended": galaxies_in_field}
+KINDS = {"isolated": galaxies_in_cells, "blended": galaxies_in_field, "groups": galaxies_in_groups}
 """Draws the galaxies of a scene by its kind."""
 
 
@@ -52,7 +61,7 @@ class Conditions:
         Range of the S/N of isolated galaxies, uniform in the logarithm. It is that of a filter that equals the
         galaxy, in white noise, before shear.
     density : float
-        Number of galaxies above S/N 10 per square arcminute in the kind ``blended``; four times as many are fainter.
+        Number of galaxies above S/N 10 per square arcminute in other kinds; four times as many are fainter.
     star_density : float
         Number of stars per square arcminute; in the kind ``isolated`` they replace galaxies.
     n_turns : int
@@ -133,9 +142,9 @@ def scene(
         Seed of the galaxies and stars.
     kind : str
         ``isolated``: galaxies in cells of 64 px, at random within a pixel of the centre of the cell; ``blended``:
-        at random over the whole image.
+        at random over the whole image; ``groups``: like ``isolated``, with neighbours.
     shear : (float, float)
-        Reduced shear g1, g2, of galaxies and of their positions about the centre of the cell (``isolated``) or of the
+        Reduced shear g1, g2, of galaxies and of their positions about the centre of the cell, or of the
         image (``blended``).
     rotated : bool
         Whether galaxies and positions are turned by 90 degrees about those centres before they are sheared.
@@ -153,7 +162,7 @@ def scene(
     rng = np.random.default_rng(rng_seed)
     psf = VaryingPsf(PSFS[given.psf](), given.side, given.psf_varies)
     galaxies = KINDS[kind](rng, given, psf.central)
-    shining = stars(rng, given, psf.central, in_cells=kind == "isolated")
+    shining = stars(rng, given, psf.central, in_cells=kind != "blended")
     lensed = galaxies.without_cells_of(shining).lensed(shear, rotated)
     upright = Scene(
         draw_image(given.side, lensed, shining, psf),

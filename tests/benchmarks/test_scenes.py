@@ -4,7 +4,7 @@ import galsim
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from shear.galaxies import CELL
+from shear.galaxies import ARCMIN, CELL, GROUP_RADIUS
 from shear.scenes import noise_of, scene
 
 TURNS = [(1, False), (2, False), (3, True), (0, True)]
@@ -48,7 +48,7 @@ def test_mean_of_turned_pairs_is_the_shear():
         assert mean.mean() == pytest.approx(g * (1.0 - modulus.mean()), abs=0.003)
 
 
-@pytest.mark.parametrize("kind", ["isolated", "blended"])
+@pytest.mark.parametrize("kind", ["isolated", "blended", "groups"])
 def test_shear_and_turn_leave_the_galaxies_the_same(kind):
     plain, sheared, turned = (
         scene(2, kind, shear, rotated, n_cells=3, star_density=15.0)
@@ -140,3 +140,12 @@ def test_psf_is_constant_or_varies_linearly():
 def test_unknown_names_are_refused(kind, given, named):
     with pytest.raises(ValueError, match=f"{named} must be one of"):
         scene(1, kind, **given)
+
+
+def test_neighbours_lie_about_the_galaxy_of_a_cell():
+    truth = scene(2, "groups", n_cells=8, density=40.0).truth
+    centers = CELL * np.floor(truth[["x", "y"]].to_numpy() / CELL) + 0.5 * (CELL - 1)
+    distance = np.hypot(*(truth[["x", "y"]].to_numpy() - centers).T)
+    assert distance[:64].max() < 0.8
+    assert 0.8 < distance[64:].max() <= GROUP_RADIUS
+    assert len(truth) == pytest.approx(64 + 64 * 40 * (0.12**-0.75) * np.pi * (GROUP_RADIUS / ARCMIN) ** 2, rel=0.35)

@@ -24,7 +24,7 @@ MAX_OFFSET = 1.0
 MAX_WEIGHT = 1.0
 """Maximum weight of a source before that of its noise: a galaxy with a cusp fits several Gaussians."""
 
-SUMS = ("weight", "e1", "e2", "response", "bias1", "bias2")
+SUMS = ("weight", "e1", "e2", "response", "bias1", "bias2", "weight1", "weight2")
 """Fields of the shapes that add up."""
 
 
@@ -92,10 +92,16 @@ def _add(total: PeakShapes, errors: Array, shapes: PeakShapes, source: Indices, 
 
 
 def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes:
-    """Return sums of a weight of at most MAX_WEIGHT, and the mean error."""
+    """Return sums of a weight of at most MAX_WEIGHT, and the mean error.
+
+    The mean ``E / W`` of weighted ellipticities E responds by ``R / W - (E1 W1 + E2 W2) / (2 W^2)``, with the responses
+    R of E and W1, W2 of the weight.
+    """
     has_weight = total.weight > 0.0
     mean_error = np.where(has_weight, errors / np.where(has_weight, total.weight, 1.0), base.shapes.error)
     factor = MAX_WEIGHT / np.maximum(total.weight, MAX_WEIGHT)
+    of_weight = 0.5 * (total.e1 * total.weight1 + total.e2 * total.weight2) / np.maximum(total.weight, MAX_WEIGHT)
+    total.response[:] -= np.where(factor < 1.0, of_weight, 0.0)
     return total._replace(error=mean_error, **{name: factor * getattr(total, name) for name in SUMS})
 
 

@@ -64,11 +64,11 @@ def derivatives(plane, row, column, table, scale):
 
 
 def pixel_sums(d, model):
-    """Return weight, e1 and e2 times it, their mean response less that of noise, and the biases of e1 and e2."""
+    """Return weight, e1 and e2 times it, their mean response less that of noise, biases, response of the weight."""
     own, centre = d[:6], weighted(d[:6], model)
     weight = shape_at(own, model)[0]
     if weight == 0.0:
-        return np.zeros(6)
+        return np.zeros(8)
     tiny, step = kernels.RESPONSE_STEP, kernels.DIFFERENCE_STEP
     slopes = [
         (weighted(own + tiny * r @ d, model) - weighted(own - tiny * r @ d, model)) / (2 * tiny) for r in model.response
@@ -81,7 +81,12 @@ def pixel_sums(d, model):
         for steps, factors in zip(model.directions, model.factors)
     ]
     response = 0.5 * ((slopes[0] - seconds[0]).real + (slopes[1] - seconds[1]).imag)
-    return np.array([weight, centre.real, centre.imag, response, 0.5 * seconds[2].real, 0.5 * seconds[2].imag])
+    of_weight = [
+        (shape_at(own + tiny * r @ d, model)[0] - shape_at(own - tiny * r @ d, model)[0]) / (2 * tiny)
+        for r in model.response
+    ]
+    bias = 0.5 * seconds[2]
+    return np.array([weight, centre.real, centre.imag, response, bias.real, bias.imag, *of_weight])
 
 
 def error(d, model, steps):
@@ -101,7 +106,7 @@ def peak(plane, row, column, noise, smoothed, with_shapes):
     a, spin2 = 0.5 * np.trace(matrix), np.hypot(0.5 * (matrix[0, 0] - matrix[1, 1]), matrix[0, 1])
     adjugate = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[0, 1], matrix[0, 0]]])
     dx, dy = (model.sigma * adjugate @ gradient / max(np.linalg.det(matrix), 0.01)).clip(-1, 1)
-    sums, deviation = np.zeros(6), 0.0
+    sums, deviation = np.zeros(8), 0.0
     if with_shapes:
         deviation = error(d, model, smoothed.steps)
         near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]

@@ -114,7 +114,7 @@ def test_take_derivatives_matches_naive(rng, smoothed, place):
 
 def test_add_pixel_matches_naive(rng, smoothed):
     """The response is a difference over 1e-4 of the galaxy: rounding errors of 1e-12 over that."""
-    sums, expected = np.zeros(6), np.zeros(6)
+    sums, expected = np.zeros(8), np.zeros(8)
     for d in random_derivatives(rng, smoothed.model, 150):
         kernels.add_pixel(d, smoothed.model, sums)
         expected += naive.pixel_sums(d, smoothed.model)
@@ -141,7 +141,7 @@ def test_measure_peaks_matches_naive(rng, smoothed, with_shapes):
         radius = (dx**2 + cross * dx * dy + 1.3 * dy**2) / (wide * model.sigma) ** 2
         plane += 60.0 * model.noise * noise[k] * np.exp(-0.5 * radius)
     plane = plane.astype(np.float32)
-    found = kernels.PeakShapes(*np.zeros((12, 4)))
+    found = kernels.PeakShapes(*np.zeros((14, 4)))
     kernels.measure_peaks(plane, rows, columns, noise, smoothed.table, model, smoothed.steps, found, with_shapes)
     expected = [naive.peak(plane, *each, smoothed, with_shapes) for each in zip(rows, columns, noise)]
     np.testing.assert_allclose(np.transpose(found), expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())

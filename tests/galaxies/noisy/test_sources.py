@@ -50,7 +50,7 @@ def pair_shear(seed, **conditions):
     for rotated in (False, True):
         for sign in (1.0, -1.0):
             drawn = scene(seed, "isolated", (sign * SHEAR.real, sign * SHEAR.imag), rotated, n_cells=5, **conditions)
-            image = drawn.image + noise_beside(drawn, seed + 99, "isolated", rotated)
+            image = drawn.image + noise_beside(drawn, seed + 99, rotated)
             e, own, _, _ = own_estimate(drawn, image)
             odd, even, response = odd + sign * e, even + e, response + own
     return odd / response, even / response

@@ -130,6 +130,8 @@ class PeakShapes(NamedTuple):
         Sum of the weights, of the weighted ellipticities, and of their responses to shear.
     bias1, bias2 : (n,) float64 arrays
         Sum of what the noise adds to the weighted ellipticities on average.
+    weight1, weight2 : (n,) float64 arrays
+        Sum of the responses of the weights to the components of the shear, without that of the noise.
     error : (n,) float64 array
         Standard deviation of a component of the ellipticity by noise.
     x, y : (n,) float64 arrays, pixels
@@ -144,6 +146,8 @@ class PeakShapes(NamedTuple):
     response: Floats
     bias1: Floats
     bias2: Floats
+    weight1: Floats
+    weight2: Floats
     error: Floats
     x: Floats
     y: Floats
@@ -175,15 +179,8 @@ def take_derivatives(plane: Any, y: Any, x: Any, table: Floats, scale: Any, deri
 
 
 @compiled
-def _slope(d: Floats, step: Floats, size: Any, component: Any, model: Any) -> Any:
-    """Return the derivative of a component of the weighted ellipticity along a step."""
-    upper, lower = shape_at(d + size * step, model), shape_at(d - size * step, model)
-    return 0.5 * (upper[component] - lower[component]) / size
-
-
-@compiled
 def add_pixel(d: Floats, model: Any, sums: Floats) -> None:
-    """Add a pixel to `sums`: the weight, e1 and e2 times it, their mean response, and their mean biases by noise.
+    """Add a pixel to `sums`: weight, e1 and e2 times it, their mean response, mean biases by noise, weight's response.
 
     The response of the noisy light counts the noise as if it were sheared. For Gaussian noise n with response n',
     ``E[h_i n'_i] = sum_j E[dh_i / dd_j] Cov(n_j, n'_i)`` for the derivatives h_i of a function of the light (Stein's
@@ -199,7 +196,10 @@ def add_pixel(d: Floats, model: Any, sums: Floats) -> None:
         return
     response = 0.0
     for a in range(2):
-        response += _slope(d[:6], model.response[a] @ d, RESPONSE_STEP, a + 1, model)
+        step = RESPONSE_STEP * (model.response[a] @ d)
+        upper, lower = shape_at(d[:6] + step, model), shape_at(d[:6] - step, model)
+        response += 0.5 * (upper[a + 1] - lower[a + 1]) / RESPONSE_STEP
+        sums[6 + a] += 0.5 * (upper[0] - lower[0]) / RESPONSE_STEP
     bias1, bias2 = 0.0, 0.0
     for t in range(3):
         for k in range(6):
@@ -249,7 +249,7 @@ def measure_peaks(
 
     Without `with_shapes`, only the position, the light, the curvature and the stretch.
     """
-    d, sums = np.empty(15), np.empty(6)
+    d, sums = np.empty(15), np.empty(8)
     for k in range(rows.size):
         scale = 1.0 / noise[k]
         take_derivatives(plane, rows[k], columns[k], table, scale, d)
@@ -264,7 +264,7 @@ def measure_peaks(
                         take_derivatives(plane, rows[k] + i, columns[k] + j, table, scale, d)
                         add_pixel(d, model, sums)
             shapes.weight[k], shapes.e1[k], shapes.e2[k], shapes.response[k] = sums[0], sums[1], sums[2], sums[3]
-            shapes.bias1[k], shapes.bias2[k] = sums[4], sums[5]
+            shapes.bias1[k], shapes.bias2[k], shapes.weight1[k], shapes.weight2[k] = sums[4], sums[5], sums[6], sums[7]
 
 
 @compiled
