@@ -51,7 +51,7 @@ def test_mean_of_turned_pairs_is_the_shear():
 @pytest.mark.parametrize("kind", ["isolated", "blended", "groups"])
 def test_shear_and_turn_leave_the_galaxies_the_same(kind):
     plain, sheared, turned = (
-        scene(2, kind, shear, rotated, n_cells=3, star_density=15.0)
+        scene(2, kind, shear, rotated, n_cells=4, star_density=10.0)
         for shear, rotated in (((0.0, 0.0), False), ((0.04, 0.0), False), ((0.0, 0.0), True))
     )
     same = ["radius", "flux", "snr", "is_star"]
