@@ -14,7 +14,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
-from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.measure import measure_with_sources
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
@@ -118,7 +118,7 @@ def _draw_or_reason(
 def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> tuple[str, ...]:
     sky = read_sky(drawing.sky)
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.compiled)
-    catalog = measure(sky, config)
+    catalog, sources = measure_with_sources(sky, config)
     galaxies = PreparedCatalog(catalog, template)
     maps, evidence = shear_maps(galaxies, config=config), lens_evidence(galaxies)
     figure = heatmap(
@@ -131,6 +131,7 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
         verdict=None if model is None else _verdict(model, sky, galaxies, maps, evidence),
         lens=drawing.lens,
         p_value=_p_value(catalog, template, n_randomizations),
+        sources=sources,
     )
     save_figure(out / f"{drawing.name}.png", figure)
     return sky.notes
