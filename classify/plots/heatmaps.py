@@ -24,6 +24,7 @@ from darkmatter_features.lens.randomization import peak_p_value
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
+from darkmatter_features.maps.weighted import weighted_maps
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
@@ -121,14 +122,16 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
     catalog, sources = measure_with_sources(sky, config)
     galaxies = PreparedCatalog(catalog, template)
     maps, evidence = shear_maps(galaxies, config=config), lens_evidence(galaxies)
+    verdict = None if model is None else _verdict(model, sky, galaxies, maps, evidence)
+    is_other = sources is not None and (verdict is None or verdict.unlike)  # the scales of the training do not hold
     figure = heatmap(
         sky,
         catalog,
-        maps,
-        matched=None if model is None else matched_filter(galaxies, config=config),
+        weighted_maps(catalog, config) if is_other else maps,
+        matched=None if model is None or is_other else matched_filter(galaxies, config=config),
         evidence=evidence,
         null=None if model is None else lens_evidence(galaxies, cross=True),
-        verdict=None if model is None else _verdict(model, sky, galaxies, maps, evidence),
+        verdict=verdict,
         lens=drawing.lens,
         p_value=_p_value(catalog, template, n_randomizations),
         sources=sources,

@@ -133,7 +133,7 @@ def heatmap(
     >>> catalog = measure(sky)  # doctest: +SKIP
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
-    shown = SnrMaps.in_window(maps) if matched is None else SnrMaps.of_filter(maps, matched)
+    shown = SnrMaps.in_window(maps, pixel=sky.pixel_side) if matched is None else SnrMaps.of_filter(maps, matched)
     figure, panels = _page(sky, _findings(sky, shown, evidence, null, p_value), has_posterior=evidence is not None)
     draw_sky(panels[0], sky, catalog)
     others = [] if sources is None else _draw_others(panels[0], sources)
