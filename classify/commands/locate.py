@@ -33,7 +33,7 @@ CONVENTIONS = {
 }
 """Options of the convention of the shapes and their help."""
 
-OTHERS = ("response", "local_north", "merge", "hdu")
+OTHERS = ("response", "star", "local_north", "merge", "hdu")
 """Further options with which a catalogue is read."""
 
 MAX_MEAN_SNR = 4.0
@@ -53,8 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name}", metavar=name.upper(), help=f"column of {content} (default: by name)")
     parser.add_argument(
         "--response", metavar="COLUMN",
-        help="response to shear, by whose mean all e are divided; the mean of several columns, as R11,R22",
+        help="response to shear, by whose mean all e are divided; the mean of several columns, as R11,R22; none for "
+        "shapes as they are (default: by name)",
     )  # fmt: skip
+    parser.add_argument(
+        "--star", metavar="COLUMN", help="column that is not 0 for stars; none to keep all rows (default: by name)"
+    )
     for name, content in CONVENTIONS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=content)
     parser.add_argument(

@@ -14,7 +14,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
-from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.measure import measure_with_sources
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
@@ -24,6 +24,7 @@ from darkmatter_features.lens.randomization import peak_p_value
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
+from darkmatter_features.maps.weighted import weighted_maps
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
@@ -118,19 +119,22 @@ def _draw_or_reason(
 def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> tuple[str, ...]:
     sky = read_sky(drawing.sky)
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.compiled)
-    catalog = measure(sky, config)
+    catalog, sources = measure_with_sources(sky, config)
     galaxies = PreparedCatalog(catalog, template)
     maps, evidence = shear_maps(galaxies, config=config), lens_evidence(galaxies)
+    verdict = None if model is None else _verdict(model, sky, galaxies, maps, evidence)
+    is_other = sources is not None and (verdict is None or verdict.unlike)  # the scales of the training do not hold
     figure = heatmap(
         sky,
         catalog,
-        maps,
-        matched=None if model is None else matched_filter(galaxies, config=config),
+        weighted_maps(catalog, config) if is_other else maps,
+        matched=None if model is None or is_other else matched_filter(galaxies, config=config),
         evidence=evidence,
         null=None if model is None else lens_evidence(galaxies, cross=True),
-        verdict=None if model is None else _verdict(model, sky, galaxies, maps, evidence),
+        verdict=verdict,
         lens=drawing.lens,
         p_value=_p_value(catalog, template, n_randomizations),
+        sources=sources,
     )
     save_figure(out / f"{drawing.name}.png", figure)
     return sky.notes

@@ -51,6 +51,14 @@ def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
     SkyError
         If the image is too small, or fewer than `config.min_galaxies` galaxies are found.
     """
+    return measure_with_sources(sky, config)[0]
+
+
+def measure_with_sources(sky: Sky, config: MeasureConfig | None = None) -> tuple[GalaxyCatalog, SourceCatalog | None]:
+    """Return the galaxies of a sky as :func:`measure` does, and all sources of an image with noise; None without noise.
+
+    The sources have the weights of the shapes, stars, and what was left out of the image.
+    """
     config = config or MeasureConfig()
     check_sides(sky)
     sky = without_narrow_gaps(sky)
@@ -60,17 +68,17 @@ def measure(sky: Sky, config: MeasureConfig | None = None) -> GalaxyCatalog:
     segments = segment(sky, config, levels=levels)
     if len(segments) < config.min_galaxies:
         raise too_few_galaxies(segments, config)
-    return measure_shapes(segments, config)
+    return measure_shapes(segments, config), None
 
 
-def _with_noise(sky: Sky, config: MeasureConfig) -> GalaxyCatalog:
-    """Return the galaxies of an image with noise."""
+def _with_noise(sky: Sky, config: MeasureConfig) -> tuple[GalaxyCatalog, SourceCatalog]:
+    """Return the galaxies and the sources of an image with noise."""
     sources = measure_image(sky, config)
     galaxies = galaxies_of(sources, n_bands=sky.pixels.shape[2])
     if len(galaxies) < config.min_galaxies:
         found = f"found {len(galaxies)} resolved galaxies of S/N above threshold_sigma={config.threshold_sigma:g}"
         raise few_galaxies(sky, found, config)
-    return galaxies
+    return galaxies, sources
 
 
 def galaxies_of(catalog: SourceCatalog, n_bands: int = 1) -> GalaxyCatalog:

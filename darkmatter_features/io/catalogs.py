@@ -34,6 +34,7 @@ from darkmatter_features.io.shape_tables.rows import (
     leave_out_heaps,
     leave_out_long,
     leave_out_sheared,
+    leave_out_stars,
     leave_out_unknown,
 )
 from darkmatter_features.io.shape_tables.rows import describe as describe_left_out
@@ -64,8 +65,8 @@ class ShapeCatalog:
     wcs : astropy.wcs.WCS or None
         Transformation from x and y (origin 0) to RA and Dec if x and y were computed from them.
     n_dropped : int
-        Number of rows left out: without a position, an ellipticity or a weight, with ``|e| >= 1``, at one place outside
-        the field, or merged with another row of the same galaxy.
+        Number of rows left out: of stars, without a position, an ellipticity or a weight, with ``|e| >= 1``, at one
+        place outside the field, or merged with another row of the same galaxy.
     notes : tuple of str
         How the table was read: the table, the columns, units, the convention of the shapes, and rows left out.
     """
@@ -139,13 +140,16 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     rows, notes = _read(path, given)
     n_rows = len(rows)
     leave_out_sheared(rows)
+    leave_out_stars(rows)
     position = _positioned(path, rows, given, notes)
     response = _with_shapes(path, rows, given)
     check_enough(path, rows, n_rows)
     wcs = None if position == ("x", "y") else _on_tangent_plane(path, rows, given, notes)
     repeated = merge_repeats(rows, given.merge)
     check_enough(path, rows, n_rows)
-    notes += [describe_convention(given, response), describe_left_out(rows), repeated, describe_weights(rows)]
+    has_response = "response 1" in rows.columns
+    convention = describe_convention(given, response, has_response=has_response)
+    notes += [convention, describe_left_out(rows), repeated, describe_weights(rows)]
     return ShapeCatalog(
         name=path.name,
         bounds=_bounds(path, rows.columns),
@@ -178,7 +182,7 @@ def _numbers(
 ) -> tuple[dict[str, NDArray[np.float64]], str]:
     """Return the columns as numbers, and the units from which they were converted."""
     columns, converted = {}, []
-    unnecessary = {"size", *(("ra", "dec") if "x" in chosen else ())} - options.named.keys()
+    unnecessary = {"size", "response 1", "response 2", *(("ra", "dec") if "x" in chosen else ())} - options.named.keys()
     for key, name in chosen.items():
         try:
             columns[key], unit = numbers(path, table, key, name)
@@ -232,7 +236,7 @@ def _with_shapes(path: Path, rows: Rows, options: CatalogOptions) -> float | Non
     e1, e2 = rows.columns["e1"], rows.columns["e2"]
     if options.distortion:
         e1, e2 = ellipticity_of(e1, e2)
-    response = mean_response(path, rows.columns)
+    response = mean_response(path, rows.columns, options)
     scale = 1.0 if response is None else 1.0 / response
     rows.columns |= {"e1": e1 * scale, "e2": e2 * scale}
     return response

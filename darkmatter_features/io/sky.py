@@ -55,6 +55,15 @@ class Sky:
         """Rows and columns of the image."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
+    @property
+    def pixel_side(self) -> float:
+        """Side of a pixel, arcmin: the square root of its area; nan without a WCS."""
+        if self.wcs is None:
+            return float("nan")
+        from astropy.wcs.utils import proj_plane_pixel_area
+
+        return 60.0 * float(np.sqrt(proj_plane_pixel_area(self.wcs.celestial)))
+
 
 def read_sky(path: str | Path) -> Sky:
     """Read an image of the sky.

@@ -174,14 +174,19 @@ def shear_maps(
     prepared = prepare(galaxies, template)
     config = config or MeasureConfig()
     catalog = prepared.catalog
-    rows, columns = centres(catalog.shape, config)
     scales = config.smallest_scale * np.sqrt(2.0) ** np.arange(N_SCALES)
     sample = Galaxies(catalog.x, catalog.y, prepared.e1, prepared.e2, prepared.weight)
-    sums = _sums(sample, columns, rows, scales)
+    return maps_about(sample, catalog.shape, centres(catalog.shape, config), scales)
+
+
+def maps_about(galaxies: Galaxies, shape: tuple[int, int], centres: tuple[Array, Array], scales: Array) -> ShearMaps:
+    """Return maps about rows and columns in windows that grow by sqrt(2); the galaxies have inverse variances."""
+    rows, columns = centres
+    sums = _sums(galaxies, columns, rows, scales)
     with np.errstate(invalid="ignore"):
         gamma_t, gamma_x = sums[0] / sums[2], sums[1] / sums[2]
     sigma = np.sqrt(np.maximum(sums[3], np.finfo(np.float64).tiny))
-    return ShearMaps(catalog.shape, rows, columns, scales, gamma_t, gamma_x, sums[0] / sigma, sums[1] / sigma)
+    return ShearMaps(shape, rows, columns, scales, gamma_t, gamma_x, sums[0] / sigma, sums[1] / sigma)
 
 
 def centres(shape: tuple[int, int], config: MeasureConfig) -> tuple[Array, Array]:

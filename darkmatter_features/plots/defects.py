@@ -1,24 +1,39 @@
-"""Pixels of a sky that are left out, as a tint over its panel."""
+"""Pixels of a sky that are left out, as tints over its panel, and its stars."""
+
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from darkmatter_features.galaxies.noisy.defects.kinds import Defects
+from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
+from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defect, Defects, Kinds
 
-TINT = "#ff9a3c"
-"""Colour over pixels that are left out."""
+TINTS = {
+    Defect.FRAME: "#8794a3",
+    Defect.CAPTION: "#4d8dff",
+    Defect.SATURATED: "#ff9a3c",
+    Defect.BLEED: "#ff5a36",
+    Defect.SPIKE: "#ffe14d",
+    Defect.TRACK: "#ff5cc0",
+    Defect.COSMIC_RAY: "#b07cff",
+}
+"""Colour over the pixels of each kind; the later one where several meet. Halos have that of their saturated stars."""
 
-ALPHA = 0.35
-"""Opacity of that colour."""
+ALPHA = 0.4
+"""Opacity of these colours."""
+
+STAR = "#ffe9a8"
+"""Colour of the marks of stars."""
 
 MAX_SIDE = 2048
 """Longest side of the drawn mask, pixels; larger ones are drawn in blocks, a block if any of its pixels is left out."""
 
 
 def draw_defects(axes: Axes, defects: Defects) -> dict[str, Patch]:
-    """Tint the pixels of a sky that are left out.
+    """Tint the pixels of a sky that are left out, by kind.
 
     Parameters
     ----------
@@ -30,25 +45,60 @@ def draw_defects(axes: Axes, defects: Defects) -> dict[str, Patch]:
     Returns
     -------
     dict
-        Mark of the legend by its label, which gives the numbers of defects; empty if there are none.
+        Mark of the legend by its label, the number of defects of a kind; empty if there are none.
     """
-    line = defects.line()
-    if not line:
+    counts = {kind: count.n_objects for kind, count in defects.counts().items() if count.n_objects}
+    if not counts:
         return {}
-    mask = defects.mask
-    step = -(-max(mask.shape) // MAX_SIDE)
-    n_rows, n_columns = (n // step * step for n in mask.shape)
-    blocks = mask[:n_rows, :n_columns].reshape(n_rows // step, step, n_columns // step, step).any(axis=(1, 3))
+    step = -(-max(defects.kinds.shape) // MAX_SIDE)
+    tinted = _tinted(_blocks(defects.kinds, step))
     limits = axes.get_xlim(), axes.get_ylim()
     axes.imshow(
-        np.ma.masked_equal(blocks.astype(np.uint8), 0),
-        extent=(-0.5, n_columns - 0.5, -0.5, n_rows - 0.5),
+        np.ma.masked_equal(tinted, 0),
+        extent=(-0.5, tinted.shape[1] * step - 0.5, -0.5, tinted.shape[0] * step - 0.5),
         origin="lower",
-        cmap=ListedColormap([TINT]),
+        cmap=ListedColormap(list(TINTS.values())),
+        norm=BoundaryNorm(np.arange(len(TINTS) + 1) + 0.5, len(TINTS)),
         interpolation="nearest",
         alpha=ALPHA,
         zorder=1,
         gid="defects",
     )
     axes.set(xlim=limits[0], ylim=limits[1])
-    return {line: Patch(facecolor=TINT, alpha=ALPHA)}
+    return {
+        f"{n} {NAMES[kind][n != 1]}": Patch(facecolor=TINTS[kind], alpha=ALPHA)
+        for kind, n in sorted(counts.items()) if kind in TINTS
+    }  # fmt: skip
+
+
+def draw_stars(axes: Axes, catalog: SourceCatalog) -> dict[str, Line2D]:
+    """Mark the stars by which the PSF of a sky was measured; return the mark of the legend by its label, if any."""
+    n = int(catalog.is_star.sum())
+    if not n:
+        return {}
+    style: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "*",
+        "markersize": 5.5,
+        "markerfacecolor": "none",
+        "markeredgewidth": 0.7,
+    }
+    at = catalog.sources.x[catalog.is_star], catalog.sources.y[catalog.is_star]
+    axes.add_line(Line2D(*at, **style, markeredgecolor=STAR, zorder=3, gid="stars"))
+    return {f"{n} {'star' if n == 1 else 'stars'}": Line2D([], [], **style, markeredgecolor=STAR)}
+
+
+def _blocks(kinds: Kinds, step: int) -> Kinds:
+    """Return the kinds that occur in blocks of `step` x `step` pixels, without incomplete blocks at the end."""
+    n_rows, n_columns = (n // step for n in kinds.shape)
+    blocks = kinds[: n_rows * step, : n_columns * step].reshape(n_rows, step, n_columns, step)
+    return np.asarray(np.bitwise_or.reduce(np.bitwise_or.reduce(blocks, axis=3), axis=1))
+
+
+def _tinted(kinds: Kinds) -> Kinds:
+    """Return the number of the tint of each pixel, from 1; 0 for none."""
+    tints = np.zeros(kinds.shape, np.uint8)
+    for k, kind in enumerate(TINTS, start=1):
+        bits = kind | Defect.HALO if kind == Defect.SATURATED else kind
+        tints[(kinds & np.uint8(bits)) != 0] = k
+    return tints

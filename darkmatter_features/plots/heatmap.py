@@ -15,10 +15,12 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.maps.shear import Peak, ShearMaps
+from darkmatter_features.plots.defects import draw_defects, draw_stars
 from darkmatter_features.plots.page import (
     LENS,
     MARGIN,
@@ -49,6 +51,9 @@ MARGINS = (1.46, 0.7)
 
 LINE = 0.2267
 """Height of a line of text, inches."""
+
+LEGEND_LINE, LEGEND_COLUMNS = 0.16, 4
+"""Height of a row of the legend beyond the first, inches, and maximum number of its marks."""
 
 COLUMN_MARGINS = (0.1334, 0.8)
 """Width beside a panel, and that of a colour bar and its labels, inches."""
@@ -89,6 +94,7 @@ def heatmap(
     verdict: Verdict | None = None,
     lens: tuple[float, float] | None = None,
     p_value: float | None = None,
+    sources: SourceCatalog | None = None,
 ) -> Figure:
     """Draw the shear heatmap of a sky.
 
@@ -112,6 +118,8 @@ def heatmap(
         Row and column of the true lens.
     p_value : float, optional
         p-value of the log Bayes factor of the shapes: printed in the header.
+    sources : SourceCatalog, optional
+        Sources of an image with noise: its defects are tinted, and its stars marked.
 
     Returns
     -------
@@ -125,9 +133,11 @@ def heatmap(
     >>> catalog = measure(sky)  # doctest: +SKIP
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
-    shown = SnrMaps.in_window(maps) if matched is None else SnrMaps.of_filter(maps, matched)
+    shown = SnrMaps.in_window(maps, pixel=sky.pixel_side) if matched is None else SnrMaps.of_filter(maps, matched)
     figure, panels = _page(sky, _findings(sky, shown, evidence, null, p_value), has_posterior=evidence is not None)
     draw_sky(panels[0], sky, catalog)
+    others = [] if sources is None else _draw_others(panels[0], sources)
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * len(others))
     draw_snr(panels[1], shown, which="tangential")
     draw_snr(panels[2], shown, which="cross")
     draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
@@ -141,8 +151,17 @@ def heatmap(
     _label_axes(panels, sky)
     if verdict is not None:
         _write_verdict(figure, verdict)
-    write_legend(figure, _legend(shown, evidence, has_lens=lens is not None))
+    write_legend(figure, _legend(shown, evidence, has_lens=lens is not None), *others)
     return figure
+
+
+def _draw_others(axes: Axes, sources: SourceCatalog) -> list[dict[str, Any]]:
+    """Draw stars and what was left out of an image with noise; return the marks in rows of the legend."""
+    left_out = float(sources.exposure.mask.mean())
+    if left_out:
+        axes.set_title(f"{axes.get_title('left')}, {100.0 * left_out:.1f} % left out")
+    marks = [*(draw_stars(axes, sources) | draw_defects(axes, sources.exposure.defects)).items()]
+    return [dict(marks[k : k + LEGEND_COLUMNS]) for k in range(0, len(marks), LEGEND_COLUMNS)]
 
 
 def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, list[Axes]]:

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from darkmatter_features.io.table import written_whole
 
@@ -100,9 +101,16 @@ def titled_page(width: float, height: float, title: str, subtitle: str = "") -> 
     return figure, body
 
 
-def write_legend(figure: Figure, handles: dict[str, Any], *, n_columns: int | None = None) -> None:
-    """Write a legend at the foot of a page, in one row by default; `handles` holds them by label."""
-    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=n_columns or len(handles))
+def write_legend(figure: Figure, handles: dict[str, Any], *rows: dict[str, Any], n_columns: int | None = None) -> None:
+    """Write a legend at the foot of a page, in one row by default; `handles`, and further rows, hold them by label."""
+    labels, shown = [*handles.keys()], [*handles.values()]
+    if rows:
+        n_columns = max(map(len, (handles, *rows)))
+        blank = ("", Line2D([], [], linestyle="none"))
+        padded = [[*row.items(), *[blank] * (n_columns - len(row))] for row in (handles, *rows)]
+        entries = [entry for column in zip(*padded, strict=True) for entry in column]  # columns are filled first
+        labels, shown = [label for label, _ in entries], [handle for _, handle in entries]
+    figure.legend(shown, labels, loc="outside lower left", ncols=n_columns or len(handles))
 
 
 def draw_color_bar(axes: Axes, label: str, **options: Any) -> Colorbar:

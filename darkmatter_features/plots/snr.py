@@ -60,10 +60,14 @@ class SnrMaps:
     min_limit: float = MIN_LIMIT
 
     @classmethod
-    def in_window(cls, maps: ShearMaps, scale: int | None = None) -> Self:
-        """Return the maps of one Gaussian window, by its index; of the window with the highest peak by default."""
+    def in_window(cls, maps: ShearMaps, scale: int | None = None, *, pixel: float = np.nan) -> Self:
+        """Return the maps of one Gaussian window, by its index; of the window with the highest peak by default.
+
+        With the side of a pixel in arcmin, the title has the scale in arcmin, too.
+        """
         k = maps.best_scale if scale is None else scale
-        titles = f"Tangential shear: scale {maps.scales[k]:.0f} px", "Cross shear: the null"
+        on_sky = f" ({maps.scales[k] * pixel:.2g}′)" if np.isfinite(pixel) else ""
+        titles = f"Tangential shear: scale {maps.scales[k]:.0f} px{on_sky}", "Cross shear: the null"
         return cls(maps.shape, maps.rows, maps.columns, maps.snr[k], maps.snr_cross[k], *titles)
 
     @classmethod

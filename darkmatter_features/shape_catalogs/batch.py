@@ -144,12 +144,7 @@ def _measure_file(
         sky = with_planes(read_sky(image), planes.weight, planes.mask, planes.weight_type)
         psf = None if planes.psf is None else read_psf(planes.psf, sky.shape)
         catalog = measure_image(sky, config, psf)
-        notes = {
-            "image": sky.name,
-            "PSF": catalog.psf.note,
-            "columns": "e = (a - b) / (a + b); see TCOMM or description",
-        }
-        write_catalog(out, columns_of(catalog, sky.photometry.zero_point), notes)
+        write_catalog(out, columns_of(catalog, sky.photometry.zero_point), _notes(catalog))
         if diagnostics is not None:
             _write_diagnostics(diagnostics / out.stem, catalog)
         return Measured(image, str(out), (*sky.notes, *describe(catalog)))
@@ -158,9 +153,28 @@ def _measure_file(
 
 
 def describe(catalog: SourceCatalog) -> tuple[str, ...]:
-    """Return lines on the sources and the PSF of an image."""
+    """Return lines on the sources, with what was left out of the image, and on its PSF."""
+    return f"{_counts(catalog)}; {_left_out(catalog)}", catalog.psf.note
+
+
+def _counts(catalog: SourceCatalog) -> str:
     n_stars, n_weighted = int(catalog.is_star.sum()), int((catalog.weight > 0.0).sum())
-    return (f"{len(catalog)} sources: {n_weighted} galaxies with a weight, {n_stars} stars", catalog.psf.note)
+    return f"{len(catalog)} sources: {n_weighted} galaxies with a weight, {n_stars} stars"
+
+
+def _left_out(catalog: SourceCatalog) -> str:
+    return catalog.exposure.left_out or "nothing left out"
+
+
+def _notes(catalog: SourceCatalog) -> dict[str, str]:
+    """Return the origin of a catalogue, which is written with it."""
+    return {
+        "image": catalog.name,
+        "sources": _counts(catalog),
+        "left out": _left_out(catalog),
+        "PSF": catalog.psf.note,
+        "columns": "e = (a - b) / (a + b); see TCOMM or description",
+    }
 
 
 def _write_diagnostics(stem: Path, catalog: SourceCatalog) -> None:

@@ -74,6 +74,73 @@ def test_a_response_that_cannot_be_is_refused(read, response, message):
         read(galaxies().assign(R11=-0.5), response=response)
 
 
+@pytest.mark.parametrize("names", [("response",), ("R11", "R22"), ("R_g11", "R_g22"), ("mcal_R11", "mcal_R22")])
+def test_a_response_of_a_usual_name_is_used_and_named(read, names):
+    frame = galaxies().assign(R12=0.01, **{name: 0.7 + 0.1 * k for k, name in enumerate(names)})
+    mean = 0.7 + 0.05 * (len(names) - 1)
+    catalog = read(frame)
+    assert_allclose(catalog.e1, frame["e1"] / mean)
+    notes = "; ".join(catalog.notes)
+    assert all(f"response = {name}" in notes or ", response" in notes for name in names)
+    assert f"divided by the response {mean:.4g} (--response none: not)" in notes
+
+
+def test_a_response_of_a_usual_name_gives_way_to_the_one_given_or_to_none(read):
+    frame = galaxies().assign(response=0.5, R11=0.8)
+    assert_allclose(read(frame, response="R11").e1, frame["e1"] / 0.8)
+    plain = read(frame, response="none")
+    assert_array_equal(plain.e1, frame["e1"])
+    assert "response" not in "; ".join(plain.notes)
+
+
+@pytest.mark.parametrize("value", [-0.5, 24.3, np.nan, "CCD 3"])
+def test_a_column_that_cannot_be_a_response_is_not_used(read, value):
+    frame = galaxies().assign(response=value)
+    assert_array_equal(read(frame).e1, frame["e1"])
+
+
+def test_a_response_of_distortions_is_not_that_of_ellipticities(read):
+    frame = galaxies()
+    catalog = read(frame.assign(response=1.7), distortion=True)
+    assert_array_equal(catalog.e1, read(frame, distortion=True).e1)
+    assert "e = (a^2 - b^2) / (a^2 + b^2), not divided by the response (--response)" in catalog.notes
+
+
+# Stars
+
+
+@pytest.mark.parametrize("name", ["star", "IS_STAR", "star_flag"])
+@pytest.mark.parametrize(("star", "galaxy"), [(1, 0), (True, False), ("star", "galaxy"), ("S", "G"), (-2, 0)])
+def test_stars_are_left_out_and_counted(read, name, star, galaxy):
+    frame = galaxies().assign(**{name: np.where(np.arange(60) % 6 == 0, star, galaxy)})
+    catalog = read(frame)
+    assert_array_equal(catalog.x, frame["x"][np.arange(60) % 6 != 0])
+    assert catalog.notes[-1] == "10 rows of stars left out"
+    assert len(read(frame, star="none")) == 60
+
+
+def test_probabilities_mark_no_stars(read):
+    assert len(read(galaxies().assign(star=np.linspace(0.0, 1.0, 60)))) == 60
+
+
+def test_a_column_of_stars_may_be_given(read):
+    frame = galaxies().assign(fitclass=np.where(np.arange(60) < 6, 1, 0))
+    assert len(read(frame)) == 60
+    assert len(read(frame, star="fitclass")) == 54
+
+
+# The frame of the sky
+
+
+def test_shapes_in_the_frame_of_the_sky_belong_to_positions_there(read):
+    frame = on_sky(galaxies(), 150.0, 2.0).assign(x=galaxies()["x"], y=galaxies()["y"])
+    frame = frame.assign(e1_sky=frame["e2"], e2_sky=-frame["e1"])
+    assert_array_equal(read(frame).e1, frame["e1"])
+    assert_allclose(read(frame, ra="ra", dec="dec").e1, frame["e2"], atol=1e-3)
+    assert_allclose(read(frame.drop(columns=["x", "y"])).e2, -frame["e1"], atol=1e-3)
+    assert_allclose(read(frame, ra="ra", dec="dec", e1="e1", e2="e2").e1, frame["e1"], atol=1e-3)
+
+
 # North
 
 

@@ -1,11 +1,14 @@
 """Catalogues, skies and measurements of figures, for the tests of plots."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from astropy.wcs import WCS
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defects
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 
@@ -33,6 +36,24 @@ def catalog_of(x, y, e, shape, *, size=3.0):
         n_pixels=np.ones(n, dtype=np.int32),
         flags=np.zeros(n, dtype=np.uint8),
     )
+
+
+def noisy_sources(shape, *, is_star, defects=None):
+    """Return sources of an image with noise, with what the figures read of them: positions, stars, defects."""
+    n, defects = len(is_star), Defects(np.zeros(shape, np.uint8), {}) if defects is None else defects
+    return SimpleNamespace(
+        sources=SimpleNamespace(x=np.linspace(5.0, shape[1] - 5.0, n), y=np.linspace(5.0, shape[0] - 5.0, n)),
+        is_star=np.array(is_star),
+        exposure=SimpleNamespace(mask=defects.mask, defects=defects),
+    )
+
+
+def all_defects(shape):
+    """Return defects of all kinds."""
+    kinds = np.zeros(shape, np.uint8)
+    for k, kind in enumerate(NAMES):
+        kinds[5 * k : 5 * k + 4] = kind
+    return Defects(kinds, dict.fromkeys(NAMES, 25))
 
 
 def lensed_catalog(rng, shape, lens, *, n=300):

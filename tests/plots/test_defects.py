@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from darkmatter_features.galaxies.noisy.defects.kinds import Defect, Defects
-from darkmatter_features.plots.defects import MAX_SIDE, draw_defects
+from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defect, Defects
+from darkmatter_features.plots.defects import MAX_SIDE, TINTS, draw_defects, draw_stars
 from darkmatter_features.plots.panels import draw_sky
-from tests.plots.figures import bare_axes, rendered, sky_of
+from tests.plots.figures import bare_axes, noisy_sources, rendered, sky_of
 
 
 def track(shape):
@@ -29,12 +29,30 @@ def test_pixels_left_out_are_tinted_and_no_others():
     assert not is_bright[int(0.52 * n) :].any()
 
 
-def test_the_legend_gives_the_counts():
+def test_the_legend_gives_the_counts_of_each_kind_that_occurs():
     axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
     limits = axes.get_xlim(), axes.get_ylim()
-    (label,) = draw_defects(axes, track((100, 100)))
-    assert label == "1 track: 25.0 % of the pixels left out"
+    kinds = track((100, 100)).kinds | np.uint8(0)
+    kinds[60:70, 60:70] = Defect.SATURATED
+    kinds[55:75, 50:80] |= np.uint8(Defect.HALO)
+    marks = draw_defects(axes, Defects(kinds, {Defect.TRACK: 1, Defect.SATURATED: 3}))
+    assert list(marks) == ["3 saturated stars", "1 track"]
+    assert len({mark.get_facecolor() for mark in marks.values()}) == 2
     assert (axes.get_xlim(), axes.get_ylim()) == limits
+
+
+def test_each_kind_has_a_color_of_its_own():
+    assert set(TINTS) == set(NAMES)
+    assert len(set(TINTS.values())) == len(TINTS)
+
+
+def test_the_stars_of_an_image_are_marked():
+    axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
+    sources = noisy_sources((100, 100), is_star=[True, False, True])
+    assert list(draw_stars(axes, sources)) == ["2 stars"]
+    (marks,) = (line for line in axes.lines if line.get_gid() == "stars")
+    np.testing.assert_array_equal(marks.get_xdata(), sources.sources.x[[0, 2]])
+    assert draw_stars(axes, noisy_sources((100, 100), is_star=[False] * 3)) == {}
 
 
 def test_a_sky_without_defects_has_no_entry():

@@ -13,18 +13,21 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.galaxies.noisy.defects.kinds import NAMES
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.plots.heatmap import draw_map, draw_marks, draw_posterior, draw_sky, heatmap
 from darkmatter_features.plots.page import LENS, UNLIKE
 from tests.plots.figures import (
+    all_defects,
     assert_readable,
     catalog_of,
     contents,
     lensed_catalog,
     lines_of,
     marks,
+    noisy_sources,
     sky_of,
     texts_of,
     visible_tick_labels,
@@ -113,6 +116,26 @@ def test_no_text_overlaps_another_or_leaves_the_page(rng, shape, weighed, turn):
         texts += [axes.title, axes._left_title, axes.yaxis.label]
         texts += [] if isinstance(axes, WCSAxes) else [axes.xaxis.label, *visible_tick_labels(axes)]
     assert_readable(figure, texts)
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("shape", [(512, 512), (300, 900), (900, 300), (64, 640), (640, 64)])
+def test_stars_and_defects_of_an_image_with_noise_are_explained(rng, shape, weighed):
+    catalog = lensed_catalog(rng, shape, (30, 30))
+    maps, evidence = shear_maps(catalog), quick_evidence(catalog) if weighed else None
+    sources = noisy_sources(shape, is_star=[True] * 40, defects=all_defects(shape))
+    sky = sky_of(shape, wcs=world_coordinates())
+    figure = heatmap(sky, catalog, maps, evidence=evidence, lens=(30, 30), sources=sources)
+    labels = contents(figure.legends[0].get_texts())
+    assert labels.count("40 stars") == 1
+    assert len([label for label in labels if label.startswith("25 ")]) == len(NAMES)
+    assert figure.axes[0].get_title("left").endswith(" % left out")
+    texts = [*texts_of(figure), *figure.legends[0].get_texts(), *(axes._left_title for axes in figure.axes)]
+    assert_readable(figure, texts)
+    plain = heatmap(sky, catalog, maps, evidence=evidence, lens=(30, 30))
+    plain.canvas.draw()
+    sizes = [each.axes[1].get_window_extent().size for each in (figure, plain)]
+    np.testing.assert_allclose(*sizes, rtol=0.02)  # the rows of the legend do not shrink the panels
 
 
 def test_header_holds_name_peak_and_verdict(lensed):

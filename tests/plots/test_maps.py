@@ -11,7 +11,7 @@ from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import Peak, ShearMaps, shear_maps
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.snr import draw_map
-from tests.plots.figures import bare_axes, lensed_catalog, lines_of, marks, rendered
+from tests.plots.figures import bare_axes, lensed_catalog, lines_of, marks, rendered, world_coordinates
 
 
 def test_null_has_the_colours_of_the_tangential_map(lensed):
@@ -112,3 +112,11 @@ def test_peak_is_interpolated_between_the_nodes_of_the_grid():
     peak = Peak.of(5 - ((rows[:, None] - 43) ** 2 + (columns - 128) ** 2) / 1000, rows, columns)
     assert (peak.row, peak.column) == pytest.approx((43, 128))
     assert np.isnan(peak.scale)
+
+
+def test_the_scale_is_in_arcmin_with_coordinates(lensed):
+    sky, catalog, maps, _ = lensed
+    with_wcs = heatmap(replace(sky, wcs=world_coordinates()), catalog, maps)
+    scale = maps.scales[maps.best_scale]
+    assert with_wcs.axes[1].get_title("left") == f"Tangential shear: scale {scale:.0f} px ({scale * 0.2 / 60:.2g}′)"
+    assert heatmap(sky, catalog, maps).axes[1].get_title("left").endswith(" px")

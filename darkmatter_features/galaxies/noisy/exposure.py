@@ -54,6 +54,13 @@ class Exposure:
     n_repaired: int
     defects: Defects
 
+    @property
+    def left_out(self) -> str:
+        """Defects by kind and the fraction of other masked pixels, as a line; empty if there are none."""
+        without_data = float((self.mask & ~self.defects.mask).mean())
+        masked = f"{100.0 * without_data:.1f} % of the pixels masked" if without_data else ""
+        return ", ".join(line for line in (self.defects.line(), masked) if line)
+
 
 def expose(sky: Sky, config: MeasureConfig) -> Exposure:
     """Subtract the background of an image, and measure its noise.

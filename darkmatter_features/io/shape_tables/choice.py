@@ -9,22 +9,27 @@ from darkmatter_features.errors import TableError
 from darkmatter_features.io.parts import Part, matches
 from darkmatter_features.io.shape_tables.names import (
     COMMON_NAMES,
+    SKY_SHAPES,
     UNSHEARED,
     VECTORS,
     candidates,
     names_for_message,
     of_one_family,
+    responses,
     vectors,
 )
 from darkmatter_features.io.shape_tables.raw import RawTable
 
-NO_WEIGHT = "none"
-"""Name that stands for no column of weights."""
+NO_COLUMN = "none"
+"""Name that stands for no column of an optional quantity."""
+
+OPTIONAL = ("weight", "star", "response 1")
+"""Quantities that may be given no column."""
 
 POSITIONS = (("x", "y"), ("ra", "dec"))
 """Pairs of quantities that are a position, in order of priority."""
 
-QUANTITIES = ("e1", "e2", "x", "y", "ra", "dec", "weight", "size", "step", "detector")
+QUANTITIES = ("e1", "e2", "x", "y", "ra", "dec", "weight", "size", "step", "detector", "star")
 """Quantities whose columns are found by their names."""
 
 _RELATIVE = {"e2": "e1", "x": "e1", "y": "x", "ra": "e1", "dec": "ra", "weight": "e1"}
@@ -131,14 +136,18 @@ def choose_columns(path: Path, names: Sequence[str], named: Mapping[str, str]) -
     """
     chosen: dict[str, str] = {}
     for key, name in named.items():
-        if not (key == "weight" and name.lower() == NO_WEIGHT and name not in names):
+        if not (key in OPTIONAL and name.lower() == NO_COLUMN and name not in names):
             chosen[key] = _named_column(path, names, key, name, len(chosen))
     on_sky = bool({"ra", "dec"} & named.keys()) and not {"x", "y"} & named.keys()
     unwanted = {*named, *(("x", "y") if on_sky else ())}
     _add_vectors(names, chosen, unwanted)
+    if {"e1", "e2"}.isdisjoint(chosen) and (on_sky or not candidates(names, "x")):
+        _add_sky_shapes(names, chosen)
     for key in QUANTITIES:
         if key not in chosen and key not in unwanted:
             _add_usual(path, names, key, chosen)
+    if "response 1" not in unwanted:
+        chosen |= {f"response {k}": name for k, name in enumerate(responses(names), start=1)}
     _check_complete(path, names, chosen, on_sky=on_sky)
     return chosen
 
@@ -162,6 +171,13 @@ def _add_vectors(names: Sequence[str], chosen: dict[str, str], unwanted: set[str
             chosen.update(zip(keys, (f"{found[0]}[0]", f"{found[0]}[1]")))
 
 
+def _add_sky_shapes(names: Sequence[str], chosen: dict[str, str]) -> None:
+    """Add the shapes in the frame of the sky, if the table has them beside those in the frame of the pixels."""
+    by_name = {name.lower(): name for name in names}
+    if set(SKY_SHAPES.values()) <= by_name.keys():
+        chosen.update({key: by_name[name] for key, name in SKY_SHAPES.items()})
+
+
 def _add_usual(path: Path, names: Sequence[str], key: str, chosen: dict[str, str]) -> None:
     """Add the column with a usual name of a quantity, if there is one."""
     found = [name for name in candidates(names, key) if name not in chosen.values()]
@@ -169,7 +185,7 @@ def _add_usual(path: Path, names: Sequence[str], key: str, chosen: dict[str, str
     if len(found) > 1 and relative is not None:
         found = [relative]
     is_guessed_weight = key == "weight" and bool(found) and found[0].lower() not in COMMON_NAMES["weight"]
-    if (is_guessed_weight and relative is None) or (len(found) > 1 and key in ("size", "step", "detector")):
+    if (is_guessed_weight and relative is None) or (len(found) > 1 and key in ("size", "step", "detector", "star")):
         return
     if len(found) > 1:
         raise ColumnsError(

@@ -14,6 +14,9 @@ Columns = dict[str, Array]
 
 _USUALLY_DISTORTION = re.compile(r"chi(?![a-z])|hsm|sdss|regauss|distortion")
 
+RESPONSE_RANGE = (0.02, 2.5)
+"""Mean response of ellipticities of any kind: 0.1 to 1.8 in published catalogues."""
+
 
 def with_signs(columns: Columns, options: CatalogOptions) -> Columns:
     """Return the columns with e1 and e2 exchanged and their signs changed, as far as the options state."""
@@ -41,13 +44,15 @@ def ellipticity_of(e1: Array, e2: Array) -> tuple[Array, Array]:
     return e1 * scale, e2 * scale
 
 
-def mean_response(path: Path, columns: Columns) -> float | None:
+def mean_response(path: Path, columns: Columns, options: CatalogOptions) -> float | None:
     """Return the weighted mean of the columns of the response to shear; None if there are none.
+
+    The mean of columns that were found by their names is None, too, where it is out of range, or for distortions.
 
     Raises
     ------
     TableError
-        If it is not positive.
+        If the mean of columns that are given is not positive.
     """
     each = [values for key, values in columns.items() if key.startswith("response ")]
     if not each:
@@ -55,6 +60,9 @@ def mean_response(path: Path, columns: Columns) -> float | None:
     response, weight = np.mean(each, axis=0), columns.get("weight", np.ones_like(each[0]))
     good = np.isfinite(response)
     mean = float(np.average(response[good], weights=weight[good])) if good.any() else np.nan
+    if options.response is None:
+        is_one = not options.distortion and RESPONSE_RANGE[0] <= mean <= RESPONSE_RANGE[1]
+        return mean if is_one else None
     if not mean > 0.0:
         raise TableError(f"{path}: the mean response to shear is {mean:.3g}, not positive; give another --response")
     return mean
@@ -67,9 +75,11 @@ def hint(options: CatalogOptions, name: str) -> str | None:
     return f"columns such as {name} are often (a^2 - b^2) / (a^2 + b^2): then use --distortion"
 
 
-def describe(options: CatalogOptions, response: float | None) -> str:
+def describe(options: CatalogOptions, response: float | None, *, has_response: bool) -> str:
     """Return what the ellipticities of the table were taken for."""
     formula = "e = (a^2 - b^2) / (a^2 + b^2)" if options.distortion else "e = (a - b) / (a + b)"
     changes = {"e1 and e2 exchanged": options.swap, "-e1": options.flip_e1, "-e2": options.flip_e2}
     divided = [] if response is None else [f"divided by the response {response:.4g}"]
+    if options.response is None and has_response:
+        divided = [f"{divided[0]} (--response none: not)" if divided else "not divided by the response (--response)"]
     return ", ".join([formula, *(text for text, applies in changes.items() if applies), *divided])

@@ -32,8 +32,18 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
              "shear"),
     "detector": ("ext_number", "ccd", "ccdnum", "ccd_id", "ccd_num", "detector", "detector_id", "chip",
                  "chip_id", "chipnum"),
+    "star": ("star", "is_star", "isstar", "star_flag"),
 }  # fmt: skip
 """Usual names of columns, in lower case, by quantity; `step` names the artificial shear of a row."""
+
+RESPONSES = (
+    ("response",), ("shear_response",), ("r11", "r22"), ("r_11", "r_22"), ("r_g11", "r_g22"), ("mcal_r11", "mcal_r22"),
+    ("de1_dg1", "de2_dg2"),
+)  # fmt: skip
+"""Usual names of the response to shear, in lower case: one column, or those of both components."""
+
+SKY_SHAPES = {"e1": "e1_sky", "e2": "e2_sky"}
+"""Names of ellipticities with x to the west and y to the north, in lower case, beside those in the frame of pixels."""
 
 VECTORS: dict[tuple[str, str], tuple[str, ...]] = {
     ("e1", "e2"): ("g", "e", "gamma", "shear", "ellip", "ellipticity", "epsilon"),
@@ -114,6 +124,19 @@ def is_survey_name(name: str, key: str) -> bool:
         return False
     around = _tokens(f"{found['before'] or ''}_{found['after'] or ''}")
     return not any(each in _NO_SHAPE for each in around)
+
+
+def responses(names: Sequence[str]) -> list[str]:
+    """Return the columns of the response to shear; none without a usual name.
+
+    Examples
+    --------
+    >>> responses(["e1", "R11", "R12", "R21", "R22"])
+    ['R11', 'R22']
+    """
+    by_name = {name.lower(): name for name in names}
+    found = (usual for usual in RESPONSES if set(usual) <= by_name.keys())
+    return [by_name[name] for name in next(found, ())]
 
 
 def vectors(names: Sequence[str], keys: tuple[str, str]) -> list[str]:

@@ -23,9 +23,12 @@ class CatalogOptions:
     x, y, e1, e2, weight, size, ra, dec : str or None
         Names of the columns; ``g[0]`` is the first component of a column g. Case matters only where it distinguishes
         two columns. ``none`` as weight gives all galaxies the same.
+    star : str or None
+        Column that is not 0, or ``true``, for stars, which are left out; ``none`` keeps all rows.
     response : str or None
         Column of the response to shear; all ellipticities are divided by its weighted mean. Of several columns,
-        separated by commas, such as ``R11,R22``, the mean is used.
+        separated by commas, such as ``R11,R22``, the mean is used. ``none`` leaves the ellipticities as they are; by
+        default columns with usual names are used, unless the ellipticities are distortions.
     hdu : str, int or None
         Name or number of the table in the file, with a version as ``CAT,2``; by default the table that has the columns.
     distortion : bool
@@ -50,6 +53,7 @@ class CatalogOptions:
     size: str | None = None
     ra: str | None = None
     dec: str | None = None
+    star: str | None = None
     response: str | None = None
     hdu: str | int | None = None
     distortion: bool = False
@@ -62,7 +66,7 @@ class CatalogOptions:
     @property
     def named(self) -> MappingProxyType[str, str]:
         """Names of the columns that are given, by quantity; those of the response as ``response 1``, ..."""
-        given = {key: getattr(self, key) for key in COLUMN_OPTIONS if getattr(self, key) is not None}
+        given = {key: getattr(self, key) for key in (*COLUMN_OPTIONS, "star") if getattr(self, key) is not None}
         responses = [name.strip() for name in _COMMA.split(self.response or "") if name.strip()]
         if self.response is not None and not responses:
             raise TableError(f"--response (Python: response=) names no column, got {self.response!r}; give one")

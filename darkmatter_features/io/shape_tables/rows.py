@@ -28,6 +28,9 @@ EXTREMES = (32767.0, 32768.0, 65535.0, 2147483647.0, 2147483648.0, 4294967295.0)
 SHEAR_OR_STEP = ("shear", "mcal_shear", "mdet_shear", "metacal_shear")
 """Names of columns that are shears where they hold numbers, and names of artificial shears where they hold words."""
 
+STAR_WORDS = ("star", "s", "true", "t", "yes", "y")
+"""Words that mark stars, in lower case."""
+
 MIN_ABSURD = 1e19
 """Minimum of numbers that are no measurement in any unit, such as 1e20, 1e30 or the largest single-precision number."""
 
@@ -82,7 +85,15 @@ def _numbered(path: Path, name: str, labels: Values) -> Array:
     return np.unique(labels, return_inverse=True)[1].astype(np.float64)
 
 
-LABELS: dict[str, Callable[[Path, str, Values], Array]] = {"step": _sheared, "detector": _numbered}
+def _starred(path: Path, name: str, flags: Values) -> Array:
+    """Return 1 for stars, by words or whole numbers, else 0; where some numbers are fractions they mark no stars."""
+    if flags.dtype.kind == "U":
+        return np.isin(np.char.lower(flags), STAR_WORDS).astype(np.float64)
+    known = np.where(np.isfinite(flags), flags, 0.0)
+    return np.asarray((known != 0.0) & bool((known == np.rint(known)).all()), dtype=np.float64)
+
+
+LABELS: dict[str, Callable[[Path, str, Values], Array]] = {"step": _sheared, "detector": _numbered, "star": _starred}
 """Functions that number the groups of rows that a column names."""
 
 
@@ -90,6 +101,12 @@ def leave_out_sheared(rows: Rows) -> None:
     """Leave out artificially sheared galaxies."""
     if "step" in rows.columns:
         rows.leave_out(rows.columns["step"] == 1.0, "artificially sheared")
+
+
+def leave_out_stars(rows: Rows) -> None:
+    """Leave out stars."""
+    if "star" in rows.columns:
+        rows.leave_out(rows.columns["star"] == 1.0, "of stars")
 
 
 def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None:

@@ -1,7 +1,10 @@
 """`darkmatter measure`: catalogues, printed lines, refusals, the exit code."""
 
+import re
+
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from shear.scenes import noise_of, scene
@@ -44,6 +47,24 @@ def test_the_catalogue_of_an_image_is_written(here, capsys, field, out):
     assert lines[0] == f"field1.fits -> {out}"
     assert lines[1].startswith("  9 sources: ")
     assert "PSF of psf.fits" in lines[2]
+
+
+def test_what_is_left_out_is_counted_by_kind(here, capsys, field):
+    light, (row, column) = field[0].copy(), np.indices(field[0].shape)
+    light += np.float32(20.0) * np.exp(-0.5 * ((row - 20.0 - 0.2 * column) / 1.5) ** 2).astype(np.float32)
+    light[150:160, 30:90] = np.nan
+    fits.writeto("crossed.fits", light, field[1])
+    assert main(["measure", "crossed.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    counted = capsys.readouterr().out.splitlines()[1]
+    masked = f"{100 * 600 / light.size:.1f} % of the pixels masked"
+    assert re.search(rf"stars; 1 track.*: [\d.]+ % of the pixels left out, {masked}$", counted)
+    metadata = pq.read_schema("shapes.parquet").metadata
+    assert counted.strip() == f"{metadata[b'sources'].decode()}; {metadata[b'left out'].decode()}"
+
+
+def test_nothing_is_left_out_of_a_clean_image(here, capsys):
+    assert main(["measure", "field1.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith(" stars; nothing left out")
 
 
 def test_positions_and_directions_are_those_of_the_galaxies(here, field):
