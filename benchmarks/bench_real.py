@@ -54,7 +54,7 @@ def abell_2218(data: Path, n_randomizations: int) -> Record:
     found, _ = located(field, field.is_galaxy, n_randomizations=n_randomizations)
     distance = float(np.hypot(found.x - fields.A2218_LENS[0], found.y - fields.A2218_LENS[1]))
     outside = n_outside(field.columns, fields.A2218_PICTURE)
-    return record_of(found) | {"distance_px": distance, "n_sources_outside": outside, "seconds": field.seconds}
+    return record_of(found) | {"distance_px": distance, "n_sources_outside": outside}
 
 
 def abell_370(data: Path, n_randomizations: int) -> tuple[dict[str, Record], Field, dm.Location]:
@@ -63,7 +63,7 @@ def abell_370(data: Path, n_randomizations: int) -> tuple[dict[str, Record], Fie
     for name, fraction in fields.A370_FRACTIONS.items():
         found, position = located(field, field.faintest(fraction), n_randomizations=n_randomizations)
         away = arcseconds_from(fields.A370_LENS, position)
-        rows[name] = record_of(found) | {"distance_arcsec": away, "seconds": field.seconds}
+        rows[name] = record_of(found) | {"distance_arcsec": away}
         drawn = found if name == fields.A370_DRAWN else drawn
     return rows, field, drawn
 
@@ -112,7 +112,7 @@ def hubble_deep_field(data: Path, n_randomizations: int) -> Record:
     """Return the highest S/N of a blank field."""
     field = measured(data / fields.HDFS)
     found, _ = located(field, field.is_galaxy, n_randomizations=n_randomizations)
-    return record_of(found) | {"seconds": field.seconds}
+    return record_of(found)
 
 
 def decam(data: Path) -> Record:
@@ -153,9 +153,9 @@ def print_locations(rows: dict[str, Record]) -> None:
         distance = "" if unit is None else f"{row[f'distance_{unit}']:.1f} {unit}"
         p = "" if row["p_value"] is None else f"{row['p_value']:.3f}"
         shown = f"{row['x']:.0f}, {row['y']:.0f}", distance, f"{row['snr']:.1f}", f"{row['snr_cross']:.1f}", p
-        return str(row["n"]), *shown, f"{row['seconds']:.1f}"
+        return str(row["n"]), *shown
 
-    header = ("field", "galaxies", "x, y", "from the lens", "S/N", "cross", "p-value", "measured in, s")
+    header = ("field", "galaxies", "x, y", "from the lens", "S/N", "cross", "p-value")
     print_table(header, [(name, *cells(row)) for name, row in rows.items()])
 
 

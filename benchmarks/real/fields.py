@@ -1,7 +1,6 @@
 """Real fields: measured by darkmatter, with the position and the S/N that `locate` finds in the catalogue."""
 
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +54,11 @@ class Field:
         Its sources.
     columns : dict of (n,) arrays
         Columns of the shape catalogue, as `darkmatter measure` writes them.
-    seconds : float
-        Time that the measurement took.
     """
 
     sky: dm.Sky
     catalog: dm.SourceCatalog
     columns: Columns
-    seconds: float
 
     @property
     def is_galaxy(self) -> NDArray[np.bool_]:
@@ -75,19 +71,16 @@ class Field:
         return self.is_galaxy & (magnitude >= np.nanquantile(magnitude[self.is_galaxy], 1.0 - fraction))
 
 
-def measured(
-    image: Path, *, weight: Path | None = None, mask: Path | None = None, psf: Path | None = None
-) -> Field:  # fmt: skip
+def measured(image: Path, *, weight: Path | None = None, mask: Path | None = None, psf: Path | None = None) -> Field:
     """Measure an image with the default settings, as `darkmatter measure` does."""
     sky = with_planes(dm.read_sky(image), weight, mask)
-    start = time.perf_counter()
     catalog = dm.measure_image(sky, psf=None if psf is None else read_psf(psf, sky.shape))
-    return Field(sky, catalog, columns_of(catalog, sky.photometry.zero_point), time.perf_counter() - start)
+    return Field(sky, catalog, columns_of(catalog, sky.photometry.zero_point))
 
 
 def located(
     field: Field, chosen: NDArray[np.bool_], *, n_randomizations: int
-) -> tuple[dm.Location, tuple[float, float] | None]:  # fmt: skip
+) -> tuple[dm.Location, tuple[float, float] | None]:
     """Return what `darkmatter locate` finds in the chosen rows of a catalogue, and its RA and Dec."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shapes.parquet"
