@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.coordinates import SkyCoord, angular_separation
@@ -91,11 +92,11 @@ def located(
     return found, sky_position(catalog, found.x, found.y)
 
 
-def record_of(found: dm.Location) -> dict[str, float | int | None]:
+def record_of(found: dm.Location) -> dict[str, Any]:
     """Return the figures of a location."""
     values = {"n": found.n, "x": found.x, "y": found.y, "position_error": found.position_error}
     values |= {"snr": found.snr, "snr_cross": found.snr_cross, "p_value": found.p_value}
-    return values | {"snr_peak": float(found.snr_map.max()), "profile": found.profile}
+    return values | {"profile": found.profile}
 
 
 def n_outside(columns: Columns, box: tuple[int, int, int, int]) -> int:
