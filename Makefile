@@ -1,5 +1,6 @@
 # Each target is a thin line over the `darkmatter` command. Knobs: DATA=path or URL, JOBS=n, DASK=address,
-# CNN=off|auto|on, SUBSET=per cent of the training skies to learn from (not of `full`, which takes all).
+# CNN=off|auto|on, SUBSET=per cent of the training skies to learn from (not of `full`, which takes all);
+# TRAINING=n and VALIDATION=n, numbers of skies of `survey-demo`.
 
 PYTHON ?= python3
 DATA ?= data
@@ -7,13 +8,16 @@ JOBS ?= -1
 DASK ?=
 CNN ?= auto
 SUBSET ?=
+TRAINING ?= 200
+VALIDATION ?= 60
 FEATURES := features
 RUN := runs/default
+SURVEY := survey-demo
 BIN := .venv/bin
 READY := .venv/.ready
 DARKMATTER := $(BIN)/darkmatter
 
-.PHONY: setup data features train heatmaps fast full test lint docs bench clean
+.PHONY: setup data features train heatmaps fast full survey-demo test lint docs bench clean
 .DEFAULT_GOAL := train
 
 setup: $(READY)
@@ -49,6 +53,15 @@ heatmaps: $(READY)
 	test -d $(RUN)/model || $(MAKE) train
 	$(DARKMATTER) heatmap --run $(RUN) --examples 12 --jobs $(JOBS)
 
+# Images with noise, like those of a survey: a small data set, its features, a run and some heatmaps.
+survey-demo: $(SURVEY)/data/truth/skies.csv
+	$(DARKMATTER) features $(SURVEY)/data --out $(SURVEY)/features --jobs $(JOBS)
+	$(DARKMATTER) train $(SURVEY)/features --out $(SURVEY)/run
+	$(DARKMATTER) heatmap --run $(SURVEY)/run --examples 6 --jobs $(JOBS)
+
+$(SURVEY)/data/truth/skies.csv: | $(READY)
+	$(DARKMATTER) simulate $(SURVEY)/data --preset survey --training $(TRAINING) --validation $(VALIDATION) --jobs $(JOBS)
+
 test: $(READY)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
@@ -64,4 +77,4 @@ bench: $(READY)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf data features runs build docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf data features runs $(SURVEY) build docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -40,7 +40,7 @@ def test_the_subset_of_the_skies_is_given_at_most_once(words, subset):
     assert build_parser("train").parse_args(found).subset == subset
 
 
-@pytest.mark.parametrize("target", ["data", "features", "train", "fast", "full", "heatmaps"])
+@pytest.mark.parametrize("target", ["data", "features", "train", "fast", "full", "heatmaps", "survey-demo"])
 def test_every_command_of_a_target_exists(target):
     for command in commands(target):
         build_parser(command[0]).parse_args(command)
@@ -57,3 +57,14 @@ def test_the_data_set_may_be_a_url_and_is_not_simulated(url):
 def test_the_folder_of_a_data_set_may_contain_a_space():
     (found,) = commands("features", "DATA=my skies")
     assert found[:2] == ["features", "my skies"]
+
+
+def test_the_demonstration_takes_its_own_skies_and_leaves_the_default_run_alone():
+    simulating, measuring, learning, drawing = commands("survey-demo", "TRAINING=40", "VALIDATION=20")
+    assert simulating[simulating.index("--preset") + 1] == "survey"
+    assert build_parser("simulate").parse_args(simulating).training == 40
+    assert measuring[1] == simulating[1]
+    assert learning[1] == measuring[measuring.index("--out") + 1]
+    run = learning[learning.index("--out") + 1]
+    assert run != "runs/default"
+    assert drawing[drawing.index("--run") + 1] == run
