@@ -14,7 +14,6 @@ from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, Unreadabl
 from darkmatter_features.io.images.orientation import ORIENTATION, UPRIGHT, oriented
 from darkmatter_features.io.parts import split_part
 
-
 NUMPY_SUFFIXES = (".npz", ".npy")
 """Suffixes of files of NumPy."""
 
