@@ -178,9 +178,10 @@ def _psf_weights(sky: Sky) -> tuple[float, ...]:
 
 
 def describe(catalog: SourceCatalog) -> tuple[str, ...]:
-    """Return lines on the sources and the PSF of an image."""
+    """Return lines on the sources, the PSF and the defects of an image."""
     n_stars, n_weighted = int(catalog.is_star.sum()), int((catalog.weight > 0.0).sum())
-    return (f"{len(catalog)} sources: {n_weighted} galaxies with a weight, {n_stars} stars", catalog.psf.note)
+    defects = [line] if (line := catalog.exposure.defects.line()) else []
+    return (f"{len(catalog)} sources: {n_weighted} galaxies with a weight, {n_stars} stars", catalog.psf.note, *defects)
 
 
 def _write_diagnostics(stem: Path, catalog: SourceCatalog) -> None:

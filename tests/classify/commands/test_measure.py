@@ -276,3 +276,12 @@ def test_a_band_of_a_cube_is_measured_with_its_psf(here, capsys, field):
     assert "cube.fits has 4 bands, no band 5; choose one from 1 to 4" in failure(
         capsys, "cube.fits", "--band", "5", *words
     )
+
+
+def test_defects_are_counted(here, capsys, field):
+    light = field[0].copy()
+    y, x = np.indices(light.shape)
+    light += np.minimum(3e5 * (1 + ((x - 125) ** 2 + (y - 125) ** 2) / 9.0) ** -3.0, 4e4).astype(np.float32)
+    fits.writeto("star.fits", light)
+    assert main(["measure", "star.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    assert "  1 saturated star" in capsys.readouterr().out

@@ -49,7 +49,7 @@ where circles touch the light of galaxies."""
 INSIDE, OUTSIDE = 16.0, 8.0
 """Width inside and outside an edge that is left out, pixels: the background is smooth further away."""
 
-REACH = MAX_DISTANCE // CELL
+CENTRE_DISTANCE = MAX_DISTANCE // CELL
 """Distance of the centres from the star, cells."""
 
 N_RINGS = RADII[1] // CELL + 2 * max(WIDTHS)
@@ -148,14 +148,16 @@ def _ring_sums(cells: Floats, star: tuple[int, int], *, is_whole: bool = False) 
     ring = np.hypot(offsets[:, np.newaxis], offsets).astype(np.int64)
     if is_whole:
         return np.bincount(ring.ravel())[:N_RINGS, np.newaxis, np.newaxis].astype(np.float32)
-    window = _window(cells, star, N_RINGS + REACH)
+    window = _window(cells, star, N_RINGS + CENTRE_DISTANCE)
     transform = rfft2(window)
-    sums = np.empty((N_RINGS, 2 * REACH + 1, 2 * REACH + 1), dtype=np.float32)
+    sums = np.empty((N_RINGS, 2 * CENTRE_DISTANCE + 1, 2 * CENTRE_DISTANCE + 1), dtype=np.float32)
     for k in range(N_RINGS):
         kernel = np.zeros_like(window)
         kernel[: ring.shape[0], : ring.shape[1]] = ring == k
         start = 2 * N_RINGS
-        sums[k] = irfft2(transform * rfft2(kernel), window.shape)[start:, start:][: 2 * REACH + 1, : 2 * REACH + 1]
+        sums[k] = irfft2(transform * rfft2(kernel), window.shape)[start:, start:][
+            : 2 * CENTRE_DISTANCE + 1, : 2 * CENTRE_DISTANCE + 1
+        ]
     return sums
 
 
@@ -194,7 +196,7 @@ def _edges(
     highest = float(contrast[row, column])
     if highest < max(MIN_EDGE, middle + MIN_SNR * scatter):
         return []
-    centre = star[0] + int(row) - REACH, star[1] + int(column) - REACH
+    centre = star[0] + int(row) - CENTRE_DISTANCE, star[1] + int(column) - CENTRE_DISTANCE
     if not _is_round(light, known, centre, size):
         return []
     place = [CELL * (each + 0.5) - 0.5 for each in centre]
