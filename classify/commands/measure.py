@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--psf", metavar="P", help="PSF: a FITS image, or a model of PSFEx (default: of the image's stars)"
     )
     parser.add_argument(
+        "--band", type=int, metavar="N",
+        help="band of a cube or of a colour image, 1 for the first (default: the mean of those of a cube, weighted by "
+        "their noise)",
+    )  # fmt: skip
+    parser.add_argument(
         "--diagnostics", type=Path, metavar="DIR", help="folder for a table of the stars and a figure of the PSF"
     )
     add_part(parser)
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     done = measure_images(
         images,
         out,
-        planes=Planes(args.weight, args.mask, args.psf, args.weight_type),
+        planes=Planes(args.weight, args.mask, args.psf, args.weight_type, args.band),
         diagnostics=args.diagnostics,
         n_jobs=args.jobs,
         progress=Progress("measure", unit="images", notice=MEASURING_NOISE.notice),

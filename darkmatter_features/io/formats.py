@@ -45,6 +45,18 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
+def without_suffix(name: str) -> str:
+    """Return a file name without the suffix of an image; without its last suffix where that is of no image.
+
+    Examples
+    --------
+    >>> without_suffix("DES0347.r.fits.fz"), without_suffix("field.weight.dat")
+    ('DES0347.r', 'field.weight')
+    """
+    found = [suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)]
+    return name[: -len(max(found, key=len))] if found else name.rpartition(".")[0] or name
+
+
 def format_of(head: bytes) -> ImageFormat | None:
     """Return the format of a file with the given first bytes; None if it is no image."""
     return next((own for own in FORMATS if head.startswith(own.starts)), None)

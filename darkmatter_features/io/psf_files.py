@@ -1,11 +1,13 @@
 """Files of a PSF: FITS images, and models of PSFEx, as the arrays that they hold."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError, shown
 from darkmatter_features.io.fits_headers import checked_fits
@@ -23,7 +25,7 @@ PIFF = "piff"
 """Word in the names of the extensions, or in the headers, of a model that Piff wrote."""
 
 
-def read_psf_file(path: str | Path) -> PsfArrays:
+def read_psf_file(path: str | Path, weights: Sequence[float] = ()) -> PsfArrays:
     """Read the PSF of an image.
 
     Parameters
@@ -31,6 +33,8 @@ def read_psf_file(path: str | Path) -> PsfArrays:
     path : str or Path
         FITS image of the PSF in image pixels, in any extension, or a model of PSFEx; ``FILE[PSF]`` or
         ``FILE[2]`` chooses one of several extensions.
+    weights : (n_bands,) sequence of float
+        Weights of the PSFs of the bands in that of an image of several bands, for a cube of PSFs.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_psf_file(path: str | Path) -> PsfArrays:
     if not path.is_file():
         raise SkyError(f"{path} does not exist; give the file of the PSF")
     try:
-        return _read(path, part)
+        return _read(path, part, weights)
     except PsfDefect as error:
         raise SkyError(f"{path} {error}") from None
     except Exception as error:  # FITS libraries raise many types for damaged bytes
@@ -54,7 +58,7 @@ def read_psf_file(path: str | Path) -> PsfArrays:
         raise SkyError(f"{path} cannot be read as a PSF: {reason}; {COPY_AGAIN}") from None
 
 
-def _read(path: Path, part: Part | None) -> PsfArrays:
+def _read(path: Path, part: Part | None, weights: Sequence[float]) -> PsfArrays:
     from astropy.io import fits
 
     with path.open("rb") as file:
@@ -72,7 +76,7 @@ def _read(path: Path, part: Part | None) -> PsfArrays:
                     "is a model of Piff, whose files hold pickled objects, which could run code; draw the PSF with "
                     "Piff and give it as a FITS image"
                 )
-            return _read_image(chosen, hdus)
+            return _read_image(chosen, hdus, weights)
 
 
 def _is_psfex(hdu: Any) -> bool:
@@ -85,7 +89,7 @@ def _is_piff(hdus: Any) -> bool:
     return stated or any(PIFF in name for name in names) or any(name.endswith("_interp") for name in names)
 
 
-def _read_image(hdus: Sequence[Any], file: Any) -> PsfArrays:
+def _read_image(hdus: Sequence[Any], file: Any, weights: Sequence[float]) -> PsfArrays:
     """Return the image of a PSF."""
     images = [hdu for hdu in hdus if hdu.is_image and len(_sides(hdu.shape)) >= 2 and min(hdu.shape) > 0]
     if not images:
@@ -98,13 +102,27 @@ def _read_image(hdus: Sequence[Any], file: Any) -> PsfArrays:
     named = [hdu for hdu in fitting if str(hdu.name).upper() in ("PSF", "DET_DIST")]
     chosen = _only(named or fitting, "images", file)
     sides = _sides(chosen.shape)
-    if len(sides) > 2:
+    if len(sides) > 2 and (len(sides) > 3 or sides[0] != len(weights)):
         raise PsfDefect(
-            f"has {sides[0]} planes of {sides[-2]} x {sides[-1]} pixels; write that of the image's band alone"
+            f"has {sides[0]} planes of {sides[-2]} x {sides[-1]} pixels, but its image has "
+            f"{len(weights) or 1} band{'s' * (len(weights) > 1)}; write that of the image's band alone"
         )
-    if sides[0] * sides[1] > MAX_VALUES:
-        raise PsfDefect(f"has {sides[0]} x {sides[1]} pixels; give an image of the PSF alone")
-    return PsfArrays(np.array(chosen.data, dtype=np.float64).reshape(1, *sides))
+    if math.prod(sides) > MAX_VALUES:
+        raise PsfDefect(f"has {sides[-2]} x {sides[-1]} pixels; give an image of the PSF alone")
+    planes = np.array(chosen.data, dtype=np.float64).reshape(-1, *sides[-2:])
+    return PsfArrays(_combined(planes, weights) if len(sides) > 2 else planes)
+
+
+def _combined(planes: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
+    """Return the PSF (1, n_rows, n_columns) of the sum of bands, each PSF (n_bands, ...) normalised to 1."""
+    used = [k for k, weight in enumerate(weights) if weight > 0.0]
+    sums = planes[used].sum(axis=(1, 2))
+    if not (sums > 0.0).all():
+        k = used[int(np.flatnonzero(~(sums > 0.0))[0])]
+        raise PsfDefect(
+            f"has pixels in plane {k + 1} that sum to {planes[k].sum():.3g}, a PSF has a positive sum; write it again"
+        )
+    return np.asarray(np.tensordot(np.array(weights)[used] / sums, planes[used], 1))[np.newaxis]
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """Images of the sky."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError, shown
 from darkmatter_features.io.images.decode import decode
-from darkmatter_features.io.images.decoded import COPY_AGAIN, UnreadableError
+from darkmatter_features.io.images.decoded import COPY_AGAIN, Bands, UnreadableError, band_of
 from darkmatter_features.io.images.fits_photometry import UNKNOWN, Photometry
 
 
@@ -35,6 +37,8 @@ class Sky:
         infinite where there is no measurement; None without one.
     photometry : Photometry
         Zero point of the magnitudes and saturation, by the header of a FITS image.
+    bands : Bands or None
+        How the bands of a cube became one image; None for other images.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Sky:
     notes: tuple[str, ...] = ()
     noise: NDArray[np.float32] | None = None
     photometry: Photometry = UNKNOWN
+    bands: Bands | None = None
 
     def __post_init__(self) -> None:
         for array in (self.pixels, self.mask, self.noise):
@@ -65,7 +70,7 @@ class Sky:
         return 60.0 * float(np.sqrt(proj_plane_pixel_area(self.wcs.celestial)))
 
 
-def read_sky(path: str | Path) -> Sky:
+def read_sky(path: str | Path, band: int | None = None) -> Sky:
     """Read an image of the sky.
 
     Parameters
@@ -74,6 +79,9 @@ def read_sky(path: str | Path) -> Sky:
         PNG, JPEG, TIFF or FITS file; the first bytes determine the format, the suffix has no effect. Of several images
         in a FITS file, that of the sky is chosen by name and content, never weights, noise, masks or previews; of the
         pages of a TIFF, the first whole one. ``FILE[SCI,2]`` or ``FILE[1]`` chooses another extension or page.
+    band : int, optional
+        Band of a cube or of a colour image, 1 for the first. By default colours stay three bands, and those of a cube
+        are averaged, with weights by their noise.
 
     Returns
     -------
@@ -98,15 +106,31 @@ def read_sky(path: str | Path) -> Sky:
     (512, 512, 3)
     """
     path = Path(path)
+    with errors_of(path):
+        decoded = decode(path, band)
+        bands = _with_bands(decoded.values)
+        if band is not None and decoded.bands is None:
+            bands = band_of(bands, band)
+        pixels, mask = _measured(bands, decoded.mask)
+    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes, decoded.noise, decoded.photometry, decoded.bands)
+
+
+@contextmanager
+def errors_of(path: str | Path) -> Iterator[None]:
+    """Turn any error of decoding an image into one that names its file.
+
+    Raises
+    ------
+    SkyError
+        It names the file, the defect and the remedy.
+    """
     try:
-        decoded = decode(path)
-        pixels, mask = _measured(_with_bands(decoded.values), decoded.mask)
+        yield
     except UnreadableError as error:
         raise SkyError(f"{path} {error}") from None
     except Exception as error:  # decoders raise many types for damaged bytes: struct.error, KeyError, ...
         reason = shown(error) or type(error).__name__
         raise SkyError(f"{path} cannot be decoded: {reason}; {COPY_AGAIN}") from None
-    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes, decoded.noise, decoded.photometry)
 
 
 def _with_bands(values: NDArray[Any]) -> NDArray[Any]:

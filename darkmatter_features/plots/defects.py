@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
 from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defect, Defects, Kinds
@@ -19,6 +20,7 @@ TINTS = {
     Defect.SPIKE: "#ffe14d",
     Defect.TRACK: "#ff5cc0",
     Defect.COSMIC_RAY: "#b07cff",
+    Defect.GHOST: "#5fd0c0",
 }
 """Colour over the pixels of each kind; the later one where several meet. Halos have that of their saturated stars."""
 
@@ -95,10 +97,10 @@ def _blocks(kinds: Kinds, step: int) -> Kinds:
     return np.asarray(np.bitwise_or.reduce(np.bitwise_or.reduce(blocks, axis=3), axis=1))
 
 
-def _tinted(kinds: Kinds) -> Kinds:
+def _tinted(kinds: Kinds) -> NDArray[np.uint8]:
     """Return the number of the tint of each pixel, from 1; 0 for none."""
     tints = np.zeros(kinds.shape, np.uint8)
     for k, kind in enumerate(TINTS, start=1):
         bits = kind | Defect.HALO if kind == Defect.SATURATED else kind
-        tints[(kinds & np.uint8(bits)) != 0] = k
+        tints[(kinds & kinds.dtype.type(bits)) != 0] = k
     return tints

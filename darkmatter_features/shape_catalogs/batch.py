@@ -8,13 +8,14 @@ from typing import NamedTuple
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, failure_reason
 from darkmatter_features.features.extract import report
-from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, measure_image
+from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, check_noise, measure_image
 from darkmatter_features.galaxies.noisy.psf.reading import read_psf
+from darkmatter_features.io.formats import without_suffix
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.planes import with_planes
-from darkmatter_features.io.sky import read_sky
+from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
-from darkmatter_features.shape_catalogs.table import columns_of, write_catalog, writer_of
+from darkmatter_features.shape_catalogs.table import WRITERS, columns_of, write_catalog, writer_of
 from darkmatter_features.workers import parallel
 
 SUFFIX = ".parquet"
@@ -22,7 +23,7 @@ SUFFIX = ".parquet"
 
 
 class Planes(NamedTuple):
-    """Files beside an image.
+    """Files beside an image, and its band.
 
     Attributes
     ----------
@@ -30,12 +31,15 @@ class Planes(NamedTuple):
         Weight or noise map, mask, and PSF of the image; None without.
     weight_type : str or None
         Content of the weight file; None for that of its name.
+    band : int or None
+        Band of the image, 1 for the first; None for all.
     """
 
     weight: str | None = None
     mask: str | None = None
     psf: str | None = None
     weight_type: str | None = None
+    band: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,18 +104,15 @@ def measure_images(
     Raises
     ------
     ConfigError
-        If the suffix of `out` is that of no format, or files beside the image are given for several images.
+        If the suffix of `out` is that of no format, or that of a file for several images, or files beside the image are
+        given for several images.
     """
     planes = planes or Planes()
     if len(images) > 1 and any((planes.weight, planes.mask, planes.psf)):
         raise ConfigError(
             "a weight, mask or PSF belongs to one image, but several images are given; measure each alone"
         )
-    if len(images) == 1 and Path(out).suffix:
-        writer_of(out)
-        outs = [Path(out)]
-    else:
-        outs = _names(images, Path(out))
+    outs = _catalogs(images, Path(out))
     folder = None if diagnostics is None else Path(diagnostics)
     tasks = [
         (str(image), path, planes, folder, config or MeasureConfig(), debug)
@@ -125,12 +126,22 @@ def measure_images(
     return done
 
 
+def _catalogs(images: Sequence[str | Path], out: Path) -> list[Path]:
+    """Return the file of each catalogue: `out`, or files in it."""
+    if len(images) == 1 and out.suffix:
+        writer_of(out)
+        return [out]
+    if out.suffix.lower() in WRITERS and not out.is_dir():
+        raise ConfigError(f"{out} is one file, but {len(images)} images are given; name a folder, such as {out.stem}")
+    return _names(images, out)
+
+
 def _names(images: Sequence[str | Path], folder: Path) -> list[Path]:
     """Return the file of each catalogue; a part of a file, and a number where names are equal, are in its name."""
     names: dict[str, None] = {}
     for image in images:
         path, part = split_part(Path(image))
-        stem = path.name.split(".", maxsplit=1)[0] + ("" if part is None else f"-{part.name}")
+        stem = without_suffix(path.name) + ("" if part is None else f"-{part}")
         tries = (stem if k == 1 else f"{stem}-{k}" for k in range(1, len(images) + 2))
         names[next(name for name in tries if name not in names)] = None
     return [folder / f"{name}{SUFFIX}" for name in names]
@@ -141,8 +152,9 @@ def _measure_file(
 ) -> Measured:
     """Measure an image and write its catalogue, or return why it failed."""
     try:
-        sky = with_planes(read_sky(image), planes.weight, planes.mask, planes.weight_type)
-        psf = None if planes.psf is None else read_psf(planes.psf, sky.shape)
+        sky = with_planes(read_sky(image, planes.band), planes.weight, planes.mask, planes.weight_type)
+        check_noise(sky)
+        psf = None if planes.psf is None else read_psf(planes.psf, sky.shape, _psf_weights(sky))
         catalog = measure_image(sky, config, psf)
         write_catalog(out, columns_of(catalog, sky.photometry.zero_point), _notes(catalog))
         if diagnostics is not None:
@@ -150,6 +162,14 @@ def _measure_file(
         return Measured(image, str(out), (*sky.notes, *describe(catalog)))
     except Exception as error:  # an unforeseen error costs one image only
         return Measured(image, error=failure_reason(error, debug=debug))
+
+
+def _psf_weights(sky: Sky) -> tuple[float, ...]:
+    """Return the weights of the PSFs of the bands in that of a sky."""
+    if sky.bands is not None:
+        return sky.bands.psf_weights
+    n_bands = int(sky.pixels.shape[2])
+    return (1.0 / n_bands,) * n_bands
 
 
 def describe(catalog: SourceCatalog) -> tuple[str, ...]:

@@ -376,7 +376,7 @@ def test_fits_without_a_finite_pixel_is_rejected(as_fits):
     assert_rejected(as_fits(fits.ImageHDU(np.full((4, 5), np.nan))), "no finite pixel", "how it was made")
 
 
-@pytest.mark.parametrize("shape", [None, (7,), (5, 4, 4)])
+@pytest.mark.parametrize("shape", [None, (7,), (70, 4, 4)])
 def test_fits_without_an_image_is_rejected(as_fits, shape):
     assert_rejected(
         as_fits(fits.ImageHDU(None if shape is None else np.zeros(shape))), "no image of two axes", "give one"

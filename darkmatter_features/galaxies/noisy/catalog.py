@@ -1,11 +1,14 @@
 """The catalogue of an image with noise: sources, stars, PSF, and shapes in the frames of the pixels and of the sky."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.errors import SkyError
+from darkmatter_features.galaxies.detection import background_levels
+from darkmatter_features.galaxies.noisy.defects.graphics import find_graphics
 from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
 from darkmatter_features.galaxies.noisy.psf.few_stars import sharpest_width
 from darkmatter_features.galaxies.noisy.psf.image import ImagePsf, psf_of_image
@@ -14,6 +17,7 @@ from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
 from darkmatter_features.galaxies.noisy.similar import means_of_similar
 from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
 from darkmatter_features.galaxies.noisy.sources import SourceFlag, Sources, measure_sources
+from darkmatter_features.galaxies.segmentation import check_sides
 from darkmatter_features.io.sky import Sky
 
 Array = NDArray[np.float64]
@@ -130,6 +134,26 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
         psf=found,
         exposure=exposure,
     )
+
+
+def check_noise(sky: Sky) -> None:
+    """Raise an error if an image has too few pixels, or no noise outside its frames.
+
+    Raises
+    ------
+    SkyError
+        It names the features that are for drawings.
+    """
+    check_sides(sky)
+    if background_levels(sky) is None:
+        return
+    frames = find_graphics(sky.pixels).mask  # an image may be on a wide border without data
+    mask = frames if sky.mask is None else frames | sky.mask
+    if mask.all() or background_levels(replace(sky, mask=mask)) is not None:
+        raise SkyError(
+            f"{sky.name} has no noise: many of its pixels have one and the same value; give the mask or the weight of "
+            "an image with wide borders without data, and drawings to `darkmatter features` or `predict`"
+        )
 
 
 def psf_width(model: PsfModel, shape: tuple[int, int]) -> float:

@@ -14,14 +14,22 @@ from darkmatter_features.io.images.decoded import COPY_AGAIN, Decoded, Unreadabl
 from darkmatter_features.io.images.orientation import ORIENTATION, UPRIGHT, oriented
 from darkmatter_features.io.parts import split_part
 
+NUMPY_SUFFIXES = (".npz", ".npy")
+"""Suffixes of files of NumPy."""
 
-def decode(path: Path) -> Decoded:
+AS_FITS = "write its image, mask and variance to the extensions IMAGE, MASK and VARIANCE of a FITS file"
+"""Remedy for them."""
+
+
+def decode(path: Path, band: int | None = None) -> Decoded:
     """Decode an image.
 
     Parameters
     ----------
     path : Path
         PNG, JPEG, TIFF or FITS file, or a part of a TIFF or FITS file, such as ``FILE[SCI,2]``.
+    band : int, optional
+        Band of a FITS image to read, 1 for the first; images of other formats are read with all their bands.
 
     Raises
     ------
@@ -33,7 +41,7 @@ def decode(path: Path) -> Decoded:
     if name == "FITS":
         from darkmatter_features.io.images.fits import decode_fits
 
-        return decode_fits(file, part)
+        return decode_fits(file, part, band)
     if name == "TIFF":
         from darkmatter_features.io.images.tiff import decode_tiff
 
@@ -45,6 +53,17 @@ def decode(path: Path) -> Decoded:
 
         return decode_png(file)
     return _decode_jpeg(file)
+
+
+def is_fits(path: Path) -> bool:
+    """Return whether a file is a FITS file, by its first bytes.
+
+    Raises
+    ------
+    UnreadableError
+        If it cannot be opened, or is no image.
+    """
+    return _format(path) == "FITS"
 
 
 def _format(path: Path) -> str:
@@ -61,6 +80,8 @@ def _format(path: Path) -> str:
     if not head:
         raise UnreadableError(f"is empty; {COPY_AGAIN}")
     found = format_of(head)
+    if found is None and path.suffix.lower() in NUMPY_SUFFIXES:
+        raise UnreadableError(f"is a file of NumPy, whose arrays have no agreed names; {AS_FITS}")
     if found is None:
         *names, last = (own.name for own in FORMATS)
         known = f"{', '.join(names)} or {last}"

@@ -33,6 +33,22 @@ class UnreadableError(Exception):
     """Defect of an image and its remedy; the caller adds the path."""
 
 
+class Bands(NamedTuple):
+    """Weights with which the bands of a cube were combined to one image.
+
+    Attributes
+    ----------
+    weights : tuple of float
+        Weight of each band; their sum is 1.
+    psf_weights : tuple of float
+        Weight of the PSF of each band in that of the image: the weight of the band times the light of its bright
+        pixels.
+    """
+
+    weights: tuple[float, ...]
+    psf_weights: tuple[float, ...]
+
+
 class Decoded(NamedTuple):
     """Content of an image file.
 
@@ -52,6 +68,8 @@ class Decoded(NamedTuple):
         infinite where there is no measurement; None without one.
     photometry : Photometry
         Zero point and saturation.
+    bands : Bands or None
+        How the bands of a cube became one; None for other images.
     """
 
     values: NDArray[Any]
@@ -60,6 +78,7 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
     noise: NDArray[np.float32] | None = None
     photometry: Photometry = UNKNOWN
+    bands: Bands | None = None
 
 
 def check_size(n_rows: int, n_columns: int, n_bytes: float, n_stored: int) -> None:
@@ -69,6 +88,16 @@ def check_size(n_rows: int, n_columns: int, n_bytes: float, n_stored: int) -> No
         raise UnreadableError(f"is truncated: its {n_stored} bytes cannot encode {size}; {COPY_AGAIN}")
     if n_rows * n_columns > MAX_PIXELS:
         raise UnreadableError(f"is too large: it has {size}, the limit is {MAX_PIXELS} pixels; cut it into tiles")
+
+
+def band_of(values: NDArray[Any], band: int) -> NDArray[Any]:
+    """Return a band (n_rows, n_columns, 1) of an image, by its number from 1."""
+    n_bands = values.shape[2]
+    if not 1 <= band <= n_bands:
+        if n_bands == 1:
+            raise UnreadableError(f"has 1 band, no band {band}; leave the band out")
+        raise UnreadableError(f"has {n_bands} bands, no band {band}; choose one from 1 to {n_bands}")
+    return values[:, :, band - 1 : band]
 
 
 def are_full_size(sides: Sequence[tuple[int, int]]) -> list[bool]:

@@ -1,12 +1,15 @@
 """Weights, noise maps and masks beside an image in a FITS file."""
 
 import re
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from darkmatter_features.io.images.decoded import Bands
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -67,8 +70,22 @@ MAX_NOISE_RATIO = 1e6
 _TYPES = ("EXTTYPE", "IMTYPE", "DATATYPE")
 """Keywords that stand for the name where an extension has none."""
 
-BAD_PLANES = ("BAD", "SAT", "CR", "NO_DATA", "INTRP", "SUSPECT", "UNMASKEDNAN", "EDGE")
-"""Planes of an LSST mask, headers ``MP_...``, that mark bad pixels; others mark sources, for example."""
+BAD_PLANES = (
+    "BAD", "SAT", "CR", "NO_DATA", "INTRP", "SUSPECT", "UNMASKEDNAN", "EDGE", "STREAK", "VIGNETTED", "DO_NOT_USE",
+)  # fmt: skip
+"""Planes of a mask, by headers ``MP_...`` or by definition, that mark bad pixels; others mark sources, for example."""
+
+LSST_EXTENSIONS = frozenset({"IMAGE", "MASK", "VARIANCE"})
+"""Extensions of images of the pipeline of LSST and HSC."""
+
+LSST_PLANES = {
+    "BAD": 0, "SAT": 1, "INTRP": 2, "CR": 3, "EDGE": 4, "DETECTED": 5, "DETECTED_NEGATIVE": 6, "SUSPECT": 7,
+    "NO_DATA": 8,
+}  # fmt: skip
+"""Bits of the planes of all its masks; others, in cutouts without ``MP_...``, are those of no bad pixels."""
+
+JWST_PLANES = {"DO_NOT_USE": 0}
+"""Bit of JWST's data quality that is set where any defect makes a pixel useless; others are harmless without it."""
 
 MAX_MASKED = 0.5
 """Maximum fraction of pixels that a mask may mark: more of them, and its values have another meaning. A weight may be
@@ -136,7 +153,7 @@ def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tu
     light = values.sum(axis=2)
     mask, notes = np.zeros(light.shape, dtype=np.bool_), []
     for role, label, hdu in companions:
-        own = _bad_pixels(role, np.asarray(hdu.data).reshape(-1, *light.shape), hdu.header)
+        own = bad_pixels(role, np.asarray(hdu.data).reshape(-1, *light.shape), hdu.header)
         fraction = float(own.mean())
         is_empty = role is not Role.MASK and fraction < 1.0 and _are_equal(light[own])
         if fraction > MAX_MASKED and not is_empty:
@@ -151,7 +168,9 @@ def masked_by(companions: Iterable[tuple[Role, str, Any]], values: Floats) -> tu
     return (mask if mask.any() else None), tuple(notes)
 
 
-def noise_by(companions: Iterable[tuple[Role, str, Any]], shape: tuple[int, ...]) -> Floats | None:
+def noise_by(
+    companions: Iterable[tuple[Role, str, Any]], shape: tuple[int, ...], bands: Bands | None = None
+) -> Floats | None:
     """Return the standard deviation of each pixel by the first noise map or, without one, weight; None without either.
 
     Parameters
@@ -160,6 +179,8 @@ def noise_by(companions: Iterable[tuple[Role, str, Any]], shape: tuple[int, ...]
         Role, name and extension of the masks, weights and noise maps.
     shape : (int, int, int)
         Rows, columns and bands of the image.
+    bands : Bands, optional
+        Weights of the bands of a cube in the image.
 
     Returns
     -------
@@ -171,10 +192,12 @@ def noise_by(companions: Iterable[tuple[Role, str, Any]], shape: tuple[int, ...]
     if role not in known:
         return None
     label, hdu = known[role]
-    return noise_of(role, np.asarray(hdu.data).reshape(-1, *shape[:2]), is_variance(label, hdu.header), shape[2])
+    weights = (1.0,) * shape[2] if bands is None else [weight for weight in bands.weights if weight > 0.0]
+    planes = np.asarray(hdu.data).reshape(-1, *shape[:2])
+    return noise_of(role, planes, is_variance(label, hdu.header), weights)
 
 
-def noise_of(role: Role, planes: NDArray[Any], is_squared: bool, n_bands: int) -> Floats:
+def noise_of(role: Role, planes: NDArray[Any], is_squared: bool, weights: Sequence[float]) -> Floats:
     """Return the standard deviation of each pixel by planes (n_planes, n_rows, n_columns) of weights or of noise.
 
     Parameters
@@ -185,8 +208,8 @@ def noise_of(role: Role, planes: NDArray[Any], is_squared: bool, n_bands: int) -
         One for each band, or one for all.
     is_squared : bool
         Whether noise is given as variances.
-    n_bands : int
-        Number of bands of the image.
+    weights : (n_bands,) sequence of float
+        Weights of the bands in the sum that the image is.
     """
     planes = planes.astype(np.float32)
     if role is Role.NOISE:
@@ -196,7 +219,11 @@ def noise_of(role: Role, planes: NDArray[Any], is_squared: bool, n_bands: int) -
     else:
         good = (planes > 0) & np.isfinite(planes)
         variance = np.where(good, 1.0 / np.where(good, planes, np.float32(1.0)), np.float32(np.inf))
-    return np.asarray(np.sqrt(variance.sum(axis=0) * np.float32(n_bands / planes.shape[0])))
+    squares = np.square(np.asarray(weights, dtype=np.float32))
+    if len(planes) == len(squares):
+        variance *= squares[:, np.newaxis, np.newaxis]
+        return np.asarray(np.sqrt(variance.sum(axis=0)))
+    return np.asarray(np.sqrt(variance.sum(axis=0) * np.float32(squares.sum() / len(planes))))
 
 
 def is_variance(name: str, header: Any) -> bool:
@@ -223,16 +250,37 @@ def _are_ordinary(marked: Floats, others: Floats) -> bool:
     return bool(low <= lowest and highest <= high)
 
 
-def _bad_pixels(role: Role, planes: NDArray[Any], header: Any) -> Mask:
+def bad_pixels(role: Role, planes: NDArray[Any], header: Any) -> Mask:
     """Return the pixels (n_rows, n_columns) that some plane (n_planes, n_rows, n_columns) marks as bad."""
     if role is Role.MASK:
-        return np.asarray((planes.astype(np.int64) & _bad_bits(header)).astype(bool).any(axis=0))
+        bits = _bad_bits(header)
+        is_bad = planes != 0 if bits == -1 else (planes.astype(np.int64) & bits) != 0
+        return np.asarray(is_bad.any(axis=0))
     if role is Role.WEIGHT:
         return np.asarray((~(planes > 0)).any(axis=0))
     if role is Role.NOISE:
         limit = min(NO_NOISE, MAX_NOISE_RATIO * float(np.nanmedian(np.abs(planes[:, ::7, ::7]))))
         return np.asarray((~((planes > 0) & (planes <= max(limit, np.finfo(np.float32).tiny)))).any(axis=0))
     return np.zeros(planes.shape[1:], dtype=np.bool_)
+
+
+def with_survey_planes(header: Any, role: Role, names: frozenset[str], primary: Any) -> Any:
+    """Return the header of a companion with the planes of its mask, where a survey defines them.
+
+    Parameters
+    ----------
+    header, primary : mapping
+        Header of the extension, and of the file.
+    role : Role
+        Content of the extension.
+    names : frozenset of str
+        Names of the extensions of the file.
+    """
+    if role is not Role.MASK or any(str(key).startswith("MP_") for key in header):
+        return header
+    telescope = str(primary.get("TELESCOP", "")).strip().upper()
+    planes = JWST_PLANES if telescope == "JWST" else LSST_PLANES if names >= LSST_EXTENSIONS else {}
+    return ChainMap({f"MP_{name}": bit for name, bit in planes.items()}, header) if planes else header
 
 
 def _bad_bits(header: Any) -> np.int64:

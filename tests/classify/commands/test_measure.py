@@ -170,3 +170,139 @@ def test_an_extension_is_chosen(here, field):
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto("both.fits")
     assert main(["measure", "both.fits", "--hdu", "*", "--out", "each", "--jobs", "1"]) == 0
     assert sorted(path.name for path in (here / "each").iterdir()) == ["both-SCI_I.parquet", "both-SCI_R.parquet"]
+
+
+def failure(capsys, *words):
+    """Return the only line on a failed image."""
+    assert main(["measure", *words, "--jobs", "1"]) == 2
+    captured = capsys.readouterr()
+    failures = [line for line in captured.err.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == 1
+    assert "Warning" not in captured.err
+    return failures[0]
+
+
+def test_several_images_do_not_go_to_one_file(here, capsys):
+    line = refused(capsys, "field1.fits", "field2.fits", "--out", "both.parquet")
+    assert "both.parquet is one file, but 2 images are given; name a folder, such as both" in line
+    assert not (here / "both.parquet").exists()
+
+
+def test_parts_and_dots_are_in_the_names_of_catalogues(here, field):
+    hdus = [fits.ImageHDU(field[0] + k) for k in (1, 2)]
+    for name in ("tile.r.fits", "tile.i.fits"):
+        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(name)
+    words = ["tile.r.fits[1]", "tile.r.fits[2]", "tile.i.fits[1]"]
+    assert main(["measure", *words, "--out", "each", "--jobs", "1"]) == 0
+    found = sorted(path.name for path in (here / "each").iterdir())
+    assert found == ["tile.i-1.parquet", "tile.r-1.parquet", "tile.r-2.parquet"]
+
+
+def test_too_few_pixels_are_one_line(here, capsys, field):
+    fits.writeto("tiny.fits", field[0][:10, :10])
+    assert "tiny.fits: 10 x 10 pixels are too few; give an image of at least 32 x 32" in failure(capsys, "tiny.fits")
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_an_image_without_noise_is_one_line(here, capsys, value):
+    drawing = np.full((96, 96), value, dtype=np.float32)
+    fits.writeto("flat.fits", drawing)
+    assert "flat.fits has no noise: many of its pixels have one and the same value" in failure(capsys, "flat.fits")
+    y, x = np.indices(drawing.shape)
+    fits.writeto("drawn.fits", drawing + ((y % 24 - 12) ** 2 + (x % 24 - 12) ** 2 < 20).astype(np.float32))
+    assert "drawings to `darkmatter features` or `predict`" in failure(capsys, "drawn.fits")
+
+
+def test_an_image_on_a_wide_border_without_data_is_measured(here, capsys, field):
+    light, header, _, _ = field
+    words = ["--psf", "psf.fits", "--jobs", "1"]
+    fits.writeto("wide.fits", np.pad(light, 40), header)
+    assert main(["measure", "wide.fits", *words]) == 0
+    assert "9 sources: " in capsys.readouterr().out
+    fits.writeto("wider.fits", np.pad(light, 100), header)
+    assert "give the mask or the weight of an image with wide borders without data" in failure(capsys, "wider.fits")
+    fits.writeto("weight.fits", np.pad(np.ones(light.shape), 100))
+    assert main(["measure", "wider.fits", "--weight", "weight.fits", *words]) == 0
+    assert "9 sources: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-5])
+def test_a_singular_wcs_is_not_used_and_named(here, capsys, field, value):
+    light, header, _, _ = field
+    header = header.copy()
+    header.update({f"CD{i}_{j}": value for i in (1, 2) for j in (1, 2)})
+    fits.writeto("singular.fits", light, header)
+    assert main(["measure", "singular.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    assert "  WCS not used, as " in capsys.readouterr().out
+    table = pd.read_parquet("shapes.parquet")
+    assert len(table) == 9
+    assert table[["ra", "dec", "e1_sky", "e2_sky"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("--weight", "not positive in all pixels"), ("--mask", "the mask is not 0 in all pixels of field1.fits"),
+        ("--psf", "pixels that are not finite"),
+    ],
+)  # fmt: skip
+def test_planes_without_any_value_are_one_line(here, capsys, field, name, words):
+    fits.writeto("wrong.fits", np.full(field[0].shape, np.nan, dtype=np.float32))
+    line = failure(capsys, "field1.fits", name, "wrong.fits")
+    assert "wrong.fits" in line
+    assert words in line
+
+
+@pytest.mark.parametrize("kind", ["integers", "scaled", "packed", "striped"])
+def test_images_of_any_storage_are_measured(here, field, kind):
+    light, header = field[0].copy(), field[1]
+    if kind == "striped":
+        light[30:36], light[:, 128:131] = np.nan, np.nan
+    hdu = fits.ImageHDU(np.rint(20 * light).astype(np.int16) if kind == "integers" else light, header)
+    if kind == "scaled":
+        hdu.scale("int16", "minmax")
+    packed = fits.CompImageHDU(light, header) if kind == "packed" else hdu
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto("stored.fits.fz")
+    assert main(["measure", "stored.fits.fz", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    table = pd.read_parquet("shapes.parquet")
+    assert len(table) == 9 or kind == "striped"
+    assert np.isfinite(table["weight"]).all()
+    assert (table["weight"] > 0.0).sum() >= 6
+
+
+def test_psfs_of_even_sides_and_larger_than_the_image_are_read(here, field):
+    psf = field[2]
+    fits.writeto("even.fits", psf[:-1, :-1])
+    fits.writeto("large.fits", np.pad(psf, 118))
+    tables = []
+    for name in ("psf.fits", "even.fits", "large.fits"):
+        assert main(["measure", "field1.fits", "--psf", name, "--jobs", "1"]) == 0
+        tables.append(pd.read_parquet("shapes.parquet"))
+    for table in tables[1:]:
+        np.testing.assert_allclose(table["e1"], tables[0]["e1"], atol=1e-3)
+
+
+def test_a_band_of_a_cube_is_measured_with_its_psf(here, capsys, field):
+    light, header, psf, _ = field
+    fits.writeto("cube.fits", np.stack([light, 2 * light, light + 9, light - 3]), header)
+    fits.writeto("psfs.fits", np.stack([np.roll(psf, 5), psf, psf, psf]))
+    words = ["--psf", "psfs.fits", "--jobs", "1"]
+    assert main(["measure", "cube.fits", "--band", "3", *words]) == 0
+    table = pd.read_parquet("shapes.parquet")
+    assert main(["measure", "field1.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    np.testing.assert_allclose(table["e1"], pd.read_parquet("shapes.parquet")["e1"], atol=2e-3)
+    capsys.readouterr()
+    assert main(["measure", "cube.fits", *words]) == 0
+    assert "mean of 4 bands, with weights 0.308, 0.077, 0.308, 0.308; --band chooses one" in capsys.readouterr().out
+    assert "cube.fits has 4 bands, no band 5; choose one from 1 to 4" in failure(
+        capsys, "cube.fits", "--band", "5", *words
+    )
+
+
+def test_defects_are_counted(here, capsys, field):
+    light = field[0].copy()
+    y, x = np.indices(light.shape)
+    light += np.minimum(3e5 * (1 + ((x - 125) ** 2 + (y - 125) ** 2) / 9.0) ** -3.0, 4e4).astype(np.float32)
+    fits.writeto("star.fits", light)
+    assert main(["measure", "star.fits", "--psf", "psf.fits", "--jobs", "1"]) == 0
+    assert "; 1 saturated star: " in capsys.readouterr().out

@@ -162,8 +162,8 @@ def test_a_file_of_weights_alone_is_refused(written, rng):
 
 
 def test_a_shape_that_is_no_image_is_stated(written, rng):
-    with pytest.raises(SkyError, match="1 SCI: 5 x 48 x 40"):
-        read_sky(written(("SCI", 1, rng.random((5, *SHAPE)))))
+    with pytest.raises(SkyError, match="1 SCI: 70 x 48 x 40"):
+        read_sky(written(("SCI", 1, rng.random((70, *SHAPE)))))
 
 
 @pytest.mark.parametrize("name", ["DQ", "WHT", "ERR"])

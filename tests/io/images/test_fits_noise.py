@@ -71,10 +71,10 @@ def test_pixels_without_weight_have_infinite_noise_and_are_masked(tmp_path, ligh
 
 def test_noise_of_bands_adds_up_in_squares(sigma):
     planes = np.stack([sigma, 2 * sigma, 2 * sigma])
-    np.testing.assert_allclose(noise_of(Role.NOISE, planes, False, 3), 3 * sigma, rtol=1e-5)
-    np.testing.assert_allclose(noise_of(Role.NOISE, planes**2, True, 3), 3 * sigma, rtol=1e-5)
-    np.testing.assert_allclose(noise_of(Role.WEIGHT, planes**-2.0, False, 3), 3 * sigma, rtol=1e-5)
-    one = noise_of(Role.WEIGHT, sigma[np.newaxis] ** -2.0, False, 3)  # of each band
+    np.testing.assert_allclose(noise_of(Role.NOISE, planes, False, (1.0, 1.0, 1.0)), 3 * sigma, rtol=1e-5)
+    np.testing.assert_allclose(noise_of(Role.NOISE, planes**2, True, (1.0, 1.0, 1.0)), 3 * sigma, rtol=1e-5)
+    np.testing.assert_allclose(noise_of(Role.WEIGHT, planes**-2.0, False, (1.0, 1.0, 1.0)), 3 * sigma, rtol=1e-5)
+    one = noise_of(Role.WEIGHT, sigma[np.newaxis] ** -2.0, False, (1.0, 1.0, 1.0))  # of each band
     np.testing.assert_allclose(one, np.sqrt(3) * sigma, rtol=1e-5)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.galaxies.noisy.defects.ghosts import find_ghosts, ghost_mask
 from darkmatter_features.galaxies.noisy.defects.graphics import find_graphics
 from darkmatter_features.galaxies.noisy.defects.kinds import Defect, Defects, Kinds
 from darkmatter_features.galaxies.noisy.defects.saturation import (
@@ -33,6 +34,13 @@ MANY_STARS = 20
 MAX_FLAT_SHARE = 0.1
 """Maximum fraction of the bright pixels that are saturated where there are more such stars; it is 0.01 in images of the
 sky, and more than 0.3 in drawings of galaxies without profiles."""
+
+
+MIN_MASKED, MAX_MASKED = 50, 8
+"""Minimum number of pixels of a masked region that may be a saturated star, and maximum number of these."""
+
+MAX_MASKED_FRACTION = 0.02
+"""Maximum area of such a region, as a fraction of that of the image."""
 
 
 def find_defects(
@@ -88,11 +96,31 @@ def find_defects(
     if tracks:
         kinds = kinds.copy()
         for track in tracks:
-            kinds[track_mask(track, kinds.shape)] |= np.uint8(Defect.TRACK)
+            kinds[track_mask(track, kinds.shape)] |= np.uint16(Defect.TRACK)
         n_objects[Defect.TRACK] = len(tracks)
+    centres = [(star.row, star.column) for star in sorted(stars, key=lambda each: -each.top.size)]
+    centres += _masked_stars(mask) if mask.any() else []
+    ghosts = find_ghosts(values, noise, mask | Defects(kinds, n_objects).mask, centres) if centres else []
+    if ghosts:
+        kinds = kinds.copy()
+        for ghost in ghosts:
+            kinds[ghost_mask(ghost, kinds.shape)] |= np.uint16(Defect.GHOST)
+        n_objects[Defect.GHOST] = len(ghosts)
     if mask.any() and n_objects:
-        kinds = np.where(mask, np.uint8(0), kinds)
+        kinds = np.where(mask, np.uint16(0), kinds)
     return Defects(kinds, n_objects)
+
+
+def _masked_stars(mask: Mask) -> list[tuple[float, float]]:
+    """Return the centres of masked regions that may be saturated stars, the largest first."""
+    from scipy.ndimage import center_of_mass, label
+
+    labels, _ = label(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    order = np.argsort(-sizes)
+    own = [k for k in order[:MAX_MASKED] if MIN_MASKED <= sizes[k] <= MAX_MASKED_FRACTION * mask.size]
+    return [(float(row), float(column)) for row, column in center_of_mass(mask, labels, own)]
 
 
 def _with_stars(
@@ -121,7 +149,7 @@ def _with_stars(
         found = np.zeros(kinds.shape, dtype=np.bool_)
         for centre, spikes in spiked:
             mark_spikes(spikes, centre, found)
-        kinds = kinds | np.where(found, np.uint8(Defect.SPIKE), np.uint8(0))
+        kinds = kinds | np.where(found, np.uint16(Defect.SPIKE), np.uint16(0))
         n_objects[Defect.SPIKE] = len(spiked)
     return kinds
 
@@ -153,8 +181,8 @@ def _mark_saturated(
             searched.append(((star.row, star.column), (star.radius, max(radius, star.radius + SPIKE_SEARCH))))
     tops = np.zeros(kinds.shape, dtype=np.bool_)
     tops.flat[np.concatenate([star.top for star in stars])] = True
-    kinds[binary_dilation(tops, np.ones((3, 3)), iterations=MARGIN)] |= np.uint8(Defect.SATURATED)
-    kinds[bleeds] |= np.uint8(Defect.BLEED)
+    kinds[binary_dilation(tops, np.ones((3, 3)), iterations=MARGIN)] |= np.uint16(Defect.SATURATED)
+    kinds[bleeds] |= np.uint16(Defect.BLEED)
     n_objects[Defect.SATURATED] = len(stars)
     if n_bleeding:
         n_objects[Defect.BLEED] = n_bleeding
@@ -166,4 +194,4 @@ def _mark_disc(star: SaturatedStar, radius: float, kinds: Kinds) -> None:
     rows, columns = (slice(max(0, int(c - radius)), int(c + radius) + 2) for c in (star.row, star.column))
     part = kinds[rows, columns]
     y, x = np.ogrid[rows.start : rows.start + part.shape[0], columns.start : columns.start + part.shape[1]]
-    part[np.hypot(y - star.row, x - star.column) <= radius] |= np.uint8(Defect.HALO)
+    part[np.hypot(y - star.row, x - star.column) <= radius] |= np.uint16(Defect.HALO)

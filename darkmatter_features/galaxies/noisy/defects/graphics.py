@@ -52,7 +52,7 @@ def find_graphics(pixels: NDArray[Any]) -> Defects:
     frame = find_frame(values, 0.0, MARGINS[is_picture])
     if is_picture:
         frame = find_frame(values, TOLERANCE * white * pixels.shape[2], MARGINS[1]) or frame
-    kinds = np.zeros(values.shape, dtype=np.uint8)
+    kinds = np.zeros(values.shape, dtype=np.uint16)
     n_objects: dict[Defect, int] = {}
     if frame is not None:
         _add_frame(frame, kinds, n_objects)
@@ -64,7 +64,7 @@ def find_graphics(pixels: NDArray[Any]) -> Defects:
 
 def _add_frame(frame: Frame, kinds: Kinds, n_objects: dict[Defect, int]) -> None:
     """Mark a frame and the captions in it."""
-    kinds[frame.mask] |= np.uint8(Defect.FRAME)
+    kinds[frame.mask] |= np.uint16(Defect.FRAME)
     n_objects[Defect.FRAME] = 1
     letters = text_blocks(frame.letters)
     _add(Drawings(letters.mask & frame.mask, letters.n_objects), kinds, n_objects)
@@ -73,5 +73,5 @@ def _add_frame(frame: Frame, kinds: Kinds, n_objects: dict[Defect, int]) -> None
 def _add(drawings: Drawings, kinds: Kinds, n_objects: dict[Defect, int]) -> None:
     """Mark captions."""
     if drawings.n_objects:
-        kinds[drawings.mask] |= np.uint8(Defect.CAPTION)
+        kinds[drawings.mask] |= np.uint16(Defect.CAPTION)
         n_objects[Defect.CAPTION] = n_objects.get(Defect.CAPTION, 0) + drawings.n_objects

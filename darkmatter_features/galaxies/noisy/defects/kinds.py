@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Kinds = NDArray[np.uint8]
+Kinds = NDArray[np.uint16]
 
 
 class Defect(IntFlag):
@@ -29,15 +29,21 @@ class Defect(IntFlag):
     """Letters, logos, scale bars, arrows, and circles or contours drawn on an image."""
     FRAME = 128
     """Borders without data, or drawn, and what is in them."""
+    GHOST = 256
+    """Edges of the discs and rings of light that a bright star makes by reflections in the optics."""
 
 
-UNUSABLE = Defect(0xFF) & ~Defect.COSMIC_RAY
+UNUSABLE = Defect(0x1FF) & ~Defect.COSMIC_RAY
 """Kinds whose pixels have no usable measurement."""
+
+N_VALUES = 512
+"""Number of sums of kinds."""
 
 NAMES = {
     Defect.SATURATED: ("saturated star", "saturated stars"),
     Defect.BLEED: ("bleeding column", "bleeding columns"),
     Defect.SPIKE: ("star with spikes", "stars with spikes"),
+    Defect.GHOST: ("ghost of a star", "ghosts of stars"),
     Defect.TRACK: ("track", "tracks"),
     Defect.COSMIC_RAY: ("cosmic ray", "cosmic rays"),
     Defect.CAPTION: ("caption", "captions"),
@@ -59,7 +65,7 @@ class Defects:
 
     Attributes
     ----------
-    kinds : (n_rows, n_columns) uint8 array
+    kinds : (n_rows, n_columns) uint16 array
         Sum of the :class:`Defect` values of each pixel.
     n_objects : dict
         Number of objects by :class:`Defect`.
@@ -74,14 +80,14 @@ class Defects:
     @property
     def mask(self) -> NDArray[np.bool_]:
         """Pixels without a usable measurement; those of cosmic rays are interpolated, (n_rows, n_columns)."""
-        return np.asarray((self.kinds & np.uint8(UNUSABLE)) != 0)
+        return np.asarray((self.kinds & np.uint16(UNUSABLE)) != 0)
 
     def counts(self) -> dict[Defect, Count]:
         """Return the numbers of pixels and of objects of each kind that occurs."""
         if not self.n_objects:
             return {}
-        by_value = np.bincount(self.kinds.ravel(), minlength=256)
-        values = np.arange(256)
+        by_value = np.bincount(self.kinds.ravel(), minlength=N_VALUES)
+        values = np.arange(N_VALUES)
         pixels = {kind: int(by_value[(values & kind) != 0].sum()) for kind in Defect}
         return {kind: Count(n, self.n_objects.get(kind, 0)) for kind, n in pixels.items() if n}
 
@@ -90,7 +96,7 @@ class Defects:
         from scipy.ndimage import label
 
         _, n = label(is_ray, np.ones((3, 3)))
-        kinds = self.kinds | np.where(is_ray, np.uint8(Defect.COSMIC_RAY), np.uint8(0))
+        kinds = self.kinds | np.where(is_ray, np.uint16(Defect.COSMIC_RAY), np.uint16(0))
         return Defects(kinds, {**self.n_objects, Defect.COSMIC_RAY: n}) if n else self
 
     def line(self) -> str:
@@ -98,7 +104,7 @@ class Defects:
 
         Examples
         --------
-        >>> kinds = np.zeros((10, 10), np.uint8)
+        >>> kinds = np.zeros((10, 10), np.uint16)
         >>> kinds[:, 4] = Defect.TRACK
         >>> Defects(kinds, {Defect.TRACK: 1}).line()
         '1 track: 10.0 % of the pixels left out'

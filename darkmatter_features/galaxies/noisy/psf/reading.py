@@ -1,5 +1,6 @@
 """The PSF of an image from a file: an image of it, or a model of PSFEx."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from darkmatter_features.io.psf_files import read_psf_file
 from darkmatter_features.io.psfex import PsfArrays
 
 
-def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
+def read_psf(path: str | Path, shape: tuple[int, int], weights: Sequence[float] = ()) -> PsfModel:
     """Read the PSF of an image.
 
     Parameters
@@ -21,6 +22,8 @@ def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
         ``FILE[EXT]`` chooses an extension.
     shape : (int, int), pixels
         Rows and columns of the image.
+    weights : (n_bands,) sequence of float
+        Weights of the PSFs of the bands in that of an image of several bands, where the file has a plane for each.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def read_psf(path: str | Path, shape: tuple[int, int]) -> PsfModel:
     >>> psf.stamp(120.0, 340.0).sum()  # doctest: +SKIP
     1.0
     """
-    found = read_psf_file(path)
+    found = read_psf_file(path, weights)
     model = _of_arrays(found, str(path))
     rows, columns = np.array([0.0, 0.0, 1.0, 1.0]) * (shape[0] - 1), np.array([0.0, 1.0, 0.0, 1.0]) * (shape[1] - 1)
     model.stamps(columns, rows)  # an error where there is no PSF

@@ -78,7 +78,8 @@ def test_samples_of_the_detector_are_chosen_among_finer_ones(tmp_path):
 def test_planes_of_several_bands_are_refused(tmp_path):
     path = stored(tmp_path / "psf.fits", fits.ImageHDU(np.ones((5, 25, 25))))
     with pytest.raises(
-        SkyError, match=r"psf.fits has 5 planes of 25 x 25 pixels; write that of the image's band alone"
+        SkyError,
+        match=r"psf.fits has 5 planes of 25 x 25 pixels, but its image has 1 band; write that",
     ):
         read_psf(path, SHAPE)
 
