@@ -11,7 +11,7 @@ from tests.plots.figures import bare_axes, noisy_sources, rendered, sky_of
 
 
 def track(shape):
-    kinds = np.zeros(shape, np.uint8)
+    kinds = np.zeros(shape, np.uint16)
     kinds[shape[0] // 4 : shape[0] // 2] = Defect.TRACK
     return Defects(kinds, {Defect.TRACK: 1})
 
@@ -32,9 +32,9 @@ def test_pixels_left_out_are_tinted_and_no_others():
 def test_the_legend_gives_the_counts_of_each_kind_that_occurs():
     axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
     limits = axes.get_xlim(), axes.get_ylim()
-    kinds = track((100, 100)).kinds | np.uint8(0)
+    kinds = track((100, 100)).kinds | np.uint16(0)
     kinds[60:70, 60:70] = Defect.SATURATED
-    kinds[55:75, 50:80] |= np.uint8(Defect.HALO)
+    kinds[55:75, 50:80] |= np.uint16(Defect.HALO)
     marks = draw_defects(axes, Defects(kinds, {Defect.TRACK: 1, Defect.SATURATED: 3}))
     assert list(marks) == ["3 saturated stars", "1 track"]
     assert len({mark.get_facecolor() for mark in marks.values()}) == 2
@@ -57,7 +57,7 @@ def test_the_stars_of_an_image_are_marked():
 
 def test_a_sky_without_defects_has_no_entry():
     axes = draw_sky(Figure().add_subplot(), sky_of((100, 100)))
-    assert draw_defects(axes, Defects(np.zeros((100, 100), np.uint8), {})) == {}
+    assert draw_defects(axes, Defects(np.zeros((100, 100), np.uint16), {})) == {}
     assert len(axes.images) == 1
 
 
