@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from darkmatter_features.galaxies.noisy.combination import Combined, combined
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
 from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK, Peaks
-from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at
-from darkmatter_features.galaxies.noisy.smoothing import SCALES
+from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, tiles_with_modes
+from darkmatter_features.galaxies.noisy.smoothing import SCALES, Transforms
 from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
 
 Array = NDArray[np.float64]
@@ -105,6 +105,7 @@ def measure_sources(
     min_peak: float = MIN_PEAK,
     is_variable: bool = False,
     with_shapes: bool = True,
+    transforms: Transforms | None = None,
 ) -> Sources:
     """Find and measure the sources of an image.
 
@@ -126,11 +127,15 @@ def measure_sources(
         Whether the PSF varies over the image.
     with_shapes : bool
         Whether to measure shapes; weights are 0 otherwise.
+    transforms : Transforms, optional
+        Transforms of `light`, 0 where it is masked, that are kept for another PSF.
     """
-    light = light if mask is None else np.where(mask, np.float32(0.0), light)
-    tile = TILE_OF_VARIABLE_PSF if is_variable else TILE
+    if transforms is None:
+        transforms = Transforms(light if mask is None else np.where(mask, np.float32(0.0), light))
+    light = transforms.light
+    tiles = tiles_with_modes(transforms, psf, psf_sigma, correlation, TILE_OF_VARIABLE_PSF if is_variable else TILE)
     found = [
-        peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, min_peak, with_shapes=with_shapes)
+        peaks_at(scale, tiles, noise, mask, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
     distance = _distance(light.shape, mask)
