@@ -156,8 +156,7 @@ def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf
         is_saturated=np.zeros(len(first), dtype=np.bool_),
     )
     smallest = sharpest_width(np.where(candidates.is_clean, first.size, 0.0), first.snr, FIRST_SIGMA)
-    light, noise = exposure.light.astype(np.float64), exposure.noise.astype(np.float64)
-    found = psf_of_image(light, noise, exposure.mask, candidates, psf_sigma=smallest)
+    found = psf_of_image(exposure.light, exposure.noise, exposure.mask, candidates, psf_sigma=smallest)
     if given is None:
         return found
     return ImagePsf(given, None, found.locus, f"PSF of {given.name}")
