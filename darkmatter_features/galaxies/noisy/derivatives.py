@@ -103,8 +103,8 @@ def noise_covariance(power: Array, kx: Array, ky: Array) -> Array:
 
 def mode_moments(power: Array, kx: Array, ky: Array) -> Array:
     """Return the sums of power times kx^p ky^q over modes, (9, 9), for the arguments of :func:`noise_covariance`."""
-    powers = np.arange(2 * MAX_ORDER + 1)
-    return np.asarray((kx[:, None] ** powers).T @ power.T @ (ky[:, None] ** powers))
+    powers_x, powers_y = (np.vander(k, 2 * MAX_ORDER + 1, increasing=True) for k in (kx, ky))
+    return np.asarray(powers_x.T @ power.T @ powers_y)
 
 
 def covariance_of(moments: Array) -> Array:

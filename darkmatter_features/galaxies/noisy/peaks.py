@@ -45,7 +45,7 @@ class Peaks:
     is_blended: NDArray[np.bool_]
 
 
-def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
+def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels: int = MIN_PIXELS) -> Peaks:
     """Find the peaks of the smoothed light of an image.
 
     Parameters
@@ -54,6 +54,8 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
         Smoothed light in units of its noise, 0 where pixels are masked.
     min_peak : float
         Minimum S/N of a peak.
+    min_pixels : int
+        Minimum area of a segment, and of a basin beside a higher one, pixels.
     """
     width = snr.shape[1] + 2
     brightness = np.pad(snr, 1).ravel()
@@ -61,9 +63,9 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
     labels = np.zeros(brightness.size, dtype=np.int32)
     capacity = order.size + 1
     basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))
-    n = flood_basins(brightness, width, order, SaddleSettings(MIN_CONTRAST, MIN_DEPTH, MIN_PIXELS), labels, basins)
+    n = flood_basins(brightness, width, order, SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels), labels, basins)
     numbers, segments = np.empty((2, n), dtype=np.int64)
-    n = number_basins(n, MIN_PIXELS, basins, numbers, segments)
+    n = number_basins(n, min_pixels, basins, numbers, segments)
     rows, columns = basins.peaks[:n] // width - 1, basins.peaks[:n] % width - 1
     height = snr[rows, columns]
     by_height = np.argsort(-height, kind="stable")

@@ -1,17 +1,17 @@
 """Peaks of an image smoothed by one Gaussian, and their shapes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise, measure_peaks
-from darkmatter_features.galaxies.noisy.kernels.planes import take_light
-from darkmatter_features.galaxies.noisy.peaks import Peaks, find_peaks
+from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
+from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
-from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of, within
+from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of
 
 Array = NDArray[np.float64]
 Stamp = Callable[[float, float], Array]
@@ -66,6 +66,11 @@ class Tile:
     outer: Slices
     modes: TileModes
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns with the margin."""
+        return self.outer[0].stop - self.outer[0].start, self.outer[1].stop - self.outer[1].start
+
 
 def tiles_with_modes(
     transforms: Transforms, psf: Stamp, psf_sigma: float, correlation: Array | None, side: int
@@ -86,21 +91,35 @@ def peaks_at(
     *,
     with_shapes: bool,
 ) -> PeaksAtScale:
-    """Return the peaks of an image smoothed by one Gaussian."""
+    """Return the peaks of an image smoothed by one Gaussian.
+
+    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each.
+    """
+    step = int(scale)
     smoothed = [tile.modes.smoothed(scale) for tile in tiles]
-    snr = np.empty(noise.shape, dtype=np.float32)
+    snr = np.empty(tuple(-(-side // step) for side in noise.shape), dtype=np.float32)
     for tile, own in zip(tiles, smoothed, strict=True):
-        rows, columns = within(tile.core, tile.outer)
-        take_light(own.plane, rows.start, columns.start, snr[tile.core])
-        snr[tile.core] /= np.float32(own.model.noise) * noise[tile.core]
+        part = _samples(tile.core, step)
+        row, column = (step * s.start - outer.start for s, outer in zip(part, tile.outer, strict=True))
+        take_light(own.plane, row, column, step, snr[part])
+        snr[part] /= np.float32(own.model.noise) * noise[::step, ::step][part]
     if mask is not None:
-        snr[mask] = 0.0
-    peaks = find_peaks(snr, min_peak)
+        snr[mask[::step, ::step]] = 0.0
+    peaks = find_peaks(snr, min_peak, max(MIN_PIXELS // step**2, 1))
+    if step > 1:
+        peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
+    height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
     shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)
     for tile, own in zip(tiles, smoothed, strict=True):
         _measure_tile(tile, own, peaks, noise, shapes, alone, with_shapes=with_shapes)
     sigma = max(own.model.sigma for own in smoothed)
-    return PeaksAtScale(peaks, shapes, alone, snr[peaks.rows, peaks.columns].astype(np.float64), sigma)
+    return PeaksAtScale(peaks, shapes, alone, height, sigma)
+
+
+def _samples(core: Slices, step: int) -> Slices:
+    """Return the samples of an image, every `step` pixels, that are in the core of a tile."""
+    rows, columns = (slice(-(-own.start // step), -(-own.stop // step)) for own in core)
+    return rows, columns
 
 
 def no_shapes(n: int) -> PeakShapes:
@@ -127,6 +146,10 @@ def _measure_tile(
         & (peaks.columns < columns.stop)
     )
     top, left = tile.outer[0].start, tile.outer[1].start
+    if smoothed.plane.step > 1:
+        own_rows, own_columns, light = peaks.rows[own] - top, peaks.columns[own] - left, np.empty(own.size)
+        climb(smoothed.plane, own_rows, own_columns, tile.shape, light)
+        peaks.rows[own], peaks.columns[own] = own_rows + top, own_columns + left
     levels = noise[peaks.rows[own], peaks.columns[own]].astype(np.float64)
 
     def measured(which: NDArray[np.int64], model: ShapeNoise) -> PeakShapes:

@@ -60,6 +60,10 @@ PADDING = 5.0
 """Margin of zeros about a tile, in units of the smoothing Gaussian's standard deviation: the image is not periodic."""
 
 
+RESPONSE = shear_response()
+"""Response of the derivatives to shear."""
+
+
 @dataclass(frozen=True)
 class Smoothed:
     """A tile of an image, without its PSF and smoothed.
@@ -220,8 +224,14 @@ def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: floa
 def _transform_of(stamp: Array, ky: Array, kx: Array) -> NDArray[np.complex64]:
     """Return the Fourier transform of a stamp of odd sides about its middle pixel at wave numbers."""
     y, x = (np.arange(side) - side // 2 for side in stamp.shape)
-    down, across = (np.exp(-1j * np.outer(*pair)).astype(np.complex64) for pair in ((ky, y), (x, kx)))
-    return np.asarray(down @ (stamp.astype(np.float32) @ across))
+    return np.asarray(_waves(np.outer(ky, y)) @ (stamp.astype(np.float32) @ _waves(np.outer(x, kx))))
+
+
+def _waves(phase: Array) -> NDArray[np.complex64]:
+    """Return exp(-i phase)."""
+    waves = np.empty(phase.shape, dtype=np.complex64)
+    waves.real, waves.imag = np.cos(phase), -np.sin(phase)
+    return waves
 
 
 def _cropped(modes: NDArray[Any], n_down: int, n_across: int) -> NDArray[Any]:
@@ -250,20 +260,20 @@ def without_fall(model: ShapeNoise) -> ShapeNoise:
 def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoise, Array]:
     """Return the response and noise of the derivatives, and independent steps of the first six."""
     covariance, turned_covariance = covariance_of(moments), covariance_of(turned(moments))
-    response = shear_response()
     own = covariance[:N_SHAPE, :N_SHAPE]
     root = np.linalg.cholesky(own)
-    products = [covariance[:N_SHAPE] @ response[0].T, covariance[:N_SHAPE] @ response[1].T]
-    products.append(0.5 * (own - turned_covariance[:N_SHAPE, :N_SHAPE]))
-    directions, factors = zip(*(_principal(product, root) for product in products), strict=True)
+    with_responses = covariance[:N_SHAPE] @ RESPONSE.transpose(0, 2, 1)
+    spin2_part = 0.5 * (own - turned_covariance[:N_SHAPE, :N_SHAPE])
+    directions, factors = _principal(np.concatenate([with_responses, spin2_part[None]]), root)
     noise = float(np.sqrt(own[0, 0]))
     spin2 = float(np.sqrt(0.25 * (own[3, 3] - 2.0 * own[3, 5] + own[5, 5])))
-    model = ShapeNoise(response, np.stack(directions), np.stack(factors), noise, spin2 / noise, sigma, window)
+    model = ShapeNoise(RESPONSE, directions, factors, noise, spin2 / noise, sigma, window)
     return model, np.ascontiguousarray(root.T)
 
 
-def _principal(product: NDArray[Any], root: NDArray[Any]) -> tuple[Array, Array]:
-    """Return steps (6, 6), of one standard deviation each, and factors (6,) whose sum of squares is `product`."""
+def _principal(products: Array, root: Array) -> tuple[Array, Array]:
+    """Return steps (n, 6, 6) of one standard deviation each, and factors (n, 6) whose sums of squares are `products`."""
     inverse = np.linalg.inv(root)
-    factors, directions = np.linalg.eigh(inverse @ (0.5 * (product + product.T)) @ inverse.T)
-    return np.ascontiguousarray((root @ directions).T), factors
+    symmetric = 0.5 * (products + products.transpose(0, 2, 1))
+    factors, directions = np.linalg.eigh(inverse @ symmetric @ inverse.T)
+    return np.ascontiguousarray((root @ directions).transpose(0, 2, 1)), factors

@@ -139,7 +139,7 @@ def measure_sources(
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
     distance = _distance(light.shape, mask)
-    flags = [_flags(each.peaks, distance, each.sigma) for each in found]
+    flags = [_flags(each.peaks, light.shape, distance, each.sigma) for each in found]
     shapes = combined(found[0], found[1:], [(each & DEFECTS) != 0 for each in flags])
     return _sources(light, noise, found[0], shapes, flags[0])
 
@@ -188,9 +188,9 @@ def _sources(
     )
 
 
-def _flags(peaks: Peaks, distance: Array | None, sigma: float) -> NDArray[np.uint8]:
+def _flags(peaks: Peaks, shape: tuple[int, ...], distance: Array | None, sigma: float) -> NDArray[np.uint8]:
     """Return the flags of peaks by their place; `distance` is that of each pixel from masked ones."""
-    n_rows, n_columns = peaks.labels.shape
+    n_rows, n_columns = shape
     reach = FLAG_RADIUS * sigma
     rows, columns = peaks.rows, peaks.columns
     is_near = np.minimum.reduce([rows, columns, n_rows - 1 - rows, n_columns - 1 - columns]) < reach
