@@ -59,7 +59,7 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels:
     """
     width = snr.shape[1] + 2
     brightness = np.pad(snr, 1).ravel()
-    order = _falling(brightness, np.flatnonzero(brightness > MIN_SNR))
+    order = falling(brightness, np.flatnonzero(brightness > MIN_SNR))
     labels = np.zeros(brightness.size, dtype=np.int32)
     capacity = order.size + 1
     basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))
@@ -78,7 +78,7 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels:
     return Peaks(rows[kept], columns[kept], labels, n_bright[segments[kept]] > 1)
 
 
-def _falling(brightness: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+def falling(brightness: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the indices of positive pixels in the order of falling brightness, and of rising index where it is equal.
 
     The bits of a positive real number rise with it. Integers of the bits and the index are sorted in a fifth of the

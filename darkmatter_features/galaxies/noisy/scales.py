@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise, measure_peaks
+from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise
+from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
 from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
 from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall

@@ -161,8 +161,10 @@ class TileModes:
 
     def _wave_numbers(self, n_down: int, n_across: int) -> tuple[Array, Array]:
         """Return the wave numbers of the rows and columns, radians per pixel."""
-        down = np.concatenate([np.arange(n_down + 1), np.arange(-n_down, 0)])
-        return 2.0 * np.pi / self.shape[0] * down, 2.0 * np.pi / self.shape[1] * np.arange(n_across + 1)
+        down = np.concatenate([np.arange(n_down + 1.0), np.arange(-n_down, 0.0)])
+        return np.asarray(2.0 * np.pi / self.shape[0] * down), 2.0 * np.pi / self.shape[1] * np.arange(
+            float(n_across + 1)
+        )
 
     def smoothed(self, scale: float = 1.0) -> Smoothed:
         """Return the tile smoothed by a Gaussian.
@@ -195,7 +197,8 @@ class TileModes:
         inner = INNER_SIGMA * step
         margin = kernel_reach(INNER_SIGMA) + 1
         down, across = (
-            (np.exp(-0.5 * (sigma**2 - inner**2) * k**2 - 1j * margin * step * k)).astype(np.complex64) for k in (ky, kx)
+            (np.exp(-0.5 * (sigma**2 - inner**2) * k**2 - 1j * margin * step * k)).astype(np.complex64)
+            for k in (ky, kx)
         )
         n_down, n_across = ky.size // 2, kx.size - 1
         modes = _cropped(self.light, n_down, n_across) * across
@@ -261,7 +264,7 @@ def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoi
     """Return the response and noise of the derivatives, and independent steps of the first six."""
     covariance, turned_covariance = covariance_of(moments), covariance_of(turned(moments))
     own = covariance[:N_SHAPE, :N_SHAPE]
-    root = np.linalg.cholesky(own)
+    root = np.asarray(np.linalg.cholesky(own), dtype=np.float64)
     with_responses = covariance[:N_SHAPE] @ RESPONSE.transpose(0, 2, 1)
     spin2_part = 0.5 * (own - turned_covariance[:N_SHAPE, :N_SHAPE])
     directions, factors = _principal(np.concatenate([with_responses, spin2_part[None]]), root)
@@ -272,7 +275,7 @@ def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoi
 
 
 def _principal(products: Array, root: Array) -> tuple[Array, Array]:
-    """Return steps (n, 6, 6) of one standard deviation each, and factors (n, 6) whose sums of squares are `products`."""
+    """Return steps (n, 6, 6) of one standard deviation each, and factors (n, 6) of their squares in `products`."""
     inverse = np.linalg.inv(root)
     symmetric = 0.5 * (products + products.transpose(0, 2, 1))
     factors, directions = np.linalg.eigh(inverse @ symmetric @ inverse.T)

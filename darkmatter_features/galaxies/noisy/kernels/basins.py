@@ -140,10 +140,11 @@ def _root(parents: Integers, k: Any) -> Any:
 
 @compiled
 def number_basins(n: Any, min_pixels: Any, basins: Basins, numbers: Integers, segments: Integers) -> Any:
-    """Number the basins that are left among `n` local maxima, those of segments of at least `min_pixels` pixels.
+    """Number the basins of segments of at least `min_pixels` pixels, and return how many there are.
 
-    `numbers` (n,) is filled with 1, 2, ... for each local maximum, 0 in smaller segments; `segments` (n,) with a number
-    of the segment of each basin that is left, and the first of `basins.peaks` with their peaks. Returns their number.
+    Of `n` local maxima, those that were not merged into others have a basin. `numbers` (n,) is filled with 1, 2, ...
+    for each local maximum, 0 in smaller segments; `segments` (n,) with a number of the segment of each basin, and the
+    first of `basins.peaks` with their peaks.
     """
     totals = np.zeros(n, dtype=np.int64)
     for k in range(n):

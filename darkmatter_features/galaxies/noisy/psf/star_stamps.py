@@ -71,7 +71,9 @@ class StarStamps:
         return int(self.values.shape[1] // 2)
 
 
-def cut_stamps(light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array, half: int) -> StarStamps:
+def cut_stamps(
+    light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array, half: int
+) -> StarStamps:
     """Return stamps of half-side `half` about the pixels nearest to the positions; pixels off the image are bad."""
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     offset = np.arange(-half, half + 1)
@@ -90,7 +92,8 @@ def cut_stamps(light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | 
 
 
 def stamps_of_stars(
-    light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array) -> StarStamps:
+    light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array
+) -> StarStamps:
     """Return stamps as large as the light of the stars, by the median of their widths."""
     first = cut_stamps(light, noise, is_bad, x, y, FIRST_HALF)
     sigma = adaptive_moments(first.values).sigma
