@@ -140,7 +140,7 @@ def _root(parents: Integers, k: Any) -> Any:
 
 @compiled
 def number_basins(n: Any, min_pixels: Any, basins: Basins, numbers: Integers, segments: Integers) -> Any:
-    """Number the basins of segments of at least `min_pixels` pixels, and return how many there are.
+    """Give numbers to the basins of segments of at least `min_pixels` pixels, and return how many there are.
 
     Of `n` local maxima, those that were not merged into others have a basin. `numbers` (n,) is filled with 1, 2, ...
     for each local maximum, 0 in smaller segments; `segments` (n,) with a number of the segment of each basin, and the
