@@ -60,7 +60,7 @@ def sep_and_galsim(path: Path) -> dict[str, Callable[[], Any]]:
     if not (find_spec("sep") and find_spec("galsim")):
         return {}
     sky = read_sky(path)
-    image = np.ascontiguousarray(sky.pixels[..., 0])
+    image = sky.pixels[..., 0].copy()  # SEP takes no read-only memory
     psf = measure_image(sky).psf.model.stamp(0.5 * (sky.shape[1] - 1), 0.5 * (sky.shape[0] - 1))
     return {"SEP": lambda: _detected(image), "SEP + GalSim HSM": lambda: _sheared(*_detected(image), psf)}
 
