@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkmatter_features.galaxies.kernels.footprints import split_segments
-from darkmatter_features.galaxies.noisy.kernels.ellipticity import measure_peaks
+from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
 from darkmatter_features.lens.kernels.evidence import lens_likelihood
 from darkmatter_features.numerics.jit import is_cached
 from darkmatter_features.numerics.kernels.profiles import profile_likelihood

@@ -88,9 +88,10 @@ def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bo
     n_rows, n_columns = band.shape
     found = np.zeros((n_rows + 2, n_columns + 2), dtype=np.bool_)
     padded = np.pad(band, 1)
-    for image in (padded.ravel(), -padded.ravel()):
-        candidates = np.flatnonzero(image > noise).astype(np.int32)
-        is_artifact = find_artifacts(image, n_columns + 2, candidates, noise, PAIRS)
+    faintest = np.float32(MIN_SIGNIFICANCE * noise / max(PAIRS))  # no fainter pixel is sharp
+    for image, is_bright in ((padded, padded > faintest), (-padded, padded < -faintest)):
+        candidates = np.flatnonzero(is_bright).astype(np.int32)
+        is_artifact = find_artifacts(image.ravel(), n_columns + 2, candidates, noise, PAIRS)
         if is_artifact is not None:
             found |= is_artifact.reshape(found.shape)
     return found[1:-1, 1:-1]

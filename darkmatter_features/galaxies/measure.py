@@ -7,6 +7,7 @@ from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.artifacts import without_narrow_gaps
 from darkmatter_features.galaxies.detection import background_levels
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, measure_image, psf_width
+from darkmatter_features.galaxies.noisy.exposure import typical_noise
 from darkmatter_features.galaxies.noisy.sources import SourceFlag
 from darkmatter_features.galaxies.segmentation import check_sides, few_galaxies, segment, too_few_galaxies
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog, ImageProperties, measure_shapes
@@ -117,7 +118,7 @@ def galaxies_of(catalog: SourceCatalog, n_bands: int = 1) -> GalaxyCatalog:
         n_pixels=sources.n_pixels[own].astype(np.int32),
         flags=np.where(blended, np.uint8(Flag.BLENDED), np.uint8(0)),
         image=ImageProperties(
-            psf_width(catalog.psf.model, catalog.shape), float(np.median(catalog.exposure.noise)), n_bands
+            psf_width(catalog.psf.model, catalog.shape), typical_noise(catalog.exposure.noise), n_bands
         ),
     )
 

@@ -221,9 +221,13 @@ def _filled(mesh: Array, *, is_flat: bool = False) -> Array:
 
 def _plane(mesh: Array) -> Array:
     """Return the least-squares plane of the values of a mesh that are not nan, at all of them."""
+    y, x = (np.arange(n) - 0.5 * (n - 1) for n in mesh.shape)
     is_good = ~np.isnan(mesh)
-    y, x = np.indices(mesh.shape)
-    terms = np.stack([np.ones(mesh.shape), y, x], axis=-1)
+    if is_good.all():  # the terms are orthogonal
+        slope_y = mesh.mean(axis=1) @ y / max(y @ y, 1.0)
+        slope_x = mesh.mean(axis=0) @ x / max(x @ x, 1.0)
+        return np.asarray(mesh.mean() + slope_y * y[:, None] + slope_x * x)
+    terms = np.stack(np.broadcast_arrays(1.0, y[:, None], x), axis=-1)
     coefficients, *_ = np.linalg.lstsq(terms[is_good], mesh[is_good], rcond=None)
     return np.asarray(terms @ coefficients)
 

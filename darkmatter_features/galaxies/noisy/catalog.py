@@ -16,6 +16,7 @@ from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
 from darkmatter_features.galaxies.noisy.similar import means_of_similar
 from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
+from darkmatter_features.galaxies.noisy.smoothing import Transforms
 from darkmatter_features.galaxies.noisy.sources import SourceFlag, Sources, measure_sources
 from darkmatter_features.galaxies.segmentation import check_sides
 from darkmatter_features.io.sky import Sky
@@ -106,9 +107,10 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
     """
     config = config or MeasureConfig()
     exposure = expose(sky, config)
+    transforms = Transforms(exposure.light)
     first = measure_sources(
         exposure.light, exposure.noise, exposure.mask, lambda x, y: DELTA, FIRST_SIGMA, exposure.correlation,
-        min_peak=config.threshold_sigma, with_shapes=False,
+        min_peak=config.threshold_sigma, with_shapes=False, transforms=transforms,
     )  # fmt: skip
     if psf is None and not config.measure_psf:
         psf = PsfModel.gaussian(config.psf_sigma)
@@ -116,6 +118,7 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
     sources = measure_sources(
         exposure.light, exposure.noise, exposure.mask, found.model.stamp, psf_width(found.model, sky.shape),
         exposure.correlation, min_peak=config.threshold_sigma, is_variable=not found.model.is_constant,
+        transforms=transforms,
     )  # fmt: skip
     is_star = _matched(first, found, sources)
     weight = np.where(is_star, 0.0, sources.weight)
@@ -177,8 +180,7 @@ def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf
         is_saturated=np.zeros(len(first), dtype=np.bool_),
     )
     smallest = sharpest_width(np.where(candidates.is_clean, first.size, 0.0), first.snr, FIRST_SIGMA)
-    light, noise = exposure.light.astype(np.float64), exposure.noise.astype(np.float64)
-    found = psf_of_image(light, noise, exposure.mask, candidates, psf_sigma=smallest)
+    found = psf_of_image(exposure.light, exposure.noise, exposure.mask, candidates, psf_sigma=smallest)
     if given is None:
         return found
     return ImagePsf(given, None, found.locus, f"PSF of {given.name}")

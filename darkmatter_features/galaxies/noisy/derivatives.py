@@ -51,7 +51,12 @@ def shear_response() -> Array:
     return response
 
 
-def kernel_table(sigma: float, inner_sigma: float) -> Array:
+def kernel_reach(inner_sigma: float) -> int:
+    """Return the distance of the last pixel of the kernels of :func:`kernel_table`, pixels."""
+    return int(np.ceil(6.0 * inner_sigma))
+
+
+def kernel_table(sigma: float, inner_sigma: float, offset: float = 0.0) -> Array:
     """Return one-dimensional kernels that take derivatives of an image while smoothing it further.
 
     Parameters
@@ -60,14 +65,16 @@ def kernel_table(sigma: float, inner_sigma: float) -> Array:
         Standard deviation of the Gaussian after smoothing: the unit of the derivatives.
     inner_sigma : float, pixels
         Standard deviation of the Gaussian of the kernels.
+    offset : float, pixels
+        Distance from pixel 0 at which the derivatives are taken.
 
     Returns
     -------
     (5, 2 m + 1) float64 array
-        Row p has the kernel of the derivative of order p at distances -m to m, m = 6 `inner_sigma`.
+        Row p has the kernel of the derivative of order p for pixels -m to m, m = 6 `inner_sigma`.
     """
-    m = int(np.ceil(6.0 * inner_sigma))
-    x = np.arange(-m, m + 1) / inner_sigma
+    m = kernel_reach(inner_sigma)
+    x = (np.arange(-m, m + 1) - offset) / inner_sigma
     gauss = np.exp(-0.5 * x**2) / (inner_sigma * np.sqrt(2.0 * np.pi))
     hermite = [np.ones_like(x), x]
     for n in range(1, MAX_ORDER):
@@ -91,12 +98,33 @@ def noise_covariance(power: Array, kx: Array, ky: Array) -> Array:
     (15, 15) float64 array
         Covariance.
     """
-    powers = np.arange(2 * MAX_ORDER + 1)
-    moments = (kx[:, None] ** powers).T @ power.T @ (ky[:, None] ** powers)
-    covariance = np.zeros((len(ORDERS), len(ORDERS)))
-    for i, (p, q) in enumerate(ORDERS):
-        for j, (r, s) in enumerate(ORDERS):
-            if (p + q + r + s) % 2 == 0:
-                sign = (-1.0) ** ((p + q - r - s) // 2)
-                covariance[i, j] = sign * moments[p + r, q + s]
-    return covariance
+    return covariance_of(mode_moments(power, kx, ky))
+
+
+def mode_moments(power: Array, kx: Array, ky: Array) -> Array:
+    """Return the sums of power times kx^p ky^q over modes, (9, 9), for the arguments of :func:`noise_covariance`."""
+    powers_x, powers_y = (np.vander(k, 2 * MAX_ORDER + 1, increasing=True) for k in (kx, ky))
+    return np.asarray(powers_x.T @ power.T @ powers_y)
+
+
+def covariance_of(moments: Array) -> Array:
+    """Return the covariance (15, 15) of the noise of all derivatives, given the moments of the power."""
+    return np.asarray(_SIGNS * moments[_ORDER_SUMS[0], _ORDER_SUMS[1]])
+
+
+def turned(moments: Array) -> Array:
+    """Return the moments of the power turned by a right angle: those of its modes at (-ky, kx)."""
+    return np.asarray(moments.T * (-1.0) ** np.arange(len(moments))[:, None])
+
+
+_ORDER_SUMS = np.add(np.transpose(ORDERS)[:, :, None], np.transpose(ORDERS)[:, None, :])
+"""Sums of the orders of two derivatives, along x and along y, (2, 15, 15)."""
+
+
+def _signs() -> Array:
+    """Return the sign (15, 15) of each moment in the covariance, 0 where the sum of the orders is odd."""
+    total = np.sum(ORDERS, axis=1)
+    return np.where((total[:, None] + total) % 2 == 0, (-1.0) ** ((total[:, None] - total) // 2), 0.0)
+
+
+_SIGNS = _signs()

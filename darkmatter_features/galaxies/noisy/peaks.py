@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.galaxies.kernels.records import FlatImage, SaddleSettings, SegmentIndices
-from darkmatter_features.galaxies.kernels.segments import connected_segments
-from darkmatter_features.galaxies.noisy.kernels.basins import label_basins
+from darkmatter_features.galaxies.kernels.records import SaddleSettings
+from darkmatter_features.galaxies.noisy.kernels.basins import Basins, flood_basins, number_basins, renumber
 
 MIN_PEAK = MeasureConfig().threshold_sigma
 """Default minimum S/N of the smoothed light at a peak."""
@@ -46,7 +45,7 @@ class Peaks:
     is_blended: NDArray[np.bool_]
 
 
-def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
+def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels: int = MIN_PIXELS) -> Peaks:
     """Find the peaks of the smoothed light of an image.
 
     Parameters
@@ -55,39 +54,37 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK) -> Peaks:
         Smoothed light in units of its noise, 0 where pixels are masked.
     min_peak : float
         Minimum S/N of a peak.
+    min_pixels : int
+        Minimum area of a segment, and of a basin beside a higher one, pixels.
     """
     width = snr.shape[1] + 2
-    padded = np.pad(snr, 1)
-    brightness = padded.ravel().copy()
-    foreground = np.flatnonzero(brightness > MIN_SNR).astype(np.int32)
-    capacity = foreground.size
-    segments = SegmentIndices(np.empty(capacity, dtype=np.int32), np.empty(capacity // MIN_PIXELS + 2, dtype=np.int64))
-    n = connected_segments(FlatImage(padded.ravel(), width), foreground, MIN_SNR, MIN_PIXELS, segments)
-    segments = SegmentIndices(segments.indices[: segments.starts[n]], segments.starts[: n + 1])
-    labels, peaks = np.zeros(brightness.size, dtype=np.int32), np.empty(capacity, dtype=np.int64)
-    settings = SaddleSettings(MIN_CONTRAST, MIN_DEPTH, MIN_PIXELS)
-    n_basins = label_basins(brightness, width, segments, settings, labels, peaks)
-    return _brightest_first(snr, labels.reshape(padded.shape)[1:-1, 1:-1], peaks[:n_basins], segments, min_peak)
-
-
-def _brightest_first(
-    snr: NDArray[np.float32],
-    labels: NDArray[np.int32],
-    peaks: NDArray[np.int64],
-    segments: SegmentIndices,
-    min_peak: float,
-) -> Peaks:
-    """Return the peaks in the order of their S/N, those that are too faint left out."""
-    width = snr.shape[1] + 2
-    rows, columns = peaks // width - 1, peaks % width - 1
+    brightness = np.pad(snr, 1).ravel()
+    order = falling(brightness, np.flatnonzero(brightness > MIN_SNR))
+    labels = np.zeros(brightness.size, dtype=np.int32)
+    capacity = order.size + 1
+    basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))
+    n = flood_basins(brightness, width, order, SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels), labels, basins)
+    numbers, segments = np.empty((2, n), dtype=np.int64)
+    n = number_basins(n, min_pixels, basins, numbers, segments)
+    rows, columns = basins.peaks[:n] // width - 1, basins.peaks[:n] % width - 1
     height = snr[rows, columns]
-    order = np.argsort(-height, kind="stable")
-    number = np.empty(peaks.size + 1, dtype=np.int32)
-    number[0], number[order + 1] = 0, np.arange(1, peaks.size + 1)
-    kept = order[: np.count_nonzero(height >= min_peak)]
-    owner = np.repeat(np.arange(segments.starts.size - 1), np.diff(segments.starts))
-    flat = np.zeros((snr.shape[0] + 2) * width, dtype=np.int32)
-    flat[segments.indices] = owner + 1
-    own = flat[peaks]
-    n_bright = np.bincount(own[kept], minlength=segments.starts.size)
-    return Peaks(rows[kept], columns[kept], number[labels], n_bright[own[kept]] > 1)
+    by_height = np.argsort(-height, kind="stable")
+    rank = np.empty(n + 1, dtype=np.int64)
+    rank[0], rank[by_height + 1] = 0, np.arange(1, n + 1)
+    renumber(order, rank[numbers], labels)
+    kept = by_height[: np.count_nonzero(height >= min_peak)]
+    n_bright = np.bincount(segments[kept], minlength=1)
+    labels = labels.reshape(-1, width)[1:-1, 1:-1]
+    return Peaks(rows[kept], columns[kept], labels, n_bright[segments[kept]] > 1)
+
+
+def falling(brightness: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the indices of positive pixels in the order of falling brightness, and of rising index where it is equal.
+
+    The bits of a positive real number rise with it. Integers of the bits and the index are sorted in a fifth of the
+    time of a stable sort of indices.
+    """
+    bits = brightness[indices].view(np.uint32)
+    keys = ((~bits).astype(np.uint64) << np.uint64(32)) | indices.view(np.uint64)
+    keys.sort()
+    return np.asarray((keys & np.uint64(0xFFFFFFFF)).view(np.int64))

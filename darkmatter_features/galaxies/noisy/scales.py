@@ -1,15 +1,18 @@
 """Peaks of an image smoothed by one Gaussian, and their shapes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise, measure_peaks
-from darkmatter_features.galaxies.noisy.peaks import Peaks, find_peaks
-from darkmatter_features.galaxies.noisy.smoothing import Smoothed, smooth, without_fall
-from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of, within
+from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise
+from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
+from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
+from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
+from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
+from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of
 
 Array = NDArray[np.float64]
 Stamp = Callable[[float, float], Array]
@@ -46,35 +49,78 @@ class PeaksAtScale(NamedTuple):
     sigma: float
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A tile of an image.
+
+    Attributes
+    ----------
+    core : (slice, slice)
+        Rows and columns of the pixels that are no part of another tile.
+    outer : (slice, slice)
+        The same with a margin.
+    modes : TileModes
+        Its modes.
+    """
+
+    core: Slices
+    outer: Slices
+    modes: TileModes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns with the margin."""
+        return self.outer[0].stop - self.outer[0].start, self.outer[1].stop - self.outer[1].start
+
+
+def tiles_with_modes(
+    transforms: Transforms, psf: Stamp, psf_sigma: float, correlation: Array | None, side: int
+) -> list[Tile]:
+    """Return tiles that cover an image, of at most a number of pixels on a side, each with the PSF of its middle."""
+    return [
+        Tile(core, outer, TileModes(transforms, outer, psf(*middle_of(core)), correlation, psf_sigma))
+        for core, outer in tiles_of(transforms.light.shape, side, SCALES[-1] * psf_sigma)
+    ]
+
+
 def peaks_at(
     scale: float,
-    light: NDArray[np.float32],
+    tiles: list[Tile],
     noise: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
-    psf: Stamp,
-    psf_sigma: float,
-    correlation: Array | None,
-    tile: int,
     min_peak: float,
     *,
     with_shapes: bool,
 ) -> PeaksAtScale:
-    """Return the peaks of an image smoothed by one Gaussian."""
-    tiles = [
-        (core, outer, smooth(light[outer], psf(*middle_of(core)), correlation, psf_sigma, scale))
-        for core, outer in tiles_of(light.shape, tile, scale * psf_sigma)
-    ]
-    snr = np.zeros(light.shape, dtype=np.float32)
-    for core, outer, smoothed in tiles:
-        snr[core] = smoothed.light[within(core, outer)] / (np.float32(smoothed.model.noise) * noise[core])
+    """Return the peaks of an image smoothed by one Gaussian.
+
+    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each.
+    """
+    step = int(scale)
+    smoothed = [tile.modes.smoothed(scale) for tile in tiles]
+    snr = np.empty(tuple(-(-side // step) for side in noise.shape), dtype=np.float32)
+    for tile, own in zip(tiles, smoothed, strict=True):
+        part = _samples(tile.core, step)
+        row, column = (step * s.start - outer.start for s, outer in zip(part, tile.outer, strict=True))
+        take_light(own.plane, row, column, step, snr[part])
+        snr[part] /= np.float32(own.model.noise) * noise[::step, ::step][part]
     if mask is not None:
-        snr[mask] = 0.0
-    peaks = find_peaks(snr, min_peak)
+        snr[mask[::step, ::step]] = 0.0
+    peaks = find_peaks(snr, min_peak, max(MIN_PIXELS // step**2, 1))
+    if step > 1:
+        peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
+    height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
     shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)
-    for core, outer, smoothed in tiles:
-        _measure_tile(core, outer, smoothed, peaks, noise, shapes, alone, with_shapes=with_shapes)
-    sigma = max(smoothed.model.sigma for _, _, smoothed in tiles)
-    return PeaksAtScale(peaks, shapes, alone, snr[peaks.rows, peaks.columns].astype(np.float64), sigma)
+    for tile, own in zip(tiles, smoothed, strict=True):
+        _measure_tile(tile, own, peaks, noise, shapes, alone, with_shapes=with_shapes)
+    sigma = max(own.model.sigma for own in smoothed)
+    return PeaksAtScale(peaks, shapes, alone, height, sigma)
+
+
+def _samples(core: Slices, step: int) -> Slices:
+    """Return the samples of an image, every `step` pixels, that are in the core of a tile."""
+    rows, columns = (slice(-(-own.start // step), -(-own.stop // step)) for own in core)
+    return rows, columns
 
 
 def no_shapes(n: int) -> PeakShapes:
@@ -83,8 +129,7 @@ def no_shapes(n: int) -> PeakShapes:
 
 
 def _measure_tile(
-    core: Slices,
-    outer: Slices,
+    tile: Tile,
     smoothed: Smoothed,
     peaks: Peaks,
     noise: NDArray[np.float32],
@@ -94,21 +139,25 @@ def _measure_tile(
     with_shapes: bool,
 ) -> None:
     """Measure the peaks in the core of a tile."""
-    rows, columns = core
+    rows, columns = tile.core
     own = np.flatnonzero(
         (peaks.rows >= rows.start)
         & (peaks.rows < rows.stop)
         & (peaks.columns >= columns.start)
         & (peaks.columns < columns.stop)
     )
-    top, left = outer[0].start, outer[1].start
+    top, left = tile.outer[0].start, tile.outer[1].start
+    if smoothed.plane.step > 1:
+        own_rows, own_columns, light = peaks.rows[own] - top, peaks.columns[own] - left, np.empty(own.size)
+        climb(smoothed.plane, own_rows, own_columns, tile.shape, light)
+        peaks.rows[own], peaks.columns[own] = own_rows + top, own_columns + left
     levels = noise[peaks.rows[own], peaks.columns[own]].astype(np.float64)
 
     def measured(which: NDArray[np.int64], model: ShapeNoise) -> PeakShapes:
         found = no_shapes(which.size)
         measure_peaks(
             smoothed.plane, peaks.rows[own[which]] - top, peaks.columns[own[which]] - left, levels[which],
-            smoothed.table, model, smoothed.steps, found, with_shapes,
+            model, smoothed.steps, found, with_shapes,
         )  # fmt: skip
         found.x[:] += left
         found.y[:] += top

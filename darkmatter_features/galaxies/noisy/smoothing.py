@@ -7,8 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from darkmatter_features.galaxies.noisy.derivatives import N_SHAPE, kernel_table, noise_covariance, shear_response
+from darkmatter_features.galaxies.noisy.derivatives import (
+    N_SHAPE,
+    covariance_of,
+    kernel_reach,
+    kernel_table,
+    mode_moments,
+    shear_response,
+    turned,
+)
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
+from darkmatter_features.galaxies.noisy.kernels.planes import Plane
+from darkmatter_features.galaxies.noisy.tiles import Slices
 
 Array = NDArray[np.float64]
 Window = tuple[float, float, float, float]
@@ -50,61 +60,193 @@ PADDING = 5.0
 """Margin of zeros about a tile, in units of the smoothing Gaussian's standard deviation: the image is not periodic."""
 
 
+RESPONSE = shear_response()
+"""Response of the derivatives to shear."""
+
+
 @dataclass(frozen=True)
 class Smoothed:
     """A tile of an image, without its PSF and smoothed.
 
     Attributes
     ----------
-    plane : (n_rows, n_columns) float32 array
-        Light smoothed by a Gaussian somewhat narrower than `model.sigma`: derivatives are taken with `table`.
-    light : (n_rows, n_columns) float32 array
-        Light smoothed by the Gaussian of `model.sigma`.
-    table : (5, m) float64 array
-        Kernels of the derivatives.
+    plane : Plane
+        Smoothed light, of which :func:`~darkmatter_features.galaxies.noisy.kernels.planes.take_light` and
+        :func:`~darkmatter_features.galaxies.noisy.kernels.planes.take_derivatives` give light and derivatives after
+        smoothing by the Gaussian of `model.sigma`.
     model : ShapeNoise
         Response to shear and noise of the derivatives, for a noise of 1 per pixel.
     steps : (6, 6) float64 array
         Independent steps of the derivatives of one standard deviation each, in rows.
     """
 
-    plane: NDArray[np.float32]
-    light: NDArray[np.float32]
-    table: Array
+    plane: Plane
     model: ShapeNoise
     steps: Array
 
 
-def smooth(
-    light: NDArray[np.float32], psf: Array, correlation: Array | None, psf_sigma: float, scale: float = 1.0
-) -> Smoothed:
-    """Remove the PSF from a tile and smooth it.
+class Transforms:
+    """Fourier transforms of the tiles of an image, each computed once.
 
     Parameters
     ----------
     light : (n_rows, n_columns) float32 array
         Light above the background, 0 where it is not measured.
+    """
+
+    def __init__(self, light: NDArray[np.float32]) -> None:
+        self.light = light
+        self._known: dict[tuple[int, ...], NDArray[np.complex64]] = {}
+
+    def of(self, tile: Slices, shape: tuple[int, int]) -> NDArray[np.complex64]:
+        """Return the transform of a tile, padded to a shape with zeros."""
+        rows, columns = tile
+        key = rows.start, rows.stop, columns.start, columns.stop, *shape
+        if key not in self._known:
+            along = fft.rfft(self.light[tile], n=shape[1], axis=1)
+            self._known[key] = fft.fft(along, n=shape[0], axis=0, overwrite_x=True)
+        return self._known[key]
+
+
+class TileModes:
+    """Fourier modes of a tile of an image without its PSF, and of its noise: those that the narrowest Gaussian keeps.
+
+    Parameters
+    ----------
+    transforms : Transforms
+        Transforms of the image.
+    tile : (slice, slice)
+        Rows and columns.
     psf : (m, m) float64 array
         PSF with its centre on the middle pixel, m odd, sum 1.
     correlation : (r, r) float64 array or None
         Correlation of the noise of pixels by their offset, r odd, 1 in the middle; None if it is white.
     psf_sigma : float, pixels
         Standard deviation of the PSF.
-    scale : float
-        One of :data:`SCALES`: width of the Gaussian in units of the narrowest one.
+
+    Notes
+    -----
+    Rows hold wave numbers of 0 to `n` units and then -`n` to -1, columns those from 0 on; a unit is 2 pi over the
+    padded side. Wider Gaussians keep less of them, and their planes are sampled at fewer places: every `scale` pixels
+    by a Gaussian `scale` times as wide.
     """
-    start = scale * max(SMOOTHING * psf_sigma, MIN_SIGMA)
-    sides = [max(side + int(np.ceil(PADDING * start)), own) for side, own in zip(light.shape, psf.shape, strict=True)]
-    shape = tuple(fft.next_fast_len(side, real=True) for side in sides)
-    transform = _Modes(shape, psf)
-    sigma, gain = transform.gain(start)
-    model, steps = _noise_model(transform, gain, correlation, sigma, window_of(scale))
-    modes = fft.rfft2(light, s=shape) * gain
-    rows, columns = light.shape
-    smoothed = fft.irfft2(modes, s=shape)[:rows, :columns]
-    modes *= np.exp(0.5 * INNER_SIGMA**2 * transform.squared).astype(np.float32)
-    plane = fft.irfft2(modes, s=shape)[:rows, :columns]
-    return Smoothed(plane, smoothed, kernel_table(sigma, INNER_SIGMA), model, steps)
+
+    def __init__(
+        self, transforms: Transforms, tile: Slices, psf: Array, correlation: Array | None, psf_sigma: float
+    ) -> None:
+        self.sigma = max(SMOOTHING * psf_sigma, MIN_SIGMA)
+        self.sides = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
+        self.shape = padded_shape(self.sides, psf.shape, self.sigma)
+        n_down, n_across = self._n_kept(1.0)
+        ky, kx = self._wave_numbers(n_down, n_across)
+        transform = _transform_of(psf, ky, kx)
+        power = transform.real**2 + transform.imag**2
+        is_kept = (0.5 * self.sigma**2 * (ky[:, None] ** 2 + kx**2) < -np.log(MIN_MODE)) & (power > 0.0)
+        inverse_power = np.divide(1.0, power, out=np.zeros_like(power), where=is_kept)
+        self.gain = np.sqrt(inverse_power)
+        self.light = _cropped(transforms.of(tile, self.shape), n_down, n_across)
+        self.light *= transform.conj() * inverse_power
+        self.noise_power = inverse_power / (self.shape[0] * self.shape[1])
+        if correlation is not None:
+            self.noise_power *= np.maximum(_transform_of(correlation, ky, kx).real, 0.0)
+        self.noise_power[:, 1:] *= 2.0  # the modes of negative kx
+
+    def _n_kept(self, scale: float) -> tuple[int, int]:
+        """Return the number of positive wave numbers along y and x that a Gaussian keeps."""
+        largest = np.sqrt(-2.0 * np.log(MIN_MODE)) / (scale * self.sigma)
+        n_down, n_across = (
+            min(int(largest * side / (2.0 * np.pi)), (int(side / scale) - 1) // 2) for side in self.shape
+        )
+        return n_down, n_across
+
+    def _wave_numbers(self, n_down: int, n_across: int) -> tuple[Array, Array]:
+        """Return the wave numbers of the rows and columns, radians per pixel."""
+        down = np.concatenate([np.arange(n_down + 1.0), np.arange(-n_down, 0.0)])
+        return np.asarray(2.0 * np.pi / self.shape[0] * down), 2.0 * np.pi / self.shape[1] * np.arange(
+            float(n_across + 1)
+        )
+
+    def smoothed(self, scale: float = 1.0) -> Smoothed:
+        """Return the tile smoothed by a Gaussian.
+
+        Parameters
+        ----------
+        scale : float
+            One of :data:`SCALES`: width of the Gaussian in units of the narrowest one.
+        """
+        n_down, n_across = self._n_kept(scale)
+        ky, kx = self._wave_numbers(n_down, n_across)
+        sigma = self._widened(scale * self.sigma, ky, kx)
+        gauss = [np.exp(-((sigma * k) ** 2)) for k in (ky, kx)]
+        power = _cropped(self.noise_power, n_down, n_across) * gauss[1]
+        power *= gauss[0][:, None]
+        model, steps = _noise_model(mode_moments(power, sigma * kx, sigma * ky), sigma, window_of(scale))
+        return Smoothed(self._plane(sigma, int(scale), ky, kx), model, steps)
+
+    def _widened(self, sigma: float, ky: Array, kx: Array) -> float:
+        """Return the width of the Gaussian, at least `sigma`, with which no mode of the plane exceeds MAX_GAIN."""
+        gain = _cropped(self.gain, ky.size // 2, kx.size - 1)
+        while True:
+            down, across = (np.exp(-0.5 * (sigma**2 - INNER_SIGMA**2) * k**2).astype(np.float32) for k in (ky, kx))
+            if ((gain * across).max(axis=1) * down).max() <= MAX_GAIN:
+                return sigma
+            sigma *= WIDENING
+
+    def _plane(self, sigma: float, step: int, ky: Array, kx: Array) -> Plane:
+        """Return the light smoothed by the Gaussian less that of the kernels, sampled every `step` pixels."""
+        inner = INNER_SIGMA * step
+        margin = kernel_reach(INNER_SIGMA) + 1
+        down, across = (
+            (np.exp(-0.5 * (sigma**2 - inner**2) * k**2 - 1j * margin * step * k)).astype(np.complex64)
+            for k in (ky, kx)
+        )
+        n_down, n_across = ky.size // 2, kx.size - 1
+        modes = _cropped(self.light, n_down, n_across) * across
+        modes *= down[:, None] / np.float32(step * step)
+        shape = self.shape[0] // step, self.shape[1] // step
+        spread = np.zeros((shape[0], n_across + 1), dtype=np.complex64)
+        spread[: n_down + 1], spread[shape[0] - n_down :] = modes[: n_down + 1], modes[n_down + 1 :]
+        n_rows, n_columns = (-(-side // step) + 2 * margin for side in self.sides)
+        spread = _wrapped(fft.ifft(spread, axis=0, overwrite_x=True), n_rows, 0)
+        values = np.ascontiguousarray(_wrapped(fft.irfft(spread, n=shape[1], axis=1), n_columns, 1))
+        table = np.stack([kernel_table(sigma / step, INNER_SIGMA, k / step) for k in range(step)])
+        return Plane(values, step, table)
+
+
+def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: float) -> tuple[int, int]:
+    """Return the shape of a tile with a margin of zeros for the widest Gaussian, whole numbers of its samples."""
+    step = int(SCALES[-1])
+    margin = max(int(np.ceil(PADDING * sigma)), 2 * kernel_reach(INNER_SIGMA))
+    n_down, n_across = (
+        fft.next_fast_len(max(-(-side // step) + margin, -(-own // step)), real=True)
+        for side, own in zip(sides, psf_shape, strict=True)
+    )
+    return step * n_down, step * n_across
+
+
+def _transform_of(stamp: Array, ky: Array, kx: Array) -> NDArray[np.complex64]:
+    """Return the Fourier transform of a stamp of odd sides about its middle pixel at wave numbers."""
+    y, x = (np.arange(side) - side // 2 for side in stamp.shape)
+    return np.asarray(_waves(np.outer(ky, y)) @ (stamp.astype(np.float32) @ _waves(np.outer(x, kx))))
+
+
+def _waves(phase: Array) -> NDArray[np.complex64]:
+    """Return exp(-i phase)."""
+    waves = np.empty(phase.shape, dtype=np.complex64)
+    waves.real, waves.imag = np.cos(phase), -np.sin(phase)
+    return waves
+
+
+def _cropped(modes: NDArray[Any], n_down: int, n_across: int) -> NDArray[Any]:
+    """Return a copy of the modes of wave numbers up to `n_down` and `n_across` units."""
+    return np.concatenate([modes[: n_down + 1, : n_across + 1], modes[modes.shape[0] - n_down :, : n_across + 1]])
+
+
+def _wrapped(array: NDArray[Any], n: int, axis: int) -> NDArray[Any]:
+    """Return the first `n` elements along an axis of a periodic array."""
+    if n > array.shape[axis]:
+        return array.take(np.arange(n), axis=axis, mode="wrap")
+    return array[:n] if axis == 0 else array[:, :n]
 
 
 def window_of(scale: float) -> Window:
@@ -118,59 +260,23 @@ def without_fall(model: ShapeNoise) -> ShapeNoise:
     return model._replace(window=(*model.window[:2], *UNLIMITED))
 
 
-class _Modes:
-    """Wave numbers and PSF of a padded tile."""
-
-    def __init__(self, shape: tuple[int, ...], psf: Array) -> None:
-        self.shape = shape
-        self.ky, self.kx = 2.0 * np.pi * fft.fftfreq(shape[0]), 2.0 * np.pi * fft.rfftfreq(shape[1])
-        self.squared = self.ky[:, None] ** 2 + self.kx**2
-        self.psf = fft.rfft2(centred(psf, shape).astype(np.float32))
-
-    def gain(self, sigma: float) -> tuple[float, NDArray[np.complex64]]:
-        """Return the width of the Gaussian, at least `sigma`, and the factor of each mode."""
-        while True:
-            gauss = np.exp(-0.5 * sigma**2 * self.squared).astype(np.float32)
-            is_kept = gauss > MIN_MODE
-            gain = np.zeros(gauss.shape, dtype=np.complex64)
-            np.divide(gauss, self.psf, out=gain, where=is_kept & (self.psf != 0.0))
-            inner = np.exp(0.5 * INNER_SIGMA**2 * self.squared)
-            if np.abs(gain * inner).max() <= MAX_GAIN:
-                return sigma, gain
-            sigma *= WIDENING
-
-
-def centred(stamp: Array, shape: tuple[int, ...]) -> Array:
-    """Return a stamp of odd sides in the first pixel of an array, wrapped around its borders."""
-    padded = np.zeros(shape)
-    padded[: stamp.shape[0], : stamp.shape[1]] = stamp
-    return np.roll(padded, (-(stamp.shape[0] // 2), -(stamp.shape[1] // 2)), axis=(0, 1))
-
-
-def _noise_model(
-    modes: _Modes, gain: NDArray[np.complex64], correlation: Array | None, sigma: float, window: Window
-) -> tuple[ShapeNoise, Array]:
+def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoise, Array]:
     """Return the response and noise of the derivatives, and independent steps of the first six."""
-    power = np.abs(gain.astype(np.complex128)) ** 2 / (modes.shape[0] * modes.shape[1])
-    if correlation is not None:
-        power *= np.maximum(fft.rfft2(centred(correlation, modes.shape)).real, 0.0)
-    power[:, 1 : (modes.shape[1] + 1) // 2] *= 2.0  # the modes of negative kx
-    kx, ky = sigma * modes.kx, sigma * modes.ky
-    covariance, turned = noise_covariance(power, kx, ky), noise_covariance(power.T, -ky, kx)
-    response = shear_response()
+    covariance, turned_covariance = covariance_of(moments), covariance_of(turned(moments))
     own = covariance[:N_SHAPE, :N_SHAPE]
-    root = np.linalg.cholesky(own)
-    products = [covariance[:N_SHAPE] @ response[0].T, covariance[:N_SHAPE] @ response[1].T]
-    products.append(0.5 * (own - turned[:N_SHAPE, :N_SHAPE]))
-    directions, factors = zip(*(_principal(product, root) for product in products), strict=True)
+    root = np.asarray(np.linalg.cholesky(own), dtype=np.float64)
+    with_responses = covariance[:N_SHAPE] @ RESPONSE.transpose(0, 2, 1)
+    spin2_part = 0.5 * (own - turned_covariance[:N_SHAPE, :N_SHAPE])
+    directions, factors = _principal(np.concatenate([with_responses, spin2_part[None]]), root)
     noise = float(np.sqrt(own[0, 0]))
     spin2 = float(np.sqrt(0.25 * (own[3, 3] - 2.0 * own[3, 5] + own[5, 5])))
-    model = ShapeNoise(response, np.stack(directions), np.stack(factors), noise, spin2 / noise, sigma, window)
+    model = ShapeNoise(RESPONSE, directions, factors, noise, spin2 / noise, sigma, window)
     return model, np.ascontiguousarray(root.T)
 
 
-def _principal(product: NDArray[Any], root: NDArray[Any]) -> tuple[Array, Array]:
-    """Return steps (6, 6), of one standard deviation each, and factors (6,) whose sum of squares is `product`."""
+def _principal(products: Array, root: Array) -> tuple[Array, Array]:
+    """Return steps (n, 6, 6) of one standard deviation each, and factors (n, 6) of their squares in `products`."""
     inverse = np.linalg.inv(root)
-    factors, directions = np.linalg.eigh(inverse @ (0.5 * (product + product.T)) @ inverse.T)
-    return np.ascontiguousarray((root @ directions).T), factors
+    symmetric = 0.5 * (products + products.transpose(0, 2, 1))
+    factors, directions = np.linalg.eigh(inverse @ symmetric @ inverse.T)
+    return np.ascontiguousarray((root @ directions).transpose(0, 2, 1)), factors

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from darkmatter_features.galaxies.noisy.combination import Combined, combined
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
 from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK, Peaks
-from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at
-from darkmatter_features.galaxies.noisy.smoothing import SCALES
+from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, tiles_with_modes
+from darkmatter_features.galaxies.noisy.smoothing import SCALES, Transforms
 from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
 
 Array = NDArray[np.float64]
@@ -105,6 +105,7 @@ def measure_sources(
     min_peak: float = MIN_PEAK,
     is_variable: bool = False,
     with_shapes: bool = True,
+    transforms: Transforms | None = None,
 ) -> Sources:
     """Find and measure the sources of an image.
 
@@ -126,15 +127,19 @@ def measure_sources(
         Whether the PSF varies over the image.
     with_shapes : bool
         Whether to measure shapes; weights are 0 otherwise.
+    transforms : Transforms, optional
+        Transforms of `light`, 0 where it is masked, that are kept for another PSF.
     """
-    light = light if mask is None else np.where(mask, np.float32(0.0), light)
-    tile = TILE_OF_VARIABLE_PSF if is_variable else TILE
+    if transforms is None:
+        transforms = Transforms(light if mask is None else np.where(mask, np.float32(0.0), light))
+    light = transforms.light
+    tiles = tiles_with_modes(transforms, psf, psf_sigma, correlation, TILE_OF_VARIABLE_PSF if is_variable else TILE)
     found = [
-        peaks_at(scale, light, noise, mask, psf, psf_sigma, correlation, tile, min_peak, with_shapes=with_shapes)
+        peaks_at(scale, tiles, noise, mask, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
     distance = _distance(light.shape, mask)
-    flags = [_flags(each.peaks, distance, each.sigma) for each in found]
+    flags = [_flags(each.peaks, light.shape, distance, each.sigma) for each in found]
     shapes = combined(found[0], found[1:], [(each & DEFECTS) != 0 for each in flags])
     return _sources(light, noise, found[0], shapes, flags[0])
 
@@ -183,9 +188,9 @@ def _sources(
     )
 
 
-def _flags(peaks: Peaks, distance: Array | None, sigma: float) -> NDArray[np.uint8]:
+def _flags(peaks: Peaks, shape: tuple[int, ...], distance: Array | None, sigma: float) -> NDArray[np.uint8]:
     """Return the flags of peaks by their place; `distance` is that of each pixel from masked ones."""
-    n_rows, n_columns = peaks.labels.shape
+    n_rows, n_columns = shape
     reach = FLAG_RADIUS * sigma
     rows, columns = peaks.rows, peaks.columns
     is_near = np.minimum.reduce([rows, columns, n_rows - 1 - rows, n_columns - 1 - columns]) < reach

@@ -6,7 +6,8 @@ from scipy.special import betainc
 
 from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
-from darkmatter_features.galaxies.noisy.smoothing import smooth
+from darkmatter_features.galaxies.noisy.kernels.planes import take_derivatives, take_light
+from darkmatter_features.galaxies.noisy.smoothing import TileModes, Transforms
 
 SPLINE = BSpline.basis_element([-1.5, -0.5, 0.5, 1.5], extrapolate=False)
 
@@ -26,6 +27,13 @@ def curvature(d):
     return gradient, np.outer(gradient, gradient) - np.array([[d[3], d[4]], [d[4], d[5]]]) / d[0]
 
 
+def shape_by_kernel(d, model):
+    """Return weight, and weight times e1 and e2, of a pixel by the kernel."""
+    shapes = np.empty((3, 1))
+    kernels.shapes_at(np.array(d, dtype=float)[:6, None], 1, model, shapes)
+    return tuple(shapes[:, 0].tolist())
+
+
 def shape_at(
     d, model, *, profile_factor=kernels.PROFILE_FACTOR, min_denominator=kernels.MIN_DENOMINATOR,
     saturation=kernels.SATURATION,
@@ -43,7 +51,7 @@ def shape_at(
     weight = spline(dx) * spline(dy) * rise(snr, *kernels.SNR_RANGE) * rise(determinant, 0, kernels.MIN_DETERMINANT)
     weight *= rise(1 - a, low_rise, high_rise) * (1 - rise(1 - a, low_fall, high_fall))
     spin2 = 0.5 * (matrix[0, 0] - matrix[1, 1]) + 1j * matrix[0, 1]
-    denominator = 0.5 * (a - determinant + np.hypot(a - determinant, 2 * min_denominator))
+    denominator = max(0.5 * (a - determinant + np.hypot(a - determinant, 2 * min_denominator)), 1e-12)
     error = profile_factor * model.curvature_noise / snr / denominator / 2
     chi = -profile_factor * spin2 / denominator
     chi /= (1 + abs(chi) ** (2 * saturation)) ** (0.5 / saturation)
@@ -56,11 +64,40 @@ def weighted(d, model):
     return weight * e
 
 
-def derivatives(plane, row, column, table, scale):
-    """Return the derivatives of a plane at a pixel, 0 beyond its border."""
-    m = table.shape[1] // 2
-    window = np.pad(plane.astype(float), m)[row : row + 2 * m + 1, column : column + 2 * m + 1]
-    return scale * np.array([table[q] @ window @ table[n - q] for n in range(len(table)) for q in range(n + 1)])
+def smooth(light, psf, correlation, psf_sigma, scale=1.0):
+    """Return an image smoothed as one tile."""
+    tile = tuple(slice(0, side) for side in light.shape)
+    return TileModes(Transforms(light), tile, psf, correlation, psf_sigma).smoothed(scale)
+
+
+def light_of(smoothed, shape):
+    """Return the smoothed light at all pixels of an image of a shape."""
+    light = np.empty(shape, dtype=np.float32)
+    take_light(smoothed.plane, 0, 0, 1, light)
+    return light
+
+
+def sampled(function, shape, plane):
+    """Return a plane like another one, with the values of a function of x and y in an image of a shape."""
+    margin = plane.table.shape[2] // 2 + 1
+    y, x = (plane.step * np.arange(-margin, -(-side // plane.step) + margin) for side in shape)
+    return plane._replace(values=function(*np.meshgrid(x, y)).astype(np.float32))
+
+
+def derivatives_of(plane, row, column):
+    """Return all derivatives of a plane at a pixel, by the kernel."""
+    d = np.empty((1, 15))
+    take_derivatives(plane, row, column, 1, 1.0, np.empty((5, plane.table.shape[2] + 1)), d)
+    return d[0]
+
+
+def derivatives(plane, row, column, scale):
+    """Return the derivatives of a plane at a pixel."""
+    (top, down), (left, across) = divmod(row, plane.step), divmod(column, plane.step)
+    along_y, along_x = plane.table[down], plane.table[across]
+    n = along_x.shape[1]
+    window = plane.values[top + 1 : top + 1 + n, left + 1 : left + 1 + n].astype(float)
+    return scale * np.array([along_y[q] @ window @ along_x[p - q] for p in range(5) for q in range(p + 1)])
 
 
 def pixel_sums(d, model):
@@ -100,8 +137,8 @@ def error(d, model, steps):
 
 def peak(plane, row, column, noise, smoothed, with_shapes):
     """Return the fields of PeakShapes for one peak."""
-    table, model, scale = smoothed.table, smoothed.model, 1.0 / noise
-    d = derivatives(plane, row, column, table, scale)
+    model, scale = smoothed.model, 1.0 / noise
+    d = derivatives(plane, row, column, scale)
     gradient, matrix = curvature(d)
     a, spin2 = 0.5 * np.trace(matrix), np.hypot(0.5 * (matrix[0, 0] - matrix[1, 1]), matrix[0, 1])
     adjugate = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[0, 1], matrix[0, 0]]])
@@ -110,7 +147,7 @@ def peak(plane, row, column, noise, smoothed, with_shapes):
     if with_shapes:
         deviation = error(d, model, smoothed.steps)
         near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-        sums = sum(pixel_sums(derivatives(plane, *place, table, scale), model) for place in near)
+        sums = sum(pixel_sums(derivatives(plane, *place, scale), model) for place in near)
     return np.array([*sums, deviation, column + dx, row + dy, d[0], a, spin2])
 
 
@@ -141,7 +178,7 @@ def elliptical_psf(side=33, e=0.1 + 0.05j, size=1.7):
 
 
 def model_of(e=0.1 + 0.05j, scale=1.0, side=64, correlation=None):
-    """Return what :func:`smooth` returns for an image without light."""
+    """Return an image without light, smoothed."""
     return smooth(np.zeros((side, side), np.float32), elliptical_psf(e=e), correlation, 1.7, scale)
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import median_filter
+from scipy.ndimage import maximum_filter, median_filter, uniform_filter
 from scipy.stats import truncnorm
 
 from darkmatter_features.galaxies.noisy import background
 from darkmatter_features.galaxies.noisy.kernels import background as kernels
 from darkmatter_features.galaxies.noisy.kernels import level as fits
 from darkmatter_features.galaxies.noisy.kernels import noise
+from darkmatter_features.galaxies.noisy.kernels.near_sources import near_sources
 
 
 def slow_boxes(image, is_good, mesh):
@@ -184,3 +185,14 @@ def test_standardise_matches_numpy(rng):
     is_kept = is_blank & (np.abs(ratio) <= 2.0)
     np.testing.assert_array_equal(counts, is_kept)
     np.testing.assert_allclose(pixels, np.where(is_kept, ratio, 0.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (37, 23)])
+def test_near_sources_matches_scipy(rng, shape):
+    light = rng.normal(size=shape).astype(np.float32)
+    scatter = rng.uniform(0.5, 1.0, size=shape).astype(np.float32)
+    found = np.full(shape, 7, dtype=np.uint8)
+    near_sources(light, scatter, 8.0, 3, found)
+    is_bright = 9.0 * uniform_filter(light.astype(float), 3, mode="nearest") > 8.0 * scatter
+    np.testing.assert_array_equal(found, maximum_filter(is_bright.astype(np.uint8), 7))
+    assert shape != (37, 23) or 0 < found.sum() < found.size

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from darkmatter_features.galaxies.kernels.records import SaddleSettings, SegmentIndices
-from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums, label_basins
-from darkmatter_features.galaxies.noisy.peaks import MIN_CONTRAST, MIN_DEPTH, MIN_PIXELS, MIN_SNR, find_peaks
+from darkmatter_features.galaxies.kernels.records import SaddleSettings
+from darkmatter_features.galaxies.noisy.kernels.basins import Basins, basin_sums, flood_basins, number_basins, renumber
+from darkmatter_features.galaxies.noisy.peaks import MIN_CONTRAST, MIN_DEPTH, MIN_PIXELS, MIN_SNR, falling, find_peaks
 from tests.support import naive
 
 
@@ -31,21 +31,30 @@ def as_lists(labels):
 
 
 @pytest.mark.parametrize(("contrast", "depth"), [(0.0, 0.0), (0.1, 3.0), (0.5, 1.0)])
-def test_label_basins_matches_naive(rng, contrast, depth):
+def test_flooded_basins_match_naive(rng, contrast, depth):
     snr, settings = random_snr(rng), SaddleSettings(contrast, depth, 5)
     padded = np.pad(snr, 1)
-    width = padded.shape[1]
-    listed = naive.connected_segments(padded, 2.0, 5)
-    indices = np.array([row * width + column for segment in listed for row, column in segment], dtype=np.int32)
-    starts = np.concatenate([[0], np.cumsum([len(segment) for segment in listed])]).astype(np.int64)
-    labels, peaks = np.zeros(padded.size, dtype=np.int32), np.empty(indices.size, dtype=np.int64)
-    brightness = padded.ravel()
-    n = label_basins(brightness, width, SegmentIndices(indices, starts), settings, labels, peaks)
+    brightness, width = padded.ravel(), padded.shape[1]
+    order = np.flatnonzero(brightness > 2.0)
+    order = order[np.argsort(-brightness[order], kind="stable")]
+    labels, basins = np.zeros(padded.size, dtype=np.int32), Basins(*np.empty((5, order.size), dtype=np.int64))
+    n_maxima = flood_basins(brightness, width, order, settings, labels, basins)
+    numbers, segments = np.empty((2, n_maxima), dtype=np.int64)
+    n = number_basins(n_maxima, settings.n_pixels, basins, numbers, segments)
+    renumber(order, numbers, labels)
     assert as_lists(labels.reshape(padded.shape)[1:-1, 1:-1]) == expected_basins(snr, 2.0, settings)
     assert n == labels.max() > 3
+    listed = naive.connected_segments(padded, 2.0, 5)
+    own = [next(i for i, s in enumerate(listed) if divmod(peak, width) in s) for peak in basins.peaks[:n].tolist()]
+    np.testing.assert_array_equal(segments[:n, None] == segments[:n], np.equal.outer(own, own))
     for k in range(n):
-        assert labels[peaks[k]] == k + 1
-        assert brightness[peaks[k]] == brightness[labels == k + 1].max()
+        assert labels[basins.peaks[k]] == k + 1
+        assert brightness[basins.peaks[k]] == brightness[labels == k + 1].max()
+
+
+def test_pixels_of_equal_brightness_are_flooded_in_their_order():
+    snr = np.array([5.0, 3.0, 7.0, 3.0, 5.0], dtype=np.float32)
+    assert falling(snr, np.array([0, 1, 2, 3, 4])).tolist() == [2, 0, 4, 1, 3]
 
 
 def test_basin_sums_match_numpy(rng):

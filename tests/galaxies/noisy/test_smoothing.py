@@ -6,8 +6,9 @@ import pytest
 
 from darkmatter_features.galaxies.noisy import smoothing
 from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
-from darkmatter_features.galaxies.noisy.smoothing import SCALES, smooth, window_of
+from darkmatter_features.galaxies.noisy.smoothing import SCALES, window_of
 from tests.galaxies.noisy import naive_shapes as naive
+from tests.galaxies.noisy.naive_shapes import derivatives_of, light_of, smooth
 
 SIDE = 128
 
@@ -31,9 +32,8 @@ def test_a_point_becomes_the_round_gaussian_of_the_model(scale, e):
     light[31:96, 38:103] = 1000.0 * psf
     found = smooth(light, psf, None, 1.7, scale)
     expected = 1000.0 * gaussian(63, 70, found.model.sigma)
-    np.testing.assert_allclose(found.light, expected, atol=1e-4 * expected.max())
-    d = np.empty(15)
-    kernels.take_derivatives(found.plane, 63, 70, found.table, 1.0, d)
+    np.testing.assert_allclose(light_of(found, light.shape), expected, atol=1e-4 * expected.max())
+    d = derivatives_of(found.plane, 63, 70)
     peak = expected.max()
     assert d[:6] == pytest.approx([peak, 0, 0, -peak, 0, -peak], abs=1e-3 * peak)  # round: an elliptical PSF is gone
 
@@ -86,7 +86,7 @@ def test_noise_of_the_model_is_that_of_smoothed_noise(rng, draw, scale):
     """Ten fields, away from borders: some 50 (or 13) independent places a field, errors of 3 and 6 %."""
     fields, correlation = draw(rng, 10)
     smoothed = [smooth(field, moffat(), correlation, 1.7, scale) for field in fields]
-    inner = np.stack([each.light[24:-24, 24:-24] for each in smoothed])
+    inner = np.stack([light_of(each, (SIDE, SIDE))[24:-24, 24:-24] for each in smoothed])
     assert inner.std() == pytest.approx(smoothed[0].model.noise, rel=0.04 * scale + 0.04)
 
 
@@ -103,11 +103,8 @@ def noise_derivatives(fields, correlation, psf, spacing=10):
     samples = []
     for field in fields:
         smoothed = smooth(field, psf, correlation, 1.7)
-        for row in range(20, SIDE - 20, spacing):
-            for column in range(20, SIDE - 20, spacing):
-                d = np.empty(15)
-                kernels.take_derivatives(smoothed.plane, row, column, smoothed.table, 1.0, d)
-                samples.append(d)
+        places = range(20, SIDE - 20, spacing)
+        samples += [derivatives_of(smoothed.plane, row, column) for row in places for column in places]
     return np.array(samples), smoothed
 
 
@@ -137,13 +134,14 @@ def test_response_of_the_noise_is_taken_away_on_average(noisy_galaxies):
     noise, model = noisy_galaxies
     galaxy = galaxy_derivatives(naive.covariance_of(0.2 + 0.1j, 0.9), model, 15.0)
     tiny, difference, plain = 1e-3, [], []
+    work = kernels.shape_steps(model, np.eye(6))
     for n in noise:
         sums = np.zeros(8)
-        kernels.add_pixel(galaxy + n, model, sums)
+        kernels.add_pixel(galaxy + n, model, work, sums)
         own = 0.0
         for a in (0, 1):
             step = tiny * (model.response[a] @ galaxy)
-            upper, lower = (kernels.shape_at((galaxy + n)[:6] + sign * step, model) for sign in (1, -1))
+            upper, lower = (naive.shape_by_kernel((galaxy + n)[:6] + sign * step, model) for sign in (1, -1))
             own += 0.25 * (upper[a + 1] - lower[a + 1]) / tiny
         difference.append(sums[3] - own)
         plain.append(own)
@@ -156,10 +154,10 @@ def test_bias_by_noise_is_that_of_a_round_galaxy(noisy_galaxies):
     """Noise with spin 2, of an elliptical PSF, moves the mean shape of a round galaxy: 4 errors about the bias."""
     noise, model = noisy_galaxies
     galaxy = galaxy_derivatives(0.8 * np.eye(2), model, 15.0)
-    sums = []
+    sums, work = [], kernels.shape_steps(model, np.eye(6))
     for n in noise:
         own = np.zeros(8)
-        kernels.add_pixel(galaxy + n, model, own)
+        kernels.add_pixel(galaxy + n, model, work, own)
         sums.append(own)
     sums = np.array(sums)
     errors = sums.std(axis=0) / np.sqrt(len(sums))
@@ -175,4 +173,4 @@ def test_error_is_the_scatter_by_noise(noisy_galaxies):
     steps = np.linalg.cholesky(np.cov(noise[:, :6].T)).T
     found = np.array([naive.shape_at((galaxy + n)[:6], model)[1] for n in noise[::4]])
     scatter = np.sqrt(0.5 * (found.real.var() + found.imag.var()))
-    assert kernels.error_at(galaxy, model, steps) == pytest.approx(scatter, rel=0.05)
+    assert kernels.error_at(galaxy, model, kernels.shape_steps(model, steps)) == pytest.approx(scatter, rel=0.05)

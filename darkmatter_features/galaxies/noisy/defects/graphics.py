@@ -38,6 +38,13 @@ def white_level(pixels: NDArray[Any]) -> float:
     return white if is_picture else float("nan")
 
 
+def band_sum(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the sum of the bands of an image (n_rows, n_columns, n_bands); with one, possibly the same memory."""
+    if pixels.shape[2] == 1:
+        return pixels[:, :, 0].astype(np.float32, copy=False)
+    return np.asarray(pixels.sum(axis=2, dtype=np.float32))
+
+
 def find_graphics(pixels: NDArray[Any]) -> Defects:
     """Return frames and captions of an image.
 
@@ -46,7 +53,7 @@ def find_graphics(pixels: NDArray[Any]) -> Defects:
     pixels : (n_rows, n_columns, n_bands) array, counts
         The image. Captions are searched in pictures only: data in floating point have none.
     """
-    values = pixels.sum(axis=2, dtype=np.float32)
+    values = band_sum(pixels)
     white = white_level(pixels)
     is_picture = bool(np.isfinite(white))
     frame = find_frame(values, 0.0, MARGINS[is_picture])

@@ -107,19 +107,20 @@ def level_and_noise(values: NDArray[np.float32], width: Any, sums: Floats) -> An
     n = values.size
     level, sigma = _shortest_half(values)
     origin = level
-    sums[0, 0] = sums[1, 0] = 0.0
+    sums[0, 0] = sums[1, 0] = total = squares = 0.0
     for k in range(n):
         offset = values[k] - origin
-        sums[0, k + 1] = sums[0, k] + offset
-        sums[1, k + 1] = sums[1, k] + offset * offset
+        total += offset
+        squares += offset * offset
+        sums[0, k + 1], sums[1, k + 1] = total, squares
     if width >= 2.0 * HALF_SIGMA * sigma:  # half the pixels are equal: the shape of the noise is not resolved
         level, sigma = _moments(values, sums, origin, level - SPARSE_CUT * width, level + SPARSE_CUT * width)
         return level, sqrt(max(sigma * sigma - width * width / 12.0, 0.0))
     coarseness = max(0.0, width / max(sigma, TINY) - FINE)
     narrow = min(NARROW_CUT + COARSE_SLOPE * coarseness, COARSE_CUT)
     level, sigma = _truncated_fit(values, sums, origin, level, sigma, narrow, START_TOLERANCE)
-    n_above = n - np.searchsorted(values, level + TAIL * sigma)
-    n_below = np.searchsorted(values, level - TAIL * sigma)
+    n_above = n - _count_below(values, level + TAIL * sigma)
+    n_below = _count_below(values, level - TAIL * sigma)
     excess = (n_above - n_below) / n - EXCESS_ERROR / sqrt(n)
     cut = min(max(WIDE_CUT - CUT_SLOPE * excess, narrow), WIDE_CUT)
     wide_level, _ = _truncated_fit(values, sums, origin, level, sigma, WIDE_CUT, START_TOLERANCE)
@@ -144,12 +145,23 @@ def _shortest_half(values: NDArray[np.float32]) -> Any:
 
 
 @compiled
+def _count_below(values: NDArray[np.float32], limit: Any) -> Any:
+    """Return the number of ascending `values` below a limit. Without branches, it takes a third of the time."""
+    first, n = 0, values.size
+    while n > 0:
+        half = (n + 1) // 2
+        first += half if values[np.uintp(first + half - 1)] < limit else 0
+        n -= half
+    return first
+
+
+@compiled
 def _moments(values: NDArray[np.float32], sums: Floats, origin: Any, low: Any, high: Any) -> Any:
     """Return mean and standard deviation of the ascending `values` from `low` to `high`, nan if there are none.
 
     `sums` (2, n + 1) has the sums of the values less `origin` and of their squares before each.
     """
-    first, end = np.searchsorted(values, low), np.searchsorted(values, high, side="right")
+    first, end = _count_below(values, low), _count_below(values, np.nextafter(high, np.inf))
     mean = (sums[0, end] - sums[0, first]) / (end - first)
     variance = (sums[1, end] - sums[1, first]) / (end - first) - mean * mean
     return origin + mean, sqrt(max(variance, 0.0))

@@ -1,5 +1,7 @@
 """The PSF of an image from its stars."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -49,8 +51,8 @@ ITERATIONS = 2
 
 
 def psf_from_stars(
-    light: Array,
-    noise: Array | float,
+    light: NDArray[Any],
+    noise: NDArray[Any] | float,
     is_bad: Mask | None,
     x: ArrayLike,
     y: ArrayLike,

@@ -1,6 +1,7 @@
 """The PSF of an image without a file of it: from its stars or, where these are too few, an assumed one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class ImagePsf:
 
 
 def psf_of_image(
-    light: NDArray[np.float64],
-    noise: NDArray[np.float64] | float,
+    light: NDArray[Any],
+    noise: NDArray[Any] | float,
     is_bad: NDArray[np.bool_] | None,
     sources: StarCandidates,
     *,

@@ -1,6 +1,7 @@
 """Stamps of the stars of an image: cut, cleaned of neighbours, and centred."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,9 @@ class StarStamps:
         return int(self.values.shape[1] // 2)
 
 
-def cut_stamps(light: Array, noise: Array | float, is_bad: Mask | None, x: Array, y: Array, half: int) -> StarStamps:
+def cut_stamps(
+    light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array, half: int
+) -> StarStamps:
     """Return stamps of half-side `half` about the pixels nearest to the positions; pixels off the image are bad."""
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     offset = np.arange(-half, half + 1)
@@ -83,12 +86,14 @@ def cut_stamps(light: Array, noise: Array | float, is_bad: Mask | None, x: Array
     bad = ~(inside & np.isfinite(values)) if is_bad is None else ~(inside & np.isfinite(values)) | is_bad[rows, columns]
     opposite, is_opposite_bad = values[:, ::-1, ::-1], bad[:, ::-1, ::-1]
     values = np.where(bad, np.where(is_opposite_bad, 0.0, opposite), values)
-    levels = np.broadcast_to(np.asarray(noise, dtype=np.float64), light.shape)
-    own = levels[row.clip(0, light.shape[0] - 1), column.clip(0, light.shape[1] - 1)]
+    levels = np.broadcast_to(noise, light.shape)
+    own = levels[row.clip(0, light.shape[0] - 1), column.clip(0, light.shape[1] - 1)].astype(np.float64)
     return StarStamps(values, bad, own, column.astype(np.float64), row.astype(np.float64))
 
 
-def stamps_of_stars(light: Array, noise: Array | float, is_bad: Mask | None, x: Array, y: Array) -> StarStamps:
+def stamps_of_stars(
+    light: NDArray[Any], noise: NDArray[Any] | float, is_bad: Mask | None, x: Array, y: Array
+) -> StarStamps:
     """Return stamps as large as the light of the stars, by the median of their widths."""
     first = cut_stamps(light, noise, is_bad, x, y, FIRST_HALF)
     sigma = adaptive_moments(first.values).sigma

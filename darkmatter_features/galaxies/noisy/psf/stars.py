@@ -176,23 +176,29 @@ def _candidates(log_size: Array, snr: Array) -> list[tuple[float, float, float]]
     found = []
     for limit in _limits(snr):
         ordered = np.sort(log_size[snr >= limit])
-        for half in HALF_WIDTHS:
-            log_ratio = np.max([_log_ratios(ordered, half, band) for band in SIDE_BANDS], axis=0)
-            k = int(log_ratio.argmax())
-            if log_ratio[k] > MIN_LOG_RATIO:
-                found.append((float(log_ratio[k]), (float(ordered[k]), half, float(limit))))
+        log_ratios = _log_ratios(ordered)
+        for half, own, k in zip(HALF_WIDTHS, log_ratios, log_ratios.argmax(axis=1), strict=True):
+            if own[k] > MIN_LOG_RATIO:
+                found.append((float(own[k]), (float(ordered[k]), half, float(limit))))
     return [own for _, own in sorted(found, reverse=True)]
 
 
-def _log_ratios(ordered: Array, half: float, band: float) -> Array:
-    """Return the log likelihood ratio of a locus about each log size (n,), ascending; 0 where it cannot be one."""
-    at = [np.searchsorted(ordered, ordered + offset * half) for offset in (-1 - band, -1.0, 1.0, 1 + band)]
-    inside, beside = at[2] - at[1], np.maximum(at[3] - at[2], at[1] - at[0]) + EMPTY_BAND
-    total, expected = inside + beside, 2.0 / (2.0 + band)
+def _log_ratios(ordered: Array) -> Array:
+    """Return the log likelihood ratio of a locus of each half-width about each log size (n,), ascending, (3, n).
+
+    It is that with the band that gives the larger one, and 0 where there cannot be a locus.
+    """
+    half, band = np.array(HALF_WIDTHS)[:, None], np.array(SIDE_BANDS)
+    ends = half * np.concatenate([[-1.0, 1.0], -1.0 - band, 1.0 + band])
+    n_below = np.searchsorted(ordered, ordered + ends[:, :, None])  # (half-widths, ends, n)
+    first, end = n_below[:, :1], n_below[:, 1:2]
+    low, high = np.split(n_below[:, 2:], 2, axis=1)
+    inside, beside = end - first, np.maximum(high - end, first - low) + EMPTY_BAND
+    total, expected = inside + beside, (2.0 / (2.0 + band))[:, None]
     log_ratio = inside * np.log(inside / total / expected) + beside * np.log(beside / total / (1.0 - expected))
     possible = (inside >= MIN_STARS) & (inside > expected * total)
-    possible &= at[1] <= np.maximum(1.0, MAX_SMALLER * inside)
-    return np.where(possible, log_ratio, 0.0)
+    possible &= first <= np.maximum(1.0, MAX_SMALLER * inside)
+    return np.asarray(np.where(possible, log_ratio, 0.0).max(axis=1))
 
 
 def _refined(log_size: Array, snr: Array, centre: float, half: float, limit: float) -> tuple[float, float]:
