@@ -13,7 +13,7 @@ from darkmatter_features.galaxies.noisy.exposure import Exposure, expose
 from darkmatter_features.galaxies.noisy.psf.few_stars import sharpest_width
 from darkmatter_features.galaxies.noisy.psf.image import ImagePsf, psf_of_image
 from darkmatter_features.galaxies.noisy.psf.model import PsfModel
-from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates
+from darkmatter_features.galaxies.noisy.psf.stars import StarCandidates, find_stars
 from darkmatter_features.galaxies.noisy.similar import means_of_similar
 from darkmatter_features.galaxies.noisy.sky_frame import SkyFrame, sky_frame
 from darkmatter_features.galaxies.noisy.smoothing import Transforms
@@ -179,11 +179,10 @@ def _psf(exposure: Exposure, first: Sources, given: PsfModel | None) -> ImagePsf
         flags=first.flags & ~np.uint8(SourceFlag.BLENDED),  # neighbours are masked in the fit
         is_saturated=np.zeros(len(first), dtype=np.bool_),
     )
+    if given is not None:
+        return ImagePsf(given, None, find_stars(candidates), f"PSF of {given.name}")
     smallest = sharpest_width(np.where(candidates.is_clean, first.size, 0.0), first.snr, FIRST_SIGMA)
-    found = psf_of_image(exposure.light, exposure.noise, exposure.mask, candidates, psf_sigma=smallest)
-    if given is None:
-        return found
-    return ImagePsf(given, None, found.locus, f"PSF of {given.name}")
+    return psf_of_image(exposure.light, exposure.noise, exposure.mask, candidates, psf_sigma=smallest)
 
 
 def _matched(first: Sources, psf: ImagePsf, sources: Sources) -> NDArray[np.bool_]:

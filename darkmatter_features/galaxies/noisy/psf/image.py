@@ -13,6 +13,9 @@ from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.result import PsfFit
 from darkmatter_features.galaxies.noisy.psf.stars import MIN_STARS, StarCandidates, StellarLocus, find_stars
 
+MAX_RESIDUAL_OF_FEW = 0.03
+"""Maximum rms residual of the ellipticities of fewer than five stars: that of galaxies is 0.3, and less by chance."""
+
 
 @dataclass(frozen=True)
 class ImagePsf:
@@ -74,6 +77,8 @@ def psf_of_image(
             fit = psf_from_stars(light, noise, is_bad, sources.x[own], sources.y[own], sources.flux[own])
         except SkyError as error:
             reason = str(error) if own.sum() >= MIN_STARS else reason
+            continue
+        if len(fit.stars) < MIN_STARS and fit.rms_residuals[0] > MAX_RESIDUAL_OF_FEW:
             continue
         return ImagePsf(fit.model, fit, locus, fit.summary)
     return _assumed(psf_sigma, reason)

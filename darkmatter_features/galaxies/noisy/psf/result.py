@@ -91,17 +91,27 @@ class PsfFit:
     degree: int
 
     @property
+    def tested(self) -> Mask:
+        """Reserved stars, or the fitted ones where none are reserved, (n,)."""
+        return self.stars.is_test if self.stars.is_test.any() else self.stars.is_used
+
+    @property
+    def rms_residuals(self) -> tuple[float, float]:
+        """Root mean square of the residuals of these stars: modulus of the ellipticity, and relative width."""
+        de1, de2, width = (float(np.sqrt(np.mean(each[self.tested] ** 2))) for each in self.stars.residual)
+        return float(np.hypot(de1, de2)), width
+
+    @property
     def summary(self) -> str:
         """One line: number of stars, degree, the PSF in the middle, and the residuals of stars that test it."""
         stars, (x, y) = self.stars, self.model.origin
         e1, e2 = self.model.ellipticity(x, y)
-        tested = stars.is_test if stars.is_test.any() else stars.is_used
-        de1, de2, dsigma = (float(np.sqrt(np.mean(each[tested] ** 2))) for each in stars.residual)
+        ellipticity, width = self.rms_residuals
         sigma = float(self.model.sigma(x, y))
         warning = "; undersampled, so that its width is too large by 1 % or more: give its file"
         return (
             f"PSF from {int(stars.is_used.sum())} of {len(stars)} stars, degree {self.degree}: sigma"
-            f" {sigma:.2f} px, e = ({e1:.4f}, {e2:.4f}); rms residual of {int(tested.sum())}"
-            f" {'reserved' if stars.is_test.any() else 'fitted'} stars: e {np.hypot(de1, de2):.4f}, width {dsigma:.2%}"
+            f" {sigma:.2f} px, e = ({e1:.4f}, {e2:.4f}); rms residual of {int(self.tested.sum())}"
+            f" {'reserved' if stars.is_test.any() else 'fitted'} stars: e {ellipticity:.4f}, width {width:.2%}"
             f"{warning if sigma < UNDERSAMPLED_SIGMA else ''}"
         )

@@ -48,3 +48,19 @@ def test_width_is_below_all_sizes_but_one():
     assert sharpest_width(size, snr, 1.2) == pytest.approx(SHARPEST_FACTOR * 2.0)
     assert sharpest_width(size[:1], snr[:1], 1.2) == pytest.approx(SHARPEST_FACTOR * 0.4)
     assert sharpest_width(size[3:], snr[3:], 1.2) == 1.2
+
+
+def test_galaxies_alike_by_chance_are_no_stars():
+    """Three round galaxies of one size of three ellipticities."""
+    import galsim
+
+    from tests.galaxies.noisy.fields import add, drawn
+
+    rng = np.random.default_rng(12)
+    light = rng.normal(0, NOISE, (300, 300))
+    for column, row, e in ((60, 70, 0.15), (200, 90, -0.15), (120, 220, 0.0)):
+        disc = galsim.Gaussian(half_light_radius=1.5, flux=6e4).shear(g1=complex(e).real, g2=complex(e).imag)
+        add(light, drawn(galsim.Convolve(disc, constant(0, 0)), 0, 0), column, row)
+    sources = detected(light, NOISE)
+    assert sharpest_group(sources) is not None
+    assert psf_of_image(light, NOISE, None, sources, psf_sigma=1.3).fit is None
