@@ -40,7 +40,7 @@ def catalog_of(x, y, e, shape, *, size=3.0):
 
 def noisy_sources(shape, *, is_star, defects=None):
     """Return sources of an image with noise, with what the figures read of them: positions, stars, defects."""
-    n, defects = len(is_star), Defects(np.zeros(shape, np.uint8), {}) if defects is None else defects
+    n, defects = len(is_star), Defects(np.zeros(shape, np.uint16), {}) if defects is None else defects
     return SimpleNamespace(
         sources=SimpleNamespace(x=np.linspace(5.0, shape[1] - 5.0, n), y=np.linspace(5.0, shape[0] - 5.0, n)),
         is_star=np.array(is_star),
@@ -50,7 +50,7 @@ def noisy_sources(shape, *, is_star, defects=None):
 
 def all_defects(shape):
     """Return defects of all kinds."""
-    kinds = np.zeros(shape, np.uint8)
+    kinds = np.zeros(shape, np.uint16)
     for k, kind in enumerate(NAMES):
         kinds[5 * k : 5 * k + 4] = kind
     return Defects(kinds, dict.fromkeys(NAMES, 25))

@@ -52,7 +52,7 @@ def test_uncertain_skies_are_read_once(command, arguments, monkeypatch):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_torch_the_stage_is_refused_before_any_sky_is_measured(command, arguments, monkeypatch, capsys):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
-    for name in ("classify.predict.extract_rows", "classify.plots.heatmaps.measure"):
+    for name in ("classify.predict.extract_rows", "classify.plots.heatmaps.measure_with_sources"):
         monkeypatch.setattr(name, lambda *args, **options: pytest.fail("a sky was measured"))
     assert main(arguments[command]) == 2
     message = capsys.readouterr().err
