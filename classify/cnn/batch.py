@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from classify.cnn.device import upload
 from classify.cnn.inputs import MAPS, FieldInput
 
 GALAXY_FIELDS = ("x", "y", "e", "mean_e", "scalars")
@@ -32,6 +33,11 @@ class Batch:
         Column and row of the lens from the corner of the image; nan without a lens, or if its position is unknown.
     cell : (m,) float32 tensor, pixels
         Side of a cell, which differs between images of different sizes.
+    known : (k,) int64 tensor
+        Indices of the skies whose lens has a known position.
+    about : (l,) int64 tensor
+        Indices of the galaxies in these skies. Both are found on the processor: a mask on a GPU would have to be read
+        back to find how many are chosen.
     """
 
     sky: Tensor
@@ -45,6 +51,8 @@ class Batch:
     inside: Tensor
     lens: Tensor
     cell: Tensor
+    known: Tensor
+    about: Tensor
 
     @property
     def side(self) -> int:
@@ -66,19 +74,22 @@ class Batch:
         joined = {name: np.concatenate([getattr(each, name) for each in inputs], axis=-1) for name in GALAXY_FIELDS}
         maps, inside = _padded(inputs)
         lens = np.full((len(inputs), 2), np.nan) if lenses is None else np.asarray(lenses, dtype=np.float64)
+        sky, is_known = np.repeat(np.arange(len(inputs)), n_galaxies), np.isfinite(lens).all(axis=1)
         return cls(
-            sky=torch.from_numpy(np.repeat(np.arange(len(inputs)), n_galaxies)),
+            sky=torch.from_numpy(sky),
             cut_outs=torch.from_numpy(np.concatenate([each.cut_outs for each in inputs])),
             maps=torch.from_numpy(maps),
             inside=torch.from_numpy(inside),
             lens=torch.from_numpy(lens.astype(np.float32).T),
             cell=torch.tensor([each.cell for each in inputs], dtype=torch.float32),
+            known=torch.from_numpy(np.flatnonzero(is_known)),
+            about=torch.from_numpy(np.flatnonzero(is_known[sky])),
             **{name: torch.from_numpy(values) for name, values in joined.items()},
         )
 
     def to(self, device: torch.device) -> Self:
         """Return the same batch on a device."""
-        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return type(self)(**{field.name: upload(getattr(self, field.name), device) for field in fields(self)})
 
 
 def _padded(inputs: Sequence[FieldInput]) -> tuple[np.ndarray, np.ndarray]:
@@ -125,8 +136,8 @@ def mirrored(batch: Batch, *, swap: bool = False, flip_x: bool = False, flip_y: 
 def _mirror(
     batch: Batch, signs: tuple[float, float], pixels: Callable[[Tensor], Tensor], *, x: Tensor, y: Tensor, lens: Tensor
 ) -> Batch:
-    sign = batch.e.new_tensor(signs)[:, None]
+    e, mean_e = (torch.stack([signs[0] * each[0], signs[1] * each[1]]) for each in (batch.e, batch.mean_e))
     return replace(
-        batch, x=x, y=y, lens=lens, e=sign * batch.e, mean_e=sign * batch.mean_e, cut_outs=pixels(batch.cut_outs),
-        maps=pixels(batch.maps), inside=pixels(batch.inside),
+        batch, x=x, y=y, lens=lens, e=e, mean_e=mean_e, cut_outs=pixels(batch.cut_outs), maps=pixels(batch.maps),
+        inside=pixels(batch.inside),
     )  # fmt: skip

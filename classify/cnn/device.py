@@ -1,9 +1,10 @@
 """Device that runs the network: CUDA if available, else MPS, else the processor."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+from torch import Tensor
 
 
 def best_device() -> torch.device:
@@ -14,8 +15,30 @@ def best_device() -> torch.device:
 
 
 def mixed(device: torch.device) -> torch.autocast:
-    """Return the context of mixed precision: bfloat16 on a GPU, no change on the processor."""
+    """Return the context of mixed precision, for training: bfloat16 on a GPU, no change on the processor."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type != "cpu")
+
+
+def single(device: torch.device) -> AbstractContextManager[None]:
+    """Return the context of single precision, for inference: on CUDA, convolutions without TF32.
+
+    Probabilities are then those of the processor to 1e-3, which bfloat16 does not reach.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the free memory of a CUDA device in bytes; 0 for devices that share the memory of the processor."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
+
+
+def upload(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return the tensor on a device; a copy to CUDA is queued, and the processor does not wait for it."""
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

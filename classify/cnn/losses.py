@@ -41,19 +41,17 @@ def loss_of(
     log_odds, cells, shear = outputs
     label_loss = functional.binary_cross_entropy_with_logits(log_odds.float(), labels)
     total = label_loss
-    known = torch.isfinite(batch.lens).all(dim=0)
-    if known.any():
-        total = total + config.position_weight * _position_loss(cells, batch, known)
-        is_about = known[batch.sky]
-        expected = shear_about(batch, profile)[is_about] / SHEAR_UNIT
-        total = total + config.shear_weight * functional.mse_loss(shear[is_about].float(), expected)
+    if len(batch.known):
+        total = total + config.position_weight * _position_loss(cells, batch)
+        expected = shear_about(batch, profile)[batch.about] / SHEAR_UNIT
+        total = total + config.shear_weight * functional.mse_loss(shear[batch.about].float(), expected)
     return total, label_loss
 
 
-def _position_loss(cells: Tensor, batch: Batch, known: Tensor) -> Tensor:
+def _position_loss(cells: Tensor, batch: Batch) -> Tensor:
     """Return minus the mean log posterior of the cells of the known lenses."""
-    column, row = batch.lens[:, known].floor().long().clamp(0, batch.side - 1)
-    posterior = cells[known].flatten(1).log_softmax(dim=1)
+    column, row = batch.lens[:, batch.known].floor().long().clamp(0, batch.side - 1)
+    posterior = cells[batch.known].flatten(1).log_softmax(dim=1)
     return -posterior.gather(1, (row * batch.side + column)[:, None]).mean()
 
 

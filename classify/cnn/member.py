@@ -11,10 +11,10 @@ from torch import Tensor
 
 from classify.cnn.batch import Batch, mirrored
 from classify.cnn.config import CnnConfig
-from classify.cnn.device import mixed
+from classify.cnn.device import mixed, upload
 from classify.cnn.inputs import FieldInput
 from classify.cnn.losses import loss_of
-from classify.cnn.network import LensNet, log_odds_of
+from classify.cnn.network import SKIES_PER_BATCH, LensNet, log_odds_of
 from classify.cnn.weights import optimiser_tensors, restore_optimiser
 
 Array = NDArray[np.float64]
@@ -91,21 +91,22 @@ class Member:
         network.galaxies.scalar_std.copy_(torch.from_numpy(np.maximum(scalars.std(axis=1), MIN_SCALAR_STD)))
         self.network = network.to(device)
         self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
+            fused=device.type == "cuda",
+        )  # fmt: skip
 
     def train_epoch(self, epoch: int) -> tuple[float, float]:
         """Train on all own skies once, each batch in one of the eight symmetries; return log loss and accuracy."""
         self.network.train()
         rng = np.random.default_rng([self.config.seed, self.number, epoch])
         order, size = rng.permutation(self.own), self.config.batch_size
-        n_steps, total = -(-len(order) // size), np.zeros(2)
-        for step in range(n_steps):
-            chosen = order[step * size : (step + 1) * size]
-            self._set_rate((epoch + step / n_steps) / self.config.epochs)
-            total += self._step(chosen, rng.integers(0, 2, 3).astype(bool))
-        loss, accuracy = total / len(order)
-        return float(loss), float(accuracy)
+        starts = range(0, len(order), size)
+        results, sizes = [], np.diff([*starts, len(order)])
+        for step, start in enumerate(starts):
+            self._set_rate((epoch + step / len(starts)) / self.config.epochs)
+            results.append(self._step(order[start : start + size], rng.integers(0, 2, 3).astype(bool)))
+        losses, n_correct = torch.stack(results).double().cpu().numpy().T
+        return float(losses @ sizes / len(order)), float(n_correct.sum() / len(order))
 
     def _set_rate(self, done: float) -> None:
         """Set the learning rate for a fraction of the training: linear warm-up, then a cosine to 0."""
@@ -113,11 +114,14 @@ class Member:
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * min(rising + FIRST_RATE, 1.0) * falling
 
-    def _step(self, chosen: Index, mirrors: NDArray[np.bool_]) -> tuple[float, float]:
-        """Take a step of the optimiser; return the sum of the log losses, and the number of correct labels."""
+    def _step(self, chosen: Index, mirrors: NDArray[np.bool_]) -> Tensor:
+        """Take a step of the optimiser; return the mean log loss and the number of correct labels, (2,).
+
+        They stay on the device: a GPU is not waited for.
+        """
         swap, flip_x, flip_y = mirrors.tolist()
         batch = mirrored(self.skies.batch(chosen).to(self.device), swap=swap, flip_x=flip_x, flip_y=flip_y)
-        labels = torch.tensor(self.skies.labels[chosen], dtype=torch.float32, device=self.device)
+        labels = upload(torch.tensor(self.skies.labels[chosen], dtype=torch.float32), self.device)
         with mixed(self.device):
             outputs = self.network(batch)
         loss, label_loss = loss_of(outputs, batch, labels, self.profile, self.config)
@@ -126,11 +130,12 @@ class Member:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
         self.optimiser.step()
         n_correct = ((outputs[0] > 0) == (labels > 0.5)).sum()
-        return label_loss.item() * len(chosen), float(n_correct.item())
+        return torch.stack([label_loss.detach(), n_correct.float()])
 
     def log_odds(self, skies: Skies, chosen: Index) -> Array:
         """Return the log-odds of the skies with these indices."""
-        return log_odds_of(self.network, [skies.inputs[i] for i in chosen], self.device)
+        parts = (chosen[start : start + SKIES_PER_BATCH] for start in range(0, len(chosen), SKIES_PER_BATCH))
+        return log_odds_of([self.network], (skies.batch(part).to(self.device) for part in parts), self.device)[0]
 
     def state(self) -> dict[str, Tensor]:
         """Return weights and optimiser, as tensors by name."""

@@ -1,6 +1,6 @@
 """The network: it measures every galaxy, sums over the field, and corrects the evidence cell by cell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from classify.cnn.batch import Batch
 from classify.cnn.config import CnnConfig
-from classify.cnn.device import mixed
+from classify.cnn.device import single
 from classify.cnn.inputs import CUT_OUT, MAPS, N_BANDS, SCALARS, FieldInput
 
 Outputs = tuple[Tensor, Tensor, Tensor]
@@ -27,7 +27,7 @@ MEAN_E_UNIT = 0.1
 CUT_OUT_MEAN = 0.2
 """Typical mean of the cut-outs in units of their maximum; subtracted from them."""
 SKIES_PER_BATCH = 24
-"""Skies in one batch of `log_odds_of`."""
+"""Skies in one batch of `batches_of`."""
 
 
 class GalaxyNet(nn.Module):
@@ -184,12 +184,20 @@ def on_grid(batch: Batch, values: Tensor) -> Tensor:
     return grid.view(m, side, side, -1).permute(0, 3, 1, 2)
 
 
-def log_odds_of(network: LensNet, inputs: Sequence[FieldInput], device: torch.device) -> NDArray[np.float64]:
-    """Return the log-odds (n,) that a network gives for n skies."""
-    network.eval()
-    log_odds = [np.empty(0)]
-    with torch.no_grad(), mixed(device):
-        for start in range(0, len(inputs), SKIES_PER_BATCH):
-            batch = Batch.of(inputs[start : start + SKIES_PER_BATCH]).to(device)
-            log_odds.append(network(batch)[0].double().cpu().numpy())
-    return np.concatenate(log_odds)
+def batches_of(inputs: Sequence[FieldInput], device: torch.device) -> Iterator[Batch]:
+    """Return the batches of some skies on a device, each made when it is needed."""
+    for start in range(0, len(inputs), SKIES_PER_BATCH):
+        yield Batch.of(inputs[start : start + SKIES_PER_BATCH]).to(device)
+
+
+def log_odds_of(networks: Sequence[LensNet], batches: Iterable[Batch], device: torch.device) -> NDArray[np.float64]:
+    """Return the log-odds (n_networks, n) that each network gives for the n skies of some batches.
+
+    The networks are in single precision. A GPU is waited for once, after the last batch.
+    """
+    for network in networks:
+        network.eval()
+    log_odds = [torch.empty(len(networks), 0, device=device)]
+    with torch.no_grad(), single(device):
+        log_odds += [torch.stack([network(batch)[0] for network in networks]) for batch in batches]
+    return np.asarray(torch.cat(log_odds, dim=1).cpu().double().numpy())

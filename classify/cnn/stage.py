@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from classify.cnn.inputs import FieldInput
 from classify.cnn.layout import check_weights
 from classify.cnn.stacking import Stacker
 from darkmatter_features.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float64]
 
@@ -68,8 +71,15 @@ class CnnStage:
         """
         return self.stacker(log_odds, self.network_log_odds(inputs))
 
-    def network_log_odds(self, inputs: Sequence[FieldInput]) -> Array:
+    def network_log_odds(self, inputs: Sequence[FieldInput], device: "torch.device | None" = None) -> Array:
         """Return the log-odds of a lens by the networks alone, (n,): the mean over the networks.
+
+        Parameters
+        ----------
+        inputs : (n,) sequence of FieldInput
+            Inputs of the networks.
+        device : torch.device, optional
+            Device that runs them; the fastest available one by default.
 
         Raises
         ------
@@ -80,13 +90,13 @@ class CnnStage:
             return np.empty(0)
         need_torch()
         from classify.cnn.device import best_device, one_thread
-        from classify.cnn.network import log_odds_of
+        from classify.cnn.network import batches_of, log_odds_of
         from classify.cnn.weights import from_bytes
 
-        device = best_device()
+        device = device or best_device()
         networks = [from_bytes(member, self.config).to(device) for member in self.members]
         with one_thread():
-            return np.asarray(np.mean([log_odds_of(network, inputs, device) for network in networks], axis=0))
+            return np.asarray(np.mean(log_odds_of(networks, batches_of(inputs, device), device), axis=0))
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write the weights to a folder, and return the entry of the stage in the description of the bundle."""

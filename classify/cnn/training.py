@@ -7,6 +7,7 @@ from os import cpu_count
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from classify.cnn.checkpoint import Best, Checkpoint
@@ -14,6 +15,7 @@ from classify.cnn.config import CnnConfig
 from classify.cnn.device import best_device, one_thread
 from classify.cnn.history import EpochLine, line_of
 from classify.cnn.member import Member, Skies
+from classify.cnn.resident import resident
 from classify.cnn.weights import to_bytes
 from classify.trees.boosting import folds
 
@@ -58,6 +60,7 @@ def train_networks(
     checkpoint: Path | None = None,
     resume: bool = False,
     report: Callable[[EpochLine], None] | None = None,
+    device: torch.device | None = None,
 ) -> Networks:
     """Train the networks.
 
@@ -77,13 +80,16 @@ def train_networks(
         Resume from the stored state, if there is one.
     report : callable, optional
         Called with each line of the history, those of a resumed training included.
+    device : torch.device, optional
+        Device that runs the networks; the fastest available one by default.
 
     Notes
     -----
     On the processor the same skies, settings and seed give the same weights, on any number of cores and whether the
-    training was stopped and resumed or not, because each epoch has a seed of its own.
+    training was stopped and resumed or not, because each epoch has a seed of its own. On a GPU sums over galaxies are
+    added in any order, and two trainings differ by the rounding of bfloat16.
     """
-    trainer = EnsembleTrainer(skies, validation, profile, config or CnnConfig(), checkpoint, resume)
+    trainer = EnsembleTrainer(skies, validation, profile, config or CnnConfig(), checkpoint, resume, device)
     emit = report or (lambda line: None)
     for line in trainer.history:  # of the resumed training
         emit(line)
@@ -109,6 +115,8 @@ class EnsembleTrainer:
         Folder in which the state is stored; None stores nothing.
     resume : bool
         Resume from the stored state, if there is one.
+    device : torch.device or None
+        Device that runs the networks; None for the fastest available one.
     history : list of EpochLine
         One line for each epoch so far.
     """
@@ -119,12 +127,14 @@ class EnsembleTrainer:
     config: CnnConfig
     checkpoint: Path | None
     resume: bool
+    device: torch.device | None = None
     history: list[EpochLine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         n, n_folds = len(self.skies), self.config.n_folds
         self.fold = folds(self.skies.labels, n_folds, rng=np.random.default_rng([self.config.seed, FOLD_STREAM]))
-        device = best_device()
+        device = self.device or best_device()
+        self.skies, self.validation = resident(self.skies, device), resident(self.validation, device)
         self.members = [
             Member(self.skies, np.flatnonzero(self.fold != k), self.profile, k, self.config, device)
             for k in range(n_folds)

@@ -56,8 +56,12 @@ def optimiser_tensors(network: LensNet, optimiser: torch.optim.Optimizer) -> dic
 
 
 def restore_optimiser(network: LensNet, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Restore the state of an optimiser from the tensors of `optimiser_tensors`."""
-    weights = dict(network.named_parameters())
+    """Restore the state of an optimiser from the tensors of `optimiser_tensors`.
+
+    A fused optimiser counts its steps on the device of the weights, any other one on the processor.
+    """
+    weights, is_fused = dict(network.named_parameters()), bool(optimiser.defaults.get("fused"))
     for key, value in tensors.items():
         quantity, name = key.split("/", 1)
-        optimiser.state[weights[name]][quantity] = value if quantity == "step" else value.to(weights[name].device)
+        on_device = is_fused or quantity != "step"
+        optimiser.state[weights[name]][quantity] = value.to(weights[name].device) if on_device else value
