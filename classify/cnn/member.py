@@ -135,7 +135,8 @@ class Member:
     def log_odds(self, skies: Skies, chosen: Index) -> Array:
         """Return the log-odds of the skies with these indices."""
         parts = (chosen[start : start + SKIES_PER_BATCH] for start in range(0, len(chosen), SKIES_PER_BATCH))
-        return log_odds_of([self.network], (skies.batch(part).to(self.device) for part in parts), self.device)[0]
+        batches = (skies.batch(part).to(self.device) for part in parts)
+        return np.asarray(log_odds_of([self.network], batches, self.device)[0])
 
     def state(self) -> dict[str, Tensor]:
         """Return weights and optimiser, as tensors by name."""
