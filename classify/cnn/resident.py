@@ -84,4 +84,4 @@ class ResidentSkies(Skies):
         galaxies = np.arange(len(sky)) + np.repeat(self.first[chosen] - np.cumsum(n) + n, n)
         parts = (chosen, galaxies, sky, np.flatnonzero(is_known), np.flatnonzero(is_known[sky]))
         joined = upload(torch.from_numpy(np.concatenate(parts)), self.whole.x.device)
-        return torch.split(joined, [len(part) for part in parts])  # type: ignore[no-any-return, no-untyped-call]
+        return torch.split(joined, [len(part) for part in parts])
