@@ -112,8 +112,8 @@ class Rings(nn.Module):
         """Return the profiles at radii in cells of the evidence."""
         low = r.floor().long().clamp(max=self.reach - 1)
         fraction = r - low
-        value = self.profiles[:, low] * (1.0 - fraction) + self.profiles[:, low + 1] * fraction
-        return value * (r < self.reach)
+        inner, outer = (self.profiles.index_select(1, node.flatten()).unflatten(1, r.shape) for node in (low, low + 1))
+        return (inner * (1.0 - fraction) + outer * fraction) * (r < self.reach)
 
 
 class LensNet(nn.Module):

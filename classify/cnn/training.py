@@ -145,8 +145,10 @@ class EnsembleTrainer:
             self.history, states, self.best = state
             for member, own in zip(self.members, states, strict=True):
                 member.restore(own)
-        # Networks train side by side on the processor, one after another on a GPU.
-        self.workers = min(n_folds, cpu_count() or 1) if device.type == "cpu" else 1
+        # Also on a GPU: it executes the kernels of one network while Python queues those of another.
+        self.workers = min(n_folds, cpu_count() or 1)
+        # On a GPU `single` switches TF32 off for the whole process, so there the networks infer one after another.
+        self.infers_in_turn = device.type != "cpu"
 
     def _key(self) -> dict[str, object]:
         """Return the identity of the training, for the checkpoint."""
@@ -173,7 +175,7 @@ class EnsembleTrainer:
         epoch = len(self.history)
         with ThreadPoolExecutor(self.workers) as pool:
             trained = list(pool.map(lambda member: member.train_epoch(epoch), self.members))
-            held_out, others = self._log_odds(pool.map)
+            held_out, others = self._log_odds(map if self.infers_in_turn else pool.map)
         line = line_of(epoch + 1, trained, self.skies.labels, held_out, self.fold, self.validation.labels, others)
         self.history.append(line)
         if self.best_epoch == line.epoch:
