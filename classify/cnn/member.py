@@ -105,7 +105,7 @@ class Member:
         for step, start in enumerate(starts):
             self._set_rate((epoch + step / len(starts)) / self.config.epochs)
             results.append(self._step(order[start : start + size], rng.integers(0, 2, 3).astype(bool)))
-        losses, n_correct = torch.stack(results).double().cpu().numpy().T
+        losses, n_correct = torch.stack(results).cpu().double().numpy().T
         return float(losses @ sizes / len(order)), float(n_correct.sum() / len(order))
 
     def _set_rate(self, done: float) -> None:

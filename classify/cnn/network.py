@@ -112,7 +112,7 @@ class Rings(nn.Module):
         """Return the profiles at radii in cells of the evidence."""
         low = r.floor().long().clamp(max=self.reach - 1)
         fraction = r - low
-        inner, outer = (self.profiles.index_select(1, node.flatten()).unflatten(1, r.shape) for node in (low, low + 1))
+        inner, outer = (self.profiles.index_select(1, node.flatten()).view(-1, *r.shape) for node in (low, low + 1))
         return (inner * (1.0 - fraction) + outer * fraction) * (r < self.reach)
 
 

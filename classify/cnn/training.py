@@ -145,8 +145,8 @@ class EnsembleTrainer:
             self.history, states, self.best = state
             for member, own in zip(self.members, states, strict=True):
                 member.restore(own)
-        # Also on a GPU: it executes the kernels of one network while Python queues those of another.
-        self.workers = min(n_folds, cpu_count() or 1)
+        # Side by side on CUDA too: measured on an H200, an epoch takes 0.7 of the time of networks one after another.
+        self.workers = 1 if device.type == "mps" else min(n_folds, cpu_count() or 1)
         # On a GPU `single` switches TF32 off for the whole process, so there the networks infer one after another.
         self.infers_in_turn = device.type != "cpu"
 

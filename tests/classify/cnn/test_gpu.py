@@ -1,6 +1,6 @@
 """The networks on a GPU: where none is at hand, the processor and the device `meta` stand in for it."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +13,12 @@ from tests.support.cnn_skies import SMALL, random_input, sheared_input
 
 torch = pytest.importorskip("torch")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
 from classify.cnn import device, member, resident  # noqa: E402
 from classify.cnn.member import Member, Skies  # noqa: E402
 from classify.cnn.network import LensNet, batches_of, log_odds_of  # noqa: E402
-from classify.cnn.training import train_networks  # noqa: E402
+from classify.cnn.training import EnsembleTrainer, train_networks  # noqa: E402
 from classify.cnn.weights import from_bytes, to_bytes  # noqa: E402
 
 PROFILE = np.full(60, 0.25)
@@ -111,6 +113,26 @@ def test_a_step_reads_nothing_back_from_the_device(monkeypatch):
         result.tolist()
 
 
+class NoDoubles(TorchDispatchMode):
+    """A device `meta` without float64, as MPS is, whose values read on the processor are 0."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten._to_copy.default and (kwargs or {}).get("device") == CPU:
+            return torch.zeros(args[0].shape, dtype=args[0].dtype)
+        found = func(*args, **(kwargs or {}))
+        for each in found if isinstance(found, (tuple, list)) else (found,):
+            assert not (isinstance(each, torch.Tensor) and each.is_meta and each.dtype == torch.float64), func
+        return found
+
+
+def test_training_and_inference_make_no_float64_on_the_device(monkeypatch):
+    monkeypatch.setattr(member, "mixed", lambda device: nullcontext())
+    network = Member(TRAINING, np.arange(12), PROFILE, 0, SMALL, torch.device("meta"))
+    with NoDoubles():
+        assert network.train_epoch(0) == (0.0, 0.0)
+        assert network.log_odds(VALIDATION, np.arange(10)).tolist() == [0.0] * 10
+
+
 def test_training_in_mixed_precision_reaches_the_loss_of_single_precision(monkeypatch):
     config = replace(CONFIG, epochs=4, learning_rate=0.02)
     exact = train_networks(TRAINING, VALIDATION, PROFILE, config=config).history[-1]
@@ -136,6 +158,31 @@ def test_inference_is_in_single_precision_on_every_device(monkeypatch):
     assert entered == [CPU]
 
 
+@pytest.mark.parametrize(("name", "is_in_turn"), [("cpu", False), ("meta", True)])
+def test_networks_on_a_gpu_infer_in_turn(name, is_in_turn):
+    """The switch of TF32 is one for the whole process."""
+    trainer = EnsembleTrainer(TRAINING, VALIDATION, PROFILE, CONFIG, None, False, torch.device(name))
+    assert trainer.infers_in_turn == is_in_turn
+
+
+def test_of_networks_that_infer_in_turn_one_is_in_single_precision_at_a_time(monkeypatch):
+    inside: list[int] = []
+    depths: list[int] = []
+
+    @contextmanager
+    def counted(device):
+        inside.append(1)
+        depths.append(len(inside))
+        yield
+        inside.pop()
+
+    trainer = EnsembleTrainer(TRAINING, VALIDATION, PROFILE, CONFIG, None, False, CPU)
+    trainer.infers_in_turn, trainer.workers = True, 2
+    monkeypatch.setattr("classify.cnn.network.single", counted)
+    trainer.advance()
+    assert depths == [1] * 4  # two networks: out of fold, and validation
+
+
 def test_networks_that_share_batches_give_the_log_odds_of_each_alone():
     networks = [trained_network(), LensNet(SMALL)]
     together = log_odds_of(networks, batches_of(VALIDATION.inputs, CPU), CPU)
@@ -157,14 +204,15 @@ def test_probabilities_on_a_gpu_are_those_of_the_processor():
 
 
 @needs_cuda
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("is_resident", [True, False])
 def test_a_step_on_a_gpu_does_not_wait_for_it(is_resident):
     gpu = torch.device("cuda")
     given = resident.ResidentSkies.of(TRAINING, gpu) if is_resident else TRAINING
     network = Member(given, np.arange(12), PROFILE, 0, SMALL, gpu)
     network._step(np.arange(6), np.zeros(3, dtype=bool))  # loads the kernels
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         network._step(np.arange(6), np.ones(3, dtype=bool))
     finally:
         torch.cuda.set_sync_debug_mode("default")
