@@ -117,7 +117,7 @@ class NoDoubles(TorchDispatchMode):
     """A device `meta` without float64, as MPS is, whose values read on the processor are 0."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func is torch.ops.aten._to_copy.default and (kwargs or {}).get("device") == CPU:
+        if func is torch.ops.aten._to_copy.default and args[0].is_meta and (kwargs or {}).get("device") == CPU:
             return torch.zeros(args[0].shape, dtype=args[0].dtype)
         found = func(*args, **(kwargs or {}))
         for each in found if isinstance(found, (tuple, list)) else (found,):
