@@ -12,14 +12,11 @@ from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, size_of
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-COMPARABLE_RADIUS = 1.5
+SHARED_RADIUS = 1.5
 """Distance within which sources share the light of a peak of a wider Gaussian, its standard deviations."""
 
-COMPARABLE_LIGHT = 0.3
-"""Smoothed light of a second source, in units of the first, above which a peak of a wider Gaussian is that of both."""
-
 MAX_OFFSET = 1.0
-"""Maximum distance of a peak of a wider Gaussian from its source, standard deviations of the narrowest one."""
+"""Maximum distance from a source of the peak that gives its size, standard deviations of the narrowest Gaussian."""
 
 MAX_WEIGHT = 1.0
 """Maximum weight of a source before that of its noise: a galaxy with a cusp fits several Gaussians."""
@@ -43,52 +40,58 @@ class Combined(NamedTuple):
     size: Array
 
 
-def combined(base: PeaksAtScale, wider: Sequence[PeaksAtScale], is_defective: Sequence[NDArray[np.bool_]]) -> Combined:
-    """Return the shapes of the peaks of the narrowest Gaussian, those measured with wider ones added.
+def combined(scales: Sequence[PeaksAtScale]) -> Combined:
+    """Return the shapes of the peaks of the narrowest Gaussian, those of the peaks of wider ones added.
 
     Parameters
     ----------
-    base : PeaksAtScale
-        Peaks of the narrowest Gaussian: the sources.
-    wider : sequence of PeaksAtScale
-        Peaks of wider ones, in ascending order.
-    is_defective : sequence of (n,) bool arrays
-        Whether each peak of the narrowest Gaussian, and then of each wider one, lacks light within its reach.
+    scales : sequence of PeaksAtScale
+        Peaks of Gaussians, in ascending order of the width; those of the first are the sources.
 
     Returns
     -------
     Combined
-        Shapes. The widest Gaussian that measures a source has the weight that does not fall with the size of the
-        galaxy: where neighbours or masked pixels leave no wider one, that is the narrowest.
+        Shapes. Each peak of a wider Gaussian that has all its light adds to one source: were it left out by
+        a threshold, the shear could move it across, which no response counts.
     """
-    n = base.peaks.rows.size
+    base = scales[0]
     total = PeakShapes(*(field.copy() for field in base.shapes))
-    last, last_peak = np.zeros(n, dtype=np.int64), np.arange(n)
-    size, most = size_of(base.shapes, base.sigma), base.alone.weight.copy()
-    errors = np.zeros(n)
-    scales = [base, *wider]
-    for name in SUMS:
-        getattr(total, name)[:] = 0.0
-    for k, scale in enumerate(wider, start=1):
-        source, peak = matches(base, scale, is_defective)
-        is_next = (last[source] == k - 1) & (scale.alone.weight[peak] > 0.0) & ~is_defective[k][peak]
-        source, peak = source[is_next], peak[is_next]
-        _add(total, errors, scales[k - 1].shapes, source, last_peak[source])
-        last[source], last_peak[source] = k, peak
-        is_larger = scale.alone.weight[peak] > most[source]
-        size[source[is_larger]] = size_of(scale.shapes, scale.sigma)[peak[is_larger]]
-        most[source] = np.maximum(most[source], scale.alone.weight[peak])
-    for k, scale in enumerate(scales):
-        own = np.flatnonzero(last == k)
-        _add(total, errors, scale.alone, own, last_peak[own])
+    errors = base.shapes.weight * base.shapes.error
+    size, most = size_of(base.shapes, base.sigma), base.shapes.weight.copy()
+    for scale in scales[1:]:
+        peak = np.flatnonzero((scale.shapes.weight > 0.0) & ~scale.lacks_light)
+        if peak.size == 0 or size.size == 0:
+            continue
+        source = owners(base, scale, peak)
+        for name in SUMS:
+            np.add.at(getattr(total, name), source, getattr(scale.shapes, name)[peak])
+        np.add.at(errors, source, (scale.shapes.weight * scale.shapes.error)[peak])
+        _take_sizes(base, scale, source, peak, size, most)
     return Combined(_limited(total, errors, base), size)
 
 
-def _add(total: PeakShapes, errors: Array, shapes: PeakShapes, source: Indices, peak: Indices) -> None:
-    """Add the shapes of peaks, one for each source, to the sums of these."""
-    for name in SUMS:
-        getattr(total, name)[source] += getattr(shapes, name)[peak]
-    errors[source] += shapes.weight[peak] * shapes.error[peak]
+def owners(base: PeaksAtScale, wider: PeaksAtScale, peaks: Indices) -> Indices:
+    """Return the source of each peak of a wider Gaussian: the brightest that shares its light, or else the nearest."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(np.column_stack([base.shapes.x, base.shapes.y]))
+    places = np.column_stack([wider.shapes.x, wider.shapes.y])[peaks]
+    _, owner = tree.query(places)
+    for k, near in enumerate(tree.query_ball_point(places, SHARED_RADIUS * wider.sigma, return_sorted=True)):
+        if near:
+            owner[k] = near[int(np.argmax(base.shapes.light[near]))]
+    return np.asarray(owner, dtype=np.int64)
+
+
+def _take_sizes(
+    base: PeaksAtScale, wider: PeaksAtScale, source: Indices, peak: Indices, size: Array, most: Array
+) -> None:
+    """Replace the sizes of sources by those of peaks at their place that have more weight."""
+    offset = np.hypot(base.shapes.x[source] - wider.shapes.x[peak], base.shapes.y[source] - wider.shapes.y[peak])
+    weight, sizes = wider.shapes.weight[peak], size_of(wider.shapes, wider.sigma)[peak]
+    own = np.flatnonzero((offset <= MAX_OFFSET * base.sigma) & (weight > most[source]))
+    own = own[np.argsort(weight[own], kind="stable")]  # of several peaks at a source, the last one stays
+    size[source[own]], most[source[own]] = sizes[own], weight[own]
 
 
 def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes:
@@ -103,33 +106,3 @@ def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes
     of_weight = 0.5 * (total.e1 * total.weight1 + total.e2 * total.weight2) / np.maximum(total.weight, MAX_WEIGHT)
     total.response[:] -= np.where(factor < 1.0, of_weight, 0.0)
     return total._replace(error=mean_error, **{name: factor * getattr(total, name) for name in SUMS})
-
-
-def matches(
-    base: PeaksAtScale, wider: PeaksAtScale, is_defective: Sequence[NDArray[np.bool_]]
-) -> tuple[Indices, Indices]:
-    """Return sources and the peaks of a wider Gaussian that belong to them, (m,) each.
-
-    A peak belongs to the source at its position, and to none where another source nearby is comparable: then it is the
-    light of both.
-    """
-    from scipy.spatial import cKDTree
-
-    x, y, light = base.shapes.x, base.shapes.y, base.shapes.light
-    own = np.flatnonzero(wider.alone.weight > 0.0)
-    if own.size == 0 or x.size == 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    tree = cKDTree(np.column_stack([x, y]))
-    places = np.column_stack([wider.shapes.x, wider.shapes.y])
-    pairs: dict[int, int] = {}
-    for k in own:
-        near = np.array(tree.query_ball_point(places[k], COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
-        if near.size == 0:
-            continue
-        near = near[np.argsort(-light[near], kind="stable")]
-        first = int(near[0])
-        is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
-        offset = np.hypot(x[first] - places[k, 0], y[first] - places[k, 1])
-        if is_alone and offset <= MAX_OFFSET * base.sigma and not is_defective[0][first]:
-            pairs.setdefault(first, int(k))
-    return np.array(list(pairs), dtype=np.int64), np.array(list(pairs.values()), dtype=np.int64)

@@ -12,6 +12,7 @@ from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
 from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
 from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
+from darkmatter_features.galaxies.noisy.surroundings import Surroundings
 from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of
 
 Array = NDArray[np.float64]
@@ -33,9 +34,9 @@ class PeaksAtScale(NamedTuple):
     peaks : Peaks
         Peaks, highest S/N first.
     shapes : PeakShapes
-        Their shapes, with a weight that falls where a galaxy is large for the Gaussian.
-    alone : PeakShapes
-        The same with a weight that does not fall: of sources that no wider Gaussian measures.
+        Their shapes. The weight falls where a galaxy is large for the Gaussian and a wider one measures it.
+    lacks_light : (n,) bool array
+        Whether pixels within the reach of the Gaussian are masked, or beyond the border.
     snr : (n,) float64 array
         Their S/N.
     sigma : float, pixels
@@ -44,7 +45,7 @@ class PeaksAtScale(NamedTuple):
 
     peaks: Peaks
     shapes: PeakShapes
-    alone: PeakShapes
+    lacks_light: NDArray[np.bool_]
     snr: Array
     sigma: float
 
@@ -88,6 +89,7 @@ def peaks_at(
     tiles: list[Tile],
     noise: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
+    surroundings: Surroundings,
     min_peak: float,
     *,
     with_shapes: bool,
@@ -110,11 +112,11 @@ def peaks_at(
     if step > 1:
         peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
     height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
-    shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)
+    sigma, shapes = max(own.model.sigma for own in smoothed), no_shapes(peaks.rows.size)
+    next_sigma = sigma * next((wider / scale for wider in SCALES if wider > scale), np.inf)
     for tile, own in zip(tiles, smoothed, strict=True):
-        _measure_tile(tile, own, peaks, noise, shapes, alone, with_shapes=with_shapes)
-    sigma = max(own.model.sigma for own in smoothed)
-    return PeaksAtScale(peaks, shapes, alone, height, sigma)
+        _measure_tile(tile, own, peaks, noise, surroundings, next_sigma, shapes, with_shapes=with_shapes)
+    return PeaksAtScale(peaks, shapes, surroundings.lack_light(peaks.rows, peaks.columns, sigma), height, sigma)
 
 
 def _samples(core: Slices, step: int) -> Slices:
@@ -133,12 +135,13 @@ def _measure_tile(
     smoothed: Smoothed,
     peaks: Peaks,
     noise: NDArray[np.float32],
+    surroundings: Surroundings,
+    next_sigma: float,
     shapes: PeakShapes,
-    alone: PeakShapes,
     *,
     with_shapes: bool,
 ) -> None:
-    """Measure the peaks in the core of a tile."""
+    """Measure the peaks in the core of a tile; a Gaussian of `next_sigma` measures those that have light about them."""
     rows, columns = tile.core
     own = np.flatnonzero(
         (peaks.rows >= rows.start)
@@ -163,13 +166,13 @@ def _measure_tile(
         found.y[:] += top
         return found
 
-    falling = measured(np.arange(own.size), smoothed.model)
-    _fill(shapes, own, falling)
-    _fill(alone, own, falling)
+    found = measured(np.arange(own.size), smoothed.model)
+    _fill(shapes, own, found)
     if with_shapes:
-        is_large = 1.0 - falling.curvature > smoothed.model.window[2] - LARGE_MARGIN
-        large = np.flatnonzero(is_large)
-        _fill(alone, own[large], measured(large, without_fall(smoothed.model)))
+        is_large = 1.0 - found.curvature > smoothed.model.window[2] - LARGE_MARGIN
+        is_last = surroundings.lack_light(peaks.rows[own], peaks.columns[own], next_sigma)
+        large = np.flatnonzero(is_large & is_last)
+        _fill(shapes, own[large], measured(large, without_fall(smoothed.model)))
 
 
 def _fill(shapes: PeakShapes, which: NDArray[np.int64], values: PeakShapes) -> None:
