@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes
+from darkmatter_features.galaxies.noisy.neighbours import Isolation, isolation
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, size_of
 
 Array = NDArray[np.float64]
@@ -21,8 +22,45 @@ MAX_OFFSET = 1.0
 MAX_WEIGHT = 1.0
 """Maximum weight of a source before that of its noise: a galaxy with a cusp fits several Gaussians."""
 
-SUMS = ("weight", "e1", "e2", "response", "bias1", "bias2", "weight1", "weight2")
-"""Fields of the shapes that add up."""
+
+class Sums(NamedTuple):
+    """Fields of :class:`PeakShapes` that add up."""
+
+    weight: Array
+    e1: Array
+    e2: Array
+    response: Array
+    bias1: Array
+    bias2: Array
+    weight1: Array
+    weight2: Array
+
+    @classmethod
+    def of(cls, shapes: PeakShapes, peaks: Indices) -> "Sums":
+        """Return those of some peaks."""
+        return cls(*(getattr(shapes, name)[peaks] for name in cls._fields))
+
+    def take(self, indices: Indices) -> "Sums":
+        """Return those of some sources."""
+        return Sums(*(field[indices] for field in self))
+
+    def times(self, factor: Isolation) -> "Sums":
+        """Return the products with a factor; their responses are by the product rule."""
+        f, (df1, df2) = factor
+        return Sums(
+            weight=f * self.weight,
+            e1=f * self.e1,
+            e2=f * self.e2,
+            response=f * self.response + 0.5 * (df1 * self.e1 + df2 * self.e2),
+            bias1=f * self.bias1,
+            bias2=f * self.bias2,
+            weight1=f * self.weight1 + df1 * self.weight,
+            weight2=f * self.weight2 + df2 * self.weight,
+        )
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Return the sums of both."""
+        return Sums(*(own + its for own, its in zip(self, other, strict=True)))
 
 
 class Combined(NamedTuple):
@@ -51,27 +89,45 @@ def combined(scales: Sequence[PeaksAtScale]) -> Combined:
     Returns
     -------
     Combined
-        Shapes. Each peak of a wider Gaussian that has all its light adds to one source: were it left out by
-        a threshold, the shear could move it across, which no response counts.
+        Shapes. Each peak of a wider Gaussian that has all its light adds to one source, in proportion to the
+        isolation of that source. A narrower Gaussian, whose weight falls with the size of the galaxy, makes up for
+        what wider ones lack of the weight without that fall.
     """
     base = scales[0]
-    total = PeakShapes(*(field.copy() for field in base.shapes))
-    errors = base.shapes.weight * base.shapes.error
-    size, most = size_of(base.shapes, base.sigma), base.shapes.weight.copy()
-    for scale in scales[1:]:
-        peak = np.flatnonzero((scale.shapes.weight > 0.0) & ~scale.lacks_light)
-        if peak.size == 0 or size.size == 0:
-            continue
-        source = owners(base, scale, peak)
-        for name in SUMS:
-            np.add.at(getattr(total, name), source, getattr(scale.shapes, name)[peak])
-        np.add.at(errors, source, (scale.shapes.weight * scale.shapes.error)[peak])
+    n = base.peaks.rows.size
+    total, errors = Sums(*np.zeros((len(Sums._fields), n))), np.zeros(n)
+    size, most = size_of(base.shapes, base.sigma), base.alone.weight.copy()
+    for k, scale in reversed(list(enumerate(scales))):
+        peak = np.flatnonzero((scale.alone.weight > 0.0) & ~scale.lacks_light)
+        source = owners(base, scale, peak) if k else peak
+        falling, alone = Sums.of(scale.shapes, peak), Sums.of(scale.alone, peak)
+        if k:
+            own = isolation(base.shapes, scale.sigma).take(source)
+            falling, alone = falling.times(own), alone.times(own)
+        sums = falling.plus(alone.times(_lacking(falling.plus(total.take(source)), alone)))
+        for whole, part in zip(total, sums, strict=True):
+            np.add.at(whole, source, part)
+        np.add.at(errors, source, sums.weight * scale.shapes.error[peak])
         _take_sizes(base, scale, source, peak, size, most)
     return Combined(_limited(total, errors, base), size)
 
 
+def _lacking(measured: Sums, alone: Sums) -> Isolation:
+    """Return the fraction of the weight without a fall that measured ones lack, from 0 to 1."""
+    inverse = 1.0 / np.where(alone.weight > 0.0, alone.weight, np.inf)
+    ratio = measured.weight * inverse
+    slopes = (
+        (one - ratio * other) * inverse
+        for one, other in ((measured.weight1, alone.weight1), (measured.weight2, alone.weight2))
+    )
+    lacks = ratio < 1.0
+    return Isolation(np.where(lacks, 1.0 - ratio, 0.0), np.stack([np.where(lacks, -slope, 0.0) for slope in slopes]))
+
+
 def owners(base: PeaksAtScale, wider: PeaksAtScale, peaks: Indices) -> Indices:
     """Return the source of each peak of a wider Gaussian: the brightest that shares its light, or else the nearest."""
+    if peaks.size == 0:
+        return peaks
     from scipy.spatial import cKDTree
 
     tree = cKDTree(np.column_stack([base.shapes.x, base.shapes.y]))
@@ -88,13 +144,13 @@ def _take_sizes(
 ) -> None:
     """Replace the sizes of sources by those of peaks at their place that have more weight."""
     offset = np.hypot(base.shapes.x[source] - wider.shapes.x[peak], base.shapes.y[source] - wider.shapes.y[peak])
-    weight, sizes = wider.shapes.weight[peak], size_of(wider.shapes, wider.sigma)[peak]
+    weight, sizes = wider.alone.weight[peak], size_of(wider.shapes, wider.sigma)[peak]
     own = np.flatnonzero((offset <= MAX_OFFSET * base.sigma) & (weight > most[source]))
     own = own[np.argsort(weight[own], kind="stable")]  # of several peaks at a source, the last one stays
     size[source[own]], most[source[own]] = sizes[own], weight[own]
 
 
-def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes:
+def _limited(total: Sums, errors: Array, base: PeaksAtScale) -> PeakShapes:
     """Return sums of a weight of at most MAX_WEIGHT, and the mean error.
 
     The mean ``E / W`` of weighted ellipticities E responds by ``R / W - (E1 W1 + E2 W2) / (2 W^2)``, with the responses
@@ -102,7 +158,7 @@ def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes
     """
     has_weight = total.weight > 0.0
     mean_error = np.where(has_weight, errors / np.where(has_weight, total.weight, 1.0), base.shapes.error)
-    factor = MAX_WEIGHT / np.maximum(total.weight, MAX_WEIGHT)
-    of_weight = 0.5 * (total.e1 * total.weight1 + total.e2 * total.weight2) / np.maximum(total.weight, MAX_WEIGHT)
-    total.response[:] -= np.where(factor < 1.0, of_weight, 0.0)
-    return total._replace(error=mean_error, **{name: factor * getattr(total, name) for name in SUMS})
+    inverse = 1.0 / np.maximum(total.weight, MAX_WEIGHT)
+    slopes = np.where(MAX_WEIGHT * inverse < 1.0, -MAX_WEIGHT * inverse**2, 0.0)
+    limit = Isolation(MAX_WEIGHT * inverse, slopes * np.stack([total.weight1, total.weight2]))
+    return base.shapes._replace(error=mean_error, **total.times(limit)._asdict())

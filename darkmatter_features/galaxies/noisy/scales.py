@@ -34,7 +34,9 @@ class PeaksAtScale(NamedTuple):
     peaks : Peaks
         Peaks, highest S/N first.
     shapes : PeakShapes
-        Their shapes. The weight falls where a galaxy is large for the Gaussian and a wider one measures it.
+        Their shapes, with a weight that falls where a galaxy is large for the Gaussian.
+    alone : PeakShapes
+        The same with a weight that does not fall: of sources that no wider Gaussian measures.
     lacks_light : (n,) bool array
         Whether pixels within the reach of the Gaussian are masked, or beyond the border.
     snr : (n,) float64 array
@@ -45,6 +47,7 @@ class PeaksAtScale(NamedTuple):
 
     peaks: Peaks
     shapes: PeakShapes
+    alone: PeakShapes
     lacks_light: NDArray[np.bool_]
     snr: Array
     sigma: float
@@ -96,7 +99,8 @@ def peaks_at(
 ) -> PeaksAtScale:
     """Return the peaks of an image smoothed by one Gaussian.
 
-    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each.
+    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each. All
+    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples.
     """
     step = int(scale)
     smoothed = [tile.modes.smoothed(scale) for tile in tiles]
@@ -108,15 +112,16 @@ def peaks_at(
         snr[part] /= np.float32(own.model.noise) * noise[::step, ::step][part]
     if mask is not None:
         snr[mask[::step, ::step]] = 0.0
-    peaks = find_peaks(snr, min_peak, max(MIN_PIXELS // step**2, 1))
+    peaks = find_peaks(snr, min_peak, MIN_PIXELS if step == 1 else 1, all_maxima=step > 1)
     if step > 1:
         peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
     height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
-    sigma, shapes = max(own.model.sigma for own in smoothed), no_shapes(peaks.rows.size)
-    next_sigma = sigma * next((wider / scale for wider in SCALES if wider > scale), np.inf)
+    shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)
     for tile, own in zip(tiles, smoothed, strict=True):
-        _measure_tile(tile, own, peaks, noise, surroundings, next_sigma, shapes, with_shapes=with_shapes)
-    return PeaksAtScale(peaks, shapes, surroundings.lack_light(peaks.rows, peaks.columns, sigma), height, sigma)
+        _measure_tile(tile, own, peaks, noise, shapes, alone, with_shapes=with_shapes)
+    sigma = max(own.model.sigma for own in smoothed)
+    lacks_light = surroundings.lack_light(peaks.rows, peaks.columns, sigma)
+    return PeaksAtScale(peaks, shapes, alone, lacks_light, height, sigma)
 
 
 def _samples(core: Slices, step: int) -> Slices:
@@ -135,13 +140,12 @@ def _measure_tile(
     smoothed: Smoothed,
     peaks: Peaks,
     noise: NDArray[np.float32],
-    surroundings: Surroundings,
-    next_sigma: float,
     shapes: PeakShapes,
+    alone: PeakShapes,
     *,
     with_shapes: bool,
 ) -> None:
-    """Measure the peaks in the core of a tile; a Gaussian of `next_sigma` measures those that have light about them."""
+    """Measure the peaks in the core of a tile."""
     rows, columns = tile.core
     own = np.flatnonzero(
         (peaks.rows >= rows.start)
@@ -166,13 +170,13 @@ def _measure_tile(
         found.y[:] += top
         return found
 
-    found = measured(np.arange(own.size), smoothed.model)
-    _fill(shapes, own, found)
+    falling = measured(np.arange(own.size), smoothed.model)
+    _fill(shapes, own, falling)
+    _fill(alone, own, falling)
     if with_shapes:
-        is_large = 1.0 - found.curvature > smoothed.model.window[2] - LARGE_MARGIN
-        is_last = surroundings.lack_light(peaks.rows[own], peaks.columns[own], next_sigma)
-        large = np.flatnonzero(is_large & is_last)
-        _fill(shapes, own[large], measured(large, without_fall(smoothed.model)))
+        is_large = 1.0 - falling.curvature > smoothed.model.window[2] - LARGE_MARGIN
+        large = np.flatnonzero(is_large)
+        _fill(alone, own[large], measured(large, without_fall(smoothed.model)))
 
 
 def _fill(shapes: PeakShapes, which: NDArray[np.int64], values: PeakShapes) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
-REACH = 3.0
+LIGHT_RADIUS = 3.0
 """Distance from the border and from masked pixels within which light is lacking, units of the smoothing Gaussian."""
 
 
@@ -40,13 +40,13 @@ class Surroundings:
         """Return which pixels are so near the border that a Gaussian of `sigma` pixels lacks light there."""
         n_rows, n_columns = self.shape
         border = np.minimum.reduce([rows, columns, n_rows - 1 - rows, n_columns - 1 - columns])
-        return np.asarray(border < REACH * sigma)
+        return np.asarray(border < LIGHT_RADIUS * sigma)
 
     def near_mask(self, rows: Indices, columns: Indices, sigma: float) -> Booleans:
         """Return which pixels are so near a masked one that a Gaussian of `sigma` pixels lacks light there."""
         if self.distance is None:
             return np.zeros(rows.size, dtype=np.bool_)
-        return np.asarray(self.distance[rows, columns] < REACH * sigma)
+        return np.asarray(self.distance[rows, columns] < LIGHT_RADIUS * sigma)
 
     def lack_light(self, rows: Indices, columns: Indices, sigma: float) -> Booleans:
         """Return which pixels are near either."""
