@@ -7,25 +7,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes
+from darkmatter_features.galaxies.noisy.neighbours import Isolation, isolation
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, size_of
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-COMPARABLE_RADIUS = 1.5
+SHARED_RADIUS = 1.5
 """Distance within which sources share the light of a peak of a wider Gaussian, its standard deviations."""
 
-COMPARABLE_LIGHT = 0.3
-"""Smoothed light of a second source, in units of the first, above which a peak of a wider Gaussian is that of both."""
-
 MAX_OFFSET = 1.0
-"""Maximum distance of a peak of a wider Gaussian from its source, standard deviations of the narrowest one."""
+"""Maximum distance from a source of the peak that gives its size, standard deviations of the narrowest Gaussian."""
 
 MAX_WEIGHT = 1.0
 """Maximum weight of a source before that of its noise: a galaxy with a cusp fits several Gaussians."""
 
-SUMS = ("weight", "e1", "e2", "response", "bias1", "bias2", "weight1", "weight2")
-"""Fields of the shapes that add up."""
+
+class Sums(NamedTuple):
+    """Fields of :class:`PeakShapes` that add up."""
+
+    weight: Array
+    e1: Array
+    e2: Array
+    response: Array
+    bias1: Array
+    bias2: Array
+    weight1: Array
+    weight2: Array
+
+    @classmethod
+    def of(cls, shapes: PeakShapes, peaks: Indices) -> "Sums":
+        """Return those of some peaks."""
+        return cls(*(getattr(shapes, name)[peaks] for name in cls._fields))
+
+    def take(self, indices: Indices) -> "Sums":
+        """Return those of some sources."""
+        return Sums(*(field[indices] for field in self))
+
+    def times(self, factor: Isolation) -> "Sums":
+        """Return the products with a factor; their responses are by the product rule."""
+        f, (df1, df2) = factor
+        return Sums(
+            weight=f * self.weight,
+            e1=f * self.e1,
+            e2=f * self.e2,
+            response=f * self.response + 0.5 * (df1 * self.e1 + df2 * self.e2),
+            bias1=f * self.bias1,
+            bias2=f * self.bias2,
+            weight1=f * self.weight1 + df1 * self.weight,
+            weight2=f * self.weight2 + df2 * self.weight,
+        )
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Return the sums of both."""
+        return Sums(*(own + its for own, its in zip(self, other, strict=True)))
 
 
 class Combined(NamedTuple):
@@ -43,55 +78,79 @@ class Combined(NamedTuple):
     size: Array
 
 
-def combined(base: PeaksAtScale, wider: Sequence[PeaksAtScale], is_defective: Sequence[NDArray[np.bool_]]) -> Combined:
-    """Return the shapes of the peaks of the narrowest Gaussian, those measured with wider ones added.
+def combined(scales: Sequence[PeaksAtScale]) -> Combined:
+    """Return the shapes of the peaks of the narrowest Gaussian, those of the peaks of wider ones added.
 
     Parameters
     ----------
-    base : PeaksAtScale
-        Peaks of the narrowest Gaussian: the sources.
-    wider : sequence of PeaksAtScale
-        Peaks of wider ones, in ascending order.
-    is_defective : sequence of (n,) bool arrays
-        Whether each peak of the narrowest Gaussian, and then of each wider one, lacks light within its reach.
+    scales : sequence of PeaksAtScale
+        Peaks of Gaussians, in ascending order of the width; those of the first are the sources.
 
     Returns
     -------
     Combined
-        Shapes. The widest Gaussian that measures a source has the weight that does not fall with the size of the
-        galaxy: where neighbours or masked pixels leave no wider one, that is the narrowest.
+        Shapes. Each peak of a wider Gaussian that has all its light adds to one source, in proportion to the
+        isolation of that source. A narrower Gaussian, whose weight falls with the size of the galaxy, makes up for
+        what wider ones lack of the weight without that fall.
     """
+    base = scales[0]
     n = base.peaks.rows.size
-    total = PeakShapes(*(field.copy() for field in base.shapes))
-    last, last_peak = np.zeros(n, dtype=np.int64), np.arange(n)
+    total, errors = Sums(*np.zeros((len(Sums._fields), n))), np.zeros(n)
     size, most = size_of(base.shapes, base.sigma), base.alone.weight.copy()
-    errors = np.zeros(n)
-    scales = [base, *wider]
-    for name in SUMS:
-        getattr(total, name)[:] = 0.0
-    for k, scale in enumerate(wider, start=1):
-        source, peak = matches(base, scale, is_defective)
-        is_next = (last[source] == k - 1) & (scale.alone.weight[peak] > 0.0) & ~is_defective[k][peak]
-        source, peak = source[is_next], peak[is_next]
-        _add(total, errors, scales[k - 1].shapes, source, last_peak[source])
-        last[source], last_peak[source] = k, peak
-        is_larger = scale.alone.weight[peak] > most[source]
-        size[source[is_larger]] = size_of(scale.shapes, scale.sigma)[peak[is_larger]]
-        most[source] = np.maximum(most[source], scale.alone.weight[peak])
-    for k, scale in enumerate(scales):
-        own = np.flatnonzero(last == k)
-        _add(total, errors, scale.alone, own, last_peak[own])
+    for k, scale in reversed(list(enumerate(scales))):
+        peak = np.flatnonzero((scale.alone.weight > 0.0) & ~scale.lacks_light)
+        source = owners(base, scale, peak) if k else peak
+        falling, alone = Sums.of(scale.shapes, peak), Sums.of(scale.alone, peak)
+        if k:
+            own = isolation(base.shapes, scale.sigma).take(source)
+            falling, alone = falling.times(own), alone.times(own)
+        sums = falling.plus(alone.times(_lacking(falling.plus(total.take(source)), alone)))
+        for whole, part in zip(total, sums, strict=True):
+            np.add.at(whole, source, part)
+        np.add.at(errors, source, sums.weight * scale.shapes.error[peak])
+        _take_sizes(base, scale, source, peak, size, most)
     return Combined(_limited(total, errors, base), size)
 
 
-def _add(total: PeakShapes, errors: Array, shapes: PeakShapes, source: Indices, peak: Indices) -> None:
-    """Add the shapes of peaks, one for each source, to the sums of these."""
-    for name in SUMS:
-        getattr(total, name)[source] += getattr(shapes, name)[peak]
-    errors[source] += shapes.weight[peak] * shapes.error[peak]
+def _lacking(measured: Sums, alone: Sums) -> Isolation:
+    """Return the fraction of the weight without a fall that measured ones lack, from 0 to 1."""
+    inverse = 1.0 / np.where(alone.weight > 0.0, alone.weight, np.inf)
+    ratio = measured.weight * inverse
+    slopes = (
+        (one - ratio * other) * inverse
+        for one, other in ((measured.weight1, alone.weight1), (measured.weight2, alone.weight2))
+    )
+    lacks = ratio < 1.0
+    return Isolation(np.where(lacks, 1.0 - ratio, 0.0), np.stack([np.where(lacks, -slope, 0.0) for slope in slopes]))
 
 
-def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes:
+def owners(base: PeaksAtScale, wider: PeaksAtScale, peaks: Indices) -> Indices:
+    """Return the source of each peak of a wider Gaussian: the brightest that shares its light, or else the nearest."""
+    if peaks.size == 0:
+        return peaks
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(np.column_stack([base.shapes.x, base.shapes.y]))
+    places = np.column_stack([wider.shapes.x, wider.shapes.y])[peaks]
+    _, owner = tree.query(places)
+    for k, near in enumerate(tree.query_ball_point(places, SHARED_RADIUS * wider.sigma, return_sorted=True)):
+        if near:
+            owner[k] = near[int(np.argmax(base.shapes.light[near]))]
+    return np.asarray(owner, dtype=np.int64)
+
+
+def _take_sizes(
+    base: PeaksAtScale, wider: PeaksAtScale, source: Indices, peak: Indices, size: Array, most: Array
+) -> None:
+    """Replace the sizes of sources by those of peaks at their place that have more weight."""
+    offset = np.hypot(base.shapes.x[source] - wider.shapes.x[peak], base.shapes.y[source] - wider.shapes.y[peak])
+    weight, sizes = wider.alone.weight[peak], size_of(wider.shapes, wider.sigma)[peak]
+    own = np.flatnonzero((offset <= MAX_OFFSET * base.sigma) & (weight > most[source]))
+    own = own[np.argsort(weight[own], kind="stable")]  # of several peaks at a source, the last one stays
+    size[source[own]], most[source[own]] = sizes[own], weight[own]
+
+
+def _limited(total: Sums, errors: Array, base: PeaksAtScale) -> PeakShapes:
     """Return sums of a weight of at most MAX_WEIGHT, and the mean error.
 
     The mean ``E / W`` of weighted ellipticities E responds by ``R / W - (E1 W1 + E2 W2) / (2 W^2)``, with the responses
@@ -99,37 +158,7 @@ def _limited(total: PeakShapes, errors: Array, base: PeaksAtScale) -> PeakShapes
     """
     has_weight = total.weight > 0.0
     mean_error = np.where(has_weight, errors / np.where(has_weight, total.weight, 1.0), base.shapes.error)
-    factor = MAX_WEIGHT / np.maximum(total.weight, MAX_WEIGHT)
-    of_weight = 0.5 * (total.e1 * total.weight1 + total.e2 * total.weight2) / np.maximum(total.weight, MAX_WEIGHT)
-    total.response[:] -= np.where(factor < 1.0, of_weight, 0.0)
-    return total._replace(error=mean_error, **{name: factor * getattr(total, name) for name in SUMS})
-
-
-def matches(
-    base: PeaksAtScale, wider: PeaksAtScale, is_defective: Sequence[NDArray[np.bool_]]
-) -> tuple[Indices, Indices]:
-    """Return sources and the peaks of a wider Gaussian that belong to them, (m,) each.
-
-    A peak belongs to the source at its position, and to none where another source nearby is comparable: then it is the
-    light of both.
-    """
-    from scipy.spatial import cKDTree
-
-    x, y, light = base.shapes.x, base.shapes.y, base.shapes.light
-    own = np.flatnonzero(wider.alone.weight > 0.0)
-    if own.size == 0 or x.size == 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    tree = cKDTree(np.column_stack([x, y]))
-    places = np.column_stack([wider.shapes.x, wider.shapes.y])
-    pairs: dict[int, int] = {}
-    for k in own:
-        near = np.array(tree.query_ball_point(places[k], COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
-        if near.size == 0:
-            continue
-        near = near[np.argsort(-light[near], kind="stable")]
-        first = int(near[0])
-        is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
-        offset = np.hypot(x[first] - places[k, 0], y[first] - places[k, 1])
-        if is_alone and offset <= MAX_OFFSET * base.sigma and not is_defective[0][first]:
-            pairs.setdefault(first, int(k))
-    return np.array(list(pairs), dtype=np.int64), np.array(list(pairs.values()), dtype=np.int64)
+    inverse = 1.0 / np.maximum(total.weight, MAX_WEIGHT)
+    slopes = np.where(MAX_WEIGHT * inverse < 1.0, -MAX_WEIGHT * inverse**2, 0.0)
+    limit = Isolation(MAX_WEIGHT * inverse, slopes * np.stack([total.weight1, total.weight2]))
+    return base.shapes._replace(error=mean_error, **total.times(limit)._asdict())

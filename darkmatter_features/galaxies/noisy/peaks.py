@@ -45,7 +45,9 @@ class Peaks:
     is_blended: NDArray[np.bool_]
 
 
-def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels: int = MIN_PIXELS) -> Peaks:
+def find_peaks(
+    snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels: int = MIN_PIXELS, *, all_maxima: bool = False
+) -> Peaks:
     """Find the peaks of the smoothed light of an image.
 
     Parameters
@@ -56,14 +58,17 @@ def find_peaks(snr: NDArray[np.float32], min_peak: float = MIN_PEAK, min_pixels:
         Minimum S/N of a peak.
     min_pixels : int
         Minimum area of a segment, and of a basin beside a higher one, pixels.
+    all_maxima : bool
+        Whether each local maximum is a peak, be its basin small or shallow.
     """
     width = snr.shape[1] + 2
     brightness = np.pad(snr, 1).ravel()
+    saddle = SaddleSettings(0.0, 0.0, 1) if all_maxima else SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels)
     order = falling(brightness, np.flatnonzero(brightness > MIN_SNR))
     labels = np.zeros(brightness.size, dtype=np.int32)
     capacity = order.size + 1
     basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))
-    n = flood_basins(brightness, width, order, SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels), labels, basins)
+    n = flood_basins(brightness, width, order, saddle, labels, basins)
     numbers, segments = np.empty((2, n), dtype=np.int64)
     n = number_basins(n, min_pixels, basins, numbers, segments)
     rows, columns = basins.peaks[:n] // width - 1, basins.peaks[:n] % width - 1

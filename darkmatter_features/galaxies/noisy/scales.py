@@ -12,6 +12,7 @@ from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
 from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
 from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
+from darkmatter_features.galaxies.noisy.surroundings import Surroundings
 from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of
 
 Array = NDArray[np.float64]
@@ -36,6 +37,8 @@ class PeaksAtScale(NamedTuple):
         Their shapes, with a weight that falls where a galaxy is large for the Gaussian.
     alone : PeakShapes
         The same with a weight that does not fall: of sources that no wider Gaussian measures.
+    lacks_light : (n,) bool array
+        Whether pixels within the reach of the Gaussian are masked, or beyond the border.
     snr : (n,) float64 array
         Their S/N.
     sigma : float, pixels
@@ -45,6 +48,7 @@ class PeaksAtScale(NamedTuple):
     peaks: Peaks
     shapes: PeakShapes
     alone: PeakShapes
+    lacks_light: NDArray[np.bool_]
     snr: Array
     sigma: float
 
@@ -88,13 +92,15 @@ def peaks_at(
     tiles: list[Tile],
     noise: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
+    surroundings: Surroundings,
     min_peak: float,
     *,
     with_shapes: bool,
 ) -> PeaksAtScale:
     """Return the peaks of an image smoothed by one Gaussian.
 
-    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each.
+    Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each. All
+    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples.
     """
     step = int(scale)
     smoothed = [tile.modes.smoothed(scale) for tile in tiles]
@@ -106,7 +112,7 @@ def peaks_at(
         snr[part] /= np.float32(own.model.noise) * noise[::step, ::step][part]
     if mask is not None:
         snr[mask[::step, ::step]] = 0.0
-    peaks = find_peaks(snr, min_peak, max(MIN_PIXELS // step**2, 1))
+    peaks = find_peaks(snr, min_peak, MIN_PIXELS if step == 1 else 1, all_maxima=step > 1)
     if step > 1:
         peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
     height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
@@ -114,7 +120,8 @@ def peaks_at(
     for tile, own in zip(tiles, smoothed, strict=True):
         _measure_tile(tile, own, peaks, noise, shapes, alone, with_shapes=with_shapes)
     sigma = max(own.model.sigma for own in smoothed)
-    return PeaksAtScale(peaks, shapes, alone, height, sigma)
+    lacks_light = surroundings.lack_light(peaks.rows, peaks.columns, sigma)
+    return PeaksAtScale(peaks, shapes, alone, lacks_light, height, sigma)
 
 
 def _samples(core: Slices, step: int) -> Slices:

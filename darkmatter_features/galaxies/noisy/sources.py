@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.combination import Combined, combined
 from darkmatter_features.galaxies.noisy.kernels.basins import basin_sums
-from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK, Peaks
+from darkmatter_features.galaxies.noisy.peaks import MIN_PEAK
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, Stamp, peaks_at, tiles_with_modes
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Transforms
+from darkmatter_features.galaxies.noisy.surroundings import Surroundings
 from darkmatter_features.galaxies.noisy.tiles import TILE, TILE_OF_VARIABLE_PSF
 
 Array = NDArray[np.float64]
-
-FLAG_RADIUS = 3.0
-"""Distance from the border and from masked pixels within which shapes are flagged, units of the smoothing Gaussian."""
 
 
 class SourceFlag(IntFlag):
@@ -134,23 +132,12 @@ def measure_sources(
         transforms = Transforms(light if mask is None else np.where(mask, np.float32(0.0), light))
     light = transforms.light
     tiles = tiles_with_modes(transforms, psf, psf_sigma, correlation, TILE_OF_VARIABLE_PSF if is_variable else TILE)
+    surroundings = Surroundings.of(light.shape, mask)
     found = [
-        peaks_at(scale, tiles, noise, mask, min_peak, with_shapes=with_shapes)
+        peaks_at(scale, tiles, noise, mask, surroundings, min_peak, with_shapes=with_shapes)
         for scale in (SCALES if with_shapes else SCALES[:1])
     ]
-    distance = _distance(light.shape, mask)
-    flags = [_flags(each.peaks, light.shape, distance, each.sigma) for each in found]
-    shapes = combined(found[0], found[1:], [(each & DEFECTS) != 0 for each in flags])
-    return _sources(light, noise, found[0], shapes, flags[0])
-
-
-def _distance(shape: tuple[int, ...], mask: NDArray[np.bool_] | None) -> Array | None:
-    """Return the distance of each pixel from the next masked one, pixels; None if none is masked."""
-    if mask is None or not mask.any():
-        return None
-    from scipy.ndimage import distance_transform_edt
-
-    return np.asarray(distance_transform_edt(~mask))
+    return _sources(light, noise, found[0], combined(found), _flags(found[0], surroundings))
 
 
 def _sources(
@@ -188,13 +175,10 @@ def _sources(
     )
 
 
-def _flags(peaks: Peaks, shape: tuple[int, ...], distance: Array | None, sigma: float) -> NDArray[np.uint8]:
-    """Return the flags of peaks by their place; `distance` is that of each pixel from masked ones."""
-    n_rows, n_columns = shape
-    reach = FLAG_RADIUS * sigma
-    rows, columns = peaks.rows, peaks.columns
-    is_near = np.minimum.reduce([rows, columns, n_rows - 1 - rows, n_columns - 1 - columns]) < reach
-    flags = np.where(is_near, SourceFlag.EDGE, 0) | np.where(peaks.is_blended, SourceFlag.BLENDED, 0)
-    if distance is not None:
-        flags |= np.where(distance[rows, columns] < reach, SourceFlag.MASKED, 0)
+def _flags(found: PeaksAtScale, surroundings: Surroundings) -> NDArray[np.uint8]:
+    """Return the flags of peaks by their place."""
+    place = found.peaks.rows, found.peaks.columns, found.sigma
+    flags = np.where(surroundings.near_border(*place), SourceFlag.EDGE, 0)
+    flags |= np.where(found.peaks.is_blended, SourceFlag.BLENDED, 0)
+    flags |= np.where(surroundings.near_mask(*place), SourceFlag.MASKED, 0)
     return flags.astype(np.uint8)

@@ -148,7 +148,7 @@ def peak(plane, row, column, noise, smoothed, with_shapes):
         deviation = error(d, model, smoothed.steps)
         near = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         sums = sum(pixel_sums(derivatives(plane, *place, scale), model) for place in near)
-    return np.array([*sums, deviation, column + dx, row + dy, d[0], a, spin2])
+    return np.array([*sums, deviation, column + dx, row + dy, d[0], a, spin2, *model.response[:, 0] @ d])
 
 
 def gaussian_derivatives(covariance, place, flux):

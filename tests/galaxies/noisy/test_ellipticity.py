@@ -181,7 +181,7 @@ def test_measure_peaks_matches_naive(rng, smoothed, with_shapes):
         return total
 
     plane = naive.sampled(light, (64 * step, 64 * step), smoothed.plane)
-    found = kernels.PeakShapes(*np.zeros((14, 4)))
+    found = kernels.PeakShapes(*np.zeros((len(kernels.PeakShapes._fields), 4)))
     measure_peaks(plane, rows, columns, noise, model, smoothed.steps, found, with_shapes)
     expected = [naive.peak(plane, *each, smoothed, with_shapes) for each in zip(rows, columns, noise)]
     np.testing.assert_allclose(np.transpose(found), expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())

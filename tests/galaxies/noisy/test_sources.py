@@ -7,7 +7,8 @@ import pytest
 from bench_shear import SHEAR, noise_beside, own_estimate
 from shear.scenes import noise_of, scene
 
-from darkmatter_features.galaxies.noisy.sources import DEFECTS, FLAG_RADIUS, SourceFlag, measure_sources
+from darkmatter_features.galaxies.noisy.sources import DEFECTS, SourceFlag, measure_sources
+from darkmatter_features.galaxies.noisy.surroundings import LIGHT_RADIUS
 from tests.galaxies.noisy.images import SIGMA, Canvas, measured, near, psf_at
 
 
@@ -169,7 +170,7 @@ def test_galaxies_near_masked_pixels_are_flagged_and_have_no_weight():
     sources = measured(canvas.noisy(), mask)
     for (x, y), distance in places.items():
         (own,) = near(sources, x, y)
-        is_near = distance < FLAG_RADIUS * sources.sigma
+        is_near = distance < LIGHT_RADIUS * sources.sigma
         assert bool(sources.flags[own] & SourceFlag.MASKED) == is_near == (sources.weight[own] == 0.0)
 
 

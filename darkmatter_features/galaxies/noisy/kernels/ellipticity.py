@@ -155,6 +155,8 @@ class PeakShapes(NamedTuple):
         Position of the peak.
     light, curvature, stretch : (n,) float64 arrays
         Smoothed light at the pixel of the peak; mean curvature a, and modulus of its part of spin 2.
+    light1, light2 : (n,) float64 arrays
+        Responses of that light to the components of the shear.
     """
 
     weight: Floats
@@ -171,6 +173,8 @@ class PeakShapes(NamedTuple):
     light: Floats
     curvature: Floats
     stretch: Floats
+    light1: Floats
+    light2: Floats
 
 
 class ShapeSteps(NamedTuple):

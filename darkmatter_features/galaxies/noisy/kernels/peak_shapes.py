@@ -36,8 +36,14 @@ def measure_peaks(
 
 @compiled
 def _fill_position(d: Floats, row: Any, column: Any, model: Any, shapes: Any, k: Any) -> None:
-    """Fill position, light, curvature and stretch of peak `k`; the position is within a pixel of the peak's pixel."""
+    """Fill position, light, its response (which is 0), curvature and stretch of peak `k`.
+
+    The position is within a pixel of the peak's pixel.
+    """
     f = d[0]
+    for j in range(d.size):
+        shapes.light1[k] += model.response[0, 0, j] * d[j]
+        shapes.light2[k] += model.response[1, 0, j] * d[j]
     gx, gy = d[1] / f, d[2] / f
     axx, axy, ayy = gx * gx - d[3] / f, gx * gy - d[4] / f, gy * gy - d[5] / f
     a = 0.5 * (axx + ayy)
