@@ -147,8 +147,8 @@ def heatmap(
     others = {} if sources is None else _draw_others(panels[0], sources)
     draw_snr(panels[1], shown, which="tangential")
     draw_snr(panels[2], shown, which="cross")
-    last_map = min(2, current_theme().n_columns - 1)  # that at the end of its row
-    draw_color_bar(panels[last_map], "S/N", ticks=MaxNLocator("auto", integer=True))
+    last_map, prune = (2, None) if _is_wide() else (1, "both")  # at the end of a row, beside a title that may be long
+    draw_color_bar(panels[last_map], "S/N", ticks=MaxNLocator("auto", integer=True, prune=prune))
     if evidence is not None:
         draw_posterior(panels[3], evidence, catalog)
         draw_color_bar(panels[3], "probability / peak", ticks=MaxNLocator("auto", integer=True), format=_power_of_ten)

@@ -47,7 +47,7 @@ UNDATED = {"pdf": "CreationDate", "svg": "Date"}
 VECTOR_DPI = 300
 """Resolution of images in vector formats, pixels an inch."""
 
-VECTOR_SETTINGS: dict[str, Any] = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "darkmatter"}
+VECTOR_SETTINGS: Any = {"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "darkmatter"}
 """TrueType fonts in PDF, outlines of letters in SVG, and names of parts of SVG that are the same each time."""
 
 Arguments = ParamSpec("Arguments")

@@ -120,7 +120,7 @@ DARK = Theme(
     ),
     posterior=_colors("posterior", "05060c 0f1027 1d1a43 312563 523686 7d4ca9 a468b8 c984c6 dba3d3 edc3df ffe3ec"),
     density=_colors("density", "000000 071722 0d2c41 154364 1e5e88 2979ae 4998c9 6db7e4 97d1f2 c1e5f9 eaf8ff"),
-    sizes=_colors("sizes", "7a5cff b45fd0 dd6f9f f2916f f5bd62 f7e98a"),
+    sizes=_colors("sizes", "7a5cff b55fcf d86da5 eb867f f4ad67 f7e98a"),
     tints=_tints("#59616b", "#1747c9", "#f59a1b", "#a23300", "#fff07a", "#f4b8f0", "#8f7bff", "#17b8a6"),
 )
 """The default: light on dark, for screens; a map without signal is dark."""
@@ -154,8 +154,8 @@ LIGHT = Theme(
         "posterior light", "ffffff f2ecf7 e5d9f0 d9c6e9 ccb4e2 c0a2da b490d3 a87ecc 996bc2 8a58b8 7b45ad"
     ),
     density=_colors("density light", "ffffff e1eef8 c3def0 a5cde9 85bde2 69a8d5 4e92c6 357eb8 27689f 1c5383 123f68"),
-    sizes=_colors("sizes light", "2d1a8f 6b2a9c a03a85 c9545f d97f35 d2a51c"),
-    tints=_tints("#9aa1ab", "#1747c9", "#f08c00", "#8a2b00", "#dcc800", "#e08fd8", "#7a66ff", "#00806f"),
+    sizes=_colors("sizes light", "2d1a8f 86308f b43f75 ce5a57 dc7c3a d8a520"),
+    tints=_tints("#b4bac2", "#1747c9", "#f08c00", "#8a2b00", "#e6d800", "#c04fb8", "#7a66ff", "#00806f"),
 )
 """For print: dark on white, of the width of a page of a journal."""
 
