@@ -1,8 +1,8 @@
 """Comparison of figures with baseline pictures, panel by panel.
 
 A change of the font moves panels by some pixels, and a missing mark changes a few pixels only: an RMS over the page, as
-of pytest-mpl, is larger for the first than for the second. Here panels are cut out, scaled to one square and compared in
-blocks of pixels.
+of pytest-mpl, is larger for the first than for the second. Here panels are cut out, scaled to one square and compared
+in blocks of pixels.
 """
 
 import os
