@@ -41,8 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_example(
         parser,
         "darkmatter explore data",
-        "darkmatter explore data --features features --out before.html --json before.json",
+        "darkmatter explore data --features features --json exploration.json",
     )
+
+
+def describe_findings(n: int) -> str:
+    """Return the number of findings in words."""
+    return "no finding" if n == 0 else "1 finding" if n == 1 else f"{n} findings"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -67,5 +72,5 @@ def run(args: argparse.Namespace) -> int:
     write_page(args.out, found, str(args.data))
     if args.json is not None:
         write_json(args.json, to_dict(found))
-    print_line(f"{args.out}: {len(found.findings) or 'no'} findings")
+    print_line(f"{args.out}: {describe_findings(len(found.findings))}")
     return report_failures(looks.failures, len(looks.files) - len(looks.failures))

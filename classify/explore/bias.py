@@ -25,6 +25,10 @@ MIN_EACH = 10
 """Minimum number of skies of each class for it."""
 
 
+NOT_BY_A_LENS = tuple(name for name in STATISTICS if name != "sigma_e")
+"""Statistics that a lens does not change much; it raises the scatter of ellipticities."""
+
+
 @dataclass(frozen=True)
 class Bias:
     """Mean ellipticity of a data set.
@@ -70,7 +74,7 @@ def additive_bias(skies: pd.DataFrame) -> Bias | None:
 def class_differences(skies: pd.DataFrame) -> dict[str, float]:
     """Return the statistics that separate the classes alone, with the area under their ROC curve, at least 0.5."""
     found = {}
-    for name in STATISTICS:
+    for name in NOT_BY_A_LENS:
         own = skies[["label", name]].dropna()
         labels, values = own["label"].to_numpy(), own[name].to_numpy(dtype=np.float64)
         if min((labels == 0).sum(), (labels == 1).sum()) >= MIN_EACH:

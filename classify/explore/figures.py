@@ -18,14 +18,13 @@ from PIL import Image
 from classify.explore.bias import Bias
 from classify.explore.look import Looks
 from classify.explore.profile import Profile
-from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.plots.page import VECTOR_SETTINGS
 from darkmatter_features.plots.panels import draw_marks, draw_sky
 
 Array = NDArray[np.float64]
 
-SIZE = (5.2, 3.1)
+SIZE = (4.7, 3.0)
 """Width and height of a figure, inches: a phone shows it at this size."""
 
 TEXT, LENS, NO_LENS, FAINT = "#a00001", "#a00002", "#a00003", "#a00004"
@@ -34,9 +33,9 @@ TEXT, LENS, NO_LENS, FAINT = "#a00001", "#a00002", "#a00003", "#a00004"
 VARIABLES = {TEXT: "--text", LENS: "--second", NO_LENS: "--main", FAINT: "--edge"}
 """Variables of the style sheet by these colours."""
 
-STYLE: dict[str, Any] = VECTOR_SETTINGS | {
+STYLE: Any = VECTOR_SETTINGS | {
     "svg.fonttype": "none",
-    "font.size": 9.0,
+    "font.size": 9.5,
     "text.color": TEXT,
     "axes.edgecolor": TEXT,
     "axes.labelcolor": TEXT,
@@ -56,7 +55,7 @@ STYLE: dict[str, Any] = VECTOR_SETTINGS | {
 MAX_POINTS = 2000
 """Maximum number of skies in the figure of mean ellipticities."""
 
-EXAMPLE = 260
+EXAMPLE = 320
 """Side of an example, pixels."""
 
 QUALITY = 85
@@ -64,7 +63,7 @@ QUALITY = 85
 
 CLASSES = (
     (1.0, "with a lens", LENS, "^", "--"),
-    (0.0, "without", NO_LENS, "o", "-"),
+    (0.0, "without a lens", NO_LENS, "o", "-"),
     (np.nan, "unlabelled", TEXT, "s", "-"),
 )
 """Label, name, colour, marker and line of each class: colour and shape."""
@@ -155,14 +154,14 @@ def draw_profile(axes: Axes, profile: Profile) -> None:
     axes.legend()
 
 
-def example_of(sky: Sky, catalog: GalaxyCatalog | None, lens: tuple[float, float] | None) -> bytes:
-    """Return a JPEG of a sky with its galaxies and, if known, its lens (row, column)."""
+def example_of(sky: Sky, lens: tuple[float, float] | None) -> bytes:
+    """Return a JPEG of a sky and, if known, a ring about its lens (row, column)."""
     figure = Figure((EXAMPLE / 100, EXAMPLE / 100), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
-    draw_marks(draw_sky(axes, sky, catalog), lens=lens).axis("off")
+    draw_marks(draw_sky(axes, sky), lens=lens).axis("off")
     axes.set_title("")
     figure.set_facecolor("black")
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     stream = io.BytesIO()
     Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3]).save(stream, "JPEG", quality=QUALITY)

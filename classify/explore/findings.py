@@ -99,10 +99,18 @@ def explore(looks: Looks) -> Exploration:
     return Exploration(looks, bias, profile, tuple(findings))
 
 
-def _about(kind: str, skies: pd.DataFrame, index: Sequence[int], text: str, remedy: str) -> Iterator[Finding]:
-    """Yield a finding about skies, if there are any."""
+def _about(
+    kind: str, skies: pd.DataFrame, index: Sequence[int], text: str, remedy: str, split: str = ""
+) -> Iterator[Finding]:
+    """Yield a finding about skies, if there are any; its text ends with their number."""
     if len(index):
-        yield Finding(kind, len(index), text.format(n=len(index)), remedy, tuple(skies["sky"].iloc[list(index)]))
+        text = f"{text}: {counted(len(index), split)}"
+        yield Finding(kind, len(index), text, remedy, tuple(skies["sky"].iloc[list(index)]))
+
+
+def counted(n: int, split: str = "") -> str:
+    """Return a number of skies in words."""
+    return f"{n} {split}{' ' if split else ''}{'sky' if n == 1 else 'skies'}"
 
 
 def _of_classes(skies: pd.DataFrame) -> Iterator[Finding]:
@@ -112,7 +120,7 @@ def _of_classes(skies: pd.DataFrame) -> Iterator[Finding]:
         if len(known) >= MIN_LABELLED and min(fraction, 1 - fraction) < MIN_FRACTION:
             rare = int(min(known.sum(), len(known) - known.sum()))
             which = "with" if fraction < 0.5 else "without"
-            text = f"{rare} of {len(known)} {name} skies are {which} a lens"
+            text = f"few {name} skies {which} a lens: {rare} of {len(known)}"
             yield Finding(
                 "class balance", rare, text, "add skies of this class, or judge by the recall and not by the accuracy"
             )
@@ -123,29 +131,30 @@ def _of_labels(skies: pd.DataFrame) -> Iterator[Finding]:
     labels = skies["label"].to_numpy()
     has_file = skies["split"].isin(skies["split"][has_lens]).to_numpy()
     remedy = "correct the label or the lens file"
-    contradictory = np.flatnonzero((labels == 0) & has_lens)
-    yield from _about("labels", skies, contradictory, "{n} skies have label 0 and a lens in the lens file", remedy)
-    missing = np.flatnonzero((labels == 1) & ~has_lens & has_file & (skies["n_rows"] > 0).to_numpy())
-    yield from _about("labels", skies, missing, "{n} skies have label 1 and no lens in the lens file", remedy)
+    contradictory = np.flatnonzero((labels == 0) & has_lens).tolist()
+    yield from _about("labels", skies, contradictory, "label 0, but a lens in the lens file", remedy)
+    missing = np.flatnonzero((labels == 1) & ~has_lens & has_file & (skies["n_rows"] > 0).to_numpy()).tolist()
+    yield from _about("labels", skies, missing, "label 1, but no lens in the lens file", remedy)
 
 
 def _of_copies(looks: Looks) -> Iterator[Finding]:
     skies, groups = looks.skies, identical_groups(looks)
     remove = "remove them from one split: the validation would be too good"
     both = in_both_splits(skies, groups)
-    yield from _about("identical images", skies, both, "{n} validation skies are training skies, too", remove)
+    yield from _about("identical images", skies, both, "the same image in both splits", remove, "validation")
     copies = [k for group in groups for k in group[1:] if k not in both]
-    repeated = "{n} skies are copies of others of their split"
+    repeated = "the same image more than once in a split"
     yield from _about("identical images", skies, copies, repeated, "remove them: folds of the training share them")
     near = near_identical_pairs(looks)
     both = in_both_splits(skies, near)
-    text = "{n} validation skies are nearly training skies, turned, mirrored or encoded anew"
-    yield from _about("near-identical images", skies, both, text, remove)
+    turned = "turned, mirrored, or encoded anew"
+    text = f"nearly the same image in both splits, {turned}"
+    yield from _about("near-identical images", skies, both, text, remove, "validation")
     copies = sorted({j for i, j in near if skies["split"].iloc[i] == skies["split"].iloc[j]})
-    text = "{n} skies are nearly others of their split, turned, mirrored or encoded anew"
+    text = f"nearly the same image more than once in a split, {turned}"
     yield from _about("near-identical images", skies, copies, text, "remove them: folds of the training share them")
     index = with_both_labels(skies, [*groups, *near])
-    text = "{n} copies of images have different labels"
+    text = "different labels of copies of an image"
     yield from _about("labels", skies, index, text, "correct the labels, or remove the copies")
 
 
@@ -187,18 +196,18 @@ def _of_outliers(skies: pd.DataFrame) -> Iterator[Finding]:
     found = outliers(skies)
     if found:
         names = tuple(skies["sky"].iloc[[each.index for each in found]])
-        text, remedy = f"{len(found)} skies are unlike the rest", "look at them; remove or correct what is no such sky"
+        text, remedy = f"unlike the rest: {counted(len(found))}", "look at them; remove or correct what is no such sky"
         yield Finding("unlike skies", len(found), text, remedy, names, tuple(each.reason for each in found))
     shapes = skies[skies["n_rows"] > 0][["n_rows", "n_columns", "n_bands"]]
     usual = shapes.value_counts().index[0]
-    other = shapes.index[(shapes != usual).any(axis=1)]
-    text = f"{{n}} images are not of the usual {usual[1]} x {usual[0]} px and {usual[2]} bands"
+    other = shapes.index[(shapes.to_numpy() != np.array(usual)).any(axis=1)]
+    text = f"images not of the usual {usual[1]} x {usual[0]} px and {usual[2]} bands"
     yield from _about("image shapes", skies, list(other), text, "give images of one kind: scales are in pixels")
 
 
 def _of_failures(skies: pd.DataFrame) -> Iterator[Finding]:
-    index = np.flatnonzero(skies["error"] != "")
+    index = np.flatnonzero(skies["error"] != "").tolist()
     yield from _about(
-        "failures", skies, list(index), "{n} skies cannot be measured, and no model can use them",
-        "see the reasons in the page; correct or remove them",
+        "failures", skies, index, "not measured",
+        "no model can use them: see the reasons in the page, and correct or remove them",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from classify.explore.look import Looks
 MIN_CORRELATION = 0.98
 """Minimum correlation of the thumbnails of near-identical images; that of different skies is below 0.7."""
 
-BLOCK = 2048
+BLOCK = 1024
 """Number of thumbnails that are compared with all others at once."""
 
 
@@ -32,7 +32,7 @@ def near_identical_pairs(looks: Looks) -> list[tuple[int, int]]:
     """
     flat = looks.thumbnails.reshape(len(looks.thumbnails), -1)
     digests = looks.skies["digest"].to_numpy()
-    is_image = flat.any(axis=1)
+    is_image = np.linalg.norm(flat, axis=1) > 0.0
     pairs: set[tuple[int, int]] = set()
     for start in range(0, len(flat), BLOCK):
         block = looks.thumbnails[start : start + BLOCK]
@@ -58,4 +58,4 @@ def in_both_splits(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> list
 def with_both_labels(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> list[int]:
     """Return the images of groups whose labels differ."""
     label = skies["label"].to_numpy()
-    return sorted({k for group in groups if len({v for v in label[group] if v == v}) > 1 for k in group})
+    return sorted({k for group in groups if len({v for v in label[list(group)] if v == v}) > 1 for k in group})

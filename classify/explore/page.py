@@ -90,7 +90,8 @@ def _figures(exploration: Exploration) -> list[PageFigure]:
          f"Number of measured galaxies: median {counts.median():.0f}, from {counts.min():.0f} to {counts.max():.0f}."),
         ("Ellipticities", partial(figures.draw_ellipticities, looks=looks),
          "Distribution of the components of the ellipticity of all galaxies; both should be alike and symmetric."),
-        ("Mean ellipticity of each sky", partial(figures.draw_means, skies=looks.skies, bias=bias), _of_means(exploration)),
+        ("Mean ellipticity of each sky", partial(figures.draw_means, skies=looks.skies, bias=bias),
+         _of_means(exploration)),
     ]  # fmt: skip
     if profile is not None:
         caption = (
@@ -128,7 +129,7 @@ def _example(looks: Looks, k: int) -> dict[str, str]:
     row, catalog = looks.skies.iloc[k], looks.catalogs[k]
     has_lens = np.isfinite(row["lens_row"])
     lens = (float(row["lens_row"]), float(row["lens_column"])) if has_lens else None
-    picture = figures.example_of(read_sky(looks.files[k]), catalog, lens)
+    picture = figures.example_of(read_sky(looks.files[k]), lens)
     n = "galaxies not measured" if catalog is None else f"{len(catalog)} galaxies"
     position = f", lens at row {lens[0]:.0f}, column {lens[1]:.0f}" if lens else ""
     return {"sky": row["sky"], "text": n + position, "url": _data_url(picture)}
