@@ -40,7 +40,7 @@ class Bias:
     e1, e2 : float
         Means over skies of the mean ellipticity.
     error : float
-        Standard error of a component, by the scatter from sky to sky.
+        Standard error of a component, by the scatter from sky to sky, at least that by the scatter of shapes.
     """
 
     n_skies: int
@@ -67,7 +67,8 @@ def additive_bias(skies: pd.DataFrame) -> Bias | None:
     if len(own) < MIN_SKIES:
         return None
     means = own[["mean_e1", "mean_e2"]]
-    error = float(np.sqrt(means.var(ddof=1).mean() / len(own)))
+    shape_noise = float((own["sigma_e"] ** 2 / own["n_galaxies"]).mean())
+    error = float(np.sqrt(max(means.var(ddof=1).mean(), shape_noise) / len(own)))
     return Bias(len(own), float(means["mean_e1"].mean()), float(means["mean_e2"].mean()), error)
 
 

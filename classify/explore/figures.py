@@ -100,7 +100,8 @@ def _draw_by_class(axes: Axes, skies: pd.DataFrame, column: str, edges: Array) -
         values = skies.loc[_of_class(skies, label), column].dropna().to_numpy(dtype=np.float64)
         if values.size:
             axes.stairs(np.histogram(values, edges)[0], edges, color=color, linestyle=line, linewidth=1.6, label=name)
-    axes.legend()
+    axes.set_ylim(0, 1.2 * axes.get_ylim()[1])  # room for the key
+    axes.legend(loc="upper left", ncols=3, columnspacing=1.2, handlelength=1.6)
 
 
 def _of_class(skies: pd.DataFrame, label: float) -> "pd.Series[bool]":

@@ -19,6 +19,10 @@ MIN_RADIUS, MAX_RADIUS = 15.0, 150.0
 """Range of the distances of the mean shear, pixels of the frame: lenses hide what is nearer."""
 
 
+MIN_GALAXIES = 5
+"""Minimum number of galaxies of a bin: the scatter of fewer is not known."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """Mean shear about lenses.
@@ -30,9 +34,10 @@ class Profile:
     radius : (n_bins,) float64 array, pixels of a frame of 512 px
         Mean distance of the galaxies in each bin.
     gamma_t, gamma_x : (n_bins,) float64 arrays
-        Mean tangential and cross components of the ellipticities; nan in empty bins.
+        Mean tangential and cross components of the ellipticities; nan in bins with fewer
+        than 5 galaxies.
     error_t, error_x : (n_bins,) float64 arrays
-        Standard errors, by the scatter from lens to lens.
+        Standard errors, by the scatter from lens to lens, at least those by the scatter of shapes.
     snr_t, snr_x : float
         Mean shear within 15 to 150 px over its error; nan without galaxies there.
     """
@@ -76,11 +81,14 @@ def lens_profile(looks: Looks, mean_e: complex = 0j, *, exchanged: bool = False)
 
 
 def _sums(catalog: GalaxyCatalog, row: float, column: float, mean_e: complex) -> Array:
-    """Return sums (4, n_bins + 1) of numbers, distances and both components; the last bin is that of the mean shear."""
+    """Return sums (6, n_bins + 1) of numbers, distances, both components and their squares.
+
+    The last bin is that of the mean shear.
+    """
     dx, dy = catalog.x - column, catalog.y - row
     radius = np.hypot(dx, dy) * LENS_FRAME / max(catalog.shape)
     e = -(catalog.e1 + 1j * catalog.e2 - mean_e) * np.exp(-2j * np.arctan2(dy, dx))
-    values = np.stack([np.ones_like(radius), radius, e.real, e.imag])
+    values = np.stack([np.ones_like(radius), radius, e.real, e.imag, e.real**2, e.imag**2])
     index = np.searchsorted(EDGES, radius, side="right") - 1
     inside = index < EDGES.size - 1
     sums = np.stack([np.bincount(index[inside], each[inside], EDGES.size - 1) for each in values])
@@ -90,15 +98,15 @@ def _sums(catalog: GalaxyCatalog, row: float, column: float, mean_e: complex) ->
 
 def _stacked(sums: Sequence[Array]) -> Profile:
     each = np.stack(sums)
-    total = each.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        radius, gamma_t, gamma_x = total[1:] / total[0]
-        residual = each[:, 2:] - np.stack([gamma_t, gamma_x]) * each[:, :1]
-        correction = np.sqrt(len(sums) / max(len(sums) - 1, 1))
-        error_t, error_x = correction * np.sqrt((residual**2).sum(axis=0)) / total[0]
-        snr_t, snr_x = gamma_t[-1] / error_t[-1], gamma_x[-1] / error_x[-1]
+    n, total = each[:, 0].sum(axis=0), each.sum(axis=0)
+    known = np.where(n >= MIN_GALAXIES, n, np.nan)
+    radius, gamma = total[1] / known, total[2:4] / known
+    residual = each[:, 2:4] - gamma * each[:, :1]
+    from_lens_to_lens = np.sqrt((residual**2).sum(axis=0) * len(sums) / max(len(sums) - 1, 1)) / known
+    shape_noise = np.sqrt((total[4:] / known - gamma**2) / known)
+    error = np.maximum(from_lens_to_lens, shape_noise)
+    snr = gamma[:, -1] / error[:, -1]
     inner = slice(0, -1)
     return Profile(
-        len(sums), int(total[0, inner].sum()), radius[inner], gamma_t[inner], gamma_x[inner], error_t[inner],
-        error_x[inner], float(snr_t), float(snr_x),
-    )  # fmt: skip
+        len(sums), int(n[inner].sum()), radius[inner], *gamma[:, inner], *error[:, inner], float(snr[0]), float(snr[1])
+    )

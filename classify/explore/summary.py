@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from classify.explore.findings import Exploration
@@ -38,7 +39,7 @@ def summary_lines(exploration: Exploration) -> list[str]:
         lines.append(f"ellipticities: scatter {skies['sigma_e'].median():.3f} per component")
     if bias is not None:
         lines.append(f"mean ellipticity: ({bias.e1:+.4f}, {bias.e2:+.4f}) ± {bias.error:.4f}, {bias.n_skies} skies")
-    if profile is not None:
+    if profile is not None and np.isfinite(profile.snr_t):
         text = f"shear about {profile.n_lenses} lenses: tangential S/N {profile.snr_t:.1f}, cross {profile.snr_x:.1f}"
         lines.append(text)
     return [line.replace("-", "−") for line in lines]
