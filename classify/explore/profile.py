@@ -107,6 +107,8 @@ def _stacked(sums: Sequence[Array]) -> Profile:
     error = np.maximum(from_lens_to_lens, shape_noise)
     snr = gamma[:, -1] / error[:, -1]
     inner = slice(0, -1)
+    (gamma_t, gamma_x), (error_t, error_x) = gamma[:, inner], error[:, inner]
+    n_galaxies = int(n[inner].sum())
     return Profile(
-        len(sums), int(n[inner].sum()), radius[inner], *gamma[:, inner], *error[:, inner], float(snr[0]), float(snr[1])
+        len(sums), n_galaxies, radius[inner], gamma_t, gamma_x, error_t, error_x, float(snr[0]), float(snr[1])
     )
