@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -52,7 +52,9 @@ def draw_defects(axes: Axes, defects: Defects) -> dict[str, Patch]:
     )
     axes.set(xlim=limits[0], ylim=limits[1])
     return {
-        f"{n} {NAMES[kind][n != 1]}": Patch(facecolor=theme.tints[kind], alpha=theme.alpha)
+        f"{n} {NAMES[kind][n != 1]}": Patch(
+            facecolor=to_rgba(theme.tints[kind], theme.alpha), edgecolor=theme.tints[kind]
+        )
         for kind, n in sorted(counts.items()) if kind in theme.tints
     }  # fmt: skip
 

@@ -51,7 +51,7 @@ MARGINS = (1.46, 0.7)
 LINE = 0.2267
 """Height of a line of text, inches."""
 
-LEGEND_LINE, LEGEND_COLUMNS = 0.16, 4
+LEGEND_LINE, LEGEND_COLUMNS = 0.205, 4
 """Height of a row of the legend beyond the first, inches, and maximum number of its marks."""
 
 NARROW_LINE, NARROW_COLUMNS = 0.21, 3

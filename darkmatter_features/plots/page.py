@@ -38,6 +38,9 @@ WORLD_PASSES = 4
 MIN_BAR_HEIGHT = 0.17
 """Minimum height of a colour bar, fraction of the width of its panel: its label fits."""
 
+ROW_SPACING = 0.85
+"""Space between the rows of a legend whose first row has large marks, widths of a letter."""
+
 FORMATS = ("png", "pdf", "svg")
 """Formats of figures, the default first."""
 
@@ -125,7 +128,8 @@ def write_legend(figure: Figure, handles: dict[str, Any], *rows: dict[str, Any],
         padded = [[*row.items(), *[blank] * (n_columns - len(row))] for row in (handles, *rows)]
         entries = [entry for column in zip(*padded, strict=True) for entry in column]  # columns are filled first
         labels, shown = [label for label, _ in entries], [handle for _, handle in entries]
-    figure.legend(shown, labels, loc="outside lower left", ncols=n_columns or len(handles))
+    spacing = ROW_SPACING if rows else None
+    figure.legend(shown, labels, loc="outside lower left", ncols=n_columns or len(handles), labelspacing=spacing)
 
 
 def draw_color_bar(axes: Axes, label: str, **options: Any) -> Colorbar:

@@ -127,8 +127,9 @@ def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     radius = NODE_SPACING * np.arange(template.log_counts.shape[1])
     names = _ranges(template.size_edges, " px")
     end = max(MAX_RADIUS, radius[-1])
-    for color, log_counts, name in zip(_colors(len(names)), template.log_counts, names, strict=True):
-        axes.plot([*radius, end], np.exp([*log_counts, log_counts[-1]]), color=color, linewidth=1.5, label=name)
+    for k, (color, log_counts, name) in enumerate(zip(_colors(len(names)), template.log_counts, names, strict=True)):
+        style: dict[str, Any] = {"color": color, "linestyle": ("-", (0, (5, 1.5)))[k % 2]}  # neighbours differ
+        axes.plot([*radius, end], np.exp([*log_counts, log_counts[-1]]), linewidth=1.5, label=name, **style)
     top = max(2.0, 1.25 * float(np.exp(template.log_counts.max())))
     axes.axhline(1, color=current_theme().faint, linewidth=0.6, zorder=1)
     axes.set(xlim=(0, MAX_RADIUS), yscale="log", ylim=(MIN_COUNTS, top))

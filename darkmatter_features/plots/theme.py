@@ -112,7 +112,7 @@ DARK = Theme(
     star="#ffe9a8",
     contour="white",
     masked=0.14,
-    alpha=0.4,
+    alpha=0.5,
     shear=_colors(
         "shear",
         "ceedfd 96d1f3 69b3e0 4695c7 2878ac 1e5c85 144160 0f273b 0e0e0e 3f1b18 6c2817 96391a bf4f1e d97327 f29631 "
