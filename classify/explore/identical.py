@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from classify.explore.look import Looks
 
 MIN_CORRELATION = 0.98
-"""Minimum correlation of the thumbnails of near-identical images; that of different skies is below 0.7."""
+"""Minimum correlation of the thumbnails of near-identical images; that of 1800 different skies is at most 0.24, of
+images like a survey's 0.36."""
 
 BLOCK = 1024
 """Number of thumbnails that are compared with all others at once."""
+
+MAX_PAIRS = 100_000
+"""Maximum number of pairs that are looked for: a data set of copies has no use for more."""
 
 
 def identical_groups(looks: Looks) -> list[list[int]]:
@@ -28,24 +32,40 @@ def near_identical_pairs(looks: Looks) -> list[tuple[int, int]]:
     Notes
     -----
     Thumbnails without their local mean are compared by their correlation, so that neither a common background nor a
-    change of brightness matters.
+    change of brightness matters. Candidates are found by their means over the orientations, which differ by no more
+    than the thumbnails do in the best of them.
     """
-    flat = looks.thumbnails.reshape(len(looks.thumbnails), -1)
-    digests = looks.skies["digest"].to_numpy()
-    is_image = np.linalg.norm(flat, axis=1) > 0.0
-    pairs: set[tuple[int, int]] = set()
+    thumbnails, digests = looks.thumbnails, looks.skies["digest"].to_numpy()
+    return [(i, j) for i, j in _candidates(thumbnails) if digests[i] != digests[j] and _alike(*thumbnails[[i, j]])]
+
+
+def _candidates(thumbnails: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Return the pairs whose means over all orientations are near enough for the minimum correlation."""
+    known = np.flatnonzero(np.linalg.norm(thumbnails, axis=(1, 2)) > 0.0)
+    means = np.asarray(sum(_orientations(thumbnails[known])), dtype=np.float32) / np.float32(8)
+    side = (means.shape[1] + 1) // 2
+    rows, columns = np.triu_indices(side)  # one of the pixels that are the same in a mean
+    flat = means[:, rows, columns] * np.sqrt(np.where(rows == columns, 4.0, 8.0)).astype(np.float32)
+    square, pairs = np.asarray((flat**2).sum(axis=1)), []
     for start in range(0, len(flat), BLOCK):
-        block = looks.thumbnails[start : start + BLOCK]
-        for turned in _orientations(block):
-            correlation = np.asarray(turned.reshape(len(block), -1) @ flat[start:].T)
-            for i, j in np.argwhere(correlation > MIN_CORRELATION):
-                pairs.add((start + min(int(i), int(j)), start + max(int(i), int(j))))
-    return sorted((i, j) for i, j in pairs if i != j and is_image[i] and digests[i] != digests[j])
+        block = slice(start, start + BLOCK)
+        distance = square[block, None] + square[None, start:] - 2.0 * flat[block] @ flat[start:].T
+        near = np.triu(distance < 2.0 - 2.0 * MIN_CORRELATION, 1)
+        pairs += [(int(known[start + i]), int(known[start + j])) for i, j in np.argwhere(near)]
+        if len(pairs) > MAX_PAIRS:
+            break
+    return pairs
+
+
+def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Return whether two thumbnails are near-identical in any orientation."""
+    return max(float((each[0] * other).sum()) for each in _orientations(one[None])) > MIN_CORRELATION
 
 
 def _orientations(block: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
+    """Return thumbnails (n, 32, 32) in the eight orientations of a square."""
     turned = [np.rot90(block, k, axes=(1, 2)) for k in range(4)]
-    return [np.ascontiguousarray(each) for base in turned for each in (base, base[:, :, ::-1])]
+    return [each for base in turned for each in (base, base[:, :, ::-1])]
 
 
 def in_both_splits(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> list[int]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from classify.explore.findings import explore
+from classify.explore.identical import MIN_CORRELATION, near_identical_pairs
 from classify.explore.profile import lens_profile
 from tests.classify.explore.planted import look_of, measured, split_of
 
@@ -197,3 +198,17 @@ def test_skies_that_failed_are_found(rng):
         looks[8] = replace(looks[8], catalog=None, error="training-00008.png has no galaxies")
 
     assert finding_of(measured(rng, change=change), "failures").count == 1
+
+
+def test_near_identical_pairs_match_those_of_all_comparisons(rng):
+    looks = measured(rng, n=(60, 20))
+    thumbnails = looks.thumbnails.copy()
+    for k in range(0, 40, 4):  # copies with more and less noise
+        noisy = np.rot90(thumbnails[k], k // 4) + rng.normal(0, 0.0016 * (1 + k / 10), thumbnails[k].shape)
+        thumbnails[79 - k] = noisy / np.linalg.norm(noisy)
+    thumbnails[[1, 2]] = 0.0
+    turned = [np.rot90(t, k, axes=(1, 2)) for t in (thumbnails, thumbnails.transpose(0, 2, 1)) for k in range(4)]
+    best = np.max([t.reshape(80, -1) @ thumbnails.reshape(80, -1).T for t in turned], axis=0)
+    expected = [(i, j) for i, j in np.argwhere(np.triu(best, 1) > MIN_CORRELATION)]
+    assert 2 < len(expected) < 10
+    assert near_identical_pairs(replace(looks, thumbnails=thumbnails)) == [tuple(map(int, pair)) for pair in expected]
