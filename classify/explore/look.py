@@ -184,7 +184,7 @@ def _of_pixels(sky: Sky) -> Look:
 
 def thumbnail_of(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return the thumbnail (32, 32) of an image (n_rows, n_columns, n_bands), of mean 0 and norm 1, or zeros."""
-    light = np.asarray(pixels, dtype=np.float32).mean(axis=2)
+    light = np.asarray(pixels).mean(axis=2, dtype=np.float64)
     rows, columns = (np.linspace(0, n, THUMBNAIL + 1).astype(int)[:-1] for n in light.shape)
     if min(light.shape) < THUMBNAIL:
         return np.zeros((THUMBNAIL, THUMBNAIL), np.float32)

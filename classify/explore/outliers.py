@@ -27,7 +27,8 @@ FALSE_ALARMS = 0.01
 """Expected number of outliers of a data set of Gaussian statistics."""
 
 TAILS = 1.5
-"""Factor of the distance, for tails heavier than Gaussian: the most distant of 1800 simulated skies is at 0.9 without it."""
+"""Factor of the distance, for tails heavier than Gaussian: the farthest of 1800 simulated skies is at 0.9
+without it."""
 
 MIN_SKIES = 12
 """Minimum number of skies: the scatter of fewer is not known."""
@@ -97,11 +98,18 @@ def outliers(skies: pd.DataFrame) -> list[Outlier]:
 def _deviation(skies: pd.DataFrame, name: str, measured: NDArray[np.bool_]) -> Array:
     """Return the deviation of a statistic from its median, in units of its scatter or of its own error."""
     values = skies[name].to_numpy(dtype=np.float64)
-    if name in LOGARITHMIC:
-        smallest = np.nanmin(values[measured & (values > 0)], initial=1.0)
-        values = np.log(np.maximum(values, 1e-3 * smallest))
-    middle = np.nanmedian(values[measured]) if np.isfinite(values[measured]).any() else 0.0
-    scatter = 1.4826 * np.nanmedian(np.abs(values[measured] - middle)) if np.isfinite(values[measured]).any() else 1.0
+    known = values[measured & np.isfinite(values)]
+    if not known.size:
+        return np.zeros(len(skies))
+    is_positive = known.min() > 0
+    if name in LOGARITHMIC and is_positive:
+        values, known = np.log(np.where(values > 0, values, known.min())), np.log(known)
+    middle = float(np.median(known))
+    scatter = 1.4826 * float(np.median(np.abs(known - middle)))
+    if name in LOGARITHMIC and not is_positive:  # the mean of an image whose background is subtracted
+        scatter = max(scatter, MIN_SCATTER * abs(middle), float(np.finfo(float).tiny))
+        deviation = (values - middle) / scatter
+        return np.asarray(np.nan_to_num(2.0 * np.sign(deviation) * np.log1p(np.abs(deviation))))
     n = np.maximum(skies["n_galaxies"].to_numpy(dtype=np.float64), 1.0)
     error = {"n_galaxies": n**-0.5, "size": 0.5 * n**-0.5, "sigma_e": skies["sigma_e"] * (2.0 * n) ** -0.5}
     error |= dict.fromkeys(("mean_e1", "mean_e2"), skies["sigma_e"] * n**-0.5)

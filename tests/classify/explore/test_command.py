@@ -13,7 +13,7 @@ from PIL import Image
 from classify.cli import DONE, FAILED, SOME_FAILED, main
 from classify.explore.look import thumbnail_of
 from tests.classify.explore.planted import picture, write_pictures
-from tests.support.data_sets import FOLDERS
+from tests.support.data_sets import FOLDERS, zip_folder
 
 
 def run(root, *words):
@@ -125,6 +125,24 @@ def test_images_with_noise_and_hostile_ones_cost_their_sky_only(tmp_path, capsys
     assert "failures" in kinds(found)
     assert "training-00000.png" in capsys.readouterr().err
     assert "Failed skies" in page
+
+
+def test_skies_without_galaxies_and_huge_values_leave_a_page(tmp_path):
+    root = tmp_path / "data"
+    (root / "train").mkdir(parents=True)
+    for k, value in enumerate((0.0, 1e38, -3.0)):
+        fits.writeto(root / "train" / f"{k}.fits", np.full((64, 64), value, np.float32))
+    code, page, found = run(root)
+    assert (code, found["n_failed"], found["sigma_e"], found["mean_e1"]) == (FAILED, 3, None, None)
+    assert "failures" in kinds(found)
+    assert "<svg" not in page
+
+
+def test_zip_files_are_read(tmp_path, explored):
+    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    for split in ("training", "validation"):
+        zip_folder(root / split)
+    assert run(root)[2] == explored[3]
 
 
 def test_no_image_and_no_data_set_are_refused(tmp_path, capsys):

@@ -124,6 +124,25 @@ def test_a_sky_unlike_the_rest_is_found_with_the_reason(rng, n, options, reason)
     assert finding.details[0].startswith(reason)
 
 
+@pytest.mark.parametrize(("level", "factor"), [(0.0, 1.0), (1e4, 1.0), (0.0, 1e-30)])
+def test_images_whose_background_is_subtracted_are_not_unlike_by_their_level(rng, level, factor):
+    """Mean brightness of either sign, with a heavy tail: bright stars."""
+
+    def change(looks, splits):
+        for k, look in enumerate(looks):
+            looks[k] = replace(look, brightness=factor * (level + float(rng.standard_t(3))))
+
+    assert kinds(measured(rng, change=change)) == []
+
+
+def test_an_image_of_another_scale_is_found(rng):
+    def change(looks, splits):
+        for k, look in enumerate(looks):
+            looks[k] = replace(look, brightness=float(rng.normal()) * (1000.0 if k == 8 else 1.0) + 255.0 * (k == 8))
+
+    assert finding_of(measured(rng, change=change), "unlike skies").details[0].startswith("brightness")
+
+
 def test_images_of_another_shape_are_found(rng):
     def change(looks, splits):
         looks[8] = replace(looks[8], shape=(1024, 512))
