@@ -89,7 +89,7 @@ def outliers(skies: pd.DataFrame) -> list[Outlier]:
     deviation = np.stack([_deviation(skies, name, measured) for name in names], axis=1)
     limit = TAILS * np.sqrt(chi2.isf(FALSE_ALARMS / measured.sum(), len(names)))
     distance = np.where(measured, np.sqrt((deviation**2).sum(axis=1)) / limit, 0.0)
-    typical = np.nanmedian(values[measured], axis=0)
+    typical = skies.loc[measured, names].median().to_numpy(dtype=np.float64)
     far = [int(k) for k in np.argsort(-distance, kind="stable") if distance[k] > 1]
     worst = np.abs(deviation).argmax(axis=1)
     return [Outlier(k, float(distance[k]), names[worst[k]], values[k, worst[k]], typical[worst[k]]) for k in far]
@@ -101,17 +101,29 @@ def _deviation(skies: pd.DataFrame, name: str, measured: NDArray[np.bool_]) -> A
     known = values[measured & np.isfinite(values)]
     if not known.size:
         return np.zeros(len(skies))
-    is_positive = known.min() > 0
-    if name in LOGARITHMIC and is_positive:
+    if name in LOGARITHMIC and known.min() <= 0:
+        return _compressed(values, known)
+    if name in LOGARITHMIC:
         values, known = np.log(np.where(values > 0, values, known.min())), np.log(known)
-    middle = float(np.median(known))
-    scatter = 1.4826 * float(np.median(np.abs(known - middle)))
-    if name in LOGARITHMIC and not is_positive:  # the mean of an image whose background is subtracted
-        scatter = max(scatter, MIN_SCATTER * abs(middle), float(np.finfo(float).tiny))
-        deviation = (values - middle) / scatter
-        return np.asarray(np.nan_to_num(2.0 * np.sign(deviation) * np.log1p(np.abs(deviation))))
-    n = np.maximum(skies["n_galaxies"].to_numpy(dtype=np.float64), 1.0)
-    error = {"n_galaxies": n**-0.5, "size": 0.5 * n**-0.5, "sigma_e": skies["sigma_e"] * (2.0 * n) ** -0.5}
-    error |= dict.fromkeys(("mean_e1", "mean_e2"), skies["sigma_e"] * n**-0.5)
-    own = np.asarray(error.get(name, np.zeros(len(skies))), dtype=np.float64)
-    return np.asarray(np.nan_to_num((values - middle) / np.maximum(np.maximum(scatter, own), MIN_SCATTER)))
+    scale = np.maximum(np.maximum(_scatter(known), _error(skies, name)), MIN_SCATTER)
+    return np.asarray(np.nan_to_num((values - np.median(known)) / scale))
+
+
+def _compressed(values: Array, known: Array) -> Array:
+    """Return deviations on a logarithmic scale where values have both signs: the mean without a background."""
+    scatter = max(_scatter(known), MIN_SCATTER * abs(float(np.median(known))), float(np.finfo(float).tiny))
+    deviation = (values - np.median(known)) / scatter
+    return np.asarray(np.nan_to_num(2.0 * np.sign(deviation) * np.log1p(np.abs(deviation))))
+
+
+def _scatter(known: Array) -> float:
+    return 1.4826 * float(np.median(np.abs(known - np.median(known))))
+
+
+def _error(skies: pd.DataFrame, name: str) -> Array:
+    """Return the standard error of a statistic of each sky by the number of its galaxies; 0 for one of the image."""
+    n, sigma = (skies[column].to_numpy(dtype=np.float64) for column in ("n_galaxies", "sigma_e"))
+    root = np.sqrt(np.maximum(n, 1.0))
+    errors = {"n_galaxies": 1.0 / root, "size": 0.5 / root, "sigma_e": sigma / root, "mean_e1": sigma / root}
+    errors["mean_e2"] = errors["mean_e1"]
+    return np.asarray(np.nan_to_num(errors.get(name, np.zeros(len(skies)))))
