@@ -46,6 +46,7 @@ FLOORS = {
         "explain",
         "tune",
         "plots",
+        "explore",
         "skies",
         "verdict_table",
         "adaptation",

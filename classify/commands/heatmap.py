@@ -24,12 +24,14 @@ from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.model import LensModel
 from classify.plots.examples import Drawing, clear, named, select_examples
-from classify.plots.heatmaps import draw, draw_template_of
+from classify.plots.heatmaps import FigureStyle, draw, draw_template_of
 from classify.predict import load_model
 from classify.skies import find_skies
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.lens.randomization import peak_p_value
 from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.plots.page import FORMATS
+from darkmatter_features.plots.theme import THEMES
 
 FOLDER = "heatmaps"
 
@@ -37,16 +39,31 @@ FOLDER = "heatmaps"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("skies", nargs="*", metavar="SKY", help="images, folders of images or glob patterns")
-    parser.add_argument(
+    run_or_none = parser.add_mutually_exclusive_group()
+    run_or_none.add_argument(
         "--run",
         type=Path,
         dest="model",
         metavar="RUN",
         help=f"run with the model for the verdicts ({RUN} if it exists)",
     )
+    run_or_none.add_argument(
+        "--no-run", action="store_true", help=f"use no run, even if {RUN} exists: maps and no verdicts"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help=f"folder of the heatmaps (RUN/{FOLDER} with --run, else {FOLDER})"
     )
+    style = FigureStyle()
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default=style.format,
+        help="format of the figures; pdf, svg for papers (%(default)s)",
+    )
+    parser.add_argument(
+        "--theme", choices=list(THEMES), default=style.theme,
+        help="dark for screens; light for print, as wide as a page of a journal (%(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--examples", type=int, metavar="N",
         help="draw N validation skies of the run: misclassified, most uncertain, most certain lenses (none)",
@@ -66,20 +83,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "darkmatter heatmap sky.png --p-value --out heatmaps",
         "darkmatter heatmap --run runs/default --examples 12",
         "darkmatter heatmap --run runs/default --template",
+        "darkmatter heatmap field.fits --no-run --theme light --format pdf",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the heatmaps."""
+    _check_run(args)
     drawings = _drawings(args)
-    model = _model(args.model, args.cnn if drawings else "off")
+    model = None if args.no_run else _model(args.model, args.cnn if drawings else "off")
+    style = FigureStyle(args.format, args.theme)
     check_n_randomizations(args.randomizations)
     out = args.out or (Path(FOLDER) if args.model is None else args.model / FOLDER)
     check_folder(out)
     if args.examples is not None:
         clear(out)
     if args.template:
-        print_line(f"{draw_template_of(model, out)}: the lens template of {_name_of(model, args.model)}")
+        print_line(f"{draw_template_of(model, out, style)}: the lens template of {_name_of(model, args.model)}")
     if not drawings:
         return DONE
     n_randomizations = args.randomizations if args.p_value else 0
@@ -91,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         n_randomizations=n_randomizations,
         n_jobs=args.jobs,
         progress=progress,
+        style=style,
         debug=args.debug,
     )
     n_done = len(drawings) - len(done.failures)
@@ -98,6 +119,14 @@ def run(args: argparse.Namespace) -> int:
         print_line(line)
     print_line(f"{out}: {n_done} drawn, {len(done.failures)} failed; {_judged_by(model, args.cnn)}")
     return report_failures(done.failures, n_done)
+
+
+def _check_run(args: argparse.Namespace) -> None:
+    """Raise an error if what is asked for needs a run and none is to be used."""
+    if args.no_run and args.examples is not None:
+        raise ConfigError("--examples are skies of a run; leave out --no-run, or name the images")
+    if args.no_run and args.cnn == "on":
+        raise ConfigError("--cnn on needs a run; leave out --no-run or --cnn on")
 
 
 def _drawings(args: argparse.Namespace) -> list[Drawing]:

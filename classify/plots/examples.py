@@ -13,6 +13,7 @@ from darkmatter_features.errors import ConfigError, DatasetError, ModelError
 from darkmatter_features.io.labels import stem_of
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.io.parts import split_part
+from darkmatter_features.plots.page import FORMATS
 
 PREDICTION_COLUMNS = {
     "sky": "str", "label": "float64", "probability": "float64", "lens_row": "float64", "lens_column": "float64",
@@ -95,10 +96,11 @@ def select_examples(run: str | Path, n: int, *, data: str | Path | None = None) 
 
 
 def clear(out: Path) -> None:
-    """Remove the heatmaps of earlier examples from a folder."""
+    """Remove the heatmaps of earlier examples from a folder, of all formats."""
     for category in CATEGORIES:
-        for path in out.glob(f"{category}-*.png"):
-            path.unlink()
+        for path in out.glob(f"{category}-*"):
+            if path.suffix[1:] in FORMATS:
+                path.unlink()
 
 
 def _predictions_of(run: Path) -> pd.DataFrame:

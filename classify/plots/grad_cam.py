@@ -22,8 +22,8 @@ from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
 from darkmatter_features.plots.page import MARGIN, SMALL, in_style, save_figure, shortened, titled_page
 from darkmatter_features.plots.panels import draw_marks, draw_sky
-from darkmatter_features.plots.posterior import POSTERIOR_COLORS
 from darkmatter_features.plots.snr import draw_map
+from darkmatter_features.plots.theme import current_theme
 
 if TYPE_CHECKING:
     from classify.model import LensModel
@@ -134,7 +134,7 @@ def _draw_row(panels: Sequence[Axes], sky: ExplainedSky) -> None:
     draw_map(panels[1], sky.maps)
     n_rows, n_columns = sky.sky.shape
     extent = (-0.5, n_columns - 0.5, n_rows - 0.5, -0.5)
-    panels[2].imshow(sky.cam, extent=extent, cmap=POSTERIOR_COLORS, vmin=0.0, interpolation="bicubic")
+    panels[2].imshow(sky.cam, extent=extent, cmap=current_theme().posterior, vmin=0.0, interpolation="bicubic")
     panels[2].set_title("Grad-CAM")
     panels[2].plot(*sky.peak[::-1], marker="+", color="white", markersize=11, markeredgewidth=1.3)
     for k, axes in enumerate(panels):

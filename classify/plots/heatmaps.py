@@ -26,12 +26,29 @@ from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import ShearMaps, shear_maps
 from darkmatter_features.maps.weighted import weighted_maps
 from darkmatter_features.plots.heatmap import heatmap
-from darkmatter_features.plots.page import save_figure
+from darkmatter_features.plots.page import FORMATS, save_figure
 from darkmatter_features.plots.template import draw_template
+from darkmatter_features.plots.theme import THEMES, plot_theme
 from darkmatter_features.workers import parallel
 
 RANDOMIZATION_SEED = 1
 """Seed of the randomized skies of each sky, so that its p-value does not depend on the other skies."""
+
+
+@dataclass(frozen=True)
+class FigureStyle:
+    """Format and theme of the files of figures.
+
+    Attributes
+    ----------
+    format : str
+        One of :data:`~darkmatter_features.plots.page.FORMATS`.
+    theme : str
+        One of :data:`~darkmatter_features.plots.theme.THEMES`.
+    """
+
+    format: str = FORMATS[0]
+    theme: str = next(iter(THEMES))
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,10 @@ def draw(
     n_randomizations: int = 0,
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
+    style: FigureStyle = FigureStyle(),
     debug: bool = False,
 ) -> Drawn:
-    """Draw heatmaps as PNG files.
+    """Draw heatmaps.
 
     Parameters
     ----------
@@ -77,6 +95,8 @@ def draw(
         Number of processes; -1 for one a core.
     progress : callable, optional
         Called with the number of skies done and in all.
+    style : FigureStyle
+        Format and theme of the files; PNG in the dark theme by default.
     debug : bool
         Raise an unforeseen error of a sky instead of recording it as the reason of its failure.
 
@@ -86,7 +106,7 @@ def draw(
     """
     if model is not None:
         _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
-    tasks = [(drawing, Path(out), model, n_randomizations, debug) for drawing in drawings]
+    tasks = [(drawing, Path(out), model, n_randomizations, style, debug) for drawing in drawings]
     failures, notes = [], []
     results = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
     report(progress, 0, len(drawings))
@@ -99,24 +119,26 @@ def draw(
     return Drawn(tuple(failures), tuple(notes))
 
 
-def draw_template_of(model: LensModel | None, out: str | Path) -> Path:
+def draw_template_of(model: LensModel | None, out: str | Path, style: FigureStyle = FigureStyle()) -> Path:
     """Draw the template of a model, or the default one, as ``template.png`` in a folder, and return its path."""
-    path = Path(out) / "template.png"
-    save_figure(path, draw_template(LensTemplate.default() if model is None else model.template))
+    path = Path(out) / f"template.{style.format}"
+    with plot_theme(style.theme):
+        save_figure(path, draw_template(LensTemplate.default() if model is None else model.template))
     return path
 
 
 def _draw_or_reason(
-    drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int, debug: bool
+    drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int, style: FigureStyle, debug: bool
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return the reason of a failure, and the notes on reading the image."""
     try:
-        return None, _draw(drawing, out, model, n_randomizations)
+        with plot_theme(style.theme):
+            return None, _draw(drawing, out / f"{drawing.name}.{style.format}", model, n_randomizations)
     except Exception as error:  # an unforeseen error costs the heatmap of this sky only
         return failure_reason(error, debug=debug), ()
 
 
-def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations: int) -> tuple[str, ...]:
+def _draw(drawing: Drawing, path: Path, model: LensModel | None, n_randomizations: int) -> tuple[str, ...]:
     sky = read_sky(drawing.sky)
     config, template = (MeasureConfig(), None) if model is None else (model.config, model.compiled)
     catalog, sources = measure_with_sources(sky, config)
@@ -136,7 +158,7 @@ def _draw(drawing: Drawing, out: Path, model: LensModel | None, n_randomizations
         p_value=_p_value(catalog, template, n_randomizations),
         sources=sources,
     )
-    save_figure(out / f"{drawing.name}.png", figure)
+    save_figure(path, figure)
     return sky.notes
 
 

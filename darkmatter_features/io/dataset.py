@@ -95,7 +95,7 @@ class Dataset:
         return sky_name(file)
 
     @classmethod
-    def open(cls, path: str | Path) -> "Dataset":
+    def open(cls, path: str | Path, *, check_lenses: bool = True) -> "Dataset":
         """Find the images of a data set, and read its labels and lens positions.
 
         Parameters
@@ -104,6 +104,8 @@ class Dataset:
             Folder with subfolders `training` and `validation`, `train` and `test`, or `train_images` and
             `test_images`, or zip files of these names. One of the two may be missing. Or the URL of such a folder, as
             text: `gs://`, `s3://`, `https://`, or any other that fsspec knows.
+        check_lenses : bool
+            Raise an error for a lens in a sky with label 0.
 
         Returns
         -------
@@ -126,17 +128,20 @@ class Dataset:
         layout = layout_of(root)
         images = [list_images(image_folder(root, folder)) for folder in layout.folders]
         splits = (
-            _open_split(root, layout, name, folder, files) if files is not None else None
+            _open_split(root, layout, name, folder, files, check_lenses) if files is not None else None
             for name, folder, files in zip(SPLITS, layout.folders, images, strict=True)
         )
         return cls(root, layout.number, *splits)
 
 
-def _open_split(root: Path, layout: Layout, name: str, folder: str, files: list[Path]) -> Split | None:
+def _open_split(
+    root: Path, layout: Layout, name: str, folder: str, files: list[Path], check_lenses: bool
+) -> Split | None:
     """Return the images of a folder with the labels and lenses beside it; None if there is no image."""
     names, by_index = [file.name for file in files], layout.number == 1
     labels = read_labels(root / layout.label_file(folder), names, by_index=by_index)
-    rows, columns = read_lenses(root / layout.lens_file(folder), names, labels, by_index=by_index)
+    consistent_with = labels if check_lenses else None
+    rows, columns = read_lenses(root / layout.lens_file(folder), names, consistent_with, by_index=by_index)
     return Split(name, tuple(files), labels, rows, columns) if files else None
 
 

@@ -4,31 +4,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.colors import BoundaryNorm, ListedColormap, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
 from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defect, Defects, Kinds
-
-TINTS = {
-    Defect.FRAME: "#8794a3",
-    Defect.CAPTION: "#4d8dff",
-    Defect.SATURATED: "#ff9a3c",
-    Defect.BLEED: "#ff5a36",
-    Defect.SPIKE: "#ffe14d",
-    Defect.TRACK: "#ff5cc0",
-    Defect.COSMIC_RAY: "#b07cff",
-    Defect.GHOST: "#5fd0c0",
-}
-"""Colour over the pixels of each kind; the later one where several meet. Halos have that of their saturated stars."""
-
-ALPHA = 0.4
-"""Opacity of these colours."""
-
-STAR = "#ffe9a8"
-"""Colour of the marks of stars."""
+from darkmatter_features.plots.theme import current_theme
 
 MAX_SIDE = 2048
 """Longest side of the drawn mask, pixels; larger ones are drawn in blocks, a block if any of its pixels is left out."""
@@ -52,6 +35,7 @@ def draw_defects(axes: Axes, defects: Defects) -> dict[str, Patch]:
     counts = {kind: count.n_objects for kind, count in defects.counts().items() if count.n_objects}
     if not counts:
         return {}
+    theme = current_theme()
     step = -(-max(defects.kinds.shape) // MAX_SIDE)
     tinted = _tinted(_blocks(defects.kinds, step))
     limits = axes.get_xlim(), axes.get_ylim()
@@ -59,17 +43,19 @@ def draw_defects(axes: Axes, defects: Defects) -> dict[str, Patch]:
         np.ma.masked_equal(tinted, 0),
         extent=(-0.5, tinted.shape[1] * step - 0.5, -0.5, tinted.shape[0] * step - 0.5),
         origin="lower",
-        cmap=ListedColormap(list(TINTS.values())),
-        norm=BoundaryNorm(np.arange(len(TINTS) + 1) + 0.5, len(TINTS)),
+        cmap=ListedColormap(list(theme.tints.values())),
+        norm=BoundaryNorm(np.arange(len(theme.tints) + 1) + 0.5, len(theme.tints)),
         interpolation="nearest",
-        alpha=ALPHA,
+        alpha=theme.alpha,
         zorder=1,
         gid="defects",
     )
     axes.set(xlim=limits[0], ylim=limits[1])
     return {
-        f"{n} {NAMES[kind][n != 1]}": Patch(facecolor=TINTS[kind], alpha=ALPHA)
-        for kind, n in sorted(counts.items()) if kind in TINTS
+        f"{n} {NAMES[kind][n != 1]}": Patch(
+            facecolor=to_rgba(theme.tints[kind], theme.alpha), edgecolor=theme.tints[kind]
+        )
+        for kind, n in sorted(counts.items()) if kind in theme.tints
     }  # fmt: skip
 
 
@@ -86,8 +72,8 @@ def draw_stars(axes: Axes, catalog: SourceCatalog) -> dict[str, Line2D]:
         "markeredgewidth": 0.7,
     }
     at = catalog.sources.x[catalog.is_star], catalog.sources.y[catalog.is_star]
-    axes.add_line(Line2D(*at, **style, markeredgecolor=STAR, zorder=3, gid="stars"))
-    return {f"{n} {'star' if n == 1 else 'stars'}": Line2D([], [], **style, markeredgecolor=STAR)}
+    axes.add_line(Line2D(*at, **style, markeredgecolor=current_theme().star, zorder=3, gid="stars"))
+    return {f"{n} {'star' if n == 1 else 'stars'}": Line2D([], [], **style, markeredgecolor=current_theme().star)}
 
 
 def _blocks(kinds: Kinds, step: int) -> Kinds:
@@ -100,7 +86,7 @@ def _blocks(kinds: Kinds, step: int) -> Kinds:
 def _tinted(kinds: Kinds) -> NDArray[np.uint8]:
     """Return the number of the tint of each pixel, from 1; 0 for none."""
     tints = np.zeros(kinds.shape, np.uint8)
-    for k, kind in enumerate(TINTS, start=1):
+    for k, kind in enumerate(current_theme().tints, start=1):
         bits = kind | Defect.HALO if kind == Defect.SATURATED else kind
         tints[(kinds & kinds.dtype.type(bits)) != 0] = k
     return tints

@@ -8,6 +8,7 @@ without the user's matplotlib settings.
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,26 +23,24 @@ from darkmatter_features.lens.evidence import Evidence
 from darkmatter_features.maps.shear import Peak, ShearMaps
 from darkmatter_features.plots.defects import draw_defects, draw_stars
 from darkmatter_features.plots.page import (
-    LENS,
     MARGIN,
-    NO_LENS,
-    SMALL,
-    UNLIKE,
     draw_color_bar,
     in_style,
     label_world_axes,
     shortened,
+    small_type,
     titled_page,
     write_legend,
 )
-from darkmatter_features.plots.panels import ELLIPSE, crosshair, draw_marks, draw_sky, ring
-from darkmatter_features.plots.posterior import best_fit, draw_position, draw_posterior
+from darkmatter_features.plots.panels import crosshair, draw_marks, draw_sky, ring, without_noise
+from darkmatter_features.plots.posterior import best_fit, credible_regions, draw_position, draw_posterior
 from darkmatter_features.plots.snr import SnrMaps, contour_label, draw_map, draw_snr
+from darkmatter_features.plots.theme import current_theme
 
 __all__ = ["Verdict", "draw_map", "draw_marks", "draw_posterior", "draw_sky", "heatmap"]
 
-MAX_PANEL = (5.334, 3.414)
-"""Maximum height and width of a panel, inches."""
+PANELS = ["sky", "tangential", "cross", "posterior"]
+"""Panels of a heatmap; the last one with the evidence."""
 
 MIN_PANEL = (0.73, 2.6)
 """Minimum height and width of the space for a panel, inches: a colour bar's label and a title fit in it."""
@@ -52,13 +51,19 @@ MARGINS = (1.46, 0.7)
 LINE = 0.2267
 """Height of a line of text, inches."""
 
-LEGEND_LINE, LEGEND_COLUMNS = 0.16, 4
+LEGEND_LINE, LEGEND_COLUMNS = 0.205, 4
 """Height of a row of the legend beyond the first, inches, and maximum number of its marks."""
+
+NARROW_LINE, NARROW_COLUMNS = 0.21, 3
+"""The same on a narrow page."""
 
 COLUMN_MARGINS = (0.1334, 0.8)
 """Width beside a panel, and that of a colour bar and its labels, inches."""
 
-WORLD_MARGINS = (1.61, 1.72)
+ROW_MARGIN = 0.65
+"""Height between two rows of panels, inches: labels of columns and a title fit in it."""
+
+WORLD_MARGINS = (1.61, 1.2)
 """The same for a page with labels of right ascension and declination, inches."""
 
 
@@ -82,7 +87,7 @@ class Verdict(Protocol):
         """Name of the model that decided."""
 
 
-@in_style("dark")
+@in_style("theme")
 def heatmap(
     sky: Sky,
     catalog: GalaxyCatalog,
@@ -125,7 +130,8 @@ def heatmap(
     -------
     matplotlib.figure.Figure
         Sky, tangential map and cross map in a row, the two maps in the same colours; then the posterior. Save it with
-        ``figure.savefig(path)``; a square image makes 1821 x 765 pixels, 2473 x 799 with the evidence.
+        ``figure.savefig(path)``; a square image makes 1821 x 765 pixels, 2473 x 799 with the evidence. In the light
+        theme of :func:`~darkmatter_features.plots.theme.plot_theme`, panels are in rows of two, of the width of a page.
 
     Examples
     --------
@@ -134,13 +140,15 @@ def heatmap(
     >>> heatmap(sky, catalog, shear_maps(catalog)).savefig("heatmap.png")  # doctest: +SKIP
     """
     shown = SnrMaps.in_window(maps, pixel=sky.pixel_side) if matched is None else SnrMaps.of_filter(maps, matched)
-    figure, panels = _page(sky, _findings(sky, shown, evidence, null, p_value), has_posterior=evidence is not None)
+    lines = _findings(sky, shown, evidence, null, p_value)
+    figure, panels = _page(sky, _with_verdict(lines, verdict), has_posterior=evidence is not None)
+    catalog = catalog if sources is None else without_noise(catalog)
     draw_sky(panels[0], sky, catalog)
-    others = [] if sources is None else _draw_others(panels[0], sources)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * len(others))
+    others = {} if sources is None else _draw_others(panels[0], sources)
     draw_snr(panels[1], shown, which="tangential")
     draw_snr(panels[2], shown, which="cross")
-    draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
+    last_map, prune = (2, None) if _is_wide() else (1, "both")  # at the end of a row, beside a title that may be long
+    draw_color_bar(panels[last_map], "S/N", ticks=MaxNLocator("auto", integer=True, prune=prune))
     if evidence is not None:
         draw_posterior(panels[3], evidence, catalog)
         draw_color_bar(panels[3], "probability / peak", ticks=MaxNLocator("auto", integer=True), format=_power_of_ten)
@@ -151,52 +159,86 @@ def heatmap(
     _label_axes(panels, sky)
     if verdict is not None:
         _write_verdict(figure, verdict)
-    write_legend(figure, _legend(shown, evidence, has_lens=lens is not None), *others)
+    _write_legend(figure, _legend(shown, evidence, has_lens=lens is not None), others)
     return figure
 
 
-def _draw_others(axes: Axes, sources: SourceCatalog) -> list[dict[str, Any]]:
-    """Draw stars and what was left out of an image with noise; return the marks in rows of the legend."""
+def _draw_others(axes: Axes, sources: SourceCatalog) -> dict[str, Any]:
+    """Draw stars and what was left out of an image with noise; return the marks of the legend by their labels."""
     left_out = float(sources.exposure.mask.mean())
     if left_out:
         axes.set_title(f"{axes.get_title('left')}, {100.0 * left_out:.1f} % left out")
-    marks = [*(draw_stars(axes, sources) | draw_defects(axes, sources.exposure.defects)).items()]
-    return [dict(marks[k : k + LEGEND_COLUMNS]) for k in range(0, len(marks), LEGEND_COLUMNS)]
+    return {**draw_stars(axes, sources), **draw_defects(axes, sources.exposure.defects)}
+
+
+def _write_legend(figure: Figure, marks: dict[str, Any], others: dict[str, Any]) -> None:
+    """Write the legend, with a row for the marks of every heatmap, or in columns on a narrow page; make room for it."""
+    items = list(others.items())
+    rows = [dict(items[k : k + LEGEND_COLUMNS]) for k in range(0, len(items), LEGEND_COLUMNS)]
+    if _is_wide():
+        figure.set_figheight(figure.get_figheight() + LEGEND_LINE * len(rows))
+        write_legend(figure, marks, *rows)
+    else:
+        marks |= others
+        figure.set_figheight(figure.get_figheight() + NARROW_LINE * (-(-len(marks) // NARROW_COLUMNS) - 1))
+        write_legend(figure, marks, n_columns=NARROW_COLUMNS)
 
 
 def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, list[Axes]]:
-    """Return a figure with lines of text and a row of panels about as large as the sky, the first one with its WCS."""
-    names: list[Any] = ["sky", "tangential", "cross", "posterior"][: 3 + has_posterior]
-    scale = np.min(np.array(MAX_PANEL) / sky.shape)
-    height, width = np.maximum(scale * np.array(sky.shape), MIN_PANEL)
-    width = len(names) * (width + COLUMN_MARGINS[0]) + (len(names) - 2) * COLUMN_MARGINS[1]
+    """Return a figure with lines of text and rows of panels about as large as the sky, with its WCS.
+
+    A row of all panels has it at the first one only: the others have pixels.
+    """
+    theme, names = current_theme(), PANELS[: 3 + has_posterior]
+    n_columns = min(theme.n_columns, len(names))
+    mosaic = [[*names[k : k + n_columns], *"."][:n_columns] for k in range(0, len(names), n_columns)]
     margins = MARGINS if sky.wcs is None else WORLD_MARGINS
-    height, width = height + LINE * len(lines) + margins[0], width + margins[1]
+    height, width = np.maximum(np.min(np.array(theme.panel) / sky.shape) * np.array(sky.shape), MIN_PANEL)
+    n_bars = len(names) - 2 if len(mosaic) == 1 else 1
+    width = n_columns * (width + COLUMN_MARGINS[0]) + n_bars * COLUMN_MARGINS[1] + margins[1]
+    height = len(mosaic) * (height + ROW_MARGIN) - ROW_MARGIN + LINE * len(lines) + margins[0]
     figure, body = titled_page(width, height, shortened(sky.name, int(4 * width)), "\n".join(lines))
-    panels = body.subplot_mosaic([names], per_subplot_kw={"sky": {"projection": sky.wcs}})
-    return figure, list(panels.values())
+    with_wcs: list[Any] = names[:1] if len(mosaic) == 1 else names
+    panels = body.subplot_mosaic(mosaic, per_subplot_kw={name: {"projection": sky.wcs} for name in with_wcs})
+    return figure, [panels[name] for name in names]
 
 
 def _write_verdict(figure: Figure, verdict: Verdict) -> None:
-    """Write the verdict and its probability at the upper right of a page, beside the title."""
+    """Write the verdict and, on a wide page, its probability at the upper right, beside the title."""
     width, height = figure.get_size_inches()
-    title, color = {None: ("No verdict", UNLIKE), 1: ("Lens", LENS), 0: ("No lens", NO_LENS)}[verdict.label]
-    big = {"fontsize": 13, "weight": "bold", "color": color}
-    small = {**SMALL, "color": UNLIKE} if verdict.unlike else SMALL
-    for y, text, style in ((MARGIN, title, big), (0.42, _confidence(verdict), small)):
+    theme = current_theme()
+    title, color = {None: ("No verdict", theme.unlike), 1: ("Lens", theme.lens), 0: ("No lens", theme.no_lens)}[
+        verdict.label
+    ]
+    big = {"fontsize": rcParams["figure.titlesize"], "weight": "bold", "color": color}
+    small = small_type() | ({"color": theme.unlike} if verdict.unlike else {})
+    confidence = _confidence(verdict) if _is_wide() else ""
+    for y, text, style in ((rcParams["figure.constrained_layout.h_pad"], title, big), (0.42, confidence, small)):
         figure.text(1 - MARGIN / width, 1 - y / height, text, ha="right", va="top", **style)
 
 
+def _is_wide() -> bool:
+    """Return whether the panels are in one row."""
+    return current_theme().n_columns >= len(PANELS)
+
+
+def _with_verdict(lines: list[str], verdict: Verdict | None) -> list[str]:
+    """Return the lines of the header, the first one with the probability where it does not fit beside the title."""
+    return lines if verdict is None or _is_wide() else [_confidence(verdict).capitalize(), *lines]
+
+
 def _label_axes(panels: list[Axes], sky: Sky) -> None:
-    """Label the sky in RA and Dec if it has a WCS, and the other panels in pixels, with rows at the first of them."""
-    in_pixels = panels
-    if sky.wcs is not None:
-        label_world_axes(panels[0], ("RA", "Dec"))
-        in_pixels = panels[1:]
-    for panel in in_pixels:
-        panel.set_xlabel("column, px")
-        panel.tick_params(left=panel is in_pixels[0], labelleft=panel is in_pixels[0])
-    in_pixels[0].set_ylabel("row, px")
+    """Label panels with a WCS in RA and Dec, and the others in pixels, with rows at the first one of a row."""
+    n_columns = current_theme().n_columns
+    has_wcs = [hasattr(panel, "coords") for panel in panels]
+    for k, panel in enumerate(panels):
+        is_first = k % n_columns == 0 or has_wcs[k - 1] != has_wcs[k]
+        if has_wcs[k]:
+            label_world_axes(panel, ("RA", "Dec"), at_left=is_first)
+        else:
+            panel.set_xlabel("column, px")
+            panel.set_ylabel("row, px" if is_first else "")
+            panel.tick_params(left=is_first, labelleft=is_first)
 
 
 def _power_of_ten(exponent: float, _: int) -> str:
@@ -243,10 +285,11 @@ def _confidence(verdict: Verdict) -> str:
 def _legend(maps: SnrMaps, evidence: Evidence | None, *, has_lens: bool) -> dict[str, Any]:
     """Return the marks by their labels."""
     oval = MarkerStyle("o", fillstyle="none").scaled(1, 0.5).rotated(deg=25)
-    galaxy = Line2D([], [], linestyle="none", marker=oval, markersize=13, markeredgecolor=ELLIPSE)
+    galaxy = Line2D([], [], linestyle="none", marker=oval, markersize=13, markerfacecolor="none")
+    galaxy.set_markeredgecolor(current_theme().ellipse)
     marks: dict[str, Any] = {"measured galaxy": galaxy, "peak": crosshair(0, 0)}
     marks |= {"true lens": ring(0, 0)} if has_lens else {}
     marks |= contour_label(maps.limit)
     if evidence is not None:
-        marks["best-fit position and its error; posterior: 50, 90 %"] = best_fit()
+        marks |= {"best-fit position and its error": best_fit()} | credible_regions()
     return marks

@@ -1,6 +1,7 @@
 """Panels of a heatmap besides its maps: a sky with ellipses, and marks; all draw on given Axes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,15 @@ from scipy.ndimage import zoom
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.maps.shear import Peak
+from darkmatter_features.plots.theme import current_theme
 
 Array = NDArray[np.float64]
 
-ELLIPSE = "#5df2b4"
-"""Colour of the outlines of galaxies: a green that no galaxy has."""
-
 OUTLINE = 2.4
 """Half-axes of an outline over the rms half-axes; a uniform ellipse ends at 2."""
+
+MAX_DRAWN = 0.6
+"""Maximum ellipticity of the outlines of galaxies in images with noise: half-axes 4 : 1, of a disc seen edge-on."""
 
 FEW_GALAXIES = 400
 """Number of galaxies above which the outlines are drawn finer."""
@@ -37,9 +39,6 @@ WHITE_PERCENTILE = 99.5
 SOFTENING = 3.0
 """End of the linear part of the asinh stretch, standard deviations of the noise."""
 
-MASKED = 0.14
-"""Grey level of masked pixels."""
-
 CREDIBLE = (0.9, 0.5)
 """Fractions of a density inside its contours, the outer one first."""
 
@@ -47,7 +46,7 @@ CONTOUR_POINTS = 256
 """Number of points along the longer side of a map that contours are drawn through; the grid is coarser."""
 
 _CROSSHAIR = Outline(
-    [(-1, 0), (-0.42, 0), (0.42, 0), (1, 0), (0, -1), (0, -0.42), (0, 0.42), (0, 1)],
+    [(-1, 0), (-0.5, 0), (0.5, 0), (1, 0), (0, -1), (0, -0.5), (0, 0.5), (0, 1)],
     [Outline.MOVETO, Outline.LINETO] * 4,
 )
 
@@ -60,7 +59,8 @@ def draw_sky(axes: Axes, sky: Sky, catalog: GalaxyCatalog | None = None) -> Axes
     axes : matplotlib.axes.Axes
         Axes to draw on, or WCSAxes with the sky's WCS; row 0 is on top.
     sky : Sky
-        Sky to draw: 8 bit images as they are, others linearly, or with an asinh stretch if they have noise.
+        Sky to draw: 8 bit images as they are, others linearly, or with an asinh stretch if they have noise; as a
+        grey negative in the light theme.
     catalog : GalaxyCatalog, optional
         Catalogue of the sky: outlines at 2.4 times the rms half-axes (a uniform ellipse ends at 2).
 
@@ -90,7 +90,7 @@ def draw_marks(axes: Axes, *, peak: Peak | None = None, lens: tuple[float, float
 
 def crosshair(x: float, y: float) -> Line2D:
     """Return the mark of a peak."""
-    return _mark(x, y, MarkerStyle(_CROSSHAIR), size=13, gid="peak")
+    return _mark(x, y, MarkerStyle(_CROSSHAIR), size=14, gid="peak")
 
 
 def ring(x: float, y: float) -> Line2D:
@@ -116,10 +116,21 @@ def outlines(axes: Axes, catalog: GalaxyCatalog) -> EllipseCollection:
         offsets=np.column_stack([catalog.x, catalog.y]),
         offset_transform=axes.transData,
         facecolors="none",
-        edgecolors=ELLIPSE,
+        edgecolors=current_theme().ellipse,
         linewidths=0.65 * min(1.0, (FEW_GALAXIES / max(len(catalog), 1)) ** 0.25),
         zorder=2,
     )
+
+
+def without_noise(catalog: GalaxyCatalog) -> GalaxyCatalog:
+    """Return the catalogue of an image with noise with the shapes as they most probably are, for drawing.
+
+    Ellipticities are multiplied by the fill factor, which is the ratio of the variance of galaxies' shapes to that with
+    their noise, and are at most 0.6: an ellipticity by noise alone would be drawn as a long needle.
+    """
+    e = (catalog.e1 + 1j * catalog.e2) * catalog.fill_factor
+    e *= np.minimum(1.0, MAX_DRAWN / np.maximum(np.abs(e), MAX_DRAWN))
+    return replace(catalog, e1=e.real.copy(), e2=e.imag.copy())
 
 
 def draw_cells(axes: Axes, values: Array, columns: Array, rows: Array, **style: Any) -> None:
@@ -132,13 +143,13 @@ def draw_cells(axes: Axes, values: Array, columns: Array, rows: Array, **style: 
 def draw_contours(
     axes: Axes, values: Array, columns: Array, rows: Array, levels: Sequence[float], **style: Any
 ) -> None:
-    """Draw smooth white contours at ascending levels that the values reach; a field one cell across has none."""
+    """Draw smooth contours at ascending levels that the values reach; a field one cell across has none."""
     reached = [level for level in levels if values.min() < level < values.max()]
     if not reached or min(values.shape) == 1:
         return
     fine = zoom(values, max(CONTOUR_POINTS // max(values.shape), 1), order=3, mode="nearest", grid_mode=True)
     style = {"alpha": 0.55, "linewidths": 0.6, "zorder": 1} | style
-    axes.contour(fine, reached, extent=_borders(columns, rows), origin="lower", colors="white", **style)
+    axes.contour(fine, reached, extent=_borders(columns, rows), origin="lower", colors=current_theme().contour, **style)
 
 
 def density_levels(density: Array, fractions: Sequence[float] = CREDIBLE) -> list[float]:
@@ -159,9 +170,11 @@ def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
     """Return the RGB image to draw, values 0 to 1, and the side of its pixels in pixels of the sky."""
     step = -(-max(sky.shape) // MAX_SIDE)
     image = _stretched(_averaged(sky.pixels, step), sky.pixels.dtype)
+    if current_theme().is_negative:
+        image = 1.0 - image.mean(axis=2, keepdims=True)
     image = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
     if sky.mask is not None:
-        image[_averaged(sky.mask[:, :, None], step)[:, :, 0] > 0.5] = MASKED
+        image[_averaged(sky.mask[:, :, None], step)[:, :, 0] > 0.5] = current_theme().masked
     return image, step
 
 
@@ -201,9 +214,10 @@ def _stretched(pixels: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[np.
 
 
 def _mark(x: float, y: float, marker: MarkerStyle, *, size: float, gid: str) -> Line2D:
-    """Return a hollow white mark with a dark border, visible on any colour."""
-    border = [withStroke(linewidth=2.8, foreground="#05070a")]  # an alpha here would fill the hollow
+    """Return a hollow mark with a border, visible on any colour."""
+    theme = current_theme()
+    border = [withStroke(linewidth=2.8, foreground=theme.border)]  # an alpha here would fill the hollow
     return Line2D(
         [x], [y], linestyle="none", marker=marker, markersize=size, markerfacecolor="none",
-        markeredgecolor="white", markeredgewidth=1.3, path_effects=border, zorder=5, gid=gid,
+        markeredgecolor=theme.mark, markeredgewidth=1.3, path_effects=border, zorder=5, gid=gid,
     )  # fmt: skip

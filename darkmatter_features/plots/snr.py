@@ -5,22 +5,16 @@ from typing import Literal, Self
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from darkmatter_features.maps.shear import Peak, ShearMaps
 from darkmatter_features.plots.page import SMALL
 from darkmatter_features.plots.panels import draw_cells, draw_contours, framed
+from darkmatter_features.plots.theme import current_theme
 
 Array = NDArray[np.float64]
 Which = Literal["tangential", "cross"]
-
-SHEAR_COLORS = LinearSegmentedColormap.from_list(
-    "shear",
-    ["#d6f1ff", "#7cc4ee", "#2a7db3", "#123c5a", "#0d131d", "#571f16", "#bb491c", "#f59a32", "#fff0c2"],
-)
-"""Colours diverging about near black: a map without signal is dark, and both signs brighten alike."""
 
 MIN_LIMIT = 8.0
 """Minimum S/N at the ends of the colours: noise stays dim, and most skies have the same colours."""
@@ -125,7 +119,7 @@ def draw_snr(axes: Axes, maps: SnrMaps, *, which: Which = "tangential") -> Axes:
     """Draw the map of one component, as :func:`draw_map` does; without an image, the first row is below."""
     snr, title = (maps.snr, maps.title) if which == "tangential" else (maps.snr_cross, maps.title_cross)
     grid, limit = (maps.columns, maps.rows), maps.limit
-    draw_cells(axes, snr, *grid, cmap=SHEAR_COLORS, vmin=-limit, vmax=limit, interpolation="bicubic")
+    draw_cells(axes, snr, *grid, cmap=current_theme().shear, vmin=-limit, vmax=limit, interpolation="bicubic")
     positive = contour_levels(limit)
     draw_contours(axes, snr, *grid, [*-positive[::-1], *positive])
     axes.set_title(title, parse_math=False, linespacing=SMALL["linespacing"])
@@ -135,7 +129,11 @@ def draw_snr(axes: Axes, maps: SnrMaps, *, which: Which = "tangential") -> Axes:
 def contour_label(limit: float) -> dict[str, Line2D]:
     """Return the contours by their label, for the legend of maps with colours that end at `limit`."""
     levels = ", ".join(f"{level:g}" for level in contour_levels(limit)[:3])
-    return {f"|S/N| = {levels}, … (dashed: negative)": Line2D([], [], color="white", alpha=0.55, linewidth=0.8)}
+    return {
+        f"|S/N| = {levels}, … (dashed: negative)": Line2D(
+            [], [], color=current_theme().contour, alpha=0.55, linewidth=0.8
+        )
+    }
 
 
 def contour_levels(limit: float) -> Array:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from darkmatter_features.lens.density import N_ELLIPTICITIES
 from darkmatter_features.lens.template import NODE_SPACING, LensTemplate
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
-from darkmatter_features.plots.page import FAINT, LENS, in_style, shortened, titled_page
+from darkmatter_features.plots.page import in_style, shortened, titled_page
 from darkmatter_features.plots.panels import density_levels
+from darkmatter_features.plots.theme import current_theme
 
 Array = NDArray[np.float64]
 
@@ -30,14 +30,6 @@ MOSAIC: list[Any] = [
 
 COLUMN_WIDTHS = (1, 1.06)
 """Relative widths of the two columns of the page."""
-
-SIZE_COLORS = LinearSegmentedColormap.from_list(
-    "size", ["#4d7fd0", "#58c1d8", "#8fe0a8", "#f0dc7c", "#ffa24a", "#ff5f5f"]
-)
-"""Colours from small galaxies to large ones."""
-
-DENSITY_COLORS = LinearSegmentedColormap.from_list("density", ["#000000", "#123c5a", "#2a7db3", "#7cc4ee", "#eaf8ff"])
-"""Colours of the density of ellipticities."""
 
 FILLED = "#2a7db3"
 """Colour of the density of e1."""
@@ -70,7 +62,7 @@ COMPLETENESS = ("whole", "split or cut")
 """Names of the galaxies of the first half of the shape bins and of the second half."""
 
 
-@in_style("dark")
+@in_style("theme")
 def draw_template(template: LensTemplate) -> Figure:
     """Draw a lens template.
 
@@ -111,17 +103,19 @@ def draw_profile(axes: Axes, template: LensTemplate) -> Axes:
     for fraction, alpha in zip(BANDS, (0.16, 0.22), strict=True):
         low, high = (_quantile(shears, template.weights.ravel(), 0.5 + sign * fraction / 2) for sign in (-1, 1))
         label = f"{100 * fraction:.0f} % of lenses"
-        axes.fill_between(radius, low, high, color=LENS, alpha=alpha, linewidth=0, label=label)
+        axes.fill_between(radius, low, high, color=current_theme().lens, alpha=alpha, linewidth=0, label=label)
         top = max(top, 1.08 * high.max())
     for k, profile in enumerate(template.shear_profile):
         label = "_" if k else "profile in use"
-        axes.plot([*radius, radius[-1], MAX_RADIUS], [*profile, 0, 0], color=LENS, linewidth=1.8, label=label)
+        axes.plot(
+            [*radius, radius[-1], MAX_RADIUS], [*profile, 0, 0], color=current_theme().lens, linewidth=1.8, label=label
+        )
     if template.bin_radii.size:
         axes.errorbar(
-            template.bin_radii, template.bin_shear, template.bin_errors, fmt="o", markersize=3.6, color="white",
-            elinewidth=1.0, capsize=2.0, label="measured", zorder=4,
+            template.bin_radii, template.bin_shear, template.bin_errors, fmt="o", markersize=3.6,
+            color=current_theme().text, elinewidth=1.0, capsize=2.0, label="measured", zorder=4,
         )  # fmt: skip
-    axes.axhline(0, color=FAINT, linewidth=0.6, zorder=1)
+    axes.axhline(0, color=current_theme().faint, linewidth=0.6, zorder=1)
     axes.set(xlim=(0, MAX_RADIUS), ylim=(-0.07 * top, top), xlabel="distance from the lens, px", ylabel="reduced shear")
     axes.set_title("Tangential shear about a lens")
     axes.legend(loc="upper right")
@@ -133,10 +127,11 @@ def draw_counts(axes: Axes, template: LensTemplate) -> Axes:
     radius = NODE_SPACING * np.arange(template.log_counts.shape[1])
     names = _ranges(template.size_edges, " px")
     end = max(MAX_RADIUS, radius[-1])
-    for color, log_counts, name in zip(_colors(len(names)), template.log_counts, names, strict=True):
-        axes.plot([*radius, end], np.exp([*log_counts, log_counts[-1]]), color=color, linewidth=1.5, label=name)
+    for k, (color, log_counts, name) in enumerate(zip(_colors(len(names)), template.log_counts, names, strict=True)):
+        style: dict[str, Any] = {"color": color, "linestyle": ("-", (0, (5, 1.5)))[k % 2]}  # neighbours differ
+        axes.plot([*radius, end], np.exp([*log_counts, log_counts[-1]]), linewidth=1.5, label=name, **style)
     top = max(2.0, 1.25 * float(np.exp(template.log_counts.max())))
-    axes.axhline(1, color=FAINT, linewidth=0.6, zorder=1)
+    axes.axhline(1, color=current_theme().faint, linewidth=0.6, zorder=1)
     axes.set(xlim=(0, MAX_RADIUS), yscale="log", ylim=(MIN_COUNTS, top))
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10) if tick <= top]
     axes.yaxis.set(major_locator=FixedLocator(ticks), minor_locator=NullLocator())
@@ -152,23 +147,40 @@ def draw_shapes(axes: Axes, template: LensTemplate, shape_bin: int) -> Axes:
     density = np.exp(template.log_p0[shape_bin]).T
     end = 1.0 + 0.5 * (NODES[1] - NODES[0])
     axes.imshow(
-        np.sqrt(density), extent=(-end, end, -end, end), origin="lower", cmap=DENSITY_COLORS, vmin=0,
+        np.sqrt(density), extent=(-end, end, -end, end), origin="lower", cmap=current_theme().density, vmin=0,
         interpolation="bicubic",
     )  # fmt: skip
     levels = density_levels(density)
     if levels[0] < levels[1] < density.max():
-        axes.contour(NODES, NODES, density, levels, colors="white", linewidths=0.8, alpha=0.7, linestyles=["--", "-"])
-    axes.axhline(0, color=FAINT, linewidth=0.5, alpha=0.6)
-    axes.axvline(0, color=FAINT, linewidth=0.5, alpha=0.6)
+        axes.contour(
+            NODES,
+            NODES,
+            density,
+            levels,
+            colors=current_theme().text,
+            linewidths=0.8,
+            alpha=0.7,
+            linestyles=["--", "-"],
+        )
+    axes.axhline(0, color=current_theme().faint, linewidth=0.5, alpha=0.6)
+    axes.axvline(0, color=current_theme().faint, linewidth=0.5, alpha=0.6)
     axes.plot(
-        template.mean_e1[shape_bin], template.mean_e2[shape_bin], "+", color=LENS, markersize=9, markeredgewidth=1.4
+        template.mean_e1[shape_bin],
+        template.mean_e2[shape_bin],
+        "+",
+        color=current_theme().lens,
+        markersize=9,
+        markeredgewidth=1.4,
     )
     ends = (-MAX_ELLIPTICITY, MAX_ELLIPTICITY)
     axes.set(xlim=ends, ylim=ends, xticks=(-0.5, 0, 0.5), yticks=(-0.5, 0, 0.5), xlabel="e₁", anchor="N")
     axes.set_ylabel("e₂", labelpad=-4)
     axes.set_title(f"Unlensed shapes: {COMPLETENESS[shape_bin // _n_bins(template)]}")
-    border = [withStroke(linewidth=2.5, foreground="black", alpha=0.6)]
-    for y, text, color in ((0.04, _description(template, shape_bin), "white"), (0.92, "contours: 50 and 90 %", FAINT)):
+    border = [withStroke(linewidth=2.5, foreground=current_theme().border, alpha=0.6)]
+    for y, text, color in (
+        (0.04, _description(template, shape_bin), current_theme().text),
+        (0.92, "contours: 50 and 90 %", current_theme().faint),
+    ):
         axes.text(
             0.04, y, text, transform=axes.transAxes, color=color, fontsize=8, linespacing=1.5, path_effects=border
         )
@@ -180,10 +192,19 @@ def draw_amplitudes(axes: Axes, template: LensTemplate) -> Axes:
     weights, amplitudes = template.weights.sum(axis=0), template.amplitudes
     edges = _edges(amplitudes)
     axes.bar(
-        edges[:-1], weights, np.diff(edges), align="edge", color=LENS, alpha=0.85, edgecolor="black", linewidth=1.2
+        edges[:-1],
+        weights,
+        np.diff(edges),
+        align="edge",
+        color=current_theme().lens,
+        alpha=0.85,
+        edgecolor=current_theme().border,
+        linewidth=1.2,
     )
     mean = float(amplitudes @ weights)
-    axes.axvline(mean, ymax=0.85, color="white", linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}")
+    axes.axvline(
+        mean, ymax=0.85, color=current_theme().text, linewidth=1.0, linestyle=(0, (4, 3)), label=f"mean {mean:.2f}"
+    )
     axes.set(xscale="log", xlim=(edges[0], edges[-1]), ylim=(0, 1.28 * weights.max()))
     axes.xaxis.set(major_locator=FixedLocator([0.25, 0.5, 0.7, 1, 1.4, 2, 4]), minor_locator=NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -217,10 +238,10 @@ def _draw_row(axes: Axes, template: LensTemplate, shape_bin: int, *, foot: int) 
     density = np.exp(template.log_p0[shape_bin])
     p_e1, p_e2 = density.sum(axis=1), density.sum(axis=0)
     scale = RIDGE / max(p_e1.max(), p_e2.max())
-    axes.axhline(foot, color=FAINT, linewidth=0.5, zorder=1)
+    axes.axhline(foot, color=current_theme().faint, linewidth=0.5, zorder=1)
     axes.fill_between(NODES, foot, foot + scale * p_e1, color=FILLED, linewidth=0, alpha=0.75)
-    axes.plot(NODES, foot + scale * p_e2, color="white", linewidth=0.9)
-    axes.plot([template.mean_e1[shape_bin]] * 2, [foot, foot + 0.2], color=LENS, linewidth=1.6)
+    axes.plot(NODES, foot + scale * p_e2, color=current_theme().text, linewidth=0.9)
+    axes.plot([template.mean_e1[shape_bin]] * 2, [foot, foot + 0.2], color=current_theme().lens, linewidth=1.6)
 
 
 def _label_responses(axes: Axes, responses: Array, size: float) -> None:
@@ -249,7 +270,7 @@ def _edges(amplitudes: Array) -> Array:
 
 
 def _colors(n: int) -> list[Any]:
-    return [SIZE_COLORS(k / max(n - 1, 1)) for k in range(n)] if n > 1 else [LENS]
+    return [current_theme().sizes(k / max(n - 1, 1)) for k in range(n)] if n > 1 else [current_theme().lens]
 
 
 def _ranges(edges: Array, unit: str = "") -> list[str]:

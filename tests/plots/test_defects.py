@@ -5,8 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defect, Defects
-from darkmatter_features.plots.defects import MAX_SIDE, TINTS, draw_defects, draw_stars
+from darkmatter_features.plots.defects import MAX_SIDE, draw_defects, draw_stars
 from darkmatter_features.plots.panels import draw_sky
+from darkmatter_features.plots.theme import THEMES
 from tests.plots.figures import bare_axes, noisy_sources, rendered, sky_of
 
 
@@ -41,9 +42,10 @@ def test_the_legend_gives_the_counts_of_each_kind_that_occurs():
     assert (axes.get_xlim(), axes.get_ylim()) == limits
 
 
-def test_each_kind_has_a_color_of_its_own():
-    assert set(TINTS) == set(NAMES)
-    assert len(set(TINTS.values())) == len(TINTS)
+@pytest.mark.parametrize("theme", THEMES.values(), ids=lambda theme: theme.name)
+def test_each_kind_has_a_color_of_its_own(theme):
+    assert set(theme.tints) == set(NAMES)
+    assert len(set(theme.tints.values())) == len(theme.tints)
 
 
 def test_the_stars_of_an_image_are_marked():

@@ -10,7 +10,8 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.plots.heatmap import heatmap
-from darkmatter_features.plots.panels import MASKED, OUTLINE, draw_sky
+from darkmatter_features.plots.panels import OUTLINE, draw_sky
+from darkmatter_features.plots.theme import DARK
 from tests.plots.figures import bare_axes, catalog_of, lensed_catalog, lines_of, rendered, sky_of, world_coordinates
 
 
@@ -90,7 +91,7 @@ def test_masked_pixels_are_grey():
     mask[10:20, 10:20] = True
     sky = Sky("sky.fits", np.zeros((64, 64, 1), dtype=np.float32), mask)
     image = np.asarray(draw_sky(Figure().add_subplot(), sky).images[0].get_array())
-    np.testing.assert_allclose(image[mask], MASKED)
+    np.testing.assert_allclose(image[mask], DARK.masked)
     assert not image[~mask].any()
 
 

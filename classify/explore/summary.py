@@ -1,0 +1,73 @@
+"""What is in a data set, in words and as one object for JSON."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from classify.explore.findings import Exploration
+from darkmatter_features.io.dataset import SPLITS
+
+
+def class_table(skies: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the number of skies of each class of each split."""
+    rows = []
+    for name in SPLITS:
+        own = skies[skies["split"] == name]
+        if len(own):
+            label = own["label"]
+            rows.append({
+                "split": name,
+                "skies": len(own),
+                "with": int((label == 1).sum()),
+                "without": int((label == 0).sum()),
+                "unlabelled": int(label.isna().sum()),
+                "positions": int(own["lens_row"].notna().sum()),
+                "failed": int((own["error"] != "").sum()),
+            })  # fmt: skip
+    return rows
+
+
+def summary_lines(exploration: Exploration) -> list[str]:
+    """Return what is in a data set, a line for each subject."""
+    skies, bias, profile = exploration.looks.skies, exploration.bias, exploration.profile
+    lines = [_of_split(row) for row in class_table(skies)]
+    counts = skies["n_galaxies"].dropna()
+    if len(counts):
+        low, high = counts.quantile([0.05, 0.95])
+        lines.append(f"galaxies of a sky: median {counts.median():.0f}, 90 % from {low:.0f} to {high:.0f}")
+        lines.append(f"ellipticities: scatter {skies['sigma_e'].median():.3f} per component")
+    if bias is not None:
+        lines.append(f"mean ellipticity: ({bias.e1:+.4f}, {bias.e2:+.4f}) ± {bias.error:.4f}, {bias.n_skies} skies")
+    if profile is not None and np.isfinite(profile.snr_t):
+        text = f"shear about {profile.n_lenses} lenses: tangential S/N {profile.snr_t:.1f}, cross {profile.snr_x:.1f}"
+        lines.append(text)
+    return [line.replace("-", "−") for line in lines]
+
+
+def _of_split(row: dict[str, Any]) -> str:
+    classes = f"{row['with']} with a lens, {row['without']} without" if not row["unlabelled"] else "unlabelled"
+    failed = f", {row['failed']} failed" if row["failed"] else ""
+    return f"{row['split']}: {row['skies']} skies, {classes}{failed}"
+
+
+def to_dict(exploration: Exploration) -> dict[str, Any]:
+    """Return an exploration as one object for JSON."""
+    skies, bias, profile = exploration.looks.skies, exploration.bias, exploration.profile
+    content: dict[str, Any] = {"n": len(skies), "n_failed": len(exploration.looks.failures)}
+    for row in class_table(skies):
+        split = row.pop("split")
+        content |= {f"{split}_{key}": value for key, value in row.items()}
+    content["n_galaxies_median"] = _median(skies["n_galaxies"])
+    content["sigma_e"] = _median(skies["sigma_e"])
+    content |= {f"mean_{name}": None if bias is None else getattr(bias, name) for name in ("e1", "e2")}
+    content["mean_e_error"] = None if bias is None else bias.error
+    content |= {name: None if profile is None else getattr(profile, name) for name in ("snr_t", "snr_x", "n_lenses")}
+    content["n_findings"] = len(exploration.findings)
+    content["findings"] = [finding.to_dict() for finding in exploration.findings]
+    return content
+
+
+def _median(values: "pd.Series[float]") -> float | None:
+    known = values.dropna()
+    return float(known.median()) if len(known) else None
