@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes
+from darkmatter_features.galaxies.noisy.kernels.matching import brightest_near
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, size_of
 
 Array = NDArray[np.float64]
@@ -113,23 +114,17 @@ def matches(
     A peak belongs to the source at its position, and to none where another source nearby is comparable: then it is the
     light of both.
     """
-    from scipy.spatial import cKDTree
-
-    x, y, light = base.shapes.x, base.shapes.y, base.shapes.light
+    order = np.argsort(base.shapes.x, kind="stable")
+    sources = np.stack([base.shapes.x, base.shapes.y, base.shapes.light])[:, order]
     own = np.flatnonzero(wider.alone.weight > 0.0)
-    if own.size == 0 or x.size == 0:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    tree = cKDTree(np.column_stack([x, y]))
-    places = np.column_stack([wider.shapes.x, wider.shapes.y])
-    pairs: dict[int, int] = {}
-    for k in own:
-        near = np.array(tree.query_ball_point(places[k], COMPARABLE_RADIUS * wider.sigma), dtype=np.int64)
-        if near.size == 0:
-            continue
-        near = near[np.argsort(-light[near], kind="stable")]
-        first = int(near[0])
-        is_alone = near.size == 1 or light[near[1]] < COMPARABLE_LIGHT * light[first]
-        offset = np.hypot(x[first] - places[k, 0], y[first] - places[k, 1])
-        if is_alone and offset <= MAX_OFFSET * base.sigma and not is_defective[0][first]:
-            pairs.setdefault(first, int(k))
-    return np.array(list(pairs), dtype=np.int64), np.array(list(pairs.values()), dtype=np.int64)
+    places = np.stack([wider.shapes.x, wider.shapes.y])[:, own]
+    found = np.empty((own.size, 2), dtype=np.int64)
+    brightest_near(sources, places, COMPARABLE_RADIUS * wider.sigma, found)
+    known = found[:, 0] >= 0
+    first, second, peak = found[known, 0], found[known, 1], own[known]
+    x, y, light = sources
+    is_alone = (second < 0) | (light[second] < COMPARABLE_LIGHT * light[first])
+    offset = np.hypot(x[first] - places[0, known], y[first] - places[1, known])
+    fits = is_alone & (offset <= MAX_OFFSET * base.sigma) & ~is_defective[0][order[first]]
+    source, which = np.unique(order[first[fits]], return_index=True)
+    return source, peak[fits][which]

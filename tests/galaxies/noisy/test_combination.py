@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from darkmatter_features.galaxies.noisy.combination import SUMS, combined, matches
+from darkmatter_features.galaxies.noisy.kernels.matching import brightest_near
 from darkmatter_features.galaxies.noisy.peaks import Peaks
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, no_shapes
+from tests.support import naive_noisy as naive
 
 
 def found(x, sigma, weight, alone, e=0.2, light=1.0, response=0.9):
@@ -62,6 +64,16 @@ def test_peak_belongs_to_a_source_without_comparable_neighbours(x, light, n):
     source, peak = matches(base, wide, good(base, wide))
     assert source.tolist() == [0] * n
     assert peak.tolist() == [0] * n
+
+
+def test_brightest_near_matches_naive(rng):
+    x, y, light = rng.uniform(0.0, 30.0, (3, 80))
+    sources = np.stack([np.sort(x), y, light])
+    places, found = rng.uniform(-3.0, 33.0, (2, 40)), np.empty((40, 2), dtype=np.int64)
+    brightest_near(sources, places, 3.0, found)
+    assert found.tolist() == naive.brightest_near(sources, places, 3.0)
+    assert (found[:, 0] < 0).any()
+    assert (found[:, 1] >= 0).any()
 
 
 def test_scales_follow_each_other():

@@ -205,7 +205,7 @@ def shape_steps(model: Any, steps: Floats) -> Any:
 
 @compiled
 def _take_shapes(d: Floats, steps: Floats, model: Any, work: Any) -> None:
-    """Fill `work.shapes` from the second on with those after each of n `steps` (6, n) from derivatives `d`, and n before.
+    """Fill all `work.shapes` but the first: those after each of n `steps` (6, n) from derivatives `d`, and n before.
 
     The numbers of points, 40 and 12, are multiples of those that a vector holds: one more would take a tenth longer.
     """

@@ -1,0 +1,13 @@
+"""Slow, obvious twins of the compiled kernels for images with noise."""
+
+import numpy as np
+
+
+def brightest_near(sources, places, radius):
+    """Return the two brightest sources (3, n) within a radius of each place (2, m), -1 for those missing."""
+    found = []
+    for place in places.T:
+        near = [k for k, source in enumerate(sources.T) if np.hypot(*(source[:2] - place)) <= radius]
+        brightest = sorted(near, key=lambda k: -sources[2, k])
+        found.append((brightest + [-1, -1])[:2])
+    return found
