@@ -9,5 +9,11 @@ def brightest_near(sources, places, radius):
     for place in places.T:
         near = [k for k, source in enumerate(sources.T) if np.hypot(*(source[:2] - place)) <= radius]
         brightest = sorted(near, key=lambda k: -sources[2, k])
-        found.append((brightest + [-1, -1])[:2])
+        found.append([*brightest, -1, -1][:2])
     return found
+
+
+def bright_pixels(image, limit):
+    """Return an image in a margin of 0, flat, and the indices of pixels above a limit, the brightest first."""
+    padded = np.pad(image, 1).ravel()
+    return padded, sorted(np.flatnonzero(padded > limit).tolist(), key=lambda k: (-padded[k], k))
