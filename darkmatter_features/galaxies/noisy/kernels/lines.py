@@ -138,7 +138,7 @@ def _add_shifted(
 ) -> None:
     """Add to `sums` (n,) the light of the pixels at a place, each moved across a line by first + t change.
 
-    `rise` is (dx, dy, length) of the line. The loop has no branch, so that it is vectorised, which takes half of the time.
+    `rise` is (dx, dy, length) of the line. The loop has no branch, so that it is vectorised: it takes half of the time.
     """
     flat, (n_rows, n_columns), (first, change) = light.ravel(), light.shape, shifts
     for m in range(sums.size):
