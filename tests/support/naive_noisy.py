@@ -17,3 +17,12 @@ def bright_pixels(image, limit):
     """Return an image in a margin of 0, flat, and the indices of pixels above a limit, the brightest first."""
     padded = np.pad(image, 1).ravel()
     return padded, sorted(np.flatnonzero(padded > limit).tolist(), key=lambda k: (-padded[k], k))
+
+
+def deconvolution(transform, squares, n_modes, noise_power):
+    """Return the inverse of a transform, its modulus, and the variance of modes, for squares (n_ky, n_kx) below 1."""
+    is_kept = (squares < 1.0) & (transform != 0.0)
+    factors = np.where(is_kept, 1.0 / np.where(is_kept, transform, 1.0), 0.0)
+    variance = np.abs(factors) ** 2 * np.maximum(noise_power, 0.0) / n_modes
+    variance[:, 1:] *= 2.0  # with the opposite wave number
+    return factors, np.abs(factors), variance

@@ -17,6 +17,7 @@ from darkmatter_features.galaxies.noisy.derivatives import (
     turned,
 )
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
+from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
 from darkmatter_features.galaxies.noisy.kernels.planes import Plane
 from darkmatter_features.galaxies.noisy.tiles import Slices
 
@@ -140,16 +141,13 @@ class TileModes:
         n_down, n_across = self._n_kept(1.0)
         ky, kx = self._wave_numbers(n_down, n_across)
         transform = _transform_of(psf, ky, kx)
-        power = transform.real**2 + transform.imag**2
-        is_kept = (0.5 * self.sigma**2 * (ky[:, None] ** 2 + kx**2) < -np.log(MIN_MODE)) & (power > 0.0)
-        inverse_power = np.divide(1.0, power, out=np.zeros_like(power), where=is_kept)
-        self.gain = np.sqrt(inverse_power)
+        factors, self.gain = np.empty_like(transform), np.empty(transform.shape, dtype=np.float32)
+        power = np.ones_like(self.gain) if correlation is None else _transform_of(correlation, ky, kx).real
+        self.noise_power = np.ascontiguousarray(power)
+        exponents, n_modes = (ky**2, kx**2, 0.5 * self.sigma**2), self.shape[0] * self.shape[1]
+        deconvolution(transform, exponents, -np.log(MIN_MODE), n_modes, factors, self.gain, self.noise_power)
         self.light = _cropped(transforms.of(tile, self.shape), n_down, n_across)
-        self.light *= transform.conj() * inverse_power
-        self.noise_power = inverse_power / (self.shape[0] * self.shape[1])
-        if correlation is not None:
-            self.noise_power *= np.maximum(_transform_of(correlation, ky, kx).real, 0.0)
-        self.noise_power[:, 1:] *= 2.0  # the modes of negative kx
+        self.light *= factors
 
     def _n_kept(self, scale: float) -> tuple[int, int]:
         """Return the number of positive wave numbers along y and x that a Gaussian keeps."""
@@ -201,11 +199,12 @@ class TileModes:
             for k in (ky, kx)
         )
         n_down, n_across = ky.size // 2, kx.size - 1
-        modes = _cropped(self.light, n_down, n_across) * across
-        modes *= down[:, None] / np.float32(step * step)
+        down = (down / np.float32(step * step))[:, None]
         shape = self.shape[0] // step, self.shape[1] // step
         spread = np.zeros((shape[0], n_across + 1), dtype=np.complex64)
-        spread[: n_down + 1], spread[shape[0] - n_down :] = modes[: n_down + 1], modes[n_down + 1 :]
+        for own in (lambda rows: rows[: n_down + 1], lambda rows: rows[len(rows) - n_down :]):
+            np.multiply(own(self.light)[:, : n_across + 1], across, out=own(spread))
+            own(spread)[:] *= own(down)
         n_rows, n_columns = (-(-side // step) + 2 * margin for side in self.sides)
         spread = _wrapped(fft.ifft(spread, axis=0, overwrite_x=True), n_rows, 0)
         values = np.ascontiguousarray(_wrapped(fft.irfft(spread, n=shape[1], axis=1), n_columns, 1))
@@ -226,14 +225,16 @@ def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: floa
 
 def _transform_of(stamp: Array, ky: Array, kx: Array) -> NDArray[np.complex64]:
     """Return the Fourier transform of a stamp of odd sides about its middle pixel at wave numbers."""
-    y, x = (np.arange(side) - side // 2 for side in stamp.shape)
-    return np.asarray(_waves(np.outer(ky, y)) @ (stamp.astype(np.float32) @ _waves(np.outer(x, kx))))
+    along_y, along_x = (_waves(k, side // 2) for k, side in zip((ky, kx), stamp.shape, strict=True))
+    return np.asarray(along_y @ (stamp.astype(np.float32) @ np.ascontiguousarray(along_x.T)))
 
 
-def _waves(phase: Array) -> NDArray[np.complex64]:
-    """Return exp(-i phase)."""
-    waves = np.empty(phase.shape, dtype=np.complex64)
-    waves.real, waves.imag = np.cos(phase), -np.sin(phase)
+def _waves(k: Array, half: int) -> NDArray[np.complex64]:
+    """Return exp(-i k x) at offsets x from -half to half, (n, 2 half + 1): those of negative x are conjugates."""
+    phase = np.outer(k, np.arange(half + 1.0))
+    waves = np.empty((k.size, 2 * half + 1), dtype=np.complex64)
+    waves.real[:, half:], waves.imag[:, half:] = np.cos(phase), -np.sin(phase)
+    waves[:, :half] = waves[:, :half:-1].conj()
     return waves
 
 

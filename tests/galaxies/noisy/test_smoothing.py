@@ -6,9 +6,11 @@ import pytest
 
 from darkmatter_features.galaxies.noisy import smoothing
 from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
+from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, window_of
 from tests.galaxies.noisy import naive_shapes as naive
 from tests.galaxies.noisy.naive_shapes import derivatives_of, light_of, smooth
+from tests.support import naive_noisy
 
 SIDE = 128
 
@@ -174,3 +176,14 @@ def test_error_is_the_scatter_by_noise(noisy_galaxies):
     found = np.array([naive.shape_at((galaxy + n)[:6], model)[1] for n in noise[::4]])
     scatter = np.sqrt(0.5 * (found.real.var() + found.imag.var()))
     assert kernels.error_at(galaxy, model, kernels.shape_steps(model, steps)) == pytest.approx(scatter, rel=0.05)
+
+
+def test_deconvolution_matches_naive(rng):
+    transform = (rng.normal(size=(7, 5)) + 1j * rng.normal(size=(7, 5))).astype(np.complex64)
+    transform[2, 3] = 0.0
+    power, (down, across) = rng.normal(1.0, 1.0, (7, 5)).astype(np.float32), rng.uniform(0.0, 1.0, (2, 7))
+    found = np.empty_like(transform), np.empty_like(power), power.copy()
+    deconvolution(transform, (down, across[:5], 0.8), 0.8, 35, *found)
+    expected = naive_noisy.deconvolution(transform, down[:, None] + across[:5], 35, power)
+    for own, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5)
