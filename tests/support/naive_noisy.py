@@ -26,3 +26,9 @@ def deconvolution(transform, squares, n_modes, noise_power):
     variance = np.abs(factors) ** 2 * np.maximum(noise_power, 0.0) / n_modes
     variance[:, 1:] *= 2.0  # with the opposite wave number
     return factors, np.abs(factors), variance
+
+
+def divided_by_noise(light, noise, factor, first, spacing):
+    """Return light over a factor times the noise at every few pixels from the first on."""
+    levels = noise[first[0] :: spacing, first[1] :: spacing]
+    return light / (np.float32(factor) * levels[: light.shape[0], : light.shape[1]])

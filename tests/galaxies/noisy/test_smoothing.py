@@ -7,6 +7,7 @@ import pytest
 from darkmatter_features.galaxies.noisy import smoothing
 from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
 from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
+from darkmatter_features.galaxies.noisy.kernels.planes import divide_by_noise
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, window_of
 from tests.galaxies.noisy import naive_shapes as naive
 from tests.galaxies.noisy.naive_shapes import derivatives_of, light_of, smooth
@@ -187,3 +188,11 @@ def test_deconvolution_matches_naive(rng):
     expected = naive_noisy.deconvolution(transform, down[:, None] + across[:5], 35, power)
     for own, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("first", "spacing"), [((0, 0), 1), ((2, 3), 1), ((4, 2), 2), ((0, 4), 4)])
+def test_light_is_divided_by_the_noise_as_by_the_naive_twin(rng, first, spacing):
+    light, noise = rng.normal(size=(5, 6)).astype(np.float32), rng.uniform(1.0, 2.0, (30, 40)).astype(np.float32)
+    expected = naive_noisy.divided_by_noise(light, noise, 0.3, first, spacing)
+    divide_by_noise(light, noise, 0.3, first, spacing)
+    np.testing.assert_array_equal(light, expected)

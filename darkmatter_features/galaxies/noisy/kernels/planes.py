@@ -60,6 +60,25 @@ def take_light(plane: Plane, row: Any, column: Any, spacing: Any, light: NDArray
 
 
 @compiled
+def divide_by_noise(
+    light: NDArray[np.float32], noise: NDArray[np.float32], factor: Any, first: Any, spacing: Any
+) -> None:
+    """Divide `light` (n_rows, n_columns) by a factor times the noise of an image at every `spacing` pixels.
+
+    `first` is (row, column) of the first pixel. It takes a third of the time of arrays for each step.
+    """
+    row, column = first
+    for i in range(light.shape[0]):
+        own, levels = light[i], noise[row + i * spacing][column:]
+        if spacing == 1:
+            for j in range(own.size):
+                own[j] /= np.float32(factor) * levels[j]
+        else:
+            for j in range(own.size):
+                own[j] /= np.float32(factor) * levels[np.uint64(j * spacing)]
+
+
+@compiled
 def _convolve_rows(
     rows: NDArray[np.float32], start: Any, kernel: NDArray[np.float32], sums: NDArray[np.float32]
 ) -> None:
