@@ -32,3 +32,9 @@ def divided_by_noise(light, noise, factor, first, spacing):
     """Return light over a factor times the noise at every few pixels from the first on."""
     levels = noise[first[0] :: spacing, first[1] :: spacing]
     return light / (np.float32(factor) * levels[: light.shape[0], : light.shape[1]])
+
+
+def transform_of(stamp, ky, kx):
+    """Return the sums of a stamp times exp(-i (ky y + kx x)) about its middle pixel."""
+    y, x = (np.arange(side) - side // 2 for side in stamp.shape)
+    return np.array([[(stamp * np.exp(-1j * (p * y[:, None] + q * x))).sum() for q in kx] for p in ky])

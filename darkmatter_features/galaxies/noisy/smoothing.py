@@ -19,6 +19,7 @@ from darkmatter_features.galaxies.noisy.derivatives import (
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
 from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
 from darkmatter_features.galaxies.noisy.kernels.planes import Plane
+from darkmatter_features.galaxies.noisy.stamp_transform import transform_of
 from darkmatter_features.galaxies.noisy.tiles import Slices
 
 Array = NDArray[np.float64]
@@ -59,7 +60,6 @@ MIN_MODE = 1e-7
 
 PADDING = 5.0
 """Margin of zeros about a tile, in units of the smoothing Gaussian's standard deviation: the image is not periodic."""
-
 
 RESPONSE = shear_response()
 """Response of the derivatives to shear."""
@@ -140,9 +140,9 @@ class TileModes:
         self.shape = padded_shape(self.sides, psf.shape, self.sigma)
         n_down, n_across = self._n_kept(1.0)
         ky, kx = self._wave_numbers(n_down, n_across)
-        transform = _transform_of(psf, ky, kx)
+        transform = transform_of(psf, ky, kx)
         factors, self.gain = np.empty_like(transform), np.empty(transform.shape, dtype=np.float32)
-        power = np.ones_like(self.gain) if correlation is None else _transform_of(correlation, ky, kx).real
+        power = np.ones_like(self.gain) if correlation is None else transform_of(correlation, ky, kx).real
         self.noise_power = np.ascontiguousarray(power)
         exponents, n_modes = (ky**2, kx**2, 0.5 * self.sigma**2), self.shape[0] * self.shape[1]
         deconvolution(transform, exponents, -np.log(MIN_MODE), n_modes, factors, self.gain, self.noise_power)
@@ -221,21 +221,6 @@ def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: floa
         for side, own in zip(sides, psf_shape, strict=True)
     )
     return step * n_down, step * n_across
-
-
-def _transform_of(stamp: Array, ky: Array, kx: Array) -> NDArray[np.complex64]:
-    """Return the Fourier transform of a stamp of odd sides about its middle pixel at wave numbers."""
-    along_y, along_x = (_waves(k, side // 2) for k, side in zip((ky, kx), stamp.shape, strict=True))
-    return np.asarray(along_y @ (stamp.astype(np.float32) @ np.ascontiguousarray(along_x.T)))
-
-
-def _waves(k: Array, half: int) -> NDArray[np.complex64]:
-    """Return exp(-i k x) at offsets x from -half to half, (n, 2 half + 1): those of negative x are conjugates."""
-    phase = np.outer(k, np.arange(half + 1.0))
-    waves = np.empty((k.size, 2 * half + 1), dtype=np.complex64)
-    waves.real[:, half:], waves.imag[:, half:] = np.cos(phase), -np.sin(phase)
-    waves[:, :half] = waves[:, :half:-1].conj()
-    return waves
 
 
 def _cropped(modes: NDArray[Any], n_down: int, n_across: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
 from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
 from darkmatter_features.galaxies.noisy.kernels.planes import divide_by_noise
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, window_of
+from darkmatter_features.galaxies.noisy.stamp_transform import transform_of
 from tests.galaxies.noisy import naive_shapes as naive
 from tests.galaxies.noisy.naive_shapes import derivatives_of, light_of, smooth
 from tests.support import naive_noisy
@@ -196,3 +197,9 @@ def test_light_is_divided_by_the_noise_as_by_the_naive_twin(rng, first, spacing)
     expected = naive_noisy.divided_by_noise(light, noise, 0.3, first, spacing)
     divide_by_noise(light, noise, 0.3, first, spacing)
     np.testing.assert_array_equal(light, expected)
+
+
+@pytest.mark.parametrize("sides", [(41, 30), (7, 3)])
+def test_transform_of_a_stamp_matches_naive(rng, sides):
+    stamp, ky, kx = rng.normal(size=(9, 5)), rng.uniform(-3.0, 3.0, sides[0]), rng.uniform(0.0, 3.0, sides[1])
+    np.testing.assert_allclose(transform_of(stamp, ky, kx), naive_noisy.transform_of(stamp, ky, kx), atol=2e-5)
