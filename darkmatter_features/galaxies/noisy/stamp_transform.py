@@ -36,11 +36,15 @@ def _product(left: NDArray[np.complex64], right: NDArray[np.complex64]) -> NDArr
 
     Threads that wait for each other took three times the time of the product.
     """
-    n_columns = max(MIN_SIDE, SERIAL_PRODUCT // (2 * MIN_SIDE * len(right)) // MIN_SIDE * MIN_SIDE)
-    edges = [*range(MIN_SIDE, len(left) - MIN_SIDE + 1, MIN_SIDE)]
-    blocks = np.split(left, edges)
-    columns = [right[:, first : first + n_columns] for first in range(0, right.shape[1], n_columns)]
-    return np.concatenate([np.concatenate([block @ part for block in blocks]) for part in columns], axis=1)
+    product = np.empty((len(left), right.shape[1]), dtype=np.complex64)
+    n_columns = max(MIN_SIDE, SERIAL_PRODUCT // (MIN_SIDE * len(right)) // MIN_SIDE * MIN_SIDE)
+    for j in range(0, right.shape[1], n_columns):
+        part = right[:, j : j + n_columns]
+        n_rows = max(MIN_SIDE, SERIAL_PRODUCT // part.size)
+        for first in range(0, len(left), n_rows):
+            rows = slice(max(0, min(first, len(left) - n_rows)), first + n_rows)  # the last rows twice
+            np.matmul(left[rows], part, out=product[rows, j : j + n_columns])
+    return product
 
 
 def _waves(k: Array, half: int) -> NDArray[np.complex64]:
