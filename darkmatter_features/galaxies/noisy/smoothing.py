@@ -202,9 +202,10 @@ class TileModes:
         down = (down / np.float32(step * step))[:, None]
         shape = self.shape[0] // step, self.shape[1] // step
         spread = np.zeros((shape[0], n_across + 1), dtype=np.complex64)
-        for own in (lambda rows: rows[: n_down + 1], lambda rows: rows[len(rows) - n_down :]):
-            np.multiply(own(self.light)[:, : n_across + 1], across, out=own(spread))
-            own(spread)[:] *= own(down)
+        parts = (_positive_and_negative(n_down, n) for n in (len(self.light), shape[0], len(down)))
+        for own, target, factor in zip(*parts, strict=True):
+            np.multiply(self.light[own, : n_across + 1], across, out=spread[target])
+            spread[target] *= down[factor]
         n_rows, n_columns = (-(-side // step) + 2 * margin for side in self.sides)
         spread = _wrapped(fft.ifft(spread, axis=0, overwrite_x=True), n_rows, 0)
         values = np.ascontiguousarray(_wrapped(fft.irfft(spread, n=shape[1], axis=1), n_columns, 1))
@@ -221,6 +222,11 @@ def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: floa
         for side, own in zip(sides, psf_shape, strict=True)
     )
     return step * n_down, step * n_across
+
+
+def _positive_and_negative(n_down: int, n_rows: int) -> tuple[slice, slice]:
+    """Return the rows of the modes of wave numbers from 0 to `n_down` units, and of those below 0, among all rows."""
+    return slice(n_down + 1), slice(n_rows - n_down, n_rows)
 
 
 def _cropped(modes: NDArray[Any], n_down: int, n_across: int) -> NDArray[Any]:

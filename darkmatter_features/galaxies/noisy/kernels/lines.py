@@ -128,8 +128,8 @@ def shifted_line(light: NDArray[np.float32], ends: Floats, shifts: Floats, limit
     for k in range(n):
         t = k / max(n - 1, 1)
         _add_shifted(light, (x + rise[0] * t, y + rise[1] * t), rise, (first, change), t, limit, sums)
-    k = np.argmax(sums)
-    best[0], best[1] = first[k], second[k]
+    most = np.argmax(sums)
+    best[0], best[1] = first[most], second[most]
 
 
 @compiled
