@@ -87,11 +87,15 @@ def artifacts_in_noise(band: NDArray[np.float32], noise: float) -> NDArray[np.bo
     """Return which pixels of a band (n_rows, n_columns), without background, are sharper than the PSF, or dead."""
     n_rows, n_columns = band.shape
     found = np.zeros((n_rows + 2, n_columns + 2), dtype=np.bool_)
-    padded = np.pad(band, 1)
     faintest = np.float32(MIN_SIGNIFICANCE * noise / max(PAIRS))  # no fainter pixel is sharp
-    for image, is_bright in ((padded, padded > faintest), (-padded, padded < -faintest)):
-        candidates = np.flatnonzero(is_bright).astype(np.int32)
-        is_artifact = find_artifacts(image.ravel(), n_columns + 2, candidates, noise, PAIRS)
+    for sign, is_bright in ((1, band > faintest), (-1, band < -faintest)):
+        rows, columns = np.divmod(np.flatnonzero(is_bright), n_columns)
+        if rows.size == 0:
+            continue
+        padded = np.zeros(found.shape, dtype=band.dtype)
+        padded[1:-1, 1:-1] = band if sign > 0 else -band
+        candidates = ((rows + 1) * (n_columns + 2) + columns + 1).astype(np.int32)
+        is_artifact = find_artifacts(padded.ravel(), n_columns + 2, candidates, noise, PAIRS)
         if is_artifact is not None:
             found |= is_artifact.reshape(found.shape)
     return found[1:-1, 1:-1]

@@ -51,6 +51,8 @@ def _shape_likelihood(prepared: PreparedCatalog, rows: Array, columns: Array, *,
 
 def _count_likelihood(prepared: PreparedCatalog, rows: Array, columns: Array) -> Array:
     catalog, compiled = prepared.catalog, prepared.compiled
+    if not compiled.template.log_counts.any():  # that of the default template
+        return np.zeros((rows.size, compiled.template.amplitudes.size))
     sums = np.empty(rows.size)
     count_likelihood(catalog.x, catalog.y, prepared.size_bin, compiled.log_counts, COUNT_SPACING, columns, rows, sums)
     log_mean = _log_mean_counts(compiled, catalog.shape, rows, columns)
@@ -69,8 +71,6 @@ def _cross(ratios: NDArray[np.float32]) -> NDArray[np.float32]:
 def _log_mean_counts(compiled: CompiledTemplate, shape: tuple[int, int], rows: Array, columns: Array) -> Array:
     """Return log <n^A> (m, n_amplitudes), the mean over the image of the counts about each centre."""
     template = compiled.template
-    if not template.log_counts.any():
-        return np.zeros((rows.size, template.amplitudes.size))
     lattice, means = compiled.mean_counts(shape), np.empty((rows.size, template.amplitudes.size))
     per_pixel = [(n - 1) / max(side - 1, 1) for n, side in zip(lattice.shape, shape, strict=False)]
     read_lattice(lattice, rows * per_pixel[0], columns * per_pixel[1], means)

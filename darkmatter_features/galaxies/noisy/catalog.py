@@ -1,6 +1,8 @@
 """The catalogue of an image with noise: sources, stars, PSF, and shapes in the frames of the pixels and of the sky."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +56,8 @@ class SourceCatalog:
         Mean response to shear of sources alike in S/N and size.
     is_star : (n,) bool array
         Stars, whose weight is 0.
-    frame : SkyFrame
-        Directions, and shapes in the frame of the sky.
+    wcs : astropy.wcs.WCS or None
+        Transformation from pixels to the sky.
     psf : ImagePsf
         PSF of the image, and how it was found.
     exposure : Exposure
@@ -69,12 +71,17 @@ class SourceCatalog:
     e2: Array
     response: Array
     is_star: NDArray[np.bool_]
-    frame: SkyFrame
+    wcs: Any
     psf: ImagePsf
     exposure: Exposure
 
     def __len__(self) -> int:
         return len(self.sources)
+
+    @cached_property
+    def frame(self) -> SkyFrame:
+        """Directions, and shapes in the frame of the sky: computed when they are first used."""
+        return sky_frame(self.wcs, self.sources.x, self.sources.y, self.e1, self.e2)
 
     @property
     def weight(self) -> Array:
@@ -133,7 +140,7 @@ def measure_image(sky: Sky, config: MeasureConfig | None = None, psf: PsfModel |
         e2=e2,
         response=response,
         is_star=is_star,
-        frame=sky_frame(sky.wcs, sources.x, sources.y, e1, e2),
+        wcs=sky.wcs,
         psf=found,
         exposure=exposure,
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes
+from darkmatter_features.galaxies.noisy.kernels.matching import find_owners
 from darkmatter_features.galaxies.noisy.neighbours import Isolation, isolation
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, size_of
 
@@ -95,6 +96,8 @@ def combined(scales: Sequence[PeaksAtScale]) -> Combined:
     """
     base = scales[0]
     n = base.peaks.rows.size
+    if n == 0:
+        return Combined(base.shapes, size_of(base.shapes, base.sigma))
     total, errors = Sums(*np.zeros((len(Sums._fields), n))), np.zeros(n)
     size, most = size_of(base.shapes, base.sigma), base.alone.weight.copy()
     for k, scale in reversed(list(enumerate(scales))):
@@ -126,17 +129,11 @@ def _lacking(measured: Sums, alone: Sums) -> Isolation:
 
 def owners(base: PeaksAtScale, wider: PeaksAtScale, peaks: Indices) -> Indices:
     """Return the source of each peak of a wider Gaussian: the brightest that shares its light, or else the nearest."""
-    if peaks.size == 0:
-        return peaks
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(np.column_stack([base.shapes.x, base.shapes.y]))
-    places = np.column_stack([wider.shapes.x, wider.shapes.y])[peaks]
-    _, owner = tree.query(places)
-    for k, near in enumerate(tree.query_ball_point(places, SHARED_RADIUS * wider.sigma, return_sorted=True)):
-        if near:
-            owner[k] = near[int(np.argmax(base.shapes.light[near]))]
-    return np.asarray(owner, dtype=np.int64)
+    found = np.zeros(peaks.size, dtype=np.int64)
+    order = np.argsort(base.shapes.x, kind="stable")
+    sources = np.stack([base.shapes.x, base.shapes.y, base.shapes.light])[:, order]
+    find_owners(sources, np.stack([wider.shapes.x, wider.shapes.y])[:, peaks], SHARED_RADIUS * wider.sigma, found)
+    return np.asarray(order[found])
 
 
 def _take_sizes(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.galaxies.kernels.records import SaddleSettings
 from darkmatter_features.galaxies.noisy.kernels.basins import Basins, flood_basins, number_basins, renumber
+from darkmatter_features.galaxies.noisy.kernels.bright import bright_pixels
 
 MIN_PEAK = MeasureConfig().threshold_sigma
 """Default minimum S/N of the smoothed light at a peak."""
@@ -62,9 +63,8 @@ def find_peaks(
         Whether each local maximum is a peak, be its basin small or shallow.
     """
     width = snr.shape[1] + 2
-    brightness = np.pad(snr, 1).ravel()
     saddle = SaddleSettings(0.0, 0.0, 1) if all_maxima else SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels)
-    order = falling(brightness, np.flatnonzero(brightness > MIN_SNR))
+    brightness, order = falling(snr, MIN_SNR)
     labels = np.zeros(brightness.size, dtype=np.int32)
     capacity = order.size + 1
     basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))
@@ -83,13 +83,16 @@ def find_peaks(
     return Peaks(rows[kept], columns[kept], labels, n_bright[segments[kept]] > 1)
 
 
-def falling(brightness: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices of positive pixels in the order of falling brightness, and of rising index where it is equal.
+def falling(snr: NDArray[np.float32], limit: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return an image in a margin of one pixel, flat, and the indices of pixels above a positive limit.
 
-    The bits of a positive real number rise with it. Integers of the bits and the index are sorted in a fifth of the
-    time of a stable sort of indices.
+    They are in the order of falling brightness, and of rising index where it is equal. Integers of the bits and the
+    index are sorted in a fifth of the time of a stable sort of indices.
     """
-    bits = brightness[indices].view(np.uint32)
-    keys = ((~bits).astype(np.uint64) << np.uint64(32)) | indices.view(np.uint64)
+    snr = np.ascontiguousarray(snr)
+    padded = np.zeros((snr.shape[0] + 2) * (snr.shape[1] + 2), dtype=np.float32)
+    keys = np.empty(snr.size + 1, dtype=np.uint64)
+    keys = keys[: bright_pixels(snr, snr.view(np.uint32), limit, padded, keys)]
     keys.sort()
-    return np.asarray((keys & np.uint64(0xFFFFFFFF)).view(np.int64))
+    keys &= np.uint64(0xFFFFFFFF)
+    return padded, keys.view(np.int64)

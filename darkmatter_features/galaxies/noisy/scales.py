@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise
 from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
-from darkmatter_features.galaxies.noisy.kernels.planes import climb, take_light
+from darkmatter_features.galaxies.noisy.kernels.planes import climb, divide_by_noise, take_light
 from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
 from darkmatter_features.galaxies.noisy.surroundings import Surroundings
@@ -109,7 +109,7 @@ def peaks_at(
         part = _samples(tile.core, step)
         row, column = (step * s.start - outer.start for s, outer in zip(part, tile.outer, strict=True))
         take_light(own.plane, row, column, step, snr[part])
-        snr[part] /= np.float32(own.model.noise) * noise[::step, ::step][part]
+        divide_by_noise(snr[part], noise, own.model.noise, tuple(step * s.start for s in part), step)
     if mask is not None:
         snr[mask[::step, ::step]] = 0.0
     peaks = find_peaks(snr, min_peak, MIN_PIXELS if step == 1 else 1, all_maxima=step > 1)

@@ -17,7 +17,9 @@ from darkmatter_features.galaxies.noisy.derivatives import (
     turned,
 )
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import ShapeNoise
+from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
 from darkmatter_features.galaxies.noisy.kernels.planes import Plane
+from darkmatter_features.galaxies.noisy.stamp_transform import transform_of
 from darkmatter_features.galaxies.noisy.tiles import Slices
 
 Array = NDArray[np.float64]
@@ -58,7 +60,6 @@ MIN_MODE = 1e-7
 
 PADDING = 5.0
 """Margin of zeros about a tile, in units of the smoothing Gaussian's standard deviation: the image is not periodic."""
-
 
 RESPONSE = shear_response()
 """Response of the derivatives to shear."""
@@ -139,17 +140,14 @@ class TileModes:
         self.shape = padded_shape(self.sides, psf.shape, self.sigma)
         n_down, n_across = self._n_kept(1.0)
         ky, kx = self._wave_numbers(n_down, n_across)
-        transform = _transform_of(psf, ky, kx)
-        power = transform.real**2 + transform.imag**2
-        is_kept = (0.5 * self.sigma**2 * (ky[:, None] ** 2 + kx**2) < -np.log(MIN_MODE)) & (power > 0.0)
-        inverse_power = np.divide(1.0, power, out=np.zeros_like(power), where=is_kept)
-        self.gain = np.sqrt(inverse_power)
+        transform = transform_of(psf, ky, kx)
+        factors, self.gain = np.empty_like(transform), np.empty(transform.shape, dtype=np.float32)
+        power = np.ones_like(self.gain) if correlation is None else transform_of(correlation, ky, kx).real
+        self.noise_power = np.ascontiguousarray(power)
+        exponents, n_modes = (ky**2, kx**2, 0.5 * self.sigma**2), self.shape[0] * self.shape[1]
+        deconvolution(transform, exponents, -np.log(MIN_MODE), n_modes, factors, self.gain, self.noise_power)
         self.light = _cropped(transforms.of(tile, self.shape), n_down, n_across)
-        self.light *= transform.conj() * inverse_power
-        self.noise_power = inverse_power / (self.shape[0] * self.shape[1])
-        if correlation is not None:
-            self.noise_power *= np.maximum(_transform_of(correlation, ky, kx).real, 0.0)
-        self.noise_power[:, 1:] *= 2.0  # the modes of negative kx
+        self.light *= factors
 
     def _n_kept(self, scale: float) -> tuple[int, int]:
         """Return the number of positive wave numbers along y and x that a Gaussian keeps."""
@@ -201,11 +199,13 @@ class TileModes:
             for k in (ky, kx)
         )
         n_down, n_across = ky.size // 2, kx.size - 1
-        modes = _cropped(self.light, n_down, n_across) * across
-        modes *= down[:, None] / np.float32(step * step)
+        down = (down / np.float32(step * step))[:, None]
         shape = self.shape[0] // step, self.shape[1] // step
         spread = np.zeros((shape[0], n_across + 1), dtype=np.complex64)
-        spread[: n_down + 1], spread[shape[0] - n_down :] = modes[: n_down + 1], modes[n_down + 1 :]
+        parts = (_positive_and_negative(n_down, n) for n in (len(self.light), shape[0], len(down)))
+        for own, target, factor in zip(*parts, strict=True):
+            np.multiply(self.light[own, : n_across + 1], across, out=spread[target])
+            spread[target] *= down[factor]
         n_rows, n_columns = (-(-side // step) + 2 * margin for side in self.sides)
         spread = _wrapped(fft.ifft(spread, axis=0, overwrite_x=True), n_rows, 0)
         values = np.ascontiguousarray(_wrapped(fft.irfft(spread, n=shape[1], axis=1), n_columns, 1))
@@ -224,17 +224,9 @@ def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: floa
     return step * n_down, step * n_across
 
 
-def _transform_of(stamp: Array, ky: Array, kx: Array) -> NDArray[np.complex64]:
-    """Return the Fourier transform of a stamp of odd sides about its middle pixel at wave numbers."""
-    y, x = (np.arange(side) - side // 2 for side in stamp.shape)
-    return np.asarray(_waves(np.outer(ky, y)) @ (stamp.astype(np.float32) @ _waves(np.outer(x, kx))))
-
-
-def _waves(phase: Array) -> NDArray[np.complex64]:
-    """Return exp(-i phase)."""
-    waves = np.empty(phase.shape, dtype=np.complex64)
-    waves.real, waves.imag = np.cos(phase), -np.sin(phase)
-    return waves
+def _positive_and_negative(n_down: int, n_rows: int) -> tuple[slice, slice]:
+    """Return the rows of the modes of wave numbers from 0 to `n_down` units, and of those below 0, among all rows."""
+    return slice(n_down + 1), slice(n_rows - n_down, n_rows)
 
 
 def _cropped(modes: NDArray[Any], n_down: int, n_across: int) -> NDArray[Any]:

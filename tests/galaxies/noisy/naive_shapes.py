@@ -30,7 +30,7 @@ def curvature(d):
 def shape_by_kernel(d, model):
     """Return weight, and weight times e1 and e2, of a pixel by the kernel."""
     shapes = np.empty((3, 1))
-    kernels.shapes_at(np.array(d, dtype=float)[:6, None], 1, model, shapes)
+    kernels.shapes_at(np.array(d, dtype=float)[:6, None], 0, 1, model, shapes)
     return tuple(shapes[:, 0].tolist())
 
 

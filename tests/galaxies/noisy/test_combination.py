@@ -5,8 +5,10 @@ import pytest
 
 from darkmatter_features.galaxies.noisy.combination import Sums, combined, owners
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes
+from darkmatter_features.galaxies.noisy.kernels.matching import find_owners
 from darkmatter_features.galaxies.noisy.peaks import Peaks
 from darkmatter_features.galaxies.noisy.scales import PeaksAtScale, no_shapes
+from tests.support import naive_noisy
 
 
 def found(x, sigma, weight, alone, e=0.2, light=1.0, response=0.9):
@@ -77,6 +79,19 @@ def test_peak_belongs_to_the_brightest_source_within_its_reach():
     base = found([20.0, 24.0, 60.0], 2.0, 0.2, 0.7, light=np.array([1.0, 2.0, 9.0]))
     wide = found([21.0, 45.0, 75.0], 4.0, 0.6, 0.6)
     assert owners(base, wide, np.arange(3)).tolist() == [1, 2, 2]
+
+
+def test_find_owners_matches_naive(rng):
+    sources = rng.uniform(0.0, 100.0, (3, 60))
+    sources = sources[:, np.argsort(sources[0])]
+    sources[2, ::4] = 50.0
+    places, found = rng.uniform(-30.0, 130.0, (2, 80)), np.empty(80, dtype=np.int64)
+    find_owners(sources, places, 12.0, found)
+    assert found.tolist() == naive_noisy.owners(sources, places, 12.0)
+
+
+def test_image_without_sources_has_no_shapes():
+    assert combined([found([], 2.0, [], []), found([20.0], 4.0, [0.6], [0.6])]).size.size == 0
 
 
 def test_size_is_that_of_the_gaussian_with_most_weight():

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from darkmatter_features.galaxies.kernels.records import SaddleSettings
 from darkmatter_features.galaxies.noisy.kernels.basins import Basins, basin_sums, flood_basins, number_basins, renumber
 from darkmatter_features.galaxies.noisy.peaks import MIN_CONTRAST, MIN_DEPTH, MIN_PIXELS, MIN_SNR, falling, find_peaks
-from tests.support import naive
+from tests.support import naive, naive_noisy
 
 
 def random_snr(rng, side=48):
@@ -53,8 +53,16 @@ def test_flooded_basins_match_naive(rng, contrast, depth):
 
 
 def test_pixels_of_equal_brightness_are_flooded_in_their_order():
-    snr = np.array([5.0, 3.0, 7.0, 3.0, 5.0], dtype=np.float32)
-    assert falling(snr, np.array([0, 1, 2, 3, 4])).tolist() == [2, 0, 4, 1, 3]
+    snr = np.array([[5.0, 3.0, 7.0, 1.0, 3.0, 5.0]], dtype=np.float32)
+    assert (falling(snr, 2.0)[1] - 9).tolist() == [2, 0, 5, 1, 4]
+
+
+def test_bright_pixels_match_naive(rng):
+    snr = np.round(rng.normal(0.0, 3.0, (13, 21)), 1).astype(np.float32)  # some are equal
+    padded, order = falling(snr, 2.0)
+    expected, indices = naive_noisy.bright_pixels(snr, 2.0)
+    np.testing.assert_array_equal(padded, expected)
+    assert order.tolist() == indices
 
 
 def test_basin_sums_match_numpy(rng):

@@ -6,9 +6,13 @@ import pytest
 
 from darkmatter_features.galaxies.noisy import smoothing
 from darkmatter_features.galaxies.noisy.kernels import ellipticity as kernels
+from darkmatter_features.galaxies.noisy.kernels.modes import deconvolution
+from darkmatter_features.galaxies.noisy.kernels.planes import divide_by_noise
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, window_of
+from darkmatter_features.galaxies.noisy.stamp_transform import transform_of
 from tests.galaxies.noisy import naive_shapes as naive
 from tests.galaxies.noisy.naive_shapes import derivatives_of, light_of, smooth
+from tests.support import naive_noisy
 
 SIDE = 128
 
@@ -174,3 +178,28 @@ def test_error_is_the_scatter_by_noise(noisy_galaxies):
     found = np.array([naive.shape_at((galaxy + n)[:6], model)[1] for n in noise[::4]])
     scatter = np.sqrt(0.5 * (found.real.var() + found.imag.var()))
     assert kernels.error_at(galaxy, model, kernels.shape_steps(model, steps)) == pytest.approx(scatter, rel=0.05)
+
+
+def test_deconvolution_matches_naive(rng):
+    transform = (rng.normal(size=(7, 5)) + 1j * rng.normal(size=(7, 5))).astype(np.complex64)
+    transform[2, 3] = 0.0
+    power, (down, across) = rng.normal(1.0, 1.0, (7, 5)).astype(np.float32), rng.uniform(0.0, 1.0, (2, 7))
+    found = np.empty_like(transform), np.empty_like(power), power.copy()
+    deconvolution(transform, (down, across[:5], 0.8), 0.8, 35, *found)
+    expected = naive_noisy.deconvolution(transform, down[:, None] + across[:5], 35, power)
+    for own, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("first", "spacing"), [((0, 0), 1), ((2, 3), 1), ((4, 2), 2), ((0, 4), 4)])
+def test_light_is_divided_by_the_noise_as_by_the_naive_twin(rng, first, spacing):
+    light, noise = rng.normal(size=(5, 6)).astype(np.float32), rng.uniform(1.0, 2.0, (30, 40)).astype(np.float32)
+    expected = naive_noisy.divided_by_noise(light, noise, 0.3, first, spacing)
+    divide_by_noise(light, noise, 0.3, first, spacing)
+    np.testing.assert_array_equal(light, expected)
+
+
+@pytest.mark.parametrize("sides", [(41, 30), (7, 3)])
+def test_transform_of_a_stamp_matches_naive(rng, sides):
+    stamp, ky, kx = rng.normal(size=(9, 5)), rng.uniform(-3.0, 3.0, sides[0]), rng.uniform(0.0, 3.0, sides[1])
+    np.testing.assert_allclose(transform_of(stamp, ky, kx), naive_noisy.transform_of(stamp, ky, kx), atol=2e-5)

@@ -142,13 +142,15 @@ def _verified(light: Floats, noise: float, ends: tuple[Array, Array]) -> Track |
     snr = np.clip(strip / noise, -CLIP, CLIP)
     is_bright = _segment_snr(snr, offsets) > SEGMENT_SNR
     first, end = _longest_run(is_bright, MIN_FILLED[0])
+    least = max(MIN_LENGTH[0] * min(light.shape), MIN_LENGTH[1])
+    if (end - first) * SEGMENT < least:  # the run of uniform segments is no longer
+        return None
     segments = _segment_light(strip, offsets)
-    if end > first:
-        usual, bright = np.percentile(segments[first:end], [USUAL_PERCENTILE, BRIGHT_PERCENTILE])
-        if bright > MAX_CONTRAST * usual:
-            return None
-        first, end = _longest_run(is_bright & (segments > MIN_UNIFORMITY * usual), MIN_FILLED[1])
-    if (end - first) * SEGMENT < max(MIN_LENGTH[0] * min(light.shape), MIN_LENGTH[1]):
+    usual, bright = np.percentile(segments[first:end], [USUAL_PERCENTILE, BRIGHT_PERCENTILE])
+    if bright > MAX_CONTRAST * usual:
+        return None
+    first, end = _longest_run(is_bright & (segments > MIN_UNIFORMITY * usual), MIN_FILLED[1])
+    if (end - first) * SEGMENT < least:
         return None
     part = slice(max(0, (first - 1) * SEGMENT), min(t.size, (end + 1) * SEGMENT))
     x, y = ((axis[0] + (axis[1] - axis[0]) * np.array([part.start, part.stop]) / length) for axis in (x, y))

@@ -67,13 +67,15 @@ def flood_basins(
             basins.sizes[own] = basins.n_pixels[own] = 0
             n_basins += 1
         elif is_alone:
-            own = _root(basins.parents, own - 1)
+            own -= 1
+            if basins.parents[np.uintp(own)] != own:  # most basins were not merged
+                own = _root(basins.parents, own)
         else:
             n_near = _list_near(labels, width, index, basins.parents, near)
             own = _merge(brightness, brightness[index], settings, near[:n_near], basins)
         labels[np.uintp(index)] = own + 1
-        basins.sizes[own] += 1
-        basins.n_pixels[own] += 1
+        basins.sizes[np.uintp(own)] += 1
+        basins.n_pixels[np.uintp(own)] += 1
     return n_basins
 
 

@@ -85,7 +85,7 @@ def spline(x: Any) -> Any:
 
 
 @compiled
-def shapes_at(points: Floats, n: Any, model: Any, shapes: Floats) -> None:
+def shapes_at(points: Floats, first: Any, end: Any, model: Any, shapes: Floats) -> None:
     """Fill weights, and weights times each component of the ellipticity, for derivatives at many points.
 
     Of the pixels about a peak, each has the part of the weight that a B-spline gives to its distance from the peak.
@@ -97,8 +97,8 @@ def shapes_at(points: Floats, n: Any, model: Any, shapes: Floats) -> None:
     ----------
     points : (6, m) float64 array
         Derivatives up to order two.
-    n : int
-        Number of points, at most m.
+    first, end : int
+        Columns of the points: from `first` on, those from `end` on excluded.
     model : ShapeNoise
         Noise and windows.
     shapes : (3, m) float64 array
@@ -110,7 +110,7 @@ def shapes_at(points: Floats, n: Any, model: Any, shapes: Floats) -> None:
     """
     noise, curvature_noise, sigma = model.noise, model.curvature_noise, model.sigma
     rise_low, rise_high, fall_low, fall_high = model.window
-    for k in range(n):
+    for k in range(first, end):
         snr = points[0, k] / noise
         is_bright = snr > SNR_RANGE[0]
         f = points[0, k] if is_bright else 1.0
@@ -209,14 +209,16 @@ def shape_steps(model: Any, steps: Floats) -> Any:
 
 @compiled
 def _take_shapes(d: Floats, steps: Floats, model: Any, work: Any) -> None:
-    """Fill `work.shapes` with that at derivatives `d`, those after each of n `steps` (6, n), and n before."""
+    """Fill all `work.shapes` but the first: those after each of n `steps` (6, n) from derivatives `d`, and n before.
+
+    The numbers of points, 40 and 12, are multiples of those that a vector holds: one more would take a tenth longer.
+    """
     points, n = work.points, steps.shape[1]
     for i in range(6):
-        points[i, 0] = d[i]
         for k in range(n):
             points[i, 1 + k] = d[i] + steps[i, k]
             points[i, 1 + n + k] = d[i] - steps[i, k]
-    shapes_at(points, 1 + 2 * n, model, work.shapes)
+    shapes_at(points, 1, 1 + 2 * n, model, work.shapes)
 
 
 @compiled
@@ -246,7 +248,7 @@ def add_pixel(d: Floats, model: Any, work: Any, sums: Floats) -> None:
     shapes, n = work.shapes, work.noise.shape[1]
     for i in range(6):
         work.points[i, 0] = d[i]
-    shapes_at(work.points, 1, model, shapes)
+    shapes_at(work.points, 0, 1, model, shapes)
     if shapes[0, 0] == 0.0:
         return
     _set_responses(d, model, work.noise)

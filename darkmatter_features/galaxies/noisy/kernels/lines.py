@@ -118,17 +118,32 @@ def shifted_line(light: NDArray[np.float32], ends: Floats, shifts: Floats, limit
     best : (2,) float64 array
         Shift of the first and of the second end.
     """
-    dx, dy = ends[0, 1] - ends[0, 0], ends[1, 1] - ends[1, 0]
-    length = np.hypot(dx, dy)
-    n, most = int(length) + 1, -np.inf
-    for first in shifts:
-        for second in shifts:
-            total = 0.0
-            for k in range(n):
-                t = k / max(n - 1, 1)
-                shift = (first + (second - first) * t) / length
-                i, j = int(np.rint(ends[1, 0] + dy * t + dx * shift)), int(np.rint(ends[0, 0] + dx * t - dy * shift))
-                if 0 <= i < light.shape[0] and 0 <= j < light.shape[1]:
-                    total += min(max(light[i, j], -limit), limit)
-            if total > most:
-                most, best[0], best[1] = total, first, second
+    (x, right), (y, bottom) = ends
+    length = np.hypot(right - x, bottom - y)
+    rise = right - x, bottom - y, length
+    first, second = np.repeat(shifts, shifts.size), np.empty(shifts.size**2)
+    for k in range(shifts.size):
+        second[k * shifts.size : (k + 1) * shifts.size] = shifts
+    n, change, sums = int(length) + 1, second - first, np.zeros(first.size)
+    for k in range(n):
+        t = k / max(n - 1, 1)
+        _add_shifted(light, (x + rise[0] * t, y + rise[1] * t), rise, (first, change), t, limit, sums)
+    most = np.argmax(sums)
+    best[0], best[1] = first[most], second[most]
+
+
+@compiled
+def _add_shifted(
+    light: NDArray[np.float32], place: Any, rise: Any, shifts: Any, t: Any, limit: Any, sums: Floats
+) -> None:
+    """Add to `sums` (n,) the light of the pixels at a place, each moved across a line by first + t change.
+
+    `rise` is (dx, dy, length) of the line. The loop has no branch, so that it is vectorised: it takes half of the time.
+    """
+    flat, (n_rows, n_columns), (first, change) = light.ravel(), light.shape, shifts
+    for m in range(sums.size):
+        shift = (first[m] + change[m] * t) / rise[2]
+        i, j = np.int64(np.rint(place[1] + rise[0] * shift)), np.int64(np.rint(place[0] - rise[1] * shift))
+        inside = (i >= 0) & (i < n_rows) & (j >= 0) & (j < n_columns)
+        value = flat[np.uint64(i * n_columns + j if inside else 0)]
+        sums[m] += min(max(value, -limit), limit) if inside else 0.0
