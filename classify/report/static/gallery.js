@@ -1,0 +1,103 @@
+// The skies as tiles or as a table; both grow while one scrolls.
+
+const BATCH = 60;
+let nListed = 0;
+
+const TABLE_COLUMNS = [
+  ["name", "sky", null], ["label", "label", (value) => (value == null ? "–" : value ? "lens" : "no lens")],
+  ["probability", "probability", probability], ["snr", "S/N", (value) => fixed(value)], ["likeness", "likeness", (value) => fixed(value, 3)],
+  ["row", "row", (value) => fixed(value, 1)], ["column", "column", (value) => fixed(value, 1)],
+  ["offset_px", "offset, px", (value) => fixed(value, 1)], ["decided_by", "decided by", (value) => value || "–"],
+];
+
+const LIST_KEYS = STATE_KEYS.filter((key) => key !== "sky");
+
+/** Make the list again if the state asks for another one. */
+function showList(before) {
+  if (before && LIST_KEYS.every((key) => before[key] === state[key])) return;
+  listOrder = chosenSkies(state);
+  const isTable = state.view === "table";
+  byId("count").textContent = `${listOrder.length} of ${skies.name.length}`;
+  byId("empty").hidden = listOrder.length > 0 || skies.name.length === 0;
+  byId("gallery").hidden = isTable;
+  byId("table").hidden = !isTable;
+  document.querySelectorAll("[data-view]").forEach((button) =>
+    button.setAttribute("aria-pressed", String((button.dataset.view === "table") === isTable)));
+  byId("gallery").replaceChildren();
+  byId("table").replaceChildren(...(isTable ? [emptyTable()] : []));
+  nListed = 0;
+  listMore();
+}
+
+/** Append the next skies to the list. */
+function listMore() {
+  const next = listOrder.slice(nListed, nListed + BATCH);
+  nListed += next.length;
+  if (state.view === "table") byId("table").querySelector("tbody").append(...next.map(tableRow));
+  else byId("gallery").append(...next.map(tile));
+}
+
+function tile(index) {
+  const [kind, name] = verdictState(index);
+  const p = skies.probability[index];
+  const meter = element("i");
+  meter.style.width = `${100 * (p ?? 0)}%`;
+  const picture = element("span", { class: "picture" }, pictureOf(index),
+    kind === "right" ? null : element("span", { class: `pill state ${kind}` }, name));
+  const label = `${skies.name[index]}: ${name}, probability ${probability(p)}, S/N ${fixed(skies.snr[index], 1)}`;
+  return element("li", {}, element("button", {
+    type: "button", class: `tile${kind === "wrong" ? " wrongly" : ""}`, "data-index": index, "aria-label": label, onclick: () => openSky(index),
+  }, picture, element("span", { class: "caption" },
+    element("span", { class: "name", title: skies.name[index] }, element("bdi", {}, skies.name[index])),
+    element("span", { class: "meter" }, meter),
+    element("span", {}, `p ${probability(p)}`), element("span", { class: "muted" }, `S/N ${fixed(skies.snr[index], 1)}`))));
+}
+
+/** Return the image of a sky, which is decoded when it comes into view. */
+function pictureOf(index) {
+  if (!hasDetails(index)) return element("span", { class: "absent" }, "no image in this page");
+  const image = element("img", { alt: "", loading: "lazy", decoding: "async", width: 168, height: 168 });
+  image.addEventListener("error", () => image.replaceWith(element("span", { class: "absent" }, "no image")), { once: true });
+  pictures.observe(image);
+  image.dataset.index = index;
+  return image;
+}
+
+const pictures = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    pictures.unobserve(target);
+    target.src = imageOf(Number(target.dataset.index));
+  }
+}, { rootMargin: "400px" });
+
+function emptyTable() {
+  const heads = TABLE_COLUMNS.map(([key, title], k) => {
+    const direction = { [key]: "ascending", [`-${key}`]: "descending" }[state.sort || "name"];
+    const button = element("button", { type: "button", onclick: () => updateState({ sort: state.sort === `-${key}` ? key : `-${key}` }) },
+      title, { ascending: " ↑", descending: " ↓" }[direction] ?? "");
+    return element("th", { scope: "col", class: k > 1 && key !== "decided_by" ? "n" : "", "aria-sort": direction }, button);
+  });
+  return element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody"));
+}
+
+function tableRow(index) {
+  const [kind, name] = verdictState(index);
+  const button = element("button", { type: "button", "data-index": index, onclick: () => openSky(index) }, skies.name[index]);
+  const mark = kind === "right" || kind === "open" ? null : element("span", { class: `pill ${kind}` }, name);
+  const cells = TABLE_COLUMNS.slice(1).map(([key, , text], k) =>
+    element("td", { class: k > 0 && key !== "decided_by" ? "n" : "" }, text(skies[key][index])));
+  return element("tr", {}, element("td", {}, button, " ", mark), ...cells);
+}
+
+function startGallery() {
+  if (!byId("gallery")) return;
+  startFilters();
+  document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () =>
+    updateState({ view: button.dataset.view === "table" ? "table" : "" })));
+  onState(showList);
+  showList();
+  new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting) && nListed < listOrder.length) listMore();
+  }, { rootMargin: "900px" }).observe(byId("more"));
+}
