@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from classify.explain.contributions import BASELINE, meaning
+from classify.explain.contributions import BASELINE, START, meaning
 from classify.metrics import NEAR_PX, auc, roc_curve
 from classify.report.encoding import rounded
 from classify.report.run_data import RunData
@@ -79,7 +79,8 @@ def reliability(labels: Array, probabilities: Array) -> Figure:
     error = np.sqrt(smooth * (1 - smooth) / n)
     low, high = np.maximum(fraction - error, 0), np.minimum(fraction + error, 1)
     points = line("fraction of lenses", mean, fraction, kind="points", low=low, high=high) | {"n": n.tolist()}
-    caption = f"Of {labels.size} skies, {int(n[[0, -1]].sum())} are in the first and the last of the filled bins."
+    gap = float(np.abs(np.bincount(bins, probabilities - labels, N_BINS)).sum()) / labels.size
+    caption = f"Probability and fraction differ by {gap:.3f} in the mean over {labels.size} skies; bins of {1 / N_BINS:g}."
     diagonal = line("perfect", [0, 1], [0, 1], color="faint")
     return figure(
         "Reliability", "predicted probability", "fraction of lenses", [diagonal, points], caption, range=[0, 1, 0, 1]
@@ -158,10 +159,14 @@ def history(table: pd.DataFrame, step: str, loss: str, title: str) -> Figure:
 
 def importance(contributions: pd.DataFrame) -> Figure:
     """Return the columns with the largest mean absolute contributions to the log-odds."""
-    parts = contributions.drop(columns=["image", BASELINE]).abs().mean().sort_values(ascending=False, kind="stable")
-    largest = parts[parts > 0][:N_IMPORTANT]
+    parts = contributions.drop(columns=["image", BASELINE]).abs().mean()
+    start = float(parts.pop(START))
+    largest = parts[parts > 0].sort_values(ascending=False, kind="stable")[:N_IMPORTANT]
     rows = [[described(str(name)), float(f"{value:.4g}")] for name, value in largest.items()]
-    caption = "Mean absolute contribution to the log-odds over the validation skies."
+    caption = (
+        f"Mean absolute contribution to the log-odds over the validation skies, beside that of the log evidence before any "
+        f"tree, {start:.2f}."
+    )
     return {"title": "What the verdicts rest on", "rows": rows, "caption": caption}
 
 
@@ -197,19 +202,19 @@ def headline(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         value = metrics.get(key)
         if isinstance(value, int | float) and np.isfinite(value):
             low, high = (metrics.get(f"{key}_{end}") for end in ("lo", "hi"))
-            shown.append({"name": name, "note": note, "value": _text(value, kind), "low": _text(low, kind),
-                          "high": _text(high, kind)})  # fmt: skip
+            bounds = _bounds(_text(low, kind), _text(high, kind))
+            shown.append({"name": name, "note": note, "value": _text(value, kind), "bounds": bounds})
     return shown
 
 
 HEADLINE = (
     ("accuracy", "Accuracy", "percent", "skies with the right verdict"),
     ("auc", "AUC", "number", "area under the ROC curve"),
-    ("recall_at_1pct_fpr", "Recall at 1 % false alarms", "percent", "lenses found where 1 in 100 other skies is called one"),
+    ("recall_at_1pct_fpr", "Recall at 1 % FPR", "percent", "lenses found with 1 % false alarms"),
     ("log_loss", "Log loss", "number", "0 is perfect, 0.693 a coin"),
     ("brier", "Brier score", "number", "mean squared error of the probability"),
     ("median_offset_px", "Median offset", "pixels", "distance of best-fit and true position"),
-    ("within_40px", "Located within 40 px", "percent", "lenses whose position is found"),
+    ("within_40px", "Within 40 px", "percent", "lenses located so well"),
 )
 """Metrics of the first screen: key, name, kind of number, meaning."""
 
@@ -218,3 +223,9 @@ def _text(value: Any, kind: str) -> str:
     if not isinstance(value, int | float) or not np.isfinite(value):
         return "unknown"
     return {"percent": f"{100 * value:.1f} %", "pixels": f"{value:.1f} px"}.get(kind, f"{value:.4f}")
+
+
+def _bounds(low: str, high: str) -> str:
+    """Return a range, with the unit once."""
+    number, _, unit = low.partition(" ")
+    return f"{number} to {high}" if unit and high.endswith(unit) else f"{low} to {high}"

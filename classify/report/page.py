@@ -30,7 +30,7 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     template : str
         Name of a template of ``classify/report/templates``, which extends ``base.html``.
     data : mapping of str to object
-        Data for the scripts: each value becomes a JSON element whose id is the key. Text that is JSON already is given
+        Data for the scripts: each value becomes a JSON element whose id is ``data-`` and the key. Text that is JSON already is given
         as :class:`Json`.
     **context
         Values for the template, escaped by it.

@@ -170,7 +170,7 @@ def provenance(run: RunData) -> list[tuple[str, str]]:
     model = run.model
     return [
         ("version", f"darkmatter {__version__}"),
-        ("model", run.digest),
+        ("model", run.digest[:16]),
         ("settings of the measurement", model.config.fingerprint()),
         ("lens template", f"{model.template.fingerprint()} ({model.template.source})"),
         ("data set", str(run.dataset)),
@@ -197,7 +197,7 @@ def commands(run: RunData) -> list[str]:
     flags = [
         f"--{each['name'].replace('_', '-')} {each['value']:g}" for each in changed if each["group"] == "training"
     ]
-    cnn = ["--cnn on"] if run.has_cnn_stage else []
+    cnn = ["--cnn on"] if run.has_cnn_stage else ["--cnn auto"] if run.cnn_history is not None else []
     config = ["--config settings.toml"] if any(each["group"] == "measurement" for each in changed) else []
     data, features, out = (shlex.quote(str(path)) for path in (run.dataset, run.features, run.path))
     return [

@@ -6,8 +6,8 @@ const CHART_HEIGHT = 230;
 function chartFigure(spec, height = CHART_HEIGHT) {
   const plot = element("div", { class: "plot", role: "img", "aria-label": `${spec.title}. ${spec.caption}` });
   plot.style.minHeight = `${height}px`;
-  const figure = element("figure", { class: "chart" }, element("h3", {}, spec.title), plot,
-    element("figcaption", {}, spec.caption), valuesTable(spec));
+  const figure = element("figure", { class: "chart" }, element("h3", {}, spec.title),
+    element("figcaption", {}, spec.caption), plot, valuesTable(spec));
   let chart = null;
   const draw = () => {
     chart?.destroy();

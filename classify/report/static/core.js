@@ -17,7 +17,7 @@ function element(tag, attributes = {}, ...children) {
 
 /** Return the content of a JSON element of the page; null if there is none. */
 function pageData(id) {
-  const found = byId(id);
+  const found = byId(`data-${id}`);
   return found ? JSON.parse(found.textContent) : null;
 }
 

@@ -36,6 +36,35 @@ function decodeColumn(column) {
   });
 }
 
+const REFINED = 4;
+
+/** Return a map on a finer grid for drawing, by cubic interpolation (Catmull-Rom); a map with gaps or too small as it is. */
+function refined(map) {
+  if (map.rows < 3 || map.columns < 3 || map.values.some(Number.isNaN)) return map;
+  const alongRows = refinedAlong(map.values, map.rows, map.columns, map.columns, 1);
+  const columns = REFINED * (map.columns - 1) + 1;
+  const values = refinedAlong(alongRows, columns, map.rows, 1, columns);
+  return { ...map, values, rows: REFINED * (map.rows - 1) + 1, columns, rowStep: map.rowStep / REFINED,
+    columnStep: map.columnStep / REFINED };
+}
+
+/** Return `nLines` lines of `n` values refined along themselves; `line` and `step` are the strides in the input. */
+function refinedAlong(values, nLines, n, line, step) {
+  const fine = REFINED * (n - 1) + 1;
+  const result = new Float64Array(nLines * fine);
+  for (let i = 0; i < nLines; i++) {
+    const at = (j) => values[i * line + Math.min(Math.max(j, 0), n - 1) * step];
+    for (let k = 0; k < fine; k++) {
+      const j = Math.floor(k / REFINED);
+      const t = k / REFINED - j;
+      const [a, b, c, d] = [at(j - 1), at(j), at(j + 1), at(j + 2)];
+      const place = step === 1 ? i * fine + k : k * nLines + i;
+      result[place] = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+    }
+  }
+  return result;
+}
+
 /** Return the value of a map at the centre nearest to a pixel, with the row and column of this centre. */
 function valueAt(map, row, column) {
   const index = (at, first, step, n) => Math.min(Math.max(Math.round((at - first) / step), 0), n - 1);

@@ -37,6 +37,14 @@ function listMore() {
   else byId("gallery").append(...next.map(tile));
 }
 
+/** Length of the folder that all names begin with. */
+const commonFolder = (() => {
+  const folder = (skies?.name[0] ?? "").replace(/[^/]*$/, "");
+  return skies?.name.every((name) => name.startsWith(folder)) ? folder.length : 0;
+})();
+
+const shortName = (index) => skies.name[index].slice(commonFolder);
+
 function tile(index) {
   const [kind, name] = verdictState(index);
   const p = skies.probability[index];
@@ -48,7 +56,7 @@ function tile(index) {
   return element("li", {}, element("button", {
     type: "button", class: `tile${kind === "wrong" ? " wrongly" : ""}`, "data-index": index, "aria-label": label, onclick: () => openSky(index),
   }, picture, element("span", { class: "caption" },
-    element("span", { class: "name", title: skies.name[index] }, element("bdi", {}, skies.name[index])),
+    element("span", { class: "name", title: skies.name[index] }, shortName(index)),
     element("span", { class: "meter" }, meter),
     element("span", {}, `p ${probability(p)}`), element("span", { class: "muted" }, `S/N ${fixed(skies.snr[index], 1)}`))));
 }
@@ -93,6 +101,7 @@ function tableRow(index) {
 function startGallery() {
   if (!byId("gallery")) return;
   startFilters();
+  if (matchMedia("(max-width: 44rem)").matches) byId("filter-box").open = false;
   document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () =>
     updateState({ view: button.dataset.view === "table" ? "table" : "" })));
   onState(showList);

@@ -51,14 +51,15 @@ async function showSky(before) {
   byId("sky-title").textContent = skies.name[index];
   document.body.dataset.shown = "";
   placeInList(index);
-  byId("sky-text").replaceChildren(verdictBlock(index));
+  byId("verdict").replaceChildren(...verdictBlock(index));
+  byId("sky-text").replaceChildren();
   if (!hasDetails(index)) return showAbsent("The image and the maps of this sky are not in this page.");
   try {
     const data = await detailsOf(index);
     const sky = await decodeSky({ ...data, lens: lensOf(index) });
     if (state.sky !== skies.name[index]) return;
     showPanels(sky);
-    byId("sky-text").replaceChildren(verdictBlock(index), ...[factsBlock(index, sky), contributionsBlock(sky.contributions),
+    byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(sky.contributions),
       profileBlock(sky.profile)].filter(Boolean));
     document.body.dataset.shown = skies.name[index];
   } catch (error) {
@@ -98,12 +99,13 @@ function verdictBlock(index) {
   const title = p == null ? "No verdict" : p >= 0.5 ? "Lens" : "No lens";
   const by = { lightgbm: "by the trees", cnn: "by trees and networks", withheld: "" }[skies.decided_by[index]] ?? "";
   const truth = label == null ? "The label is not known." : `The label is ${label ? "lens" : "no lens"}.`;
-  return element("div", { class: "verdict" },
+  return [
     element("span", { class: "big" }, title),
     element("span", {}, p == null ? "The sky is unlike the training skies." : `Probability of a lens ${probability(p)} ${by}`),
     element("span", { class: "muted" }, truth),
     kind === "wrong" || kind === "unlike" ? element("span", { class: `pill ${kind}` }, name) : null,
-    skies.reason[index] ? element("span", { class: "muted small" }, skies.reason[index]) : null);
+    skies.reason[index] ? element("span", { class: "muted small" }, skies.reason[index]) : null,
+  ].filter(Boolean);
 }
 
 function factsBlock(index, sky) {
