@@ -139,7 +139,7 @@ def offsets(values: Array) -> Figure:
     shown = ordered <= end
     x, y = np.append(0.0, ordered[shown]), np.append(0.0, fraction[shown])
     near = float((values <= NEAR_PX).mean())
-    caption = f"Half of the {values.size} lenses are within {np.median(values):.1f} px, {near:.1%} within {NEAR_PX:g} px."
+    caption = f"Half of the {values.size} lenses are within {np.median(values):.1f} px, {100 * near:.1f} % within {NEAR_PX:g} px."
     curve = [line("fraction of lenses", *_highest(x, y), kind="step")]
     return figure("Error of the position", "distance from the true lens, px", "fraction", curve, caption, bottom=0)
 

@@ -26,7 +26,7 @@ const page = pageData("page");
 const minus = (text) => text.replace("-", "−");
 
 /** Return a number with so many decimals and a true minus sign; a dash for unknown. */
-const fixed = (value, decimals = 2) => (value == null || Number.isNaN(value) ? "–" : minus(value.toFixed(decimals)));
+const fixed = (value, decimals = 2) => (value == null || Number.isNaN(value) ? "–" : minus(value.toFixed(decimals)).replace(/^−(?=[0.]*$)/, ""));
 
 const signed = (value, decimals = 2) => (value > 0 ? "+" : "") + fixed(value, decimals);
 

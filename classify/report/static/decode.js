@@ -42,21 +42,22 @@ const REFINED = 4;
 function refined(map) {
   if (map.rows < 3 || map.columns < 3 || map.values.some(Number.isNaN)) return map;
   const alongRows = refinedAlong(map.values, map.rows, map.columns, map.columns, 1);
-  const columns = REFINED * (map.columns - 1) + 1;
+  const columns = REFINED * map.columns;
   const values = refinedAlong(alongRows, columns, map.rows, 1, columns);
-  return { ...map, values, rows: REFINED * (map.rows - 1) + 1, columns, rowStep: map.rowStep / REFINED,
-    columnStep: map.columnStep / REFINED };
+  const first = 0.5 / REFINED - 0.5;
+  return { values, rows: REFINED * map.rows, columns, rowStep: map.rowStep / REFINED, columnStep: map.columnStep / REFINED,
+    row0: map.row0 + first * map.rowStep, column0: map.column0 + first * map.columnStep };
 }
 
 /** Return `nLines` lines of `n` values refined along themselves; `line` and `step` are the strides in the input. */
 function refinedAlong(values, nLines, n, line, step) {
-  const fine = REFINED * (n - 1) + 1;
+  const fine = REFINED * n;
   const result = new Float64Array(nLines * fine);
   for (let i = 0; i < nLines; i++) {
     const at = (j) => values[i * line + Math.min(Math.max(j, 0), n - 1) * step];
     for (let k = 0; k < fine; k++) {
-      const j = Math.floor(k / REFINED);
-      const t = k / REFINED - j;
+      const j = Math.floor((k + 0.5) / REFINED - 0.5);
+      const t = (k + 0.5) / REFINED - 0.5 - j;
       const [a, b, c, d] = [at(j - 1), at(j), at(j + 1), at(j + 2)];
       const place = step === 1 ? i * fine + k : k * nLines + i;
       result[place] = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));

@@ -31,7 +31,7 @@ const imageOf = (index) => (page.served ? `image/${index}.webp` : pageData(`sky-
 /** Return the state of a verdict: its class and its name. */
 function verdictState(index) {
   const [p, label] = [skies.probability[index], skies.label[index]];
-  if (p == null) return ["unlike", "no verdict"];
+  if (p == null) return skies.decided_by[index] ? ["unlike", "no verdict"] : ["open", "not judged"];
   if (label != null && label !== Number(p >= 0.5)) return ["wrong", label ? "missed" : "false alarm"];
   if (skies.unlike[index]) return ["unlike", "unlike"];
   if (label == null) return ["open", p >= 0.5 ? "lens" : "no lens"];
@@ -96,12 +96,13 @@ const openSky = (index) => updateState({ sky: skies.name[index] }, true);
 function verdictBlock(index) {
   const [kind, name] = verdictState(index);
   const [p, label] = [skies.probability[index], skies.label[index]];
-  const title = p == null ? "No verdict" : p >= 0.5 ? "Lens" : "No lens";
+  const unjudged = skies.decided_by[index] ? ["No verdict", "The sky is unlike the training skies."] : ["Not judged", "There is no run to judge it."];
+  const title = p == null ? unjudged[0] : p >= 0.5 ? "Lens" : "No lens";
   const by = { lightgbm: "by the trees", cnn: "by trees and networks", withheld: "" }[skies.decided_by[index]] ?? "";
-  const truth = label == null ? "The label is not known." : `The label is ${label ? "lens" : "no lens"}.`;
+  const truth = label == null ? "The label is not known." : `Labelled as ${label ? "a lens" : "no lens"}.`;
   return [
     element("span", { class: "big" }, title),
-    element("span", {}, p == null ? "The sky is unlike the training skies." : `Probability of a lens ${probability(p)} ${by}`),
+    element("span", {}, p == null ? unjudged[1] : `Probability of a lens ${probability(p)} ${by}`),
     element("span", { class: "muted" }, truth),
     kind === "wrong" || kind === "unlike" ? element("span", { class: `pill ${kind}` }, name) : null,
     skies.reason[index] ? element("span", { class: "muted small" }, skies.reason[index]) : null,

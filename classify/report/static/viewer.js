@@ -11,6 +11,7 @@ async function decodeSky(data) {
   const galaxies = Object.fromEntries(["x", "y", "a", "b", "theta"].map((name) => [name, decodeColumn(data.galaxies[name])]));
   const extreme = [...snr.values, ...cross.values].reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
   return { ...data, image, snr, cross, posterior, galaxies: { ...data.galaxies, ...galaxies }, peak: peakOf(snr),
+    fine: { snr: refined(snr), cross: refined(cross), posterior: refined(posterior) },
     limit: Math.ceil(Math.max(page.min_limit, extreme)) };
 }
 
@@ -32,9 +33,9 @@ function showPanels(sky) {
   viewer.stages = [
     stage("Sky", element("span", {}, describeGalaxies(sky.galaxies)), drawSkyPanel),
     stage("S/N of tangential shear", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
-      drawSnr(canvas, sky.snr, signs)),
+      drawSnr(canvas, sky.fine.snr, signs)),
     stage("S/N of cross shear, the null", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
-      drawSnr(canvas, sky.cross, signs)),
+      drawSnr(canvas, sky.fine.cross, signs)),
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
   ];
   byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
@@ -88,7 +89,7 @@ function drawSnr(canvas, map, signs) {
 }
 
 function drawPosterior(canvas) {
-  const { posterior, shape } = viewer.sky;
+  const { shape, fine: { posterior } } = viewer.sky;
   const drawing = drawMapPanel(canvas, shape, posterior, COLORS.posterior, [-page.decades, 0]);
   if (!viewer.marks) return;
   const [inner, outer] = credibleLevels(posterior, [0.5, 0.9]);
