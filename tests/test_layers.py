@@ -52,6 +52,7 @@ FLOORS = {
         "predict",
         "evaluate",
         "train",
+        "report",
         "cli",
         "commands",
         "__main__",

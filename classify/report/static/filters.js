@@ -14,9 +14,11 @@ const KINDS = {
 
 const LABELS = { 0: (i) => skies.label[i] === 0, 1: (i) => skies.label[i] === 1, none: (i) => skies.label[i] == null };
 
+const own = (entries, name) => (Object.hasOwn(entries, name) ? entries[name] : undefined);
+
 /** Return the indices of the skies that pass the filters of a state, in its order. */
 function chosenSkies(view) {
-  const tests = [KINDS[view.filter], LABELS[view.label], ...rangeTests(view)].filter(Boolean);
+  const tests = [own(KINDS, view.filter), own(LABELS, view.label), ...rangeTests(view)].filter(Boolean);
   const text = view.q.toLowerCase();
   if (text) tests.push((i) => skies.name[i].toLowerCase().includes(text));
   const found = skies.name.map((_, i) => i).filter((i) => tests.every((test) => test(i)));
@@ -37,7 +39,7 @@ function rangeTests({ pmin, pmax, snr }) {
 function sorted(indices, sort) {
   const name = sort.replace(/^-/, "");
   const sign = sort.startsWith("-") ? -1 : 1;
-  const keys = name === "uncertain" ? skies.probability.map((p) => (p == null ? null : Math.abs(p - 0.5))) : skies[name];
+  const keys = name === "uncertain" ? skies.probability.map((p) => (p == null ? null : Math.abs(p - 0.5))) : own(skies, name);
   if (!keys) return indices;
   const isText = typeof keys.find((key) => key != null) === "string";
   return indices.sort((a, b) => {
