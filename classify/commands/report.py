@@ -26,10 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", type=Path, nargs="?", default=RUN, metavar="RUN", help="folder of the run (%(default)s)"
     )
     parser.add_argument("--out", type=Path, metavar="F.html", help=f"the page (RUN/{NAME})")
-    parser.add_argument("--data", type=as_data, help="data set, folder or URL, where it has moved (that of the training)")
+    parser.add_argument(
+        "--data", type=as_data, help="data set, folder or URL, where it has moved (that of the training)"
+    )
     parser.add_argument(
         "--max-mb", type=float, default=MAX_MB, metavar="MB",
-        help="maximum size of the page; images and maps of the skies of certain verdicts are left out beyond (%(default)g)",
+        help="maximum size of the page; beyond, images and maps of certain skies are left out (%(default)g)",
     )  # fmt: skip
     add_jobs(parser, defaults(write_report)["n_jobs"])
     add_example(parser, "darkmatter report runs/default --out report.html")
@@ -47,5 +49,7 @@ def run(args: argparse.Namespace) -> int:
     )
     for note in done.notes:
         print_line(f"left out: {note}")
-    print_line(f"{done.path}: {done.n_detailed} of {done.n_skies} skies with image and maps, {done.n_bytes / MB:.1f} MB")
+    print_line(
+        f"{done.path}: {done.n_detailed} of {done.n_skies} skies with image and maps, {done.n_bytes / MB:.1f} MB"
+    )
     return report_failures(done.failures, done.n_detailed)

@@ -56,9 +56,8 @@ def quantised(values: Array, finest: float) -> tuple[float, float, NDArray[np.ui
     return low, step, levels.astype(np.uint16)
 
 
-def encoded_image(pixels: NDArray[Any]) -> tuple[str, str]:
-    """Return pixels (n_rows, n_columns, 3), values 0 to 1, as the media type and base64 of a compressed image."""
-    levels = np.round(255.0 * np.clip(pixels, 0.0, 1.0)).astype(np.uint8)
+def encoded_image(levels: NDArray[np.uint8]) -> tuple[str, str]:
+    """Return levels (n_rows, n_columns, 3) as the media type and the base64 of a compressed image."""
     return "image/webp", _base64(Image.fromarray(levels), "WEBP", quality=QUALITY, method=0)
 
 

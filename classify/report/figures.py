@@ -80,7 +80,9 @@ def reliability(labels: Array, probabilities: Array) -> Figure:
     low, high = np.maximum(fraction - error, 0), np.minimum(fraction + error, 1)
     points = line("fraction of lenses", mean, fraction, kind="points", low=low, high=high) | {"n": n.tolist()}
     gap = float(np.abs(np.bincount(bins, probabilities - labels, N_BINS)).sum()) / labels.size
-    caption = f"Probability and fraction differ by {gap:.3f} in the mean over {labels.size} skies; bins of {1 / N_BINS:g}."
+    caption = (
+        f"Probability and fraction differ by {gap:.3f} in the mean over {labels.size} skies; bins of {1 / N_BINS:g}."
+    )
     diagonal = line("perfect", [0, 1], [0, 1], color="faint")
     return figure(
         "Reliability", "predicted probability", "fraction of lenses", [diagonal, points], caption, range=[0, 1, 0, 1]
@@ -139,7 +141,8 @@ def offsets(values: Array) -> Figure:
     shown = ordered <= end
     x, y = np.append(0.0, ordered[shown]), np.append(0.0, fraction[shown])
     near = float((values <= NEAR_PX).mean())
-    caption = f"Half of the {values.size} lenses are within {np.median(values):.1f} px, {100 * near:.1f} % within {NEAR_PX:g} px."
+    half = f"Half of the {values.size} lenses are within {np.median(values):.1f} px"
+    caption = f"{half}, {100 * near:.1f} % within {NEAR_PX:g} px."
     curve = [line("fraction of lenses", *_highest(x, y), kind="step")]
     return figure("Error of the position", "distance from the true lens, px", "fraction", curve, caption, bottom=0)
 
@@ -164,8 +167,8 @@ def importance(contributions: pd.DataFrame) -> Figure:
     largest = parts[parts > 0].sort_values(ascending=False, kind="stable")[:N_IMPORTANT]
     rows = [[described(str(name)), float(f"{value:.4g}")] for name, value in largest.items()]
     caption = (
-        f"Mean absolute contribution to the log-odds over the validation skies, beside that of the log evidence before any "
-        f"tree, {start:.2f}."
+        f"Mean absolute contribution to the log-odds over the validation skies, beside that of the log evidence before "
+        f"any tree, {start:.2f}."
     )
     return {"title": "What the verdicts rest on", "rows": rows, "caption": caption}
 

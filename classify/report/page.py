@@ -30,8 +30,8 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     template : str
         Name of a template of ``classify/report/templates``, which extends ``base.html``.
     data : mapping of str to object
-        Data for the scripts: each value becomes a JSON element whose id is ``data-`` and the key. Text that is JSON already is given
-        as :class:`Json`.
+        Data for the scripts: each value becomes a JSON element whose id is ``data-`` and the key. Text that is JSON
+        already is given as :class:`Json`.
     **context
         Values for the template, escaped by it.
 
@@ -40,7 +40,8 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     str
         HTML. Equal arguments give equal pages.
     """
-    elements = {name: Markup(value.text if isinstance(value, Json) else to_json(value)) for name, value in data.items()}  # noqa: S704
+    texts = {name: value.text if isinstance(value, Json) else to_json(value) for name, value in data.items()}
+    elements = {name: Markup(text) for name, text in texts.items()}
     return _environment().get_template(template).render(data=elements, **context)
 
 
@@ -85,13 +86,13 @@ def _environment() -> Environment:
 
 
 def _styles() -> Markup:
-    return Markup("\n".join(_static(name) for name in STYLES))  # noqa: S704
+    return Markup("\n".join(_static(name) for name in STYLES))
 
 
 def _scripts() -> Markup:
     """Return the scripts; the library first, then those of the package in one function, which shares their names."""
     library, *own = (_static(name) for name in SCRIPTS)
-    return Markup(f'{library}\n(() => {{\n"use strict";\n' + "\n".join(own) + "\n})();")  # noqa: S704
+    return Markup(f'{library}\n(() => {{\n"use strict";\n' + "\n".join(own) + "\n})();")
 
 
 def _static(name: str) -> str:

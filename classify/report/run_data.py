@@ -106,7 +106,9 @@ class RunData:
         files: list[Path] = image_files(self.dataset, self.judged["sky"])
         if files and not any(file.is_file() for file in files):
             where = self.dataset if self.dataset.is_dir() else f"{self.dataset} (no such folder)"
-            raise DatasetError(f"{where}: no image of the run exists there; give the folder of the data set by --data DIR")
+            raise DatasetError(
+                f"{where}: no image of the run exists there; give the folder of the data set by --data DIR"
+            )
         return files
 
     @cached_property

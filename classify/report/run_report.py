@@ -24,6 +24,8 @@ NAME = "report.html"
 MAX_MB = 15.0
 """Maximum size of the page, MB: mail servers refuse larger files."""
 MB = 1_000_000
+NOTES = 2_000
+"""Bytes that are kept for the notes of a page."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,14 @@ def write_report(
     read = RunData.read(run, data=data)
     path = Path(run) / NAME if out is None else Path(out)
     base = page_of(read, {}, notes=())
-    budget = int(max_mb * MB) - len(base.encode())
+    budget = int(max_mb * MB) - len(base.encode()) - NOTES
     found, notes = _details(read, budget, n_jobs=n_jobs, progress=progress, debug=debug)
     if found.n_left_out:
         notes += (
-            f"{found.n_left_out} of {len(read.judged)} skies, those of the most certain verdicts, have no image or maps "
-            f"here, to keep the page below {max_mb:g} MB",
+            (
+                f"{found.n_left_out} of {len(read.judged)} skies, those of the most certain verdicts, have no image or "
+                f"maps here, to keep the page below {max_mb:g} MB"
+            ),
         )
     text = page_of(read, found.texts, notes=(*notes, *(f"{name}: {reason}" for name, reason in found.failures)))
     with written_whole(path) as temporary:
@@ -194,9 +198,7 @@ def settings(run: RunData) -> list[dict[str, Any]]:
 def commands(run: RunData) -> list[str]:
     """Return the commands that make the run again."""
     changed = [each for each in settings(run) if not each["is_default"]]
-    flags = [
-        f"--{each['name'].replace('_', '-')} {each['value']:g}" for each in changed if each["group"] == "training"
-    ]
+    flags = [f"--{each['name'].replace('_', '-')} {each['value']:g}" for each in changed if each["group"] == "training"]
     cnn = ["--cnn on"] if run.has_cnn_stage else ["--cnn auto"] if run.cnn_history is not None else []
     config = ["--config settings.toml"] if any(each["group"] == "measurement" for each in changed) else []
     data, features, out = (shlex.quote(str(path)) for path in (run.dataset, run.features, run.path))

@@ -15,7 +15,8 @@ LOOPBACK = "127.0.0.1"
 LOCAL_NAMES = frozenset({"localhost", LOOPBACK, "[::1]"})
 """Names of this machine in the header Host."""
 HEADERS = {
-    "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY", "Cache-Control": "no-store",
 }  # fmt: skip
 _SKY = re.compile(r"/(sky|image)/(0|[1-9][0-9]{0,8})\.(json|webp)", re.ASCII)
@@ -50,8 +51,8 @@ def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> Threading
     Parameters
     ----------
     site : Site
-        What it gives: the page at ``/``, data at ``/sky/N.json`` and images at ``/image/N.webp``, where N is the index of a
-        sky. A request has no other part: no name of a file comes from it.
+        What it gives: the page at ``/``, data at ``/sky/N.json`` and images at ``/image/N.webp``, where N is the
+        index of a sky. A request has no other part: no name of a file comes from it.
     host : str
         Address to bind. On the default one, requests for another host are refused, such as those that a page from
         elsewhere makes after it has changed the address of its own name.
@@ -68,7 +69,9 @@ def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> Threading
         return _Server((host, port), handler)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"cannot serve at {host}:{port}: {reason}; choose another --port, or 0 for a free one") from None
+        raise ConfigError(
+            f"cannot serve at {host}:{port}: {reason}; choose another --port, or 0 for a free one"
+        ) from None
 
 
 class _Server(ThreadingHTTPServer):
@@ -103,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def _answer(self) -> tuple[int, str, bytes]:
         if not self._is_for_us():

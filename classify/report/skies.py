@@ -21,6 +21,8 @@ CHUNK = 16
 """Skies of a task of a worker."""
 UNCERTAIN = (0.1, 0.9)
 """Bounds of the probability of an uncertain sky, inclusive."""
+ELEMENT = 80
+"""Bytes of a page around the data of a sky."""
 N_CONTRIBUTIONS = 8
 """Number of contributions of a sky that the page shows."""
 NUMBERS = {
@@ -69,7 +71,12 @@ def contributions_of(table: pd.DataFrame | None, name: str) -> dict[str, Any] | 
     parts = [[described(str(key)), round(float(value), 3)] for key, value in largest.items() if value]
     baseline = float(row[BASELINE])
     total = baseline + float(terms.sum())
-    return {"parts": parts, "others": round(float(others.sum()), 3), "baseline": round(baseline, 3), "total": round(total, 3)}
+    return {
+        "parts": parts,
+        "others": round(float(others.sum()), 3),
+        "baseline": round(baseline, 3),
+        "total": round(total, 3),
+    }
 
 
 def by_name(table: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -129,7 +136,7 @@ def details(
     for chunk, described_skies in zip(chunks, results, strict=False):
         for i, (own, reason) in zip(chunk, described_skies, strict=True):
             text = to_json({**own, **extra[i]})
-            size += len(text.encode())
+            size += len(text.encode()) + ELEMENT
             if reason is not None:
                 failures.append((names[i], reason))
             if size <= max_bytes and reason is None:
@@ -159,7 +166,8 @@ def most_important(judged: pd.DataFrame) -> list[int]:
     label = judged["label"].to_numpy(dtype=np.float64, na_value=np.nan)
     is_wrong = np.isfinite(label) & ((p >= 0.5) != (label == 1))
     is_unlike = judged["unlike"].fillna(0).to_numpy(dtype=np.float64) == 1
-    return np.lexsort((np.abs(p - 0.5), ~is_unlike, ~is_wrong)).tolist()
+    order: list[int] = np.lexsort((np.abs(p - 0.5), ~is_unlike, ~is_wrong)).tolist()
+    return order
 
 
 def counts(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -91,7 +91,10 @@ def describe_sky(task: SkyTask) -> dict[str, Any]:
 
 def sky_image(sky: Sky) -> tuple[str, str]:
     """Return the media type and the base64 of the image of a sky, as the heatmap stretches it."""
-    return encoded_image(displayed(sky, IMAGE_SIDE)[0])
+    if sky.pixels.dtype == np.uint8 and sky.mask is None and max(sky.shape) <= IMAGE_SIDE:
+        return encoded_image(np.broadcast_to(sky.pixels, (*sky.shape, 3)))
+    pixels = displayed(sky, IMAGE_SIDE)[0]
+    return encoded_image((255.0 * pixels + 0.5).astype(np.uint8))
 
 
 def _galaxies(sky: Sky, task: SkyTask) -> tuple[GalaxyCatalog, bool]:
@@ -107,7 +110,9 @@ def _maps(galaxies: PreparedCatalog, task: SkyTask, *, is_other: bool) -> dict[s
     if task.template is not None and not is_other:
         rows, columns = centres(galaxies.catalog.shape, task.config)
         return _encoded_maps(rows, columns, matched_filter(galaxies, config=task.config), "matched filter")
-    maps: ShearMaps = weighted_maps(galaxies.catalog, task.config) if is_other else shear_maps(galaxies, config=task.config)
+    maps: ShearMaps = (
+        weighted_maps(galaxies.catalog, task.config) if is_other else shear_maps(galaxies, config=task.config)
+    )
     k = maps.best_scale
     scale = f"Gaussian window of {maps.scales[k]:.0f} px"
     return _encoded_maps(maps.rows, maps.columns, (maps.snr[k], maps.snr_cross[k]), scale)

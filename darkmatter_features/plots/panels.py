@@ -167,6 +167,8 @@ def displayed(sky: Sky, max_side: int = MAX_SIDE) -> tuple[NDArray[Any], int]:
 
 def _averaged(pixels: NDArray[Any], step: int) -> NDArray[np.float32]:
     """Return the means of blocks of `step` x `step` pixels, without incomplete blocks at the end."""
+    if step == 1:
+        return pixels.astype(np.float32)
     from astropy.nddata import block_reduce
 
     return np.asarray(block_reduce(pixels, (step, step, 1), np.mean), dtype=np.float32)

@@ -1,6 +1,6 @@
 // The skies as tiles or as a table; both grow while one scrolls.
 
-const BATCH = 60;
+const BATCH = 42;
 let nListed = 0;
 
 const TABLE_COLUMNS = [

@@ -26,7 +26,10 @@ async function fetchSky(index) {
 }
 
 /** Return the address of the image of a sky for the gallery. */
-const imageOf = (index) => (page.served ? `image/${index}.webp` : pageData(`sky-${index}`).image);
+const imageOf = (index) => (page.served ? `image/${index}.webp` : imageIn(byId(`data-sky-${index}`).textContent));
+
+/** Return the first entry of the data of a sky, its image, without reading the others. */
+const imageIn = (text) => text.slice(text.indexOf("data:"), text.indexOf('",'));
 
 /** Return the state of a verdict: its class and its name. */
 function verdictState(index) {
@@ -133,7 +136,7 @@ function contributionsBlock(contributions) {
   if (!contributions) return null;
   const { parts, others, baseline, total } = contributions;
   const largest = Math.max(...parts.map(([, value]) => Math.abs(value)), 1e-9);
-  const rows = [...parts, ["all others", others], ["baseline of the training skies", baseline]].map(([name, value]) => {
+  const rows = [...parts, ["all others", others], ["baseline of the training skies", baseline]].filter(([, value]) => value).map(([name, value]) => {
     const bar = element("i");
     const length = Math.min(50, (50 * Math.abs(value)) / largest);
     bar.style.width = `${length}%`;

@@ -138,7 +138,7 @@ function readOut() {
   const galaxy = galaxyAt(row, column);
   if (galaxy) entries.push(["galaxy", galaxy]);
   place.replaceChildren(...entries.map(([name, value]) =>
-    element("span", { "data-value": name }, element("span", { class: "muted", style: "margin:0" }, `${name} `), element("b", {}, value))));
+    element("span", { "data-value": name }, element("span", { class: "muted" }, `${name} `), element("b", {}, value))));
 }
 
 /** Return the ellipticity and the position angle of the galaxy under the cursor; null if there is none. */

@@ -41,11 +41,15 @@ def shown(tab):
 
 
 def listed(tab):
-    return tab.eval_on_selector_all("[data-index]", "all => all.filter(e => e.tagName === 'BUTTON').map(e => Number(e.dataset.index))")
+    return tab.eval_on_selector_all(
+        "[data-index]", "all => all.filter(e => e.tagName === 'BUTTON').map(e => Number(e.dataset.index))"
+    )
 
 
 def violations(tab):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed (the dev extra)")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe-core is not installed (the dev extra)"
+    )
     found = axe.Axe().run(tab).response["violations"]
     return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS]
 
@@ -81,10 +85,10 @@ def test_sorting_orders_gallery_and_table_alike(visit, page, judged):
     assert listed(tab) == expected
     tab.click("[data-view=table]")
     tab.wait_for_selector("#table tbody tr")
-    assert listed(tab)[-len(expected):] == expected
+    assert listed(tab)[-len(expected) :] == expected
     tab.click("#table thead button:has-text('probability')")
     ascending = judged.sort_values("probability", kind="stable").index.tolist()
-    assert listed(tab)[-len(expected):] == ascending
+    assert listed(tab)[-len(expected) :] == ascending
 
 
 def test_keys_step_through_the_list_and_close_the_sky(visit, page, judged):

@@ -46,8 +46,8 @@ def test_a_column_is_read_to_half_a_step(rng):
 
 
 def test_an_image_keeps_its_size_and_its_light():
-    pixels = np.zeros((20, 30, 3))
-    pixels[:10] = 1.0
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:10] = 255
     kind, data = encoded_image(pixels)
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
     assert kind == "image/webp"

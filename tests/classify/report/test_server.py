@@ -63,7 +63,8 @@ HOSTILE = (
     "/sky/../../etc/passwd", "/sky/%2e%2e%2f0.json", "/sky/0.json/../../x", "/sky/0.json%00.png", "/sky/0%00.json",
     "/sky/-1.json", "/sky/3.json", "/sky/00.json", "/sky/1e0.json", "/sky/0x1.json", "/sky/99999999999999999999.json",
     "/sky/0.webp", "/image/0.json", "/sky/%30.json", "/sky/٣.json".encode().decode("latin-1"), "/sky/0.json;x", "/file:///etc/passwd",
-    "http://127.0.0.1/etc/passwd", "/sky/", "/static/../server.py", "/favicon.ico", "\\..\\..\\windows", "/sky/0.json\\..",
+    "http://127.0.0.1/etc/passwd", "/sky/", "/static/../server.py", "/favicon.ico", "\\..\\windows",
+    "/sky/0.json\\..",
 )  # fmt: skip
 
 
@@ -76,7 +77,9 @@ def test_no_other_path_is_given(port, path):
     assert b"root:" not in received
 
 
-@pytest.mark.parametrize("host", [None, "", "evil.example", "evil.example:80", "127.0.0.1.evil.example", "0.0.0.0", "localhost@evil"])
+@pytest.mark.parametrize(
+    "host", [None, "", "evil.example", "evil.example:80", "127.0.0.1.evil.example", "0.0.0.0", "localhost@evil"]
+)
 def test_requests_for_another_host_are_refused(port, host):
     """A page from elsewhere can point its own name at this machine: its requests still have that name."""
     status, body, _ = answer(port, "/", Host=host)
