@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.report import print_table, write_record
 
+from classify.bundle import BUNDLE
 from classify.report.page import to_json
 from classify.report.run_data import RunData
 from classify.report.run_report import page_of, sky_tasks, write_report
@@ -79,6 +80,9 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?", default=Path("runs/default"), metavar="RUN")
     parser.add_argument("--skies", type=int, default=100, help="skies of which the times are taken (%(default)s)")
     args = parser.parse_args()
+    if not (args.run / BUNDLE).is_dir():
+        print(f"skipped: there is no run in {args.run}; make one with `make train`")
+        return
     with tempfile.TemporaryDirectory() as folder:
         times = time_a_sky(args.run, args.skies)
         start = time.perf_counter()

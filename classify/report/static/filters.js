@@ -54,7 +54,7 @@ function startFilters() {
   const form = byId("filters");
   const fields = [...form.elements].filter((field) => field.name);
   const write = () => fields.forEach((field) => {
-    if (field !== document.activeElement || field.tagName === "SELECT") field.value = state[field.name];
+    if (field !== document.activeElement || field.tagName === "SELECT") field.value = field.type === "number" && !Number.isFinite(Number(state[field.name])) ? "" : state[field.name];
   });
   form.addEventListener("input", (event) => updateState({ [event.target.name]: event.target.value }));
   form.addEventListener("submit", (event) => event.preventDefault());
