@@ -39,6 +39,24 @@ def browser():
         opened.close()
 
 
+def until(tab, expression: str) -> None:
+    """Wait until a JavaScript expression holds; the policy of the page forbids the browser driver's own way."""
+    for _ in range(200):
+        if tab.evaluate(expression):
+            return
+        tab.wait_for_timeout(50)
+    raise TimeoutError(expression)
+
+
+def shown(tab) -> str:
+    """Wait for the sky of the address to be drawn, and return its name."""
+    until(tab, "document.body.dataset.shown")
+    return tab.evaluate("document.body.dataset.shown")
+
+
+PICTURES = "[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)"
+
+
 @pytest.fixture
 def visit(browser):
     """Return a function that opens a page without network; the test fails on an error of the page or a request."""

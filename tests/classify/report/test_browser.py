@@ -16,6 +16,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import centres
+from tests.classify.report.conftest import PICTURES, shown, until
 
 SERIOUS = {"serious", "critical"}
 
@@ -32,12 +33,6 @@ def address(page, view=""):
 def open_first(tab):
     tab.locator(".tile").first.click()
     shown(tab)
-
-
-def shown(tab):
-    """Wait for the sky of the address to be drawn, and return its name."""
-    tab.wait_for_function("document.body.dataset.shown")
-    return tab.evaluate("document.body.dataset.shown")
 
 
 def listed(tab):
@@ -61,7 +56,7 @@ def number(text):
 def test_the_gallery_shows_each_sky_with_its_picture(visit, page, judged):
     tab = visit(address(page))
     assert tab.locator(".tile").count() == len(judged)
-    tab.wait_for_function("[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)")
+    until(tab, PICTURES)
     assert tab.locator("#count").inner_text() == f"{len(judged)} of {len(judged)}"
 
 
@@ -96,14 +91,14 @@ def test_keys_step_through_the_list_and_close_the_sky(visit, page, judged):
     open_first(tab)
     names = [shown(tab)]
     tab.keyboard.press("ArrowRight")
-    tab.wait_for_function(f"document.body.dataset.shown === {json.dumps(judged['sky'][1])}")
+    until(tab, f"document.body.dataset.shown === {json.dumps(judged['sky'][1])}")
     names.append(shown(tab))
     assert names == judged["sky"][:2].tolist()
     assert tab.locator("#ellipses").get_attribute("aria-pressed") == "true"
     tab.keyboard.press("e")
     assert tab.locator("#ellipses").get_attribute("aria-pressed") == "false"
     tab.keyboard.press("Escape")
-    tab.wait_for_function("!document.getElementById('sky').open && !location.hash.includes('sky=')")
+    until(tab, "!document.getElementById('sky').open && !location.hash.includes('sky=')")
 
 
 def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):

@@ -12,7 +12,7 @@ from classify.cli import main
 from classify.report.run_data import RunData
 from classify.report.run_report import commands, write_report
 from darkmatter_features.errors import ModelError
-from tests.classify.report.conftest import N_SKIES
+from tests.classify.report.conftest import N_SKIES, shown
 
 
 def element(page, name):
@@ -76,10 +76,10 @@ def test_text_of_the_data_is_escaped(copied, trained, tmp_path, visit):
     assert name.removeprefix("validation/") in tab.locator(".tile .name").all_inner_texts()
     assert tab.title() == "Run run"
     tab.locator(".tile").first.click()
-    tab.wait_for_function("document.body.dataset.shown")
+    shown(tab)
     assert tab.locator("#sky-title").inner_text() == name
     tab.reload()
-    tab.wait_for_function("document.body.dataset.shown")
+    shown(tab)
 
 
 def test_a_data_set_that_has_moved_costs_the_pictures_alone(copied, tmp_path, capsys):
