@@ -8,11 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from classify.explain.contributions import BASELINE, START, meaning
+from classify.explain.contributions import CUT, INPUT_NAMES, START, meaning
 from classify.metrics import NEAR_PX, auc, roc_curve
 from classify.report.encoding import rounded
 from classify.report.run_data import RunData
-from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
@@ -161,23 +160,21 @@ def history(table: pd.DataFrame, step: str, loss: str, title: str) -> Figure:
 
 
 def importance(contributions: pd.DataFrame) -> Figure:
-    """Return the columns with the largest mean absolute contributions to the log-odds."""
-    parts = contributions.drop(columns=["image", BASELINE]).abs().mean()
-    start = float(parts.pop(START))
-    largest = parts[parts > 0].sort_values(ascending=False, kind="stable")[:N_IMPORTANT]
+    """Return the columns with the largest mean absolute contributions in the trees."""
+    parts = contributions.drop(columns="image").abs().mean()
+    of_trees = parts[[name for name in INPUT_NAMES if name in parts.index]]
+    largest = of_trees[of_trees > 0].sort_values(ascending=False, kind="stable")[:N_IMPORTANT]
     rows = [[described(str(name)), float(f"{value:.4g}")] for name, value in largest.items()]
     caption = (
-        f"Mean absolute contribution to the log-odds over the validation skies, beside that of the log evidence before "
-        f"any tree, {start:.2f}."
+        "Mean absolute contribution of each column in the trees to the log-odds of the validation skies. The log evidence "
+        f"before any tree contributes {parts.get(START, np.nan):.2f}."
     )
     return {"title": "What the verdicts rest on", "rows": rows, "caption": caption}
 
 
 def described(name: str) -> str:
     """Return the description of a column of contributions, such as that of a feature."""
-    if name in {each.name for each in FEATURES}:
-        return meaning(name)
-    return {"cut": "limit of the calibration"}.get(name) or meaning(name)
+    return "limit of the calibration" if name == CUT else meaning(name)
 
 
 def template_profile(template: LensTemplate) -> Figure:

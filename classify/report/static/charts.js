@@ -127,7 +127,7 @@ function barsFigure(spec) {
   const rows = spec.rows.map(([name, value]) => {
     const bar = element("i");
     bar.style.width = `${(100 * value) / largest}%`;
-    return element("div", {}, element("span", {}, name), bar, element("b", {}, short(value)));
+    return element("div", {}, element("span", {}, name), bar, element("b", {}, fixed(value, 3)));
   });
   return element("figure", { class: "chart wide" }, element("h3", {}, spec.title), element("figcaption", {}, spec.caption),
     element("div", { class: "bars" }, ...rows));

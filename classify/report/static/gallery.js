@@ -1,6 +1,7 @@
-// The skies as tiles or as a table; both grow while one scrolls.
+// The skies as tiles, of images or of maps, or as a table; a button appends more.
 
-const BATCH = 42;
+const FIRST = matchMedia("(max-width: 44rem)").matches ? 12 : 28;
+const BATCH = 112;
 let nListed = 0;
 
 const TABLE_COLUMNS = [
@@ -9,6 +10,8 @@ const TABLE_COLUMNS = [
   ["row", "row", (value) => fixed(value, 1)], ["column", "column", (value) => fixed(value, 1)],
   ["offset_px", "offset, px", (value) => fixed(value, 1)], ["decided_by", "decided by", (value) => value || "–"],
 ];
+
+const VIEWS = { "": "images", maps: "maps", table: "table" };
 
 const LIST_KEYS = STATE_KEYS.filter((key) => key !== "sky");
 
@@ -22,17 +25,20 @@ function showList(before) {
   byId("gallery").hidden = isTable;
   byId("table").hidden = !isTable;
   document.querySelectorAll("[data-view]").forEach((button) =>
-    button.setAttribute("aria-pressed", String((button.dataset.view === "table") === isTable)));
+    button.setAttribute("aria-pressed", String(button.dataset.view === (Object.hasOwn(VIEWS, state.view) ? state.view : ""))));
   byId("gallery").replaceChildren();
   byId("table").replaceChildren(...(isTable ? [emptyTable()] : []));
   nListed = 0;
-  listMore();
+  listMore(FIRST);
 }
 
 /** Append the next skies to the list. */
-function listMore() {
-  const next = listOrder.slice(nListed, nListed + BATCH);
+function listMore(n = BATCH) {
+  const next = listOrder.slice(nListed, nListed + n);
   nListed += next.length;
+  const left = listOrder.length - nListed;
+  byId("more").hidden = left === 0;
+  byId("more").textContent = `Show ${Math.min(BATCH, left)} more of ${left}`;
   if (state.view === "table") byId("table").querySelector("tbody").append(...next.map(tableRow));
   else byId("gallery").append(...next.map(tile));
 }
@@ -61,23 +67,38 @@ function tile(index) {
     element("span", {}, `p ${probability(p)}`), element("span", { class: "muted" }, `S/N ${fixed(skies.snr[index], 1)}`))));
 }
 
-/** Return the image of a sky, which is decoded when it comes into view. */
+/** Return the image or the map of a sky, which is decoded when it comes into view. */
 function pictureOf(index) {
-  if (!hasDetails(index)) return element("span", { class: "absent" }, "no image in this page");
-  const image = element("img", { alt: "", loading: "lazy", decoding: "async", width: 168, height: 168 });
-  image.addEventListener("error", () => image.replaceWith(element("span", { class: "absent" }, "no image")), { once: true });
-  pictures.observe(image);
-  image.dataset.index = index;
-  return image;
+  if (!hasDetails(index)) return absent("no image in this page");
+  const kind = state.view === "maps" ? { tag: "canvas", role: "presentation" } : { tag: "img", alt: "", decoding: "async" };
+  const { tag, ...attributes } = kind;
+  const picture = element(tag, { ...attributes, width: 168, height: 168, "data-picture": index });
+  picture.addEventListener("error", () => picture.replaceWith(absent("no image")), { once: true });
+  pictures.observe(picture);
+  return picture;
 }
+
+const absent = (text) => element("span", { class: "absent" }, text);
 
 const pictures = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
     pictures.unobserve(target);
-    target.src = imageOf(Number(target.dataset.index));
+    const index = Number(target.dataset.picture);
+    if (target.tagName === "IMG") target.src = imageOf(index);
+    else drawTile(target, index).catch(() => target.dispatchEvent(new Event("error")));
   }
 }, { rootMargin: "400px" });
+
+/** Draw the S/N of tangential shear of a sky, with a ring about the true lens. */
+async function drawTile(canvas, index) {
+  const data = await detailsOf(index);
+  const map = refined(await decodeMap(data.snr, data.grid));
+  canvas.style.aspectRatio = `${data.shape[1]} / ${data.shape[0]}`;
+  const drawing = drawMapPanel(canvas, data.shape, map, COLORS.shear, [-page.min_limit, page.min_limit]);
+  const lens = lensOf(index);
+  if (lens) outlined(drawing, MARK.lens, 1.4, (context, unit) => context.arc(lens[1], lens[0], 8 * unit, 0, 2 * Math.PI));
+}
 
 function emptyTable() {
   const heads = TABLE_COLUMNS.map(([key, title], k) => {
@@ -103,10 +124,8 @@ function startGallery() {
   startFilters();
   if (matchMedia("(max-width: 44rem)").matches) byId("filter-box").open = false;
   document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () =>
-    updateState({ view: button.dataset.view === "table" ? "table" : "" })));
+    updateState({ view: button.dataset.view })));
+  byId("more").addEventListener("click", () => listMore());
   onState(showList);
   showList();
-  new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting) && nListed < listOrder.length) listMore();
-  }, { rootMargin: "900px" }).observe(byId("more"));
 }

@@ -125,7 +125,7 @@ function drawCursor() {
 function readOut() {
   const place = byId("readout");
   if (!viewer.cursor) {
-    place.replaceChildren(element("span", { class: "muted" }, "Point at a panel to read its values, or use Shift and the arrow keys."));
+    place.replaceChildren(element("span", { class: "muted" }, matchMedia("(pointer: coarse)").matches ? "Touch a panel to read its values." : "Point at a panel to read its values, or use Shift and the arrow keys."));
     return;
   }
   const [row, column] = viewer.cursor;

@@ -60,6 +60,15 @@ def test_the_gallery_shows_each_sky_with_its_picture(visit, page, judged):
     assert tab.locator("#count").inner_text() == f"{len(judged)} of {len(judged)}"
 
 
+def test_maps_are_drawn_in_the_gallery(visit, page, judged):
+    tab = visit(address(page, "#view=maps"))
+    until(
+        tab,
+        "[...document.querySelectorAll('.tile canvas')].every(e => e.getContext('2d').getImageData(9, 9, 1, 1).data[3])",
+    )
+    assert tab.locator(".tile canvas").count() == len(judged)
+
+
 def test_filters_choose_the_skies_that_the_table_has(visit, page, judged):
     tab = visit(address(page))
     wrong = judged.index[(judged["probability"] >= 0.5) != (judged["label"] == 1)].tolist()
@@ -171,6 +180,11 @@ def test_charts_are_drawn_and_have_their_values_as_tables(visit, page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(visit, page, theme):
     tab = visit(address(page), theme=theme)
+    assert violations(tab) == []
+    tab.keyboard.press("?")
+    assert violations(tab) == []
+    tab.keyboard.press("Escape")
+    tab.click("[data-view=maps]")
     assert violations(tab) == []
     tab.click("[data-view=table]")
     assert violations(tab) == []
