@@ -166,8 +166,8 @@ def importance(contributions: pd.DataFrame) -> Figure:
     largest = of_trees[of_trees > 0].sort_values(ascending=False, kind="stable")[:N_IMPORTANT]
     rows = [[described(str(name)), float(f"{value:.4g}")] for name, value in largest.items()]
     caption = (
-        "Mean absolute contribution of each column in the trees to the log-odds of the validation skies. The log evidence "
-        f"before any tree contributes {parts.get(START, np.nan):.2f}."
+        "Mean absolute contribution of each column in the trees to the log-odds of the validation skies. The log "
+        f"evidence before any tree contributes {parts.get(START, np.nan):.2f}."
     )
     return {"title": "What the verdicts rest on", "rows": rows, "caption": caption}
 

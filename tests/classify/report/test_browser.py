@@ -62,10 +62,8 @@ def test_the_gallery_shows_each_sky_with_its_picture(visit, page, judged):
 
 def test_maps_are_drawn_in_the_gallery(visit, page, judged):
     tab = visit(address(page, "#view=maps"))
-    until(
-        tab,
-        "[...document.querySelectorAll('.tile canvas')].every(e => e.getContext('2d').getImageData(9, 9, 1, 1).data[3])",
-    )
+    is_drawn = "e => e.getContext('2d').getImageData(9, 9, 1, 1).data[3] > 0"
+    until(tab, f"[...document.querySelectorAll('.tile canvas')].every({is_drawn})")
     assert tab.locator(".tile canvas").count() == len(judged)
 
 
