@@ -1,6 +1,7 @@
 """One HTML page without anything outside itself: templates, styles, scripts and data. It does not depend on runs."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -20,6 +21,7 @@ SCRIPTS = (
 LICENCE = "uPlot.LICENSE.txt"
 """Licence of the library of curves, which each page contains with it."""
 _ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
@@ -59,9 +61,17 @@ class Json:
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON that is safe inside an HTML element: no ``<``, ``>`` or ``&``; nan becomes null."""
+    """Return a value as JSON that is safe inside an HTML element: no ``<``, ``>`` or ``&``; nan becomes null.
+
+    Bytes of a file name that are no UTF-8, which Python reads as lone surrogates, are escaped, too.
+    """
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_ESCAPED)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text.translate(_ESCAPED))
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a page as UTF-8; a question mark for a byte of a file name in another encoding."""
+    return text.encode("utf-8", "replace")
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from classify.config import TrainConfig
 from classify.report.colors import color_tables
 from classify.report.figures import figures_of, headline
-from classify.report.page import Json, make_page
+from classify.report.page import Json, make_page, to_bytes
 from classify.report.run_data import RunData
 from classify.report.skies import Details, by_name, contributions_of, counts, details, listed, most_important
 from classify.report.sky import SkyTask
@@ -91,7 +91,7 @@ def write_report(
     read = RunData.read(run, data=data)
     path = Path(run) / NAME if out is None else Path(out)
     base = page_of(read, {}, notes=())
-    budget = int(max_mb * MB) - len(base.encode()) - NOTES
+    budget = int(max_mb * MB) - len(to_bytes(base)) - NOTES
     found, notes = _details(read, budget, n_jobs=n_jobs, progress=progress, debug=debug)
     if found.n_left_out:
         notes += (
@@ -100,10 +100,11 @@ def write_report(
                 f"maps here, to keep the page below {max_mb:g} MB"
             ),
         )
-    text = page_of(read, found.texts, notes=(*notes, *(f"{name}: {reason}" for name, reason in found.failures)))
+    failed = (f"{name}: {reason}" for name, reason in found.failures)
+    text = to_bytes(page_of(read, found.texts, notes=(*notes, *failed)))
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return Report(path, len(text.encode()), len(read.judged), len(found.texts), notes, found.failures)
+        temporary.write_bytes(text)
+    return Report(path, len(text), len(read.judged), len(found.texts), notes, found.failures)
 
 
 def page_of(run: RunData, texts: dict[int, str], *, notes: tuple[str, ...], served: bool = False) -> str:

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import Any
 
+from classify.report.page import to_bytes
 from darkmatter_features.errors import ConfigError, failure_reason
 
 LOOPBACK = "127.0.0.1"
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
             return _error(403, "this server gives its page to this machine alone; --host names another address")
         path = self.path.partition("?")[0]
         if path == "/":
-            return 200, "text/html; charset=utf-8", self.site.page.encode()
+            return 200, "text/html; charset=utf-8", to_bytes(self.site.page)
         found = _SKY.fullmatch(path)
         if found is None or _SUFFIXES[found[1]] != found[3] or int(found[2]) >= self.site.n_skies:
             return _error(404, "there is no such page")

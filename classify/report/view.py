@@ -1,6 +1,7 @@
 """The sites of `darkmatter view`: of a run, and of any images."""
 
 import base64
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -74,17 +75,20 @@ def site_of_skies(
     """
     options: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress, "debug": debug}
     if run is None:
-        judged, failures = _measured(extract_rows(find_skies(skies, part=part), **options))
+        rows = extract_rows(find_skies(skies, part=part), **options)
+        paths = [row.path for row in rows if row.values is not None]
+        judged, failures = _measured(rows)
         explained, config, template = None, MeasureConfig(), None
     else:
         model = LensModel.load(run)
         done = predict(run, skies, cnn=cnn, explain=True, part=part, **options)
         judged, failures = _as_judged(done.table[done.table["error"].isna()]), done.failures
+        paths = [Path(name) for name in judged["sky"]]
         explained, config, template = by_name(done.explained), model.config, CompiledTemplate(model.template)
     if not len(judged):
         raise SkyError(f"no sky can be shown; the first: {failures[0][1]}")
     unlike = (judged["unlike"] == 1).tolist()
-    tasks = [SkyTask(Path(name), None, config, template, own) for name, own in zip(judged["sky"], unlike, strict=True)]
+    tasks = [SkyTask(path, None, config, template, own) for path, own in zip(paths, unlike, strict=True)]
     extra = [{"contributions": contributions_of(explained, name)} for name in judged["sky"]]
     return _site(_page(judged, failures, run), tasks, extra)
 
@@ -101,7 +105,7 @@ def _page(judged: pd.DataFrame, failures: Sequence[tuple[str, str]], run: str | 
 
 def _measured(rows: Sequence[SkyRow]) -> tuple[pd.DataFrame, tuple[tuple[str, str], ...]]:
     """Return the table of measured skies without verdicts, and the failures."""
-    known = [(row.path.as_posix(), dict(zip(FEATURE_NAMES, row.values.tolist(), strict=True)))
+    known = [(_text(row.path), dict(zip(FEATURE_NAMES, row.values.tolist(), strict=True)))
              for row in rows if row.values is not None]  # fmt: skip
     table = pd.DataFrame(
         [{"image": name, "row": own["row"], "column": own["column"], "snr": own["peak_snr"]} for name, own in known],
@@ -109,6 +113,11 @@ def _measured(rows: Sequence[SkyRow]) -> tuple[pd.DataFrame, tuple[tuple[str, st
     )
     failures = tuple((str(row.path), row.error) for row in rows if row.error is not None)
     return _as_judged(table), failures
+
+
+def _text(path: Path) -> str:
+    """Return a path as text; a replacement character for each byte in another encoding, which tables cannot hold."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
 def _as_judged(table: pd.DataFrame) -> pd.DataFrame:

@@ -67,6 +67,7 @@ def test_text_of_the_data_is_escaped(copied, trained, tmp_path, visit):
     target = data / name.replace("</script>", "")
     target.parent.mkdir(parents=True, exist_ok=True)
     name = name.replace("</script>", "")
+    copied = copied.rename(tmp_path / "<script>alert(1)")
     (data / old).rename(target)
     for table, column in (("validation-predictions.csv", "sky"), ("validation-contributions.csv", "image")):
         rewritten(copied / table, lambda own, column=column: own[column].replace({old: name}))
@@ -74,7 +75,7 @@ def test_text_of_the_data_is_escaped(copied, trained, tmp_path, visit):
     assert "<img src=x" not in done.path.read_text(encoding="utf-8")
     tab = visit(f"file://{done.path}")
     assert name.removeprefix("validation/") in tab.locator(".tile .name").all_inner_texts()
-    assert tab.title() == "Run run"
+    assert tab.title() == tab.locator("h1").inner_text() == "Run <script>alert(1)"
     tab.locator(".tile").first.click()
     shown(tab)
     assert tab.locator("#sky-title").inner_text() == name

@@ -2,17 +2,23 @@
 
 import http.client
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from classify.cli import build_parser
+import classify
+from classify.cli import build_parser, main
 from classify.report.server import LOOPBACK, Site, make_server
 from classify.report.view import site_of_run, site_of_skies
 from darkmatter_features.errors import ConfigError, SkyError
-from tests.classify.report.conftest import N_SKIES
+from tests.classify.report.conftest import N_SKIES, shown
 
 
 @contextmanager
@@ -154,3 +160,34 @@ def test_a_link_to_a_file_that_is_no_image_shows_nothing_of_it(trained, tmp_path
     with pytest.raises(SkyError, match="no sky can be shown") as raised:
         site_of_skies([tmp_path / "link.png"], trained, n_jobs=1)
     assert "root:x:0:0" not in str(raised.value)
+
+
+def test_a_file_name_in_another_encoding_is_shown(trained, tmp_path, visit):
+    image = next((trained.parent / "data" / "validation").iterdir())
+    path = tmp_path / os.fsdecode(b"sky-\xff\xfe.png")
+    try:
+        path.write_bytes(image.read_bytes())
+    except OSError:
+        pytest.skip("this file system has names of text alone")
+    with served(site_of_skies([path], n_jobs=1)) as port:
+        tab = visit(f"http://127.0.0.1:{port}/")
+        tab.locator(".tile").click()
+        shown(tab)
+
+
+def test_the_command_serves_until_it_is_interrupted(trained, tmp_path):
+    words = [sys.executable, "-m", "classify", "view", str(trained), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(classify.__file__).parents[1]) as process:
+        address = process.stdout.readline().split()[0]
+        port = int(address.rstrip("/").rpartition(":")[2])
+        assert address == f"http://127.0.0.1:{port}/"
+        assert b"<h1" in answer(port, "/")[1]
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "ended\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["RUN", "sky.png"], ["RUN", "--run", "RUN"]])
+def test_a_run_and_images_are_not_shown_together(trained, words, capsys):
+    assert main(["view", *(str(trained) if word == "RUN" else word for word in words)]) == 2
+    assert "give one run alone, or images, with --run RUN" in capsys.readouterr().err
