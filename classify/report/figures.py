@@ -195,15 +195,16 @@ def _highest(x: Array, y: Array) -> tuple[Array, Array]:
     return distinct, np.maximum.reduceat(y, first)
 
 
-def headline(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the metrics with their bounds, as the page shows them first; unknown ones are left out."""
+def headline(metrics: Mapping[str, Any], oracle: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the metrics with their bounds and those of the oracle, as the page shows them; no unknown ones."""
     shown = []
     for key, name, kind, note in HEADLINE:
         value = metrics.get(key)
         if isinstance(value, int | float) and np.isfinite(value):
             low, high = (metrics.get(f"{key}_{end}") for end in ("lo", "hi"))
             bounds = _bounds(_text(low, kind), _text(high, kind))
-            shown.append({"name": name, "note": note, "value": _text(value, kind), "bounds": bounds})
+            limit = _text(oracle[key], kind) if key in oracle else None
+            shown.append({"name": name, "note": note, "value": _text(value, kind), "bounds": bounds, "oracle": limit})
     return shown
 
 

@@ -21,6 +21,8 @@ from darkmatter_features.io.table import read_table
 PREDICTIONS = "validation-predictions.csv"
 CONTRIBUTIONS = "validation-contributions.csv"
 METRICS, ORIGIN, HISTORY, CNN_HISTORY = "metrics.json", "run.json", "history.csv", "cnn/history.csv"
+ORACLE = "truth/oracle.json"
+"""In a data set, the metrics of the best possible decision on its validation skies, if they were computed."""
 TEXTS = ("sky", "decided_by")
 """Columns of text in the table of verdicts."""
 AGAIN = "make the run again with `darkmatter train`"
@@ -110,6 +112,13 @@ class RunData:
                 f"{where}: no image of the run exists there; give the folder of the data set by --data DIR"
             )
         return files
+
+    @cached_property
+    def oracle(self) -> dict[str, Any]:
+        """Metrics of the oracle on the same skies; empty where the data set has none for as many."""
+        path = self.dataset / ORACLE
+        found = _read_json(path) if path.is_file() else {}
+        return found if found.get("n") == self.metrics.get("n") else {}
 
     @cached_property
     def catalogs(self) -> dict[str, GalaxyCatalog]:

@@ -130,8 +130,8 @@ def page_of(run: RunData, texts: dict[int, str], *, notes: tuple[str, ...], serv
     }
     name = run.path.resolve().name
     return make_page(
-        "run.html", data=data, title=f"Run {name}", name=name, version=__version__, headline=headline(run.metrics),
-        metrics=run.metrics, counts=list(counts(columns)), run=run, notes=notes, served=served,
+        "run.html", data=data, title=f"Run {name}", name=name, version=__version__,
+        headline=headline(run.metrics, run.oracle), metrics=run.metrics, counts=list(counts(columns)), run=run, notes=notes, served=served,
         provenance=provenance(run), settings=settings(run), commands=commands(run), n_labelled=_n_labelled(run),
     )  # fmt: skip
 

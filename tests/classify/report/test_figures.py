@@ -79,8 +79,13 @@ def test_the_template_has_its_mean_profile():
 def test_headlines_have_the_unit_once_and_leave_out_the_unknown():
     metrics = {"accuracy": 0.98, "accuracy_lo": 0.97, "accuracy_hi": 0.99, "auc": float("nan"),
                "median_offset_px": 6.62, "median_offset_px_lo": 5.6, "median_offset_px_hi": 7.2}  # fmt: skip
-    shown = [(each["value"], each["bounds"]) for each in figures.headline(metrics)]
+    shown = [(each["value"], each["bounds"]) for each in figures.headline(metrics, {})]
     assert shown == [("98.0 %", "97.0 to 99.0 %"), ("6.6 px", "5.6 to 7.2 px")]
+
+
+def test_the_oracle_stands_beside_the_metrics_that_it_has():
+    shown = figures.headline({"auc": 0.99, "brier": 0.02}, {"auc": 0.995})
+    assert [each["oracle"] for each in shown] == ["0.9950", None]
 
 
 @pytest.fixture

@@ -152,6 +152,16 @@ def test_unlabelled_skies_have_no_figures_of_merit(copied):
     assert element(text, "skies")["label"] == [None] * N_SKIES
 
 
+@pytest.mark.parametrize("n", [N_SKIES, N_SKIES + 1])
+def test_the_oracle_is_shown_where_it_was_computed_for_the_same_skies(trained, tmp_path, n):
+    data = tmp_path / "data"
+    shutil.copytree(trained.parent / "data", data)
+    (data / "truth").mkdir(exist_ok=True)
+    (data / "truth" / "oracle.json").write_text(json.dumps({"n": n, "accuracy": 0.8125}))
+    text = write_report(trained, tmp_path / "report.html", data=data, n_jobs=1).path.read_text(encoding="utf-8")
+    assert ("oracle 81.2 %" in text) == (n == N_SKIES)
+
+
 def test_the_commands_make_the_run_again(trained):
     """Settings that are not the defaults are flags, and folders with spaces are quoted."""
     features, train, report = commands(RunData.read(trained))
