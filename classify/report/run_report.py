@@ -129,10 +129,11 @@ def page_of(run: RunData, texts: dict[int, str], *, notes: tuple[str, ...], serv
         **{f"sky-{i}": Json(text) for i, text in sorted(texts.items())},
     }
     name = run.path.resolve().name
+    figures = {"headline": headline(run.metrics, run.oracle), "metrics": run.metrics, "n_labelled": _n_labelled(run)}
+    origin = {"provenance": provenance(run), "settings": settings(run), "commands": commands(run)}
     return make_page(
-        "run.html", data=data, title=f"Run {name}", name=name, version=__version__,
-        headline=headline(run.metrics, run.oracle), metrics=run.metrics, counts=list(counts(columns)), run=run, notes=notes, served=served,
-        provenance=provenance(run), settings=settings(run), commands=commands(run), n_labelled=_n_labelled(run),
+        "run.html", data=data, title=f"Run {name}", name=name, version=__version__, counts=list(counts(columns)),
+        run=run, notes=notes, served=served, **figures, **origin,
     )  # fmt: skip
 
 
