@@ -87,6 +87,9 @@ class RunData:
         """
         path = Path(run)
         model = LensModel.load(path)
+        if not (path / PREDICTIONS).exists() and not (path / METRICS).exists():
+            remedy = f"look at images with it: `darkmatter view IMAGES --run {path}`"
+            raise ModelError(f"{path} has a model but no validation skies, as an adapted run; {remedy}")
         origin = _read_json(path / ORIGIN)
         features = Path(_text(path / ORIGIN, origin, "features"))
         return cls(

@@ -13,6 +13,7 @@ from classify.report.run_data import RunData
 from classify.report.run_report import commands, write_report
 from darkmatter_features.errors import ModelError
 from tests.classify.report.conftest import N_SKIES, shown
+from tests.support.synthetic import trained_run
 
 
 def element(page, name):
@@ -133,6 +134,23 @@ def test_a_damaged_run_is_named_with_the_remedy(copied, name, content):
         (copied / name).write_text(content, encoding="latin-1")
     with pytest.raises(ModelError, match=rf"{name} cannot be used .*darkmatter train"):
         write_report(copied, n_jobs=1)
+
+
+def test_an_adapted_run_has_a_remedy_of_its_own(copied):
+    """It has a model and a record of the adaptation alone."""
+    for path in copied.iterdir():
+        if path.is_file():
+            path.unlink()
+    with pytest.raises(ModelError, match=r"no validation skies, as an adapted run; .*darkmatter view IMAGES --run"):
+        write_report(copied, n_jobs=1)
+
+
+def test_a_run_without_validation_skies_has_a_report(tmp_path, visit):
+    trained_run(tmp_path, tmp_path / "data", n_validation=0)
+    done = write_report(tmp_path / "run", n_jobs=1)
+    assert done.notes == ("no skies: the run has no validation skies",)
+    tab = visit(f"file://{done.path}")
+    assert tab.locator(".tile").count() == 0
 
 
 def test_optional_files_may_be_missing(copied):

@@ -14,6 +14,7 @@ from classify.report.sky import SkyTask, describe_sky, radial_profile, sky_image
 from classify.report.view import site_of_skies
 from classify.report.world import encoded_world
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
@@ -91,6 +92,14 @@ def test_of_many_galaxies_the_brightest_are_kept_and_all_are_counted(tmp_path, r
     galaxies = describe_sky(SkyTask(path, None, MeasureConfig(), None))["galaxies"]
     assert galaxies["shown"] == 10 < galaxies["n"]
     assert len(base64.b64decode(galaxies["x"]["data"])) == 20
+
+
+def test_galaxies_that_were_measured_before_give_the_same_data(tmp_path, rng):
+    path, template = draw_sky(tmp_path / "sky.png", rng), CompiledTemplate(LensTemplate.default())
+    catalog = measure(read_sky(path))
+    tasks = (SkyTask(path, known, MeasureConfig(), template) for known in (catalog, None))
+    first, second = map(describe_sky, tasks)
+    assert to_json(first) == to_json(second)
 
 
 def test_without_a_template_the_maps_have_the_name_of_their_window(tmp_path, rng):
