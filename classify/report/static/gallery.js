@@ -112,7 +112,7 @@ function emptyTable() {
 
 function tableRow(index) {
   const [kind, name] = verdictState(index);
-  const button = element("button", { type: "button", "data-index": index, onclick: () => openSky(index) }, skies.name[index]);
+  const button = element("button", { type: "button", "data-index": index, onclick: () => openSky(index), title: skies.name[index] }, shortName(index));
   const mark = kind === "right" || kind === "open" ? null : element("span", { class: `pill ${kind}` }, name);
   const cells = TABLE_COLUMNS.slice(1).map(([key, , text], k) =>
     element("td", { class: k > 0 && key !== "decided_by" ? "n" : "" }, text(skies[key][index])));

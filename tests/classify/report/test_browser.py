@@ -88,6 +88,8 @@ def test_sorting_orders_gallery_and_table_alike(visit, page, judged):
     tab.click("[data-view=table]")
     tab.wait_for_selector("#table tbody tr")
     assert listed(tab)[-len(expected) :] == expected
+    names = [name.removeprefix("validation/") for name in judged["sky"][expected]]
+    assert tab.locator("#table tbody button").all_inner_texts() == names
     tab.click("#table thead button:has-text('probability')")
     ascending = judged.sort_values("probability", kind="stable").index.tolist()
     assert listed(tab)[-len(expected) :] == ascending
