@@ -30,12 +30,13 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     Parameters
     ----------
     template : str
-        Name of a template of ``classify/report/templates``, which extends ``base.html``.
+        Name of a template of ``classify/report/templates``: ``base.html``, or one that extends it.
     data : mapping of str to object
         Data for the scripts: each value becomes a JSON element whose id is ``data-`` and the key. Text that is JSON
         already is given as :class:`Json`.
     **context
-        Values for the template, escaped by it.
+        Values for the template, escaped by it: those of ``base.html`` are ``title, name``, for the head of the page,
+        ``version`` and ``served``, whether the page may ask its own server for data.
 
     Returns
     -------

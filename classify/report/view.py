@@ -98,8 +98,8 @@ def _page(judged: pd.DataFrame, failures: Sequence[tuple[str, str]], run: str | 
     data = {"page": {"served": True, "detailed": [], **color_tables()}, "skies": columns}
     title = f"{len(judged)} {'sky' if len(judged) == 1 else 'skies'}"
     return make_page(
-        "skies_page.html", data=data, title=title, name="darkmatter", version=__version__, served=True, failures=failures,
-        run=None if run is None else str(run), counts=list(counts(columns)),
+        "skies_page.html", data=data, title=title, name="darkmatter", version=__version__, served=True,
+        failures=failures, run=None if run is None else str(run), counts=list(counts(columns)),
     )  # fmt: skip
 
 

@@ -2,24 +2,26 @@
 
 const CHART_HEIGHT = 230;
 
-/** Return a figure with a chart; it is drawn when it comes into view, and again in other colours. */
+/** Return a figure with a chart, drawn when it comes into view and again in other colours; `release` ends that. */
 function chartFigure(spec, height = CHART_HEIGHT) {
   const plot = element("div", { class: "plot", role: "img", "aria-label": `${spec.title}. ${spec.caption}` });
   plot.style.minHeight = `${height}px`;
   const figure = element("figure", { class: "chart" }, element("h3", {}, spec.title),
     element("figcaption", {}, spec.caption), plot, valuesTable(spec));
   let chart = null;
+  const ends = [() => chart?.destroy()];
   const draw = () => {
     chart?.destroy();
     chart = drawChart(spec, plot, height);
   };
+  figure.release = () => ends.forEach((end) => end());
   const resized = new ResizeObserver(() => chart?.setSize({ width: plot.clientWidth, height }));
   new IntersectionObserver((entries, observer) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
     draw();
     resized.observe(plot);
-    onTheme(() => plot.isConnected && draw());
+    ends.push(() => resized.disconnect(), onTheme(draw));
   }, { rootMargin: "300px" }).observe(plot);
   return figure;
 }

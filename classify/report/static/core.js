@@ -21,7 +21,7 @@ function pageData(id) {
   return found ? JSON.parse(found.textContent) : null;
 }
 
-const page = pageData("page");
+const page = pageData("page") ?? {};
 
 const minus = (text) => text.replace("-", "−");
 
@@ -41,4 +41,4 @@ function probability(value) {
   return value.toFixed(3);
 }
 
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+const bytesOf = (base64 = "") => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

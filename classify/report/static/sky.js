@@ -55,6 +55,7 @@ async function showSky(before) {
   document.body.dataset.shown = "";
   placeInList(index);
   byId("verdict").replaceChildren(...verdictBlock(index));
+  document.querySelectorAll("#sky-text .chart").forEach((chart) => chart.release());
   byId("sky-text").replaceChildren();
   if (!hasDetails(index)) return showAbsent("The image and the maps of this sky are not in this page.");
   try {
@@ -65,9 +66,16 @@ async function showSky(before) {
     byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(sky.contributions),
       profileBlock(sky.profile)].filter(Boolean));
     document.body.dataset.shown = skies.name[index];
+    prepareNext(index);
   } catch (error) {
     if (state.sky === skies.name[index]) showAbsent(`This sky cannot be shown: ${error.message}`);
   }
+}
+
+/** Ask the server for the next sky of the list, so that it is there when it is wanted. */
+function prepareNext(index) {
+  const next = listOrder[listOrder.indexOf(index) + 1];
+  if (page.served && next !== undefined) detailsOf(next).catch(() => {});
 }
 
 function showAbsent(text) {

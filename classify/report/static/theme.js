@@ -1,7 +1,7 @@
 // Light and dark: as the system has it, or as chosen.
 
 const THEMES = ["auto", "light", "dark"];
-const themeListeners = [];
+const themeListeners = new Set();
 
 /** Return the colour of a custom property as it applies now. */
 function themeColor(name) {
@@ -12,9 +12,10 @@ function themeColor(name) {
   return color;
 }
 
-/** Call a function whenever the colours change. */
+/** Call a function whenever the colours change; return a function that ends this. */
 function onTheme(listener) {
-  themeListeners.push(listener);
+  themeListeners.add(listener);
+  return () => themeListeners.delete(listener);
 }
 
 function setTheme(theme) {

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from classify.model import LensModel
+from classify.report.page import make_page
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
@@ -200,6 +201,15 @@ def test_nothing_is_wider_than_a_phone(visit, page, view):
     tab.evaluate("document.querySelector('[data-index]').click()")
     shown(tab)
     assert tab.evaluate("document.getElementById('sky').scrollWidth") <= 360
+
+
+def test_a_page_without_skies_and_curves_works(visit, tmp_path):
+    """Other pages than those of a run are made of the same parts."""
+    text = make_page("base.html", data={}, title="Other <page>", name="other", version="0", served=False)
+    (tmp_path / "other.html").write_text(text, encoding="utf-8")
+    tab = visit(address(tmp_path / "other.html"))
+    assert tab.title() == "Other <page>"
+    tab.click("#theme")
 
 
 def test_the_theme_can_be_switched(visit, page):
