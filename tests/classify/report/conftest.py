@@ -1,5 +1,6 @@
 """A small run, its report, and a browser."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def shown(tab) -> str:
     """Wait for the sky of the address to be drawn, and return its name."""
     until(tab, "document.body.dataset.shown")
     return tab.evaluate("document.body.dataset.shown")
+
+
+def point(tab, x: float, y: float) -> None:
+    """Move the mouse to a place, and wait for the page to read its values."""
+    before = tab.locator("#readout").inner_text()
+    tab.mouse.move(x, y)
+    until(tab, f"document.getElementById('readout').innerText !== {json.dumps(before)}")
 
 
 PICTURES = "[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)"

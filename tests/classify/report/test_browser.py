@@ -17,7 +17,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import centres
-from tests.classify.report.conftest import PICTURES, shown, until
+from tests.classify.report.conftest import PICTURES, point, shown, until
 
 SERIOUS = {"serious", "critical"}
 
@@ -124,7 +124,7 @@ def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):
     open_first(tab)
     for k, (down, right) in enumerate([(0.1, 0.2), (0.52, 0.47), (0.93, 0.07), (0.99, 0.99)]):
         box = tab.locator(".stage").nth(k).bounding_box()
-        tab.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
+        point(tab, box["x"] + right * box["width"], box["y"] + down * box["height"])
         values = {
             name: number(tab.locator(f'[data-value="{name}"] b').inner_text())
             for name in ("row", "column", "S/N", "cross", "log₁₀ posterior / peak")
@@ -175,6 +175,7 @@ def test_charts_are_drawn_and_have_their_values_as_tables(visit, page):
     tab.wait_for_selector("#charts .uplot canvas")
     assert tab.locator("#charts figure").count() >= 7
     tab.locator("#charts details summary").first.click()
+    tab.wait_for_selector("#charts details table td")
     assert tab.locator("#charts details table").first.locator("tr").count() > 1
 
 

@@ -20,7 +20,7 @@ from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation.survey import survey_sky
-from tests.classify.report.conftest import PICTURES, shown, until
+from tests.classify.report.conftest import PICTURES, point, shown, until
 from tests.classify.report.test_server import served
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import draw_sky
@@ -138,7 +138,7 @@ def test_the_page_of_an_image_reads_right_ascension_and_declination(field, visit
         tab.locator(".tile").click()
         shown(tab)
         box = tab.locator(".stage").first.bounding_box()
-        tab.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
+        point(tab, box["x"] + 0.3 * box["width"], box["y"] + 0.6 * box["height"])
         read = {
             name: float(tab.locator(f'[data-value="{name}"] b').inner_text().replace("−", "-").strip("°"))
             for name in ("row", "column", "RA", "Dec")
