@@ -9,7 +9,7 @@ from classify.cli import DONE
 from classify.commands import RUN, add_cnn, add_example, add_jobs, add_part, as_data, defaults, local_data, print_line
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
-from classify.report.server import LOOPBACK, Site, make_server
+from classify.report.server import LOOPBACK, Site, check_address, make_server
 from classify.report.view import site_of_run, site_of_skies
 from darkmatter_features.errors import ConfigError
 
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve the page until the user interrupts it."""
+    check_address(args.host, args.port)
     server = make_server(_site(args), host=args.host, port=args.port)
     with server:
         print_line(f"{address_of(server)} (Ctrl+C ends it)")

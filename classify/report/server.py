@@ -75,6 +75,17 @@ def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> Threading
         ) from None
 
 
+def check_address(host: str, port: int) -> None:
+    """Raise an error, before any work, if an address cannot be used.
+
+    Raises
+    ------
+    ConfigError
+        As in :func:`make_server`.
+    """
+    make_server(Site("", 0, str, bytes), host=host, port=port).server_close()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 

@@ -138,6 +138,12 @@ def test_a_port_in_use_is_named():
         make_server(Site("", 0, str, bytes), port=server.server_address[1])
 
 
+def test_a_port_in_use_is_named_before_any_sky_is_measured(capsys):
+    with make_server(Site("", 0, str, bytes)) as server:
+        assert main(["view", "missing.png", "--port", str(server.server_address[1])]) == 2
+    assert "choose another --port" in capsys.readouterr().err
+
+
 def test_a_run_gives_the_skies_of_its_report(trained):
     site = site_of_run(trained)
     assert site.n_skies == N_SKIES
