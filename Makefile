@@ -17,7 +17,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DARKMATTER := $(BIN)/darkmatter
 
-.PHONY: setup data features train heatmaps fast full survey-demo test lint docs bench clean
+.PHONY: setup data features train report heatmaps fast full survey-demo test lint docs bench clean
 .DEFAULT_GOAL := train
 
 setup: $(READY)
@@ -41,6 +41,10 @@ features: data
 
 train: features
 	$(DARKMATTER) train $(FEATURES) --out $(RUN) --cnn $(CNN) $(if $(SUBSET),--subset $(SUBSET))
+
+report: $(READY)
+	test -d $(RUN)/model || $(MAKE) train
+	$(DARKMATTER) report $(RUN) --jobs $(JOBS)
 
 fast: features
 	$(DARKMATTER) train $(FEATURES) --out runs/fast --fast $(if $(SUBSET),--subset $(SUBSET))

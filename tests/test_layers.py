@@ -53,6 +53,7 @@ FLOORS = {
         "predict",
         "evaluate",
         "train",
+        "report",
         "cli",
         "commands",
         "__main__",

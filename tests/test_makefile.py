@@ -40,7 +40,7 @@ def test_the_subset_of_the_skies_is_given_at_most_once(words, subset):
     assert build_parser("train").parse_args(found).subset == subset
 
 
-@pytest.mark.parametrize("target", ["data", "features", "train", "fast", "full", "heatmaps", "survey-demo"])
+@pytest.mark.parametrize("target", ["data", "features", "train", "report", "fast", "full", "heatmaps", "survey-demo"])
 def test_every_command_of_a_target_exists(target):
     for command in commands(target):
         build_parser(command[0]).parse_args(command)

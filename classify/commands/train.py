@@ -1,6 +1,7 @@
 """`darkmatter train`."""
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     print_metrics(trained.metrics)
     for note in trained.notes:
         print_line(note)
+    print_line(f"all of it with the validation skies in one page: darkmatter report {shlex.quote(str(args.out))}")
     return 0
 
 

@@ -69,7 +69,7 @@ def draw_sky(axes: Axes, sky: Sky, catalog: GalaxyCatalog | None = None) -> Axes
     matplotlib.axes.Axes
         The axes that were given.
     """
-    image, step = _displayed(sky)
+    image, step = displayed(sky)
     extent = (-0.5, image.shape[1] * step - 0.5, -0.5, image.shape[0] * step - 0.5)
     axes.imshow(image, extent=extent, origin="lower", interpolation="auto", zorder=0)  # WCSAxes has no other origin
     axes.set_title("Sky")
@@ -166,9 +166,9 @@ def _borders(columns: Array, rows: Array) -> tuple[float, float, float, float]:
     return columns[0] - half_x, columns[-1] + half_x, rows[0] - half_y, rows[-1] + half_y
 
 
-def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
+def displayed(sky: Sky, max_side: int = MAX_SIDE) -> tuple[NDArray[Any], int]:
     """Return the RGB image to draw, values 0 to 1, and the side of its pixels in pixels of the sky."""
-    step = -(-max(sky.shape) // MAX_SIDE)
+    step = -(-max(sky.shape) // max_side)
     image = _stretched(_averaged(sky.pixels, step), sky.pixels.dtype)
     if current_theme().is_negative:
         image = 1.0 - image.mean(axis=2, keepdims=True)
@@ -180,6 +180,8 @@ def _displayed(sky: Sky) -> tuple[NDArray[Any], int]:
 
 def _averaged(pixels: NDArray[Any], step: int) -> NDArray[np.float32]:
     """Return the means of blocks of `step` x `step` pixels, without incomplete blocks at the end."""
+    if step == 1:
+        return pixels.astype(np.float32)
     from astropy.nddata import block_reduce
 
     return np.asarray(block_reduce(pixels, (step, step, 1), np.mean), dtype=np.float32)

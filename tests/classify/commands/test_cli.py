@@ -135,6 +135,8 @@ def test_commands_by_hand_find_each_others_results(here, capsys):
     labels = pd.read_csv("data/training-labels.csv")["n-lenses"]
     assert set(labels) == {0, 1}
     assert main(["train", *QUICK]) == 0
+    assert main(["report", "--jobs", "1"]) == 0
+    assert "4 of 4 skies with image and maps" in capsys.readouterr().out
     assert main(["evaluate", "--jobs", "1"]) == 0
     assert "accuracy" in capsys.readouterr().out
     assert Path("runs/default/validation-samples.png").exists()
@@ -148,6 +150,7 @@ def test_train_prints_a_line_a_block_and_the_metrics(trained, here, capsys):
     for line, row in zip(lines[2:4], history.itertuples(index=False)):
         assert [float(word) for word in line.split()] == pytest.approx([*row], abs=6e-5)
     assert any(line.startswith("median_offset_px") for line in lines)
+    assert lines[-1].endswith(": darkmatter report run")
 
 
 def test_training_without_labelled_validation_skies_prints_no_metrics(tmp_path, capsys):

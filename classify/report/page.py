@@ -1,0 +1,110 @@
+"""One HTML page without anything outside itself: templates, styles, scripts and data. It does not depend on runs."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+STYLES = ("uPlot.min.css", "base.css", "charts.css", "gallery.css", "viewer.css")
+"""Style sheets, in the order in which they apply."""
+SCRIPTS = (
+    "uPlot.iife.min.js", "core.js", "theme.js", "state.js", "decode.js", "contours.js", "charts.js", "panels.js",
+    "viewer.js", "sky.js", "filters.js", "gallery.js", "main.js",
+)  # fmt: skip
+"""Scripts, each after those that it uses."""
+LICENCE = "uPlot.LICENSE.txt"
+"""Licence of the library of curves, which each page contains with it."""
+_ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
+    """Return a page that needs nothing outside itself.
+
+    Parameters
+    ----------
+    template : str
+        Name of a template of ``classify/report/templates``: ``base.html``, or one that extends it.
+    data : mapping of str to object
+        Data for the scripts: each value becomes a JSON element whose id is ``data-`` and the key. Text that is JSON
+        already is given as :class:`Json`.
+    **context
+        Values for the template, escaped by it: those of ``base.html`` are ``title, name``, for the head of the page,
+        ``version`` and ``served``, whether the page may ask its own server for data.
+
+    Returns
+    -------
+    str
+        HTML. Equal arguments give equal pages.
+    """
+    texts = {name: value.text if isinstance(value, Json) else to_json(value) for name, value in data.items()}
+    elements = {name: Markup(text) for name, text in texts.items()}
+    return _environment().get_template(template).render(data=elements, **context)
+
+
+class Json:
+    """Text that :func:`to_json` returned, such as that of a worker.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON that is safe inside an HTML element: no ``<``, ``>`` or ``&``; nan becomes null.
+
+    Bytes of a file name that are no UTF-8, which Python reads as lone surrogates, are escaped, too.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text.translate(_ESCAPED))
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a page as UTF-8; a question mark for a byte of a file name in another encoding."""
+    return text.encode("utf-8", "replace")
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with None in the place of numbers that are not finite, which JSON does not have."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("classify.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.globals.update(styles=_styles(), scripts=_scripts(), licence=_static(LICENCE))
+    return environment
+
+
+def _styles() -> Markup:
+    return Markup("\n".join(_static(name) for name in STYLES))
+
+
+def _scripts() -> Markup:
+    """Return the scripts; the library first, then those of the package in one function, which shares their names."""
+    library, *own = (_static(name) for name in SCRIPTS)
+    return Markup(f'{library}\n(() => {{\n"use strict";\n' + "\n".join(own) + "\n})();")
+
+
+def _static(name: str) -> str:
+    return (files("classify.report") / "static" / name).read_text(encoding="utf-8")

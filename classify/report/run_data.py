@@ -1,0 +1,187 @@
+"""What the folder of a run holds, read for its report."""
+
+import csv
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from classify.bundle import digest_of_model
+from classify.evaluate import JUDGED_COLUMNS
+from classify.model import LensModel
+from darkmatter_features.errors import DarkmatterError, DatasetError, ModelError, shown
+from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
+from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.io.layouts import image_files
+from darkmatter_features.io.table import read_table
+
+PREDICTIONS = "validation-predictions.csv"
+CONTRIBUTIONS = "validation-contributions.csv"
+METRICS, ORIGIN, HISTORY, CNN_HISTORY = "metrics.json", "run.json", "history.csv", "cnn/history.csv"
+ORACLE = "truth/oracle.json"
+"""In a data set, the metrics of the best possible decision on its validation skies, if they were computed."""
+TEXTS = ("sky", "decided_by")
+"""Columns of text in the table of verdicts."""
+AGAIN = "make the run again with `darkmatter train`"
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run, as it was written.
+
+    Attributes
+    ----------
+    path : Path
+        Folder of the run.
+    model : LensModel
+        Its model, without the CNN stage.
+    digest : str
+        Digest of the model.
+    has_cnn_stage : bool
+        Whether the model has a CNN stage.
+    metrics : dict
+        Metrics on the validation split with their bounds.
+    judged : pandas.DataFrame
+        Verdicts on the validation skies with the truth.
+    contributions : pandas.DataFrame or None
+        Contributions to their log-odds, by the name of the sky.
+    history, cnn_history : pandas.DataFrame or None
+        Losses of the trees by round, and of the networks by epoch.
+    dataset, features : Path
+        Folders of the data set and of the features of the training.
+    failures : tuple of (str, str)
+        Skies that could not be measured, with the reasons.
+    """
+
+    path: Path
+    model: LensModel
+    digest: str
+    has_cnn_stage: bool
+    metrics: dict[str, Any]
+    judged: pd.DataFrame
+    contributions: pd.DataFrame | None
+    history: pd.DataFrame | None
+    cnn_history: pd.DataFrame | None
+    dataset: Path
+    features: Path
+    failures: tuple[tuple[str, str], ...] = field(default=())
+
+    @classmethod
+    def read(cls, run: str | Path, *, data: str | Path | None = None) -> "RunData":
+        """Return the content of the folder of a run.
+
+        Parameters
+        ----------
+        run : str or Path
+            Folder of a training run.
+        data : str or Path, optional
+            Folder of the data set where it has moved; that of the training by default.
+
+        Raises
+        ------
+        ModelError
+            If there is no usable run.
+        """
+        path = Path(run)
+        model = LensModel.load(path)
+        if not (path / PREDICTIONS).exists() and not (path / METRICS).exists():
+            remedy = f"look at images with it: `darkmatter view IMAGES --run {path}`"
+            raise ModelError(f"{path} has a model but no validation skies, as an adapted run; {remedy}")
+        origin = _read_json(path / ORIGIN)
+        features = Path(_text(path / ORIGIN, origin, "features"))
+        return cls(
+            path, model.without_cnn_stage(), digest_of_model(path), model.cnn_stage is not None,
+            _read_json(path / METRICS), _judged(path / PREDICTIONS),
+            _optional(path / CONTRIBUTIONS), _optional(path / HISTORY), _optional(path / CNN_HISTORY),
+            Path(data) if data is not None else Path(_text(path / ORIGIN, origin, "dataset")), features,
+            _failures(features / "failures.csv"),
+        )  # fmt: skip
+
+    def images(self) -> list[Path]:
+        """Return the images of the validation skies, in their order.
+
+        Raises
+        ------
+        DatasetError
+            If none of them exists: the data set has moved.
+        """
+        files: list[Path] = image_files(self.dataset, self.judged["sky"])
+        if files and not any(file.is_file() for file in files):
+            where = self.dataset if self.dataset.is_dir() else f"{self.dataset} (no such folder)"
+            raise DatasetError(
+                f"{where}: no image of the run exists there; give the folder of the data set by --data DIR"
+            )
+        return files
+
+    @cached_property
+    def oracle(self) -> dict[str, Any]:
+        """Metrics of the oracle on the same skies; empty where the data set has none for as many."""
+        path = self.dataset / ORACLE
+        found = _read_json(path) if path.is_file() else {}
+        return found if found.get("n") == self.metrics.get("n") else {}
+
+    @cached_property
+    def catalogs(self) -> dict[str, GalaxyCatalog]:
+        """Galaxies of the validation skies by name, if they were measured with the settings of the model."""
+        path = self.features / "catalogs.parquet"
+        try:
+            if read_table(path, kind="catalogs", columns=["sky"])[1].get("config") != self.model.config.to_dict():
+                return {}
+            galaxies = read_catalogs(path)
+        except DarkmatterError:
+            return {}
+        own = galaxies[galaxies["sky"].isin(self.judged["sky"])]
+        return {catalog.name: catalog for catalog in catalogs_of(own)}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unusable(path, error) from error
+    if not isinstance(read, dict):
+        raise _unusable(path, "it holds no entries by name")
+    return read
+
+
+def _text(path: Path, entries: dict[str, Any], name: str) -> str:
+    if not isinstance(entries.get(name), str):
+        raise _unusable(path, f"it has no {name!r}")
+    return str(entries[name])
+
+
+def _judged(path: Path) -> pd.DataFrame:
+    kinds = {name: "str" if name in TEXTS else "float64" for name in JUDGED_COLUMNS}
+    try:
+        table = pd.read_csv(path, usecols=list(JUDGED_COLUMNS), dtype=kinds, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+    if table[["sky", "probability"]].isna().any(axis=None):
+        raise _unusable(path, "a sky or its probability is missing")
+    return table
+
+
+def _optional(path: Path) -> pd.DataFrame | None:
+    """Return a table that a run may lack."""
+    if not path.is_file():
+        return None
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise _unusable(path, error) from error
+
+
+def _failures(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return the failures of the measurement; none where the features are gone."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            return tuple((line["sky"], line["error"]) for line in csv.DictReader(lines))
+    except (OSError, KeyError, ValueError, csv.Error):
+        return ()
+
+
+def _unusable(path: Path, reason: object) -> ModelError:
+    return ModelError(f"{path} cannot be used ({shown(reason)}); {AGAIN}")

@@ -1,0 +1,44 @@
+// Elements, data of the page, and numbers as text.
+
+const byId = (id) => document.getElementById(id);
+
+/** Return a new element; children are elements or text, never markup. */
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") made.className = value;
+    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+/** Return the content of a JSON element of the page; null if there is none. */
+function pageData(id) {
+  const found = byId(`data-${id}`);
+  return found ? JSON.parse(found.textContent) : null;
+}
+
+const page = pageData("page") ?? {};
+
+const minus = (text) => text.replace("-", "−");
+
+/** Return a number with so many decimals and a true minus sign; a dash for unknown. */
+const fixed = (value, decimals = 2) => (value == null || Number.isNaN(value) ? "–" : minus(value.toFixed(decimals)).replace(/^−(?=[0.]*$)/, ""));
+
+const signed = (value, decimals = 2) => (value > 0 ? "+" : "") + fixed(value, decimals);
+
+/** Return a number with up to four significant digits. */
+const short = (value) => (value == null ? "–" : minus(String(Number(value.toPrecision(4)))));
+
+/** Return a probability, which is never rounded to 0 or 1. */
+function probability(value) {
+  if (value == null) return "–";
+  if (value < 0.001) return "< 0.001";
+  if (value > 0.999) return "> 0.999";
+  return value.toFixed(3);
+}
+
+const bytesOf = (base64 = "") => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

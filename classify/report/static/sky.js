@@ -1,0 +1,193 @@
+// The dialog of one sky: verdict, panels, contributions and radial profile.
+
+const skies = pageData("skies");
+const detailed = new Set(page.detailed);
+const cachedDetails = new Map();
+const MAX_CACHED = 12;
+
+const hasDetails = (index) => page.served || detailed.has(index);
+
+/** Return the data of a sky: from the page, or from its server. */
+async function detailsOf(index) {
+  if (!cachedDetails.has(index)) {
+    const found = page.served ? fetchSky(index) : Promise.resolve(pageData(`sky-${index}`));
+    cachedDetails.set(index, found);
+    found.catch(() => cachedDetails.delete(index));
+    if (cachedDetails.size > MAX_CACHED) cachedDetails.delete(cachedDetails.keys().next().value);
+  }
+  return cachedDetails.get(index);
+}
+
+async function fetchSky(index) {
+  const response = await fetch(`sky/${index}.json`);
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.error);
+  return body;
+}
+
+/** Return the address of the image of a sky for the gallery. */
+const imageOf = (index) => (page.served ? `image/${index}.webp` : imageIn(byId(`data-sky-${index}`).textContent));
+
+/** Return the first entry of the data of a sky, its image, without reading the others. */
+const imageIn = (text) => text.slice(text.indexOf("data:"), text.indexOf('",'));
+
+/** Return the state of a verdict: its class and its name. */
+function verdictState(index) {
+  const [p, label] = [skies.probability[index], skies.label[index]];
+  if (p == null) return skies.decided_by[index] ? ["unlike", "no verdict"] : ["open", "not judged"];
+  if (label != null && label !== Number(p >= 0.5)) return ["wrong", label ? "missed" : "false alarm"];
+  if (skies.unlike[index]) return ["unlike", "unlike"];
+  if (label == null) return ["open", p >= 0.5 ? "lens" : "no lens"];
+  return ["right", label ? "lens" : "no lens"];
+}
+
+/** Show the sky of the state, or close the dialog. */
+async function showSky(before) {
+  const dialog = byId("sky");
+  const index = state.sky ? skies.name.indexOf(state.sky) : -1;
+  if (index < 0) {
+    if (dialog.open) dialog.close();
+    return;
+  }
+  if (!dialog.open) dialog.showModal();
+  else if (before?.sky === state.sky) return placeInList(index);
+  byId("sky-title").textContent = skies.name[index];
+  document.body.dataset.shown = "";
+  placeInList(index);
+  byId("verdict").replaceChildren(...verdictBlock(index));
+  document.querySelectorAll("#sky-text .chart").forEach((chart) => chart.release());
+  byId("sky-text").replaceChildren();
+  if (!hasDetails(index)) return showAbsent("The image and the maps of this sky are not in this page.");
+  try {
+    const data = await detailsOf(index);
+    const sky = await decodeSky({ ...data, lens: lensOf(index) });
+    if (state.sky !== skies.name[index]) return;
+    showPanels(sky);
+    byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(sky.contributions),
+      profileBlock(sky.profile)].filter(Boolean));
+    document.body.dataset.shown = skies.name[index];
+    prepareNext(index);
+  } catch (error) {
+    if (state.sky === skies.name[index]) showAbsent(`This sky cannot be shown: ${error.message}`);
+  }
+}
+
+/** Ask the server for the next sky of the list, so that it is there when it is wanted. */
+function prepareNext(index) {
+  const next = listOrder[listOrder.indexOf(index) + 1];
+  if (page.served && next !== undefined) detailsOf(next).catch(() => {});
+}
+
+function showAbsent(text) {
+  viewer.sky = null;
+  byId("panels").replaceChildren(element("p", { class: "note" }, text));
+  byId("readout").replaceChildren();
+}
+
+function lensOf(index) {
+  const [row, column] = [skies.lens_row[index], skies.lens_column[index]];
+  return row == null || column == null ? null : [row, column];
+}
+
+function placeInList(index) {
+  const place = listOrder.indexOf(index);
+  byId("sky-place").textContent = place < 0 ? "not in the list" : `${place + 1} of ${listOrder.length}`;
+  byId("previous").disabled = place <= 0;
+  byId("next").disabled = place >= listOrder.length - 1;
+}
+
+/** Show the sky so many places further in the list. */
+function stepSky(steps) {
+  const place = listOrder.indexOf(skies.name.indexOf(state.sky)) + steps;
+  if (place >= 0 && place < listOrder.length) updateState({ sky: skies.name[listOrder[place]] });
+}
+
+const openSky = (index) => updateState({ sky: skies.name[index] }, true);
+
+function verdictBlock(index) {
+  const [kind, name] = verdictState(index);
+  const [p, label] = [skies.probability[index], skies.label[index]];
+  const unjudged = skies.decided_by[index] ? ["No verdict", "The sky is unlike the training skies."] : ["Not judged", "There is no run to judge it."];
+  const title = p == null ? unjudged[0] : p >= 0.5 ? "Lens" : "No lens";
+  const by = { lightgbm: "by the trees", cnn: "by trees and networks", withheld: "" }[skies.decided_by[index]] ?? "";
+  const truth = label == null ? "The label is not known." : `Labelled as ${label ? "a lens" : "no lens"}.`;
+  return [
+    element("span", { class: "big" }, title),
+    element("span", {}, p == null ? unjudged[1] : `Probability of a lens ${probability(p)} ${by}`),
+    element("span", { class: "muted" }, truth),
+    kind === "wrong" || kind === "unlike" ? element("span", { class: `pill ${kind}` }, name) : null,
+    skies.reason[index] ? element("span", { class: "muted small" }, skies.reason[index]) : null,
+  ].filter(Boolean);
+}
+
+function factsBlock(index, sky) {
+  const [row, column, error] = sky.best;
+  const world = worldAt(sky.world, row, column);
+  const [both, shapes, counts] = sky.bayes;
+  const facts = [
+    ["best-fit position", `row ${fixed(row, 1)}, column ${fixed(column, 1)}, ± ${fixed(error, 1)} px`],
+    world && ["RA, Dec", `${fixed(world[0], 5)}°, ${signed(world[1], 5)}°`],
+    sky.lens && ["true position", `row ${fixed(sky.lens[0], 1)}, column ${fixed(sky.lens[1], 1)}`],
+    skies.offset_px[index] != null && ["offset", `${fixed(skies.offset_px[index], 1)} px`],
+    ["peak of the map", `S/N ${fixed(sky.peak[2])} (${sky.filter})`],
+    ["log Bayes factor", `${signed(both, 1)}: shapes ${signed(shapes, 1)}, counts ${signed(counts, 1)}`],
+    ["amplitude", `${fixed(sky.amplitude)} of the mean lens`],
+    skies.likeness[index] != null && ["likeness", fixed(skies.likeness[index], 3)],
+    ["image", `${sky.shape[1]} × ${sky.shape[0]} px${sky.pixel_side ? `, ${short(60 * sky.pixel_side)}″ a pixel` : ""}`],
+    sky.notes.length > 0 && ["notes", sky.notes.join("; ")],
+  ];
+  return element("dl", { class: "facts tight" }, ...facts.filter(Boolean).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+function contributionsBlock(contributions) {
+  if (!contributions) return null;
+  const { parts, others, baseline, total } = contributions;
+  const largest = Math.max(...parts.map(([, value]) => Math.abs(value)), 1e-9);
+  const rows = [...parts, ["all others", others], ["baseline of the training skies", baseline]].filter(([, value]) => value).map(([name, value]) => {
+    const bar = element("i");
+    const length = Math.min(50, (50 * Math.abs(value)) / largest);
+    bar.style.width = `${length}%`;
+    bar.style.left = `${value < 0 ? 50 - length : 50}%`;
+    return element("div", { class: value < 0 ? "against" : "for" }, element("span", {}, name), element("b", {}, signed(value)),
+      element("span", { class: "track" }, bar));
+  });
+  return element("div", {}, element("h3", {}, "What the verdict comes from"),
+    element("p", { class: "muted small" }, `Contributions to the log-odds of a lens, ${signed(total)} in sum; orange bars are for a lens, blue ones against.`),
+    element("div", { class: "parts" }, ...rows));
+}
+
+function profileBlock(profile) {
+  if (!profile.radius.length) return null;
+  const series = (label, values, color) => ({
+    label, kind: "points", color, x: profile.radius, y: values,
+    low: values.map((value, i) => value - profile.error[i]), high: values.map((value, i) => value + profile.error[i]),
+  });
+  const apart = (one, by) => ({ ...one, x: one.x.map((x) => x + by) });
+  const width = Math.max(...profile.radius) / 120;
+  const zero = { label: "zero", kind: "line", color: "faint", x: [0, Math.max(...profile.radius) * 1.05], y: [0, 0] };
+  return chartFigure({
+    title: "Shear about the best-fit position", x: "distance, px", y: "shear",
+    series: [zero, apart(series("γₜ", profile.gamma_t, "second"), -width), apart(series("γₓ", profile.gamma_x, "main"), width)],
+    caption: `Mean tangential and cross shear of ${profile.n.reduce((sum, n) => sum + n, 0)} galaxies; cross shear is the null.`,
+  }, 210);
+}
+
+function toggleMarks() {
+  viewer.marks = !viewer.marks;
+  byId("ellipses").setAttribute("aria-pressed", String(viewer.marks));
+  redraw();
+}
+
+function startSky() {
+  const dialog = byId("sky");
+  if (!dialog) return;
+  byId("previous").addEventListener("click", () => stepSky(-1));
+  byId("next").addEventListener("click", () => stepSky(1));
+  byId("close").addEventListener("click", () => dialog.close());
+  byId("ellipses").addEventListener("click", toggleMarks);
+  dialog.addEventListener("close", () => state.sky && updateState({ sky: "" }));
+  new ResizeObserver(redraw).observe(byId("panels"));
+  onState(showSky);
+  showSky();
+}

@@ -1,0 +1,157 @@
+// The four panels of a sky with a common cursor, whose values are read from the maps.
+
+const viewer = { sky: null, marks: true, cursor: null, stages: [] };
+
+/** Return a sky with its maps decoded, ready to be drawn. */
+async function decodeSky(data) {
+  const [image, snr, cross, posterior] = await Promise.all([
+    loadImage(data.image), decodeMap(data.snr, data.grid), decodeMap(data.cross, data.grid),
+    decodeMap(data.posterior, data.posterior.grid),
+  ]);
+  const galaxies = Object.fromEntries(["x", "y", "a", "b", "theta"].map((name) => [name, decodeColumn(data.galaxies[name])]));
+  const extreme = [...snr.values, ...cross.values].reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
+  return { ...data, image, snr, cross, posterior, galaxies: { ...data.galaxies, ...galaxies }, peak: peakOf(snr),
+    fine: { snr: refined(snr), cross: refined(cross), posterior: refined(posterior) },
+    limit: Math.ceil(Math.max(page.min_limit, extreme)) };
+}
+
+/** Return row, column and value of the highest centre of a map. */
+function peakOf(map) {
+  let best = 0;
+  map.values.forEach((value, i) => {
+    if (value > map.values[best]) best = i;
+  });
+  const row = map.row0 + map.rowStep * Math.floor(best / map.columns);
+  return [row, map.column0 + map.columnStep * (best % map.columns), map.values[best]];
+}
+
+function showPanels(sky) {
+  viewer.sky = sky;
+  viewer.cursor = null;
+  const signs = [-sky.limit, sky.limit];
+  const scale = (colors, low, high) => element("span", {}, low, colorStrip(colors), high);
+  viewer.stages = [
+    stage("Sky", element("span", {}, describeGalaxies(sky.galaxies)), drawSkyPanel),
+    stage("S/N of tangential shear", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
+      drawSnr(canvas, sky.fine.snr, signs)),
+    stage("S/N of cross shear, the null", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
+      drawSnr(canvas, sky.fine.cross, signs)),
+    stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
+  ];
+  byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
+  redraw();
+  readOut();
+}
+
+const superscript = (number) => String(number).replace(/./g, (each) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(each)]);
+
+function describeGalaxies({ n, shown }) {
+  return shown < n ? `the ${shown} brightest of ${n} galaxies` : `${n} galaxies`;
+}
+
+function stage(title, note, draw) {
+  const [base, over] = [element("canvas"), element("canvas")];
+  const frame = element("div", { class: "stage", role: "img", "aria-label": title }, base, over);
+  frame.style.aspectRatio = `${viewer.sky.shape[1]} / ${viewer.sky.shape[0]}`;
+  const at = (event) => {
+    const box = frame.getBoundingClientRect();
+    const place = (offset, length, n) => Math.min(Math.max((offset / length) * n - 0.5, 0), n - 1);
+    moveCursor([place(event.clientY - box.top, box.height, viewer.sky.shape[0]),
+      place(event.clientX - box.left, box.width, viewer.sky.shape[1])]);
+  };
+  frame.addEventListener("pointermove", at);
+  frame.addEventListener("pointerdown", at);
+  const figure = element("figure", {}, element("figcaption", {}, element("span", {}, title), note), frame);
+  return { figure, base, over, draw };
+}
+
+function redraw() {
+  if (!viewer.sky) return;
+  viewer.stages.forEach((each) => each.draw(each.base));
+  drawCursor();
+}
+
+function drawSkyPanel(canvas) {
+  const { image, shape, galaxies } = viewer.sky;
+  const drawing = imageContext(canvas, shape);
+  drawing.context.drawImage(image, -0.5, -0.5, shape[1], shape[0]);
+  if (viewer.marks) {
+    drawEllipses(drawing, galaxies);
+    drawMarks(drawing, viewer.sky);
+  }
+}
+
+function drawSnr(canvas, map, signs) {
+  const drawing = drawMapPanel(canvas, viewer.sky.shape, map, COLORS.shear, signs);
+  if (!viewer.marks) return;
+  drawSnrContours(drawing, map, signs[1]);
+  drawMarks(drawing, viewer.sky);
+}
+
+function drawPosterior(canvas) {
+  const { shape, fine: { posterior } } = viewer.sky;
+  const drawing = drawMapPanel(canvas, shape, posterior, COLORS.posterior, [-page.decades, 0]);
+  if (!viewer.marks) return;
+  const [inner, outer] = credibleLevels(posterior, [0.5, 0.9]);
+  strokeSegments(drawing.context, drawing.unit, contourSegments(posterior, outer), [3, 2]);
+  strokeSegments(drawing.context, drawing.unit, contourSegments(posterior, inner), []);
+  drawMarks(drawing, viewer.sky);
+}
+
+function moveCursor(place) {
+  viewer.cursor = place;
+  drawCursor();
+  readOut();
+}
+
+/** Move the cursor by steps of the grid of the maps. */
+function stepCursor(rows, columns) {
+  const { snr, shape, peak } = viewer.sky;
+  const [row, column] = viewer.cursor ?? peak;
+  const clamp = (value, n) => Math.min(Math.max(value, 0), n - 1);
+  moveCursor([clamp(row + rows * snr.rowStep, shape[0]), clamp(column + columns * snr.columnStep, shape[1])]);
+}
+
+function drawCursor() {
+  for (const { over } of viewer.stages) {
+    const drawing = imageContext(over, viewer.sky.shape);
+    if (!viewer.cursor) continue;
+    const [row, column] = viewer.cursor;
+    outlined(drawing, "#ffe27a", 1, (context, unit) => crosshair(context, unit, column, row, 14, 3));
+  }
+}
+
+/** Write the values under the cursor. */
+function readOut() {
+  const place = byId("readout");
+  if (!viewer.cursor) {
+    place.replaceChildren(element("span", { class: "muted" }, matchMedia("(pointer: coarse)").matches ? "Touch a panel to read its values." : "Point at a panel to read its values, or use Shift and the arrow keys."));
+    return;
+  }
+  const [row, column] = viewer.cursor;
+  const { snr, cross, posterior, world } = viewer.sky;
+  const entries = [["row", fixed(row, 1)], ["column", fixed(column, 1)]];
+  const coordinates = worldAt(world, row, column);
+  if (coordinates) entries.push(["RA", `${fixed(coordinates[0], 5)}°`], ["Dec", `${signed(coordinates[1], 5)}°`]);
+  entries.push(["S/N", signed(valueAt(snr, row, column))], ["cross", signed(valueAt(cross, row, column))],
+    ["log₁₀ posterior / peak", signed(valueAt(posterior, row, column))]);
+  const galaxy = galaxyAt(row, column);
+  if (galaxy) entries.push(["galaxy", galaxy]);
+  place.replaceChildren(...entries.map(([name, value]) =>
+    element("span", { "data-value": name }, element("span", { class: "muted" }, `${name} `), element("b", {}, value))));
+}
+
+/** Return the ellipticity and the position angle of the galaxy under the cursor; null if there is none. */
+function galaxyAt(row, column) {
+  const { x, y, a, b, theta } = viewer.sky.galaxies;
+  let best = -1;
+  let nearest = Infinity;
+  for (let i = 0; i < x.length; i++) {
+    const distance = Math.hypot(x[i] - column, y[i] - row);
+    if (distance < nearest && distance < Math.max(OUTLINE * a[i], 4)) [best, nearest] = [i, distance];
+  }
+  if (best < 0) return null;
+  const modulus = (a[best] - b[best]) / (a[best] + b[best]);
+  const angle = (theta[best] * 180) / Math.PI;
+  return `|e| ${fixed(modulus, 3)} at ${fixed(angle, 0)}°, size ${fixed(Math.sqrt(a[best] * b[best]), 1)} px`;
+}
