@@ -26,8 +26,8 @@ from scipy.special import logit
 
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput, measured_inputs
-from classify.columns import FEATURE_NAMES
 from classify.model import LensModel
+from classify.tables.columns import FEATURE_NAMES
 from classify.train import train
 
 Array = NDArray[np.float64]

@@ -37,8 +37,8 @@ from classify.cnn.stage import CnnStage
 from classify.cnn.train_stage import CATALOGS, mean_profile
 from classify.cnn.training import Networks, train_networks
 from classify.cnn.weights import from_bytes
-from classify.columns import FEATURE_NAMES
 from classify.model import LensModel
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.report import print_table, write_record
 
-from classify.bundle import BUNDLE
+from classify.model.bundle import BUNDLE
 from classify.report.page import to_json
 from classify.report.run_data import RunData
 from classify.report.run_report import page_of, sky_tasks, write_report

@@ -13,9 +13,9 @@ import numpy as np
 from oracle.likelihood import oracle_table
 from scipy.special import expit
 
-from classify.bundle import write_json
 from classify.evaluate import BOOTSTRAP_SEED
 from classify.metrics import score
+from classify.model.bundle import write_json
 from classify.report.run_data import ORACLE
 
 

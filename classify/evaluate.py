@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from classify.metrics import score
 from classify.model import LensModel
 from classify.predict import load_model, measure_skies, verdicts_on
-from classify.verdict import WITHHELD, Verdict
+from classify.verdicts.verdict import WITHHELD, Verdict
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split

@@ -8,18 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from classify import bundle
 from classify.adaptation.fit import Adaptation, adapt
 from classify.cnn import missing
 from classify.cnn.inputs import FieldInput
-from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
-from classify.model import LensModel
-from classify.skies import find_skies
-from classify.verdict import Verdict
-from classify.verdict_table import verdict_table, write_verdicts
+from classify.model import LensModel, bundle
+from classify.tables.columns import FEATURE_NAMES
+from classify.verdicts.table import verdict_table, write_verdicts
+from classify.verdicts.verdict import Verdict
 from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.features.extract import MeasuredSky, SkyRow, extract_rows
+from darkmatter_features.io.image_paths import find_skies
 
 POSITION = [FEATURE_NAMES.index(name) for name in ("row", "column")]
 """Indices of the best-fit position in a feature row."""
@@ -32,7 +31,7 @@ class Prediction:
     Attributes
     ----------
     table : pandas.DataFrame
-        A row for each sky, as `classify.verdict_table.verdict_table` returns it.
+        A row for each sky, as `classify.verdicts.table.verdict_table` returns it.
     failures : tuple of (str, str)
         Failed skies and the reasons.
     notes : tuple of (str, str)
@@ -111,7 +110,7 @@ def predict(
     adapted : bool
         Whether to adapt the model to these skies first, see `classify.adaptation.fit.adapt`; its CNN stage is left out.
     part : str, optional
-        Extension of all FITS files that name none themselves, as in `classify.skies.find_skies`.
+        Extension of all FITS files that name none themselves, as in `darkmatter_features.io.image_paths.find_skies`.
     n_jobs : int
         Number of processes; -1 for one per core.
     progress : callable, optional

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from classify.bundle import BUNDLE
+from classify.model.bundle import BUNDLE
 
 UNFINISHED = ".unfinished"
 """Folder, in a run, of a training that is running or was stopped."""

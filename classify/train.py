@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.bundle import write_json
 from classify.cnn import need_torch, train_stage
 from classify.cnn.config import CnnConfig
 from classify.cnn.history import EVENTS, EpochLine
 from classify.cnn.inputs import FieldInput
-from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.evaluate import count_unlike, judged_table, score_judged
-from classify.feature_table import FeatureTable, labelled, labels_of
-from classify.likeness import Likeness
 from classify.model import LensModel
+from classify.model.bundle import write_json
+from classify.model.likeness import Likeness
 from classify.plots.explain_run import OF_VALIDATION, explain_run
 from classify.plots.grad_cam import draw_uncertain_lenses
 from classify.plots.performance import performance
 from classify.plots.samples import sample_grid, samples
 from classify.run_folder import changed_whole
+from classify.tables.columns import FEATURE_NAMES
+from classify.tables.feature_table import FeatureTable, labelled, labels_of
 from classify.trees.boosting import Boosted, HistoryLine, boost
-from classify.verdict_table import write_verdicts
+from classify.verdicts.table import write_verdicts
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.io.labels import write_records
 from darkmatter_features.plots.page import save_figure

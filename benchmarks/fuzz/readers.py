@@ -8,8 +8,8 @@ import numpy as np
 from fuzz.seeds import feature_rows, sky_names
 
 from classify.config_file import Config
-from classify.feature_table import FeatureTable, labelled
 from classify.model import LensModel
+from classify.tables.feature_table import FeatureTable, labelled
 from darkmatter_features.io.catalogs import read_catalog
 from darkmatter_features.io.labels import read_labels, read_lenses
 from darkmatter_features.io.sky import read_sky

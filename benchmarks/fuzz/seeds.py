@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.columns import FEATURE_NAMES, select_features
 from classify.config_file import Config
-from classify.likeness import Likeness
 from classify.model import LensModel
+from classify.model.likeness import Likeness
+from classify.tables.columns import FEATURE_NAMES, select_features
 from classify.trees.calibration import Calibration
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig

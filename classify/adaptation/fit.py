@@ -9,13 +9,13 @@ import numpy as np
 from scipy.special import expit
 
 from classify.adaptation.skies import Array, Progress, Steps, check_enough, evidence, measured, rows_of_skies
-from classify.bundle import write_json
-from classify.likeness import Likeness
 from classify.model import LensModel
-from classify.skies import find_skies
+from classify.model.bundle import write_json
+from classify.model.likeness import Likeness
 from classify.trees.calibration import Calibration
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.lens.mixture import N_FOLDS, is_better_refitted, unsheared, with_unlensed, without_folds
 
 N_ROUNDS = 4

@@ -17,8 +17,8 @@ from classify.commands import (
 )
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
-from classify.skies import find_skies
 from darkmatter_features.errors import SkyError
+from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.io.remote import is_url
 
 

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from classify.bundle import write_json
 from classify.commands import (
     RUN,
     add_cnn,
@@ -21,6 +20,7 @@ from classify.commands import (
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.evaluate import evaluate
+from classify.model.bundle import write_json
 from darkmatter_features.io.dataset import SPLITS
 
 

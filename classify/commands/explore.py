@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from classify.bundle import write_json
 from classify.commands import (
     add_data,
     add_example,
@@ -22,6 +21,7 @@ from classify.explore.findings import explore
 from classify.explore.look import look_at
 from classify.explore.page import write_page
 from classify.explore.summary import summary_lines, to_dict
+from classify.model.bundle import write_json
 from darkmatter_features.io.dataset import Dataset
 
 OUT = Path("explore.html")

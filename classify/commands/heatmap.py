@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from classify.bundle import BUNDLE
 from classify.cli import DONE
 from classify.commands import (
     RUN,
@@ -23,11 +22,12 @@ from classify.commands import (
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
 from classify.model import LensModel
+from classify.model.bundle import BUNDLE
 from classify.plots.examples import Drawing, clear, named, select_examples
 from classify.plots.heatmaps import FigureStyle, draw, draw_template_of
 from classify.predict import load_model
-from classify.skies import find_skies
 from darkmatter_features.errors import ConfigError
+from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.lens.randomization import peak_p_value
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.plots.page import FORMATS

@@ -15,7 +15,7 @@ from classify.commands import (
 )
 from classify.commands.compilation import MEASURING_NOISE
 from classify.commands.progress import Progress
-from classify.skies import find_skies
+from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.io.planes import WEIGHT_TYPES
 from darkmatter_features.shape_catalogs.batch import Planes, measure_images
 from darkmatter_features.shape_catalogs.table import WRITERS

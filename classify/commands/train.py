@@ -12,7 +12,7 @@ from classify.commands import FEATURES, RUN, add_example, check_folder, defaults
 from classify.commands.progress import Progress
 from classify.config import TrainConfig
 from classify.config_file import Config, check_measured
-from classify.feature_table import FeatureTable
+from classify.tables.feature_table import FeatureTable
 from classify.train import train
 from classify.trees.boosting import HistoryLine
 

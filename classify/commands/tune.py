@@ -9,8 +9,8 @@ from classify.commands import FEATURES, add_example, add_jobs, defaults, print_l
 from classify.commands.compilation import MAPPING
 from classify.commands.progress import Progress
 from classify.config_file import Config, check_measured
-from classify.feature_table import FeatureTable
 from classify.plots.tuning import draw_search
+from classify.tables.feature_table import FeatureTable
 from classify.tune.search import STORAGE, TUNED, Tuned, features_of, tune
 from classify.tune.space import SPACES
 from darkmatter_features.plots.page import save_figure

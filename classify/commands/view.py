@@ -4,11 +4,11 @@ import argparse
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-from classify.bundle import BUNDLE
 from classify.cli import DONE
 from classify.commands import RUN, add_cnn, add_example, add_jobs, add_part, as_data, defaults, local_data, print_line
 from classify.commands.compilation import MEASURING
 from classify.commands.progress import Progress
+from classify.model.bundle import BUNDLE
 from classify.report.server import LOOPBACK, Site, check_address, make_server
 from classify.report.view import site_of_run, site_of_skies
 from darkmatter_features.errors import ConfigError

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
 from classify.cnn import DECIDES
-from classify.columns import FEATURE_INDICES, FEATURE_NAMES, LOG_EVIDENCE, select_features
 from classify.model import LensModel, mean_log_odds
-from classify.verdict import WITHHELD
+from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES, LOG_EVIDENCE, select_features
+from classify.verdicts.verdict import WITHHELD
 from darkmatter_features.features.statistics import FEATURES
 from darkmatter_features.io.table import written_whole
 

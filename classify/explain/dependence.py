@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classify.columns import FEATURE_NAMES, LOG_EVIDENCE
 from classify.explain.contributions import INPUT_NAMES, Contributions
 from classify.model import LensModel
+from classify.tables.columns import FEATURE_NAMES, LOG_EVIDENCE
 
 Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from classify.columns import FEATURE_INDICES
 from classify.explain.contributions import INPUT_NAMES, Contributions, meaning
 from classify.plots.importance import label_rows, largest_columns
 from classify.plots.performance import LINE, SECOND
+from classify.tables.columns import FEATURE_INDICES
 from darkmatter_features.plots.page import in_style, titled_page
 
 Array = NDArray[np.float64]

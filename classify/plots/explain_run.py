@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from classify.columns import FEATURE_NAMES
 from classify.explain.contributions import contributions, explained_table, write_explained
 from classify.explain.dependence import partial_dependence, some_skies, top_features
 from classify.model import LensModel
 from classify.plots.beeswarm import beeswarm
 from classify.plots.dependence import draw_dependence
 from classify.plots.importance import importance
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.plots.page import save_figure
 
 TABLE = "validation-contributions.csv"

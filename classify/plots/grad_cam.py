@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from classify.cnn.inputs import FieldInput
-from classify.columns import FEATURE_NAMES
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.layouts import image_files

@@ -9,7 +9,7 @@ import numpy as np
 from classify.cnn.inputs import FieldInput
 from classify.model import LensModel
 from classify.plots.examples import Drawing
-from classify.verdict import Verdict
+from classify.verdicts.verdict import Verdict
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from classify.bundle import digest_of_model
 from classify.evaluate import JUDGED_COLUMNS
 from classify.model import LensModel
+from classify.model.bundle import digest_of_model
 from darkmatter_features.errors import DarkmatterError, DatasetError, ModelError, shown
 from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
 from darkmatter_features.galaxies.shapes import GalaxyCatalog

@@ -12,7 +12,7 @@ from classify.report.encoding import rounded
 from classify.report.figures import described
 from classify.report.page import to_json
 from classify.report.sky import SkyTask, describe_sky
-from classify.verdict import WITHHELD
+from classify.verdicts.verdict import WITHHELD
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.workers import parallel

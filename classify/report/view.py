@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.columns import FEATURE_NAMES
 from classify.evaluate import JUDGED_COLUMNS
 from classify.model import LensModel
 from classify.predict import predict
@@ -22,11 +21,12 @@ from classify.report.run_report import extras, page_of, sky_tasks
 from classify.report.server import Site
 from classify.report.skies import by_name, contributions_of, counts, listed
 from classify.report.sky import SkyTask, describe_sky, sky_image
-from classify.skies import find_skies
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError
 from darkmatter_features.features.extract import SkyRow, extract_rows
+from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from classify.columns import LOG_EVIDENCE
 from classify.config import TrainConfig
 from classify.metrics import accuracy, auc, log_loss, log_losses
+from classify.tables.columns import LOG_EVIDENCE
 from classify.trees.calibration import Calibration
 from darkmatter_features.errors import TableError
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.config_file import Config
-from classify.feature_table import FeatureTable, labelled
+from classify.tables.feature_table import FeatureTable, labelled
 from classify.tune.space import SPACES, Scorer, Span
 from classify.tune.study import Study, Trial, open_study
 from darkmatter_features.errors import ConfigError, ModelError, TableError

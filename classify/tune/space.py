@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.columns import select_features
 from classify.config import TrainConfig
 from classify.config_file import Config
-from classify.feature_table import FeatureTable, labelled
 from classify.metrics import log_losses
+from classify.tables.columns import select_features
+from classify.tables.feature_table import FeatureTable, labelled
 from classify.trees.boosting import boost
 from darkmatter_features.errors import ConfigError, TableError
 from darkmatter_features.features.rebuild import TrainingSkies

@@ -11,8 +11,8 @@ from classify.adaptation import fit
 from classify.adaptation import skies as adapted_skies
 from classify.adaptation.fit import N_ROUNDS, adapt, adapt_run, skies_of
 from classify.adaptation.skies import MIN_SKIES
-from classify.likeness import Likeness
 from classify.model import LensModel
+from classify.model.likeness import Likeness
 from classify.trees.calibration import LIMIT, Calibration
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, ModelError, SkyError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classify.evaluate import JUDGED_COLUMNS, evaluate, judged_table, score_judged
-from classify.verdict import Verdict
+from classify.verdicts.verdict import Verdict
 from darkmatter_features.errors import DatasetError, ModelError
 from tests.support.synthetic import trained_run, write_images
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from classify.model import LensModel
 from classify.predict import predict, verdicts_on
-from classify.verdict_table import COLUMNS
+from classify.verdicts.table import COLUMNS
 from darkmatter_features.errors import ModelError
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.sky import read_sky

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.model import LensModel
 from classify.run_folder import REPLACED, UNFINISHED, changed_whole
+from classify.tables.columns import FEATURE_NAMES
 from classify.train import train
 from darkmatter_features.errors import TableError
 from tests.support.synthetic import write_features

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from classify import metrics
-from classify.columns import FEATURE_NAMES, select_features
 from classify.config import TrainConfig
-from classify.feature_table import labelled
 from classify.model import LensModel
+from classify.tables.columns import FEATURE_NAMES, select_features
+from classify.tables.feature_table import labelled
 from classify.train import train
 from classify.trees.boosting import HistoryLine, boost
 from darkmatter_features.errors import DarkmatterError, TableError

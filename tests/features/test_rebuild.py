@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from classify.columns import FEATURE_NAMES
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import TableError
 from darkmatter_features.features.batch import extract_dataset

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fuzz.seeds import feature_rows, write_seeds
 
-from classify.bundle import sealed
 from classify.model import LensModel
+from classify.model.bundle import sealed
 from classify.trees.members import check_member
 from darkmatter_features.errors import ModelError
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from classify.columns import FEATURE_NAMES
-from classify.feature_table import FeatureTable
+from classify.tables.columns import FEATURE_NAMES
+from classify.tables.feature_table import FeatureTable
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import read_catalog
 from darkmatter_features.io.table import read_table, write_table

@@ -13,11 +13,11 @@ import pytest
 from scipy.special import logit
 
 import classify.cnn
-from classify.bundle import sealed
-from classify.columns import FEATURE_NAMES
 from classify.evaluate import evaluate
 from classify.model import LensModel
+from classify.model.bundle import sealed
 from classify.predict import predict
+from classify.tables.columns import FEATURE_NAMES
 from classify.train import train
 from darkmatter_features.errors import ConfigError, ModelError
 from darkmatter_features.io.sky import read_sky

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from classify.cli import main
 from classify.cnn.train_stage import StageInputs, _inputs
-from classify.feature_table import FeatureTable
+from classify.tables.feature_table import FeatureTable
 from darkmatter_features.io.dataset import Dataset
 from tests.support.data_sets import write_zip, zip_folder
 from tests.support.servers import serve

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from classify.bundle import BUNDLE
 from classify.cli import DONE, FAILED, main
 from classify.commands import RUN
+from classify.model.bundle import BUNDLE
 from classify.plots.examples import clear
 from tests.support.synthetic import draw_sky
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from classify.columns import FEATURE_NAMES
 from classify.config import TrainConfig
 from classify.explain.contributions import (
     INPUT_NAMES,
@@ -20,6 +19,7 @@ from classify.explain.contributions import (
 from classify.model import LensModel
 from classify.plots.importance import N_BARS, importance
 from classify.predict import predict
+from classify.tables.columns import FEATURE_NAMES
 from classify.train import train
 from classify.trees.calibration import LIMIT, Calibration
 from darkmatter_features.features.statistics import FEATURES

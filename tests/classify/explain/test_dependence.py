@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from classify.columns import FEATURE_NAMES, select_features
 from classify.config import TrainConfig
 from classify.explain.contributions import INPUT_NAMES, Contributions, contributions
 from classify.explain.dependence import N_SKIES, Dependence, partial_dependence, some_skies, top_features
 from classify.model import LensModel
 from classify.plots.dependence import draw_dependence
+from classify.tables.columns import FEATURE_NAMES, select_features
 from classify.trees.boosting import boost
 from classify.trees.calibration import LIMIT, Calibration
 from darkmatter_features.config import MeasureConfig

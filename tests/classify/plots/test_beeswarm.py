@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from classify.columns import FEATURE_INDICES, FEATURE_NAMES
 from classify.explain.contributions import INPUT_NAMES, Contributions, meaning
 from classify.plots.beeswarm import HALF_HEIGHT, N_ROWS, VALUES, beeswarm, offsets, ranks
 from classify.plots.importance import NO_TREES
+from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES
 
 
 def parts_of(columns):

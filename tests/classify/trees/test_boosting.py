@@ -9,9 +9,9 @@ from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
 from classify import metrics
-from classify.columns import FEATURE_INDICES, LOG_EVIDENCE, select_features
 from classify.config import TrainConfig
 from classify.model import mean_log_odds
+from classify.tables.columns import FEATURE_INDICES, LOG_EVIDENCE, select_features
 from classify.trees import boosting
 from classify.trees.boosting import boost, folds
 from classify.trees.calibration import Calibration

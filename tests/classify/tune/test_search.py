@@ -16,9 +16,9 @@ from matplotlib import pyplot as plt
 from classify.cli import main
 from classify.config import TrainConfig
 from classify.config_file import SECTIONS, Config
-from classify.feature_table import FeatureTable, labelled
 from classify.metrics import log_loss
 from classify.plots.tuning import draw_search
+from classify.tables.feature_table import FeatureTable, labelled
 from classify.train import train
 from classify.trees.boosting import boost
 from classify.tune import search as search_module

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from classify.likeness import TOLERANCES
+from classify.model.likeness import TOLERANCES
 from darkmatter_features.errors import ModelError, shown
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classify.columns import FEATURE_NAMES
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.features.statistics import FEATURES
 
 Array = NDArray[np.float64]

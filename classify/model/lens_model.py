@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from classify import bundle
-from classify.bundle import BUNDLE
 from classify.cnn import DECIDES
 from classify.cnn.inputs import FieldInput
 from classify.cnn.stage import CnnStage, digest_of
-from classify.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
-from classify.likeness import UNLIKE, Likeness
+from classify.model import bundle
+from classify.model.bundle import BUNDLE
+from classify.model.likeness import UNLIKE, Likeness
+from classify.tables.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.trees.calibration import Calibration, moderated
-from classify.verdict import WITHHELD, Verdict
+from classify.verdicts.verdict import WITHHELD, Verdict
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DarkmatterError, ModelError

@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from classify.columns import FEATURE_NAMES, select_features
 from classify.commands import MAX_NAMED, describe_unlike
 from classify.config import TrainConfig
 from classify.evaluate import WITHHELD_PROBABILITY, count_unlike, judged_table, score_judged
 from classify.explain.contributions import LIKENESS, contributions, explained_table, largest_contributions
-from classify.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
 from classify.model import LensModel
+from classify.model.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
 from classify.predict import predict
+from classify.tables.columns import FEATURE_NAMES, select_features
 from classify.trees.boosting import boost
-from classify.verdict import WITHHELD
-from classify.verdict_table import COLUMNS, verdict_table, write_verdicts
+from classify.verdicts.table import COLUMNS, verdict_table, write_verdicts
+from classify.verdicts.verdict import WITHHELD
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError
 from darkmatter_features.features.extract import SkyRow

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from classify.verdict_table import write_verdicts
+from classify.verdicts.table import write_verdicts
 
 
 def test_unknown_numbers_are_empty_in_csv(tmp_path):

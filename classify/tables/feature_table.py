@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from classify.columns import FEATURE_NAMES, select_features
+from classify.tables.columns import FEATURE_NAMES, select_features
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, TableError, shown

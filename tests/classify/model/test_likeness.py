@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from classify.columns import FEATURE_NAMES
-from classify.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
+from classify.model.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
+from classify.tables.columns import FEATURE_NAMES
 from darkmatter_features.features.statistics import FEATURES
 
 INDEX = {name: FEATURE_NAMES.index(name) for name in TOLERANCES}

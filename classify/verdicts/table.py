@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from classify.verdict import Verdict
+from classify.verdicts.verdict import Verdict
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.table import written_whole
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from classify.bundle import sealed, write_json
-from classify.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
 from classify.config import TrainConfig
 from classify.model import LensModel
+from classify.model.bundle import sealed, write_json
+from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES, select_features
 from classify.trees.boosting import boost
 from classify.trees.calibration import moderated
 from darkmatter_features.config import MeasureConfig

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import lightgbm
 
 from classify.cnn.stage import checked, digest_of
-from classify.columns import FEATURE_INDICES, FEATURE_NAMES
-from classify.description import check_description, checksum_of
+from classify.model.description import check_description, checksum_of
+from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES
 from classify.trees.members import booster
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -53,7 +53,7 @@ def written_bundle(run: str | Path) -> Iterator[Path]:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return the description of a bundle, with the fields of :class:`~classify.description.Description`.
+    """Return the description of a bundle, with the fields of :class:`~classify.model.description.Description`.
 
     Raises
     ------

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from classify.skies import find_skies
 from darkmatter_features.errors import SkyError
+from darkmatter_features.io.image_paths import find_skies
 from tests.support.synthetic import draw_sky
 
 

@@ -1,0 +1,1 @@
+"""Tables of features: the columns that the classifier uses, and their reading."""

@@ -1,0 +1,1 @@
+"""Verdicts on skies, and tables of them."""
