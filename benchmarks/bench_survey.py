@@ -3,7 +3,7 @@
     python benchmarks/bench_survey.py [--data DIR --features DIR --run DIR --work DIR --like-skies 6 --jobs -1]
 
 Images of the preset `survey` are simulated with a seed of their own, measured, and a default run without the CNN stage
-is trained on the training skies. It and the oracles judge the same validation skies. An oracle is the best possible
+is trained on the training skies; a data set or tables in the work folder are used again. It and the oracles judge the same validation skies. An oracle is the best possible
 decision for an observer who has the distributions of the preset and the galaxies of the sky: all true ones, or those
 found in the image alone, with their true shapes, with true shapes and errors as large as those of the measurement, or
 with the measured shapes. Errors are those of bootstrap resamples of the skies, differences are paired.
@@ -14,6 +14,7 @@ ones, with the weights of the catalogue, for the preset and for images like thos
 
 import argparse
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ from harness.report import print_table, write_record
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from oracle.detection import Detection, learn_detection
-from oracle.found import FoundSky, all_galaxies, found_galaxies, found_sky, found_skies, measured_galaxies
+from oracle.found import (
+    FoundSky,
+    all_galaxies,
+    found_galaxies,
+    found_skies,
+    found_sky,
+    measured_galaxies,
+    with_true_shear,
+)
 from oracle.likelihood import Posterior
 from oracle.survey import survey_oracle, survey_posteriors
 
@@ -33,7 +42,7 @@ from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
-from darkmatter_features.io.truth import read_galaxy_truth
+from darkmatter_features.io.truth import read_galaxy_truth, read_sky_truth, sky_truth_path
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.simulation.surveys import SURVEYS
 
@@ -51,6 +60,9 @@ FOUND, WITH_ERRORS = "oracle, found, true shapes", "oracle, found, true shapes w
 
 N_RESAMPLES = 400
 """Bootstrap resamples of the skies for the fits of shapes."""
+
+MAX_SHEAR = 0.3
+"""Maximum true shear of the galaxies in whose ellipticities the slope with the shear is measured."""
 
 SNR_EDGES = (0.0, 15.0, 30.0, np.inf)
 """Edges of the bins of S/N in which shapes are fitted, too."""
@@ -119,14 +131,41 @@ def shape_fits(skies: list[FoundSky]) -> dict[str, dict[str, float]]:
         "isolated": [f[~f["is_blended"]] for f in found],
         "blended": [f[f["is_blended"]] for f in found],
     }
-    for low, high in zip(SNR_EDGES, SNR_EDGES[1:]):
+    for low, high in pairwise(SNR_EDGES):
         parts[f"S/N {low:.0f} to {high:.0f}"] = [f[(f["snr"] >= low) & (f["snr"] < high)] for f in found]
     return {name: shape_fit(each) for name, each in parts.items()}
 
 
+def shear_fits(data: Path, skies: list[FoundSky]) -> dict[str, dict[str, float]]:
+    """Return the slopes of true and measured ellipticities in the true shear about the lenses, below MAX_SHEAR."""
+    lenses = read_sky_truth(data)
+    lensed = [with_true_shear(sky, lenses[sky.sky]) for sky in skies if np.isfinite(lenses[sky.sky]["strength"])]
+    lensed = [found[np.hypot(found["g1"], found["g2"]) < MAX_SHEAR] for found in lensed]
+    return {name: shear_fit(lensed, kind) for name, kind in (("true", ""), ("measured", "measured_"))}
+
+
+def shear_fit(skies: list[pd.DataFrame], kind: str) -> dict[str, float]:
+    """Return the slope of ellipticities in the true shear, and its bootstrap error over skies."""
+    sums = np.array([[_products(sky, kind), _products(sky, "", "g")] for sky in skies])
+    draws = np.random.default_rng(1).integers(0, len(sums), (N_RESAMPLES, len(sums)))
+    slopes = np.array([np.divide(*sums[draw].sum(axis=0)) for draw in draws])
+    slope = float(np.divide(*sums.sum(axis=0)))
+    return {"galaxies": int(sum(map(len, skies))), "slope": slope, "slope_error": float(slopes.std())}
+
+
+def _products(sky: pd.DataFrame, kind: str, letter: str = "e") -> float:
+    return float(sum((sky["weight"] * sky[f"g{k}"] * sky[f"{kind}{letter}{k}"]).sum() for k in (1, 2)))
+
+
+def simulate_missing(folder: Path, **options: Any) -> None:
+    """Simulate a data set of the preset unless it is there already."""
+    if not sky_truth_path(folder).exists():
+        simulate_dataset(folder, preset="survey", seed=SEED, **options)
+
+
 def like_survey(name: str, n_skies: int, folder: Path, n_jobs: int) -> dict[str, float]:
     """Return the fit for images like those of a survey."""
-    simulate_dataset(folder, n_training=0, n_validation=n_skies, preset="survey", like=name, seed=SEED, n_jobs=n_jobs)
+    simulate_missing(folder, n_training=0, n_validation=n_skies, like=name, n_jobs=n_jobs)
     dataset = Dataset.open(folder)
     files = next(split.files for split in dataset.splits if split.name == "validation")
     skies = Parallel(n_jobs=n_jobs)(delayed(_measured)(dataset.root, file) for file in files)
@@ -142,8 +181,8 @@ def prepare(args: argparse.Namespace, work: Path) -> Trial:
     data, features = args.data or work / "data", args.features or work / "features"
     if args.data is None:
         counts = {"n_training": args.training, "n_validation": args.validation}
-        simulate_dataset(data, preset="survey", seed=SEED, n_jobs=args.jobs, **counts)
-    if args.features is None:
+        simulate_missing(data, n_jobs=args.jobs, **counts)
+    if args.features is None and not (features / "features.parquet").exists():
         extract_dataset(data, features, n_jobs=args.jobs)
     return Trial(data, features, 2**31, args.jobs)
 
@@ -173,6 +212,7 @@ def compare_sides(trial: Trial, run: Path | None) -> dict[str, Any]:
         "noise_factor": noise,
         "sides": {reference: compare(judged, reference=reference) for reference in (FOUND, WITH_ERRORS)},
         "shapes": shape_fits([*training, *skies]),
+        "shear": shear_fits(trial.data, [*training, *skies]),
     }
 
 
@@ -194,6 +234,8 @@ def print_results(found: dict[str, Any]) -> None:
         for name, fit in (found["shapes"] | found["like"]).items()
     ]
     print_table(("galaxies", "skies", "number", "slope", "c1", "c2"), cells)
+    for name, fit in found["shear"].items():
+        print(f"slope of the {name} ellipticities in the true shear: {fit['slope']:.4f} ±{fit['slope_error']:.4f}")
 
 
 def _cell(row: dict[str, float], key: str, suffix: str) -> str:

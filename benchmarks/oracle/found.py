@@ -1,7 +1,7 @@
 """Catalogues for the oracle of the preset ``survey``: the true galaxies that are found in its images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,12 @@ from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.truth import read_galaxy_truth
 from darkmatter_features.simulation import survey
+from darkmatter_features.simulation.lensing import PIVOT_RADIUS
 
 Array = NDArray[np.float64]
+
+N_MASSES = 64
+"""Number of masses between which the mass of a halo is interpolated by its amplitude."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,17 @@ def found_skies(data: Path, features: Path, skies: list[str]) -> list[FoundSky]:
     measured = {catalog.name: catalog for catalog in catalogs}
     root = Dataset.open(data).root
     return [found_sky(name, read_galaxy_truth(root, name), measured[name]) for name in skies]
+
+
+def with_true_shear(sky: FoundSky, lens: dict[str, float]) -> pd.DataFrame:
+    """Return the found galaxies of a sky with a lens, by its row of the truth, with its reduced shear g1, g2."""
+    halos = oracle.halo_prior(N_MASSES)
+    amplitudes = [float(halo.shear(np.array(PIVOT_RADIUS))) for halo in halos]
+    halo = replace(halos[0], mass=float(np.interp(lens["strength"], amplitudes, [halo.mass for halo in halos])))
+    dx, dy = sky.found["x"].to_numpy() - lens["column"], sky.found["y"].to_numpy() - lens["row"]
+    r = np.hypot(dx, dy)
+    g = -(halo.shear(r) / (1.0 - halo.convergence(r))) * np.exp(2.0j * np.arctan2(dy, dx))
+    return sky.found.assign(g1=g.real, g2=g.imag)
 
 
 def found_sky(sky: str, truth: dict[str, Array], catalog: GalaxyCatalog) -> FoundSky:
@@ -94,7 +109,7 @@ def found_galaxies(skies: list[FoundSky], detection: Detection, *, noise: float 
 
 
 def measured_galaxies(skies: list[FoundSky], detection: Detection, *, noise: float) -> list[dict[str, Array]]:
-    """Return catalogues of the found galaxies with their measured shapes, of errors `noise` times those by the noise."""
+    """Return catalogues of the found galaxies with measured shapes, of errors `noise` times those by the noise."""
     exact = found_galaxies(skies, detection)
     return [
         catalogue

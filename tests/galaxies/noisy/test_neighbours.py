@@ -44,9 +44,7 @@ def test_response_is_that_of_sheared_positions_and_light(rng):
         return isolation(own, 3.0).value
 
     for a, step in enumerate(h * np.eye(2)):
-        np.testing.assert_allclose(
-            given.response[a], (sheared(*step) - sheared(*-step)) / (2 * h), rtol=2e-3, atol=1e-4
-        )
+        np.testing.assert_allclose(given.response[a], (sheared(*step) - sheared(*-step)) / (2 * h), rtol=2e-3, atol=1e-4)
 
 
 def test_pairs_are_those_of_naive_search(rng):
