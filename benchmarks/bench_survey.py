@@ -3,13 +3,15 @@
     python benchmarks/bench_survey.py [--data DIR --features DIR --run DIR --work DIR --like-skies 6 --jobs -1]
 
 Images of the preset `survey` are simulated with a seed of their own, measured, and a default run without the CNN stage
-is trained on the training skies; a data set or tables in the work folder are used again. It and the oracles judge the same validation skies. An oracle is the best possible
-decision for an observer who has the distributions of the preset and the galaxies of the sky: all true ones, or those
-found in the image alone, with their true shapes, with true shapes and errors as large as those of the measurement, or
-with the measured shapes. Errors are those of bootstrap resamples of the skies, differences are paired.
+is trained on the training skies; a data set or tables in the work folder are used again. The run and the oracles judge
+the same validation skies. An oracle is the best possible decision for an observer who has the distributions of the
+preset and the galaxies of the sky: all true ones; those found in the image alone, with their true shapes; these with
+errors as large as those of the measurement; or with the measured shapes. Errors are those of bootstrap resamples of the
+skies, differences are paired.
 
 The measured ellipticities of the galaxies found, corrected for the response, are fitted by a straight line in the true
-ones, with the weights of the catalogue, for the preset and for images like those of each survey.
+ones, with the weights of the catalogue, for the preset and for images like those of each survey; about the lenses of
+the preset also in the true shear, on which the response of the catalogue is calibrated.
 """
 
 import argparse
