@@ -33,7 +33,7 @@ from oracle.found import (
     all_galaxies,
     found_galaxies,
     found_skies,
-    found_sky,
+    found_sources,
     measured_galaxies,
     with_true_shear,
 )
@@ -41,7 +41,7 @@ from oracle.likelihood import Posterior
 from oracle.survey import survey_oracle, survey_posteriors
 
 from darkmatter_features.features.batch import extract_dataset
-from darkmatter_features.galaxies.measure import measure
+from darkmatter_features.galaxies.noisy.catalog import measure_image
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.truth import read_galaxy_truth, read_sky_truth, sky_truth_path
@@ -125,9 +125,8 @@ def _line(sums: Array) -> Array:
     return np.array([slope, *((m - slope * e) / w)])
 
 
-def shape_fits(skies: list[FoundSky]) -> dict[str, dict[str, float]]:
-    """Return the fits of all galaxies of the preset, of isolated and blended ones, and by S/N."""
-    found = [sky.found for sky in skies]
+def shape_fits(found: list[pd.DataFrame]) -> dict[str, dict[str, float]]:
+    """Return the fits of all galaxies of skies of the preset, of isolated and blended ones, and by S/N."""
     parts = {
         "all": found,
         "isolated": [f[~f["is_blended"]] for f in found],
@@ -138,10 +137,10 @@ def shape_fits(skies: list[FoundSky]) -> dict[str, dict[str, float]]:
     return {name: shape_fit(each) for name, each in parts.items()}
 
 
-def shear_fits(data: Path, skies: list[FoundSky]) -> dict[str, dict[str, float]]:
+def shear_fits(data: Path, skies: dict[str, pd.DataFrame]) -> dict[str, dict[str, float]]:
     """Return the slopes of true and measured ellipticities in the true shear about the lenses, below MAX_SHEAR."""
     lenses = read_sky_truth(data)
-    lensed = [with_true_shear(sky, lenses[sky.sky]) for sky in skies if np.isfinite(lenses[sky.sky]["strength"])]
+    lensed = [with_true_shear(skies[sky], lenses[sky]) for sky in skies if np.isfinite(lenses[sky]["strength"])]
     lensed = [found[np.hypot(found["g1"], found["g2"]) < MAX_SHEAR] for found in lensed]
     return {name: shear_fit(lensed, kind) for name, kind in (("true", ""), ("measured", "measured_"))}
 
@@ -170,12 +169,17 @@ def like_survey(name: str, n_skies: int, folder: Path, n_jobs: int) -> dict[str,
     simulate_missing(folder, n_training=0, n_validation=n_skies, like=name, n_jobs=n_jobs)
     dataset = Dataset.open(folder)
     files = next(split.files for split in dataset.splits if split.name == "validation")
-    skies = Parallel(n_jobs=n_jobs)(delayed(_measured)(dataset.root, file) for file in files)
-    return shape_fit([sky.found for sky in skies]) | {"noise_factor": noise_factor(skies)}
+    return shape_fit(list(measured_shapes(folder, [dataset.relative(file) for file in files], n_jobs).values()))
 
 
-def _measured(root: Path, file: Path) -> FoundSky:
-    return found_sky(file.name, read_galaxy_truth(root, file), measure(read_sky(file)))
+def measured_shapes(data: Path, skies: list[str], n_jobs: int) -> dict[str, pd.DataFrame]:
+    """Return the true galaxies of each sky that are sources with a weight, with their measured shapes."""
+    found = Parallel(n_jobs=n_jobs)(delayed(_shapes)(data, sky) for sky in skies)
+    return dict(zip(skies, found))
+
+
+def _shapes(data: Path, sky: str) -> pd.DataFrame:
+    return found_sources(read_galaxy_truth(data, sky), measure_image(read_sky(data / sky)))
 
 
 def prepare(args: argparse.Namespace, work: Path) -> Trial:
@@ -203,6 +207,7 @@ def compare_sides(trial: Trial, run: Path | None) -> dict[str, Any]:
     noise, detection = noise_factor(training), learn_detection(n_jobs=trial.n_jobs)
     judgements = oracles(skies, detection, noise, trial.n_jobs) | {RUN: judge_run(trial, run)}
     judged = {name: beside_truth(each, truth) for name, each in judgements.items()}
+    shapes = measured_shapes(trial.data, [sky.sky for sky in (*training, *skies)], trial.n_jobs)
     return {
         "skies": len(truth),
         "training": len(training),
@@ -213,8 +218,8 @@ def compare_sides(trial: Trial, run: Path | None) -> dict[str, Any]:
         },
         "noise_factor": noise,
         "sides": {reference: compare(judged, reference=reference) for reference in (FOUND, WITH_ERRORS)},
-        "shapes": shape_fits([*training, *skies]),
-        "shear": shear_fits(trial.data, [*training, *skies]),
+        "shapes": shape_fits(list(shapes.values())),
+        "shear": shear_fits(trial.data, shapes),
     }
 
 

@@ -13,6 +13,8 @@ from oracle.tables import SMOOTHING
 
 from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
 from darkmatter_features.galaxies.measure import SHAPE_NOISE
+from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
+from darkmatter_features.galaxies.noisy.sources import SourceFlag
 from darkmatter_features.galaxies.shapes import Flag, GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.truth import read_galaxy_truth
@@ -60,15 +62,34 @@ def found_skies(data: Path, features: Path, skies: list[str]) -> list[FoundSky]:
     return [found_sky(name, read_galaxy_truth(root, name), measured[name]) for name in skies]
 
 
-def with_true_shear(sky: FoundSky, lens: dict[str, float]) -> pd.DataFrame:
-    """Return the found galaxies of a sky with a lens, by its row of the truth, with its reduced shear g1, g2."""
+def found_sources(truth: dict[str, Array], sources: SourceCatalog) -> pd.DataFrame:
+    """Return the true galaxies that are sources with a weight, with their measured shapes.
+
+    ``measured_e1, measured_e2`` are divided by the response, and ``weight`` is multiplied by it, so that weighted means
+    are those of the catalogue, ``sum(w e) / sum(w response)``.
+    """
+    own = np.flatnonzero(sources.weight > 0.0)
+    true = matches(truth["x"], truth["y"], sources.sources.x[own], sources.sources.y[own])
+    own, true = own[true >= 0], true[true >= 0]
+    response = sources.response[own]
+    return pd.DataFrame({name: values[true] for name, values in truth.items()}).assign(
+        measured_e1=sources.e1[own] / response,
+        measured_e2=sources.e2[own] / response,
+        weight=sources.weight[own] * response,
+        snr=sources.sources.snr[own],
+        is_blended=(sources.sources.flags[own] & SourceFlag.BLENDED) != 0,
+    )
+
+
+def with_true_shear(found: pd.DataFrame, lens: dict[str, float]) -> pd.DataFrame:
+    """Return galaxies about a lens, a row of the truth of the skies, with their reduced shear ``g1, g2``."""
     halos = oracle.halo_prior(N_MASSES)
     amplitudes = [float(halo.shear(np.array(PIVOT_RADIUS))) for halo in halos]
     halo = replace(halos[0], mass=float(np.interp(lens["strength"], amplitudes, [halo.mass for halo in halos])))
-    dx, dy = sky.found["x"].to_numpy() - lens["column"], sky.found["y"].to_numpy() - lens["row"]
+    dx, dy = found["x"].to_numpy() - lens["column"], found["y"].to_numpy() - lens["row"]
     r = np.hypot(dx, dy)
     g = -(halo.shear(r) / (1.0 - halo.convergence(r))) * np.exp(2.0j * np.arctan2(dy, dx))
-    return sky.found.assign(g1=g.real, g2=g.imag)
+    return found.assign(g1=g.real, g2=g.imag)
 
 
 def found_sky(sky: str, truth: dict[str, Array], catalog: GalaxyCatalog) -> FoundSky:
