@@ -107,8 +107,15 @@ def full_model(trial: Trial, *, cnn: str = "off") -> Judgement:
     with tempfile.TemporaryDirectory() as run:
         train(trial.features, run, config=TrainConfig(subset=100.0 * fraction), cnn=cnn, n_jobs=trial.n_jobs)
         judged = pd.read_csv(Path(run) / "validation-predictions.csv")
-    log_odds = logit(np.clip(judged["probability"].to_numpy(), np.finfo(float).tiny, NEAR_ONE))
-    return Judgement(judged["sky"].tolist(), log_odds, judged["row"].to_numpy(), judged["column"].to_numpy())
+    return judgement_of(judged)
+
+
+def judgement_of(predictions: pd.DataFrame) -> Judgement:
+    """Return the judgement of a run, from its `validation-predictions.csv`."""
+    log_odds = logit(np.clip(predictions["probability"].to_numpy(), np.finfo(float).tiny, NEAR_ONE))
+    return Judgement(
+        predictions["sky"].tolist(), log_odds, *(predictions[name].to_numpy() for name in ("row", "column"))
+    )
 
 
 SIDES: dict[str, Side] = {
@@ -143,9 +150,11 @@ def _at_best_fit(rows: pd.DataFrame, log_odds: Array) -> Judgement:
     return Judgement(rows["sky"].tolist(), log_odds, rows["row"].to_numpy(), rows["column"].to_numpy())
 
 
-def compare(judged: dict[str, pd.DataFrame], *, n_resamples: int = N_RESAMPLES) -> dict[str, dict[str, float]]:
+def compare(
+    judged: dict[str, pd.DataFrame], *, reference: str = ORACLE, n_resamples: int = N_RESAMPLES
+) -> dict[str, dict[str, float]]:
     """Return each metric of each side, its bootstrap error, its difference to the oracle and the error of that."""
-    n = len(judged[ORACLE])
+    n = len(judged[reference])
     draws = np.random.default_rng(1).integers(0, n, (n_resamples, n))
     scatter = {name: pd.DataFrame([metrics_of(table, draw) for draw in draws]) for name, table in judged.items()}
     value = {name: metrics_of(table) for name, table in judged.items()}
@@ -156,8 +165,8 @@ def compare(judged: dict[str, pd.DataFrame], *, n_resamples: int = N_RESAMPLES) 
             for label, number in (
                 (key, value[name][key]),
                 (f"{key}_error", scatter[name][key].std()),
-                (f"{key}_minus_oracle", value[name][key] - value[ORACLE][key]),
-                (f"{key}_minus_oracle_error", (scatter[name][key] - scatter[ORACLE][key]).std()),
+                (f"{key}_minus_oracle", value[name][key] - value[reference][key]),
+                (f"{key}_minus_oracle_error", (scatter[name][key] - scatter[reference][key]).std()),
             )
         }
         for name in judged

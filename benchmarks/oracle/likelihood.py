@@ -32,9 +32,11 @@ Schneider, Ehlers & Falco 1992, Gravitational Lenses, Springer, doi:10.1007/978-
 Seitz & Schneider 1997, A&A 318, 687, arXiv:astro-ph/9601079
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numba
@@ -151,20 +153,23 @@ def posteriors(
 
 def posterior(
     sky: dict[str, Array],
-    model: OracleModel,
+    model: Any,
     *,
     use: str = "both",
     grid: int = GRID,
     n_refinements: int = N_REFINEMENTS,
+    evaluate: Callable[..., Array] | None = None,
 ) -> Posterior:
     """Return the likelihood ratio averaged over position and halo.
 
-    All cells of a grid are evaluated, then the relevant ones are halved and evaluated again.
+    All cells of a grid are evaluated, then the relevant ones are halved and evaluated again. The likelihood of a model
+    of another preset is `evaluate`, with the arguments of `log_likelihoods`.
     """
+    evaluate = evaluate or log_likelihoods
     unsplit: list[tuple[Array, Array, Array]] = []
     cells = np.ones((grid, grid), dtype=np.bool_)
     for level in range(n_refinements + 1):
-        x, y, log_weight = _weigh(sky, model, cells, use)
+        x, y, log_weight = _weigh(cells, partial(evaluate, sky, model, use=use))
         # The weights of all cells sum to the Bayes factor: the unsplit ones so far, and all of this level.
         total = logsumexp(np.concatenate([log_weight, *(weights for _, _, weights in unsplit)]))
         is_relevant = np.zeros_like(cells)
@@ -177,12 +182,12 @@ def posterior(
     return _summary([np.concatenate(columns) for columns in zip(*unsplit)], unsplit[-1])
 
 
-def _weigh(sky: dict[str, Array], model: OracleModel, cells: NDArray[np.bool_], use: str) -> tuple[Array, Array, Array]:
+def _weigh(cells: NDArray[np.bool_], likelihoods: Callable[[Array, Array], Array]) -> tuple[Array, Array, Array]:
     """Return the centres x and y of cells, and the log of their contributions to the Bayes factor."""
     row, column = np.nonzero(cells)
     side = (seed.SIDE - 1.0) / len(cells)
     x, y = (column + 0.5) * side, (row + 0.5) * side
-    each = log_likelihoods(sky, model, x, y, use=use)
+    each = likelihoods(x, y)
     return x, y, logsumexp(each, axis=1) - np.log(each.shape[1]) - 2.0 * np.log(len(cells))
 
 
