@@ -36,7 +36,8 @@ def test_train_prints_each_epoch_and_the_gain(root, tmp_path, capsys, monkeypatc
     lines = capsys.readouterr().out.splitlines()
     (head,) = (i for i, line in enumerate(lines) if line.startswith("epoch"))
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["1", "2"]
-    assert "uncertain skies, out of fold" in lines[-1]
+    assert "uncertain skies, out of fold" in lines[-2]
+    assert lines[-1].endswith(f"darkmatter report {tmp_path}")
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
