@@ -115,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     for index, row in zip(located.index, located.to_dict("records")):
         print_line(_summary(row, subtracted=args.subtract_mean))
         print_line(f"  {done.notes[index]}")
+        if done.warnings[index]:
+            print_line(f"  {done.warnings[index]}")
     print_line(f"{args.out}: {len(located)} located, {len(done.failures)} failed")
     return report_failures(done.failures, len(located))
 

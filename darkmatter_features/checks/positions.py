@@ -10,7 +10,7 @@ from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.shape_tables.positions import N_FITS, projected
-from darkmatter_features.io.shape_tables.rows import Rows
+from darkmatter_features.io.shape_tables.rows import Rows, is_sentinel
 
 Array = NDArray[np.float64]
 Columns = Mapping[str, Array]
@@ -32,6 +32,10 @@ MIN_GALAXIES = 24
 def repeat_findings(rows: Rows, raw: Columns, position: tuple[str, str], options: CatalogOptions) -> Iterator[str]:
     """Yield lines on repeated rows, and on repeated positions with different shapes."""
     place, e = raw[position[0]] + 1j * raw[position[1]], raw["e1"] + 1j * raw["e2"]
+    known = np.all(
+        [np.isfinite(part) & ~is_sentinel(part) for part in (place.real, place.imag, e.real, e.imag)], axis=0
+    )
+    place, e = place[known], e[known]
     order = np.lexsort((e.imag, e.real, place.imag, place.real))
     same = place[order][1:] == place[order][:-1]
     n_same = int(same.sum())

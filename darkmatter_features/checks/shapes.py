@@ -1,4 +1,4 @@
-"""Shapes: distortion or (a - b) / (a + b), additive bias, and the turn or flip of (e1, e2)."""
+"""Shapes: distortion or (a - b) / (a + b), and an additive bias."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from darkmatter_features.checks.values import measured
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.shape_tables.options import CatalogOptions
-from darkmatter_features.location.conventions import AS_IS, Convention, ConventionRanking
 from darkmatter_features.location.field import MAX_MEAN_SNR, mean_snr
 
 Array = NDArray[np.float64]
@@ -47,18 +46,3 @@ def bias_findings(catalog: ShapeCatalog) -> Iterator[str]:
         weight = np.ones(len(catalog)) if catalog.weight is None else catalog.weight
         e1, e2 = (float(np.average(e, weights=weight)) for e in (catalog.e1, catalog.e2))
         yield f"mean ellipticity ({e1:.2g}, {e2:.2g}), {snr:.1f} sigma from 0: an additive bias; use --subtract-mean"
-
-
-def convention_findings(ranking: ConventionRanking, options: CatalogOptions) -> Iterator[str]:
-    """Yield a line if the shapes show a lens in another convention."""
-    if ranking.best is not None and ranking.best != AS_IS:
-        yield (
-            f"a lens of S/N {ranking.snr[ranking.best]:.1f} with {ranking.best.name}, {ranking.snr[AS_IS]:.1f} as is; "
-            f"use {flags(ranking.best, options)}"
-        )
-
-
-def flags(best: Convention, options: CatalogOptions) -> str:
-    """Return the options, instead of those of the catalogue as it was read, that give the best convention."""
-    total = best.after(Convention(options.swap, options.flip_e1, options.flip_e2))
-    return total.flags or "none of --swap, --flip-e1 and --flip-e2"

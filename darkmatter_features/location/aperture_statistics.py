@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.io.catalogs import ShapeCatalog
+from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.location.conventions import (
+    AS_IS,
     CONVENTION_CELLS,
     SKIES,
     ConventionRanking,
+    flags,
     four_skies,
     north_turn,
 )
@@ -58,11 +61,11 @@ class ApertureStatistics:
 
 
 def decide_by_apertures(
-    catalog: ShapeCatalog, ranking: ConventionRanking, *, local_north: bool
+    catalog: ShapeCatalog, ranking: ConventionRanking, options: CatalogOptions
 ) -> tuple[ConventionRanking, tuple[str, ...]]:
     """Return the ranking with the convention by aperture statistics, if they decide it, and a line on their result."""
     field = field_of(catalog, subtract_mean=mean_snr(catalog) > MAX_MEAN_SNR)
-    turn = north_turn(catalog) if local_north else np.ones(len(catalog), dtype=np.complex128)
+    turn = north_turn(catalog) if options.local_north else np.ones(len(catalog), dtype=np.complex128)
     statistics = aperture_statistics(field, turn)
     parity = int(np.abs(statistics.excess).argmax())
     excess = float(statistics.excess[parity])
@@ -75,10 +78,9 @@ def decide_by_apertures(
     if abs(skewness) < MIN_SKEWNESS:
         return ranking, (f"{line}; which of the two cannot be decided",)
     best = plus if skewness > 0.0 else minus
-    flags = best.flags
-    remedy = f"use {flags}" if flags else "as the shapes are"
-    decided = replace(ranking, best=best)
-    return decided, ((f"{line}; the peaks decide for {best.name}: {remedy}",) if flags else ())
+    if best == AS_IS:
+        return replace(ranking, best=best), ()
+    return replace(ranking, best=best), (f"{line}; the peaks decide for {best.name}: use {flags(best, options)}",)
 
 
 def aperture_statistics(field: Field, turn: Complex) -> ApertureStatistics:

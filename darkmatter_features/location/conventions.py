@@ -5,7 +5,7 @@ skies, e and its complex conjugate, with their cross shear, are those of all eig
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -21,15 +21,17 @@ from darkmatter_features.location.profiles import default_profiles
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-CONVENTION_CELLS = 60
-"""Cells per side of the field in which a lens is searched in each convention: the highest S/N is lower by 0.1 at most
-than in cells half as large."""
+CONVENTION_CELLS = 100
+"""Cells per side of the field in which a lens is searched in each convention: the S/N of a narrow lens is lower by 3 %
+than in the cells of the posterior."""
 
 MIN_BEST_SNR = 5.8
-"""Minimum S/N of the convention that is chosen."""
+"""Minimum S/N of the convention that is chosen: the highest of eight searches exceeds it in fewer than one of 200 fields
+of 500 galaxies without a lens, whose maximum was 5.5."""
 
 MIN_LOG_RATIO = 3.0
-"""Minimum log likelihood ratio, half the difference of the squares of S/N, of the best convention over the next."""
+"""Minimum log likelihood ratio, half the difference of the squares of S/N, of the best convention over the next: a lens
+of S/N 8 in a corner of the field leaves 3.8 at least in 200 fields."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,27 @@ def rank_conventions(
     turn = north_turn(catalog) if local_north else np.ones(len(catalog), dtype=np.complex128)
     snr = convention_snr(field, turn)
     first, second = sorted(snr.values(), reverse=True)[:2]
-    decided = first > MIN_BEST_SNR and (first**2 - second**2) / 2.0 > MIN_LOG_RATIO
     ranking = ConventionRanking(None, MappingProxyType(snr))
-    return ConventionRanking(ranking.highest, ranking.snr) if decided else ranking
+    return replace(ranking, best=ranking.highest) if is_better(first, second) else ranking
+
+
+def is_better(first: float, second: float) -> bool:
+    """Return whether the higher S/N of two searches is a lens, which the other one cannot have by chance."""
+    return first > MIN_BEST_SNR and (first**2 - second**2) / 2.0 > MIN_LOG_RATIO
+
+
+def better_convention(ranking: ConventionRanking, options: CatalogOptions) -> str | None:
+    """Return a line with the remedy if the shapes fit a lens in another convention than as they were read."""
+    if ranking.best is None or ranking.best == AS_IS:
+        return None
+    snr, as_is = ranking.snr[ranking.best], ranking.snr[AS_IS]
+    return f"a lens of S/N {snr:.1f} with {ranking.best.name}, {as_is:.1f} as is; use {flags(ranking.best, options)}"
+
+
+def flags(best: Convention, options: CatalogOptions) -> str:
+    """Return the options that give the best convention, instead of those with which the catalogue was read."""
+    total = best.after(Convention(options.swap, options.flip_e1, options.flip_e2))
+    return total.flags or "none of --swap, --flip-e1 and --flip-e2"
 
 
 def convention_snr(field: Field, turn: Complex) -> dict[Convention, float]:
