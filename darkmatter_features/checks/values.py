@@ -24,7 +24,7 @@ MIN_DIFFERENT = 30
 """Minimum number of different values: fewer are shapes of low precision."""
 
 TAIL = 90.0
-"""Percentile of sizes above which a limit is searched."""
+"""Percentile of sizes above which a limit with few rows is searched: ordinary sizes are rarer there."""
 
 LIMIT_DIGITS = 4
 """Digits to which sizes at a limit agree, though their components are rounded."""
@@ -108,8 +108,9 @@ def _limits(e: NDArray[np.complex128]) -> Iterator[str]:
     for name, sizes in (("|e|", np.abs(e)), ("|e1|", np.abs(e.real)), ("|e2|", np.abs(e.imag))):
         if not sizes.size:
             return
-        tail = np.round(sizes[sizes >= np.percentile(sizes, TAIL)], LIMIT_DIGITS)
-        found = [f"{value:g} in {(tail == value).sum()}" for value in _recurring(tail)]
+        rounded, middle, tail = np.round(sizes, LIMIT_DIGITS), np.median(sizes), np.percentile(sizes, TAIL)
+        limits = _recurring(rounded) or _recurring(rounded[rounded >= tail])
+        found = [f"{value:g} in {(rounded == value).sum()}" for value in limits if value.real > middle]
         if found:
             yield (
                 f"rows are saturated: {name} = {_listed(found)}; fits that end at a limit are no measurements: leave "

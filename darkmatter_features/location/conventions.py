@@ -26,8 +26,8 @@ CONVENTION_CELLS = 100
 than in the cells of the posterior."""
 
 MIN_BEST_SNR = 5.8
-"""Minimum S/N of the convention that is chosen: the highest of eight searches exceeds it in fewer than one of 200 fields
-of 500 galaxies without a lens, whose maximum was 5.5."""
+"""Minimum S/N of the convention that is chosen: the highest of eight searches exceeds it in fewer than one of 200
+fields of 500 galaxies without a lens, whose maximum was 5.5."""
 
 MIN_LOG_RATIO = 3.0
 """Minimum log likelihood ratio, half the difference of the squares of S/N, of the best convention over the next: a lens
