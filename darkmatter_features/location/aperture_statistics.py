@@ -31,8 +31,8 @@ Complex = NDArray[np.complex128]
 PROFILE = 1
 """Number of the default profile of the apertures: isothermal with a core of 0.036 sides."""
 
-N_RANDOMIZED = 24
-"""Number of randomized skies for the errors, which are known to 15 %."""
+N_RANDOMIZED = 12
+"""Number of randomized skies for the errors, which are known to 20 %."""
 
 SEED = 1
 """Seed of the randomized skies: the same catalogue gives the same result."""
