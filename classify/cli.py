@@ -29,6 +29,7 @@ COMMANDS = {
     "heatmap": "draw the shear heatmap of each image",
     "adapt": "fit a run to unlabelled skies of another kind",
     "measure": "write the shape catalogue of an image with noise",
+    "check": "find conventions and defects of a shape catalogue",
     "locate": "find the lens in a shape catalogue made elsewhere",
     "config": "show all settings, or check a settings file",
 }

@@ -27,6 +27,7 @@ FLOORS = {
         "features",
         "plots",
         "location",
+        "checks",
         "shape_catalogs",
     ),
     "classify": (

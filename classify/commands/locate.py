@@ -12,6 +12,7 @@ from classify.commands.compilation import LOCATING
 from classify.commands.progress import Progress
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.location.batch import locate_catalogs
+from darkmatter_features.location.field import MAX_MEAN_SNR
 
 OUT = Path("locations.csv")
 COLUMNS = {
@@ -36,10 +37,6 @@ CONVENTIONS = {
 OTHERS = ("response", "star", "local_north", "merge", "hdu")
 """Further options with which a catalogue is read."""
 
-MAX_MEAN_SNR = 4.0
-"""Mean ellipticity over its error above which the shapes are biased: noise exceeds it in one catalogue of ten million,
-and a lens does not reach it."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -49,6 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
         "FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
     )  # fmt: skip
+    add_reading(parser)
+    parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
+    parser.add_argument(
+        "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
+        help="randomized skies for p_value and bayes_factor_excess; 0 for neither (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the randomization (%(default)s)"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
+    add_jobs(parser, given["n_jobs"])
+    add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments with which a catalogue is read."""
     for name, content in COLUMNS.items():
         parser.add_argument(f"--{name}", metavar=name.upper(), help=f"column of {content} (default: by name)")
     parser.add_argument(
@@ -74,17 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hdu", metavar="TABLE", help="name or number of the table in each file (default: the one with the columns)"
     )
     parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean ellipticity first")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
-    parser.add_argument(
-        "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
-        help="randomized skies for p_value and bayes_factor_excess; 0 for neither (%(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the randomization (%(default)s)"
-    )
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
-    add_jobs(parser, given["n_jobs"])
-    add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `read_catalog`."""
+    return {name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     done = locate_catalogs(
         args.catalogs,
         args.out,
-        columns={name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)},
+        columns=reading_options(args),
         subtract_mean=args.subtract_mean,
         n_randomizations=args.randomizations,
         seed=args.seed,
@@ -108,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
     for index, row in zip(located.index, located.to_dict("records")):
         print_line(_summary(row, subtracted=args.subtract_mean))
         print_line(f"  {done.notes[index]}")
+        if done.warnings[index]:
+            print_line(f"  {done.warnings[index]}")
     print_line(f"{args.out}: {len(located)} located, {len(done.failures)} failed")
     return report_failures(done.failures, len(located))
 

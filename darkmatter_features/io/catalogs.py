@@ -137,7 +137,28 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     (5210, 37)
     """
     given, path = CatalogOptions(**options), Path(path)
-    rows, notes = _read(path, given)
+    return catalog_of(path, *read_rows(path, given), given)
+
+
+def catalog_of(path: Path, rows: Rows, notes: list[str | None], given: CatalogOptions) -> ShapeCatalog:
+    """Return the catalogue of the rows of a table, which are changed: those left out and merged are counted.
+
+    Parameters
+    ----------
+    path : Path
+        Table, for messages.
+    rows : Rows
+        All rows, see :func:`read_rows`.
+    notes : list of str or None
+        Notes on how they were read; more are added.
+    given : CatalogOptions
+        Conventions.
+
+    Raises
+    ------
+    TableError
+        As :func:`read_catalog`.
+    """
     n_rows = len(rows)
     leave_out_sheared(rows)
     leave_out_stars(rows)
@@ -160,8 +181,14 @@ def read_catalog(path: str | Path, **options: Any) -> ShapeCatalog:
     )
 
 
-def _read(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
-    """Return the columns of the chosen table as numbers, and notes."""
+def read_rows(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | None]]:
+    """Return the columns of the chosen table as numbers, all rows, and notes.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read, lacks a column, or has several columns with common names of one quantity.
+    """
     file, part = split_part(path)
     with opened_tables(file) as tables:
         table, chosen, choice = choose_table(path, tables, options.named, part or options.part)

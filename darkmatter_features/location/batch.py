@@ -15,7 +15,9 @@ from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.places import is_pattern, matching_parts
+from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.location.conventions import better_convention, rank_conventions
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.workers import parallel
@@ -50,11 +52,14 @@ class Locations:
         Name and reason of each failed catalogue.
     notes : tuple of str
         How each catalogue was read, in one line for each row of the table; "" for a failed one.
+    warnings : tuple of str
+        Convention of the shapes that fits far better, with its options, for each row; "" where there is none.
     """
 
     table: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def locate_catalogs(
@@ -124,7 +129,8 @@ def locate_catalogs(
     if out is not None:
         _write_csv(out, table)
     failures = tuple((record["catalog"], record["error"]) for record in records if record["error"])
-    return Locations(table, failures, tuple(record.get("note") or "" for record in records))
+    notes, warnings = (tuple(record.get(key) or "" for record in records) for key in ("note", "warning"))
+    return Locations(table, failures, notes, warnings)
 
 
 def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
@@ -172,9 +178,17 @@ def _record_or_reason(
         found = locate(catalog, **options, rng=np.random.default_rng(seed))
         if drawing is not None:
             _draw(drawing, catalog, found)
-        return _record(path, catalog, found)
+        warning = _better_convention(catalog, columns, subtract_mean=options["subtract_mean"])
+        return _record(path, catalog, found) | {"warning": warning}
     except Exception as error:  # an unforeseen error costs one row only
         return {"catalog": path.as_posix(), "error": failure_reason(error, debug=debug)}
+
+
+def _better_convention(catalog: ShapeCatalog, columns: dict[str, Any], *, subtract_mean: bool) -> str | None:
+    """Return a line if another convention of the shapes fits far better."""
+    given = CatalogOptions(**columns)
+    ranking = rank_conventions(catalog, local_north=given.local_north, subtract_mean=subtract_mean or None)
+    return better_convention(ranking, given)
 
 
 def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:

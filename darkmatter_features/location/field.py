@@ -15,6 +15,9 @@ MIN_SCATTER = 1e-6
 """Minimum dispersion of one ellipticity component: no sample of galaxies has less, and it keeps inverse variances
 finite."""
 
+MAX_MEAN_SNR = 4.0
+"""Mean ellipticity over its error above which the shapes are biased: noise exceeds it in one catalogue of ten million,
+and a lens does not reach it."""
 
 MAX_ELONGATION = 2e5
 """Maximum ratio of the sides of a field: the cells of its grid are square, their number grows with the ratio's root. A

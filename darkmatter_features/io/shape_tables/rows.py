@@ -120,10 +120,10 @@ def leave_out_unknown(path: Path, rows: Rows, position: tuple[str, str]) -> None
     x, y = _coordinates(rows, position)
     unknown = _unknown(x, EXTREMES) | _unknown(y, EXTREMES) | _unknown_at_once(x, y)
     if "dec" in position:
-        unknown |= (_is_sentinel(x) & (np.abs(x) > 360.0)) | (_is_sentinel(y) & (np.abs(y) > 90.0))
+        unknown |= (is_sentinel(x) & (np.abs(x) > 360.0)) | (is_sentinel(y) & (np.abs(y) > 90.0))
     rows.leave_out(unknown, "without a position")
     components = rows.columns["e1"], rows.columns["e2"]
-    rows.leave_out(np.any([~np.isfinite(e) | _is_sentinel(e) for e in components], axis=0), "without a shape")
+    rows.leave_out(np.any([~np.isfinite(e) | is_sentinel(e) for e in components], axis=0), "without a shape")
     if "weight" in rows.columns and len(rows):
         weight = rows.columns["weight"]
         bad = _unknown(weight) | (weight <= 0.0)
@@ -195,7 +195,7 @@ def _coordinates(rows: Rows, position: tuple[str, str]) -> tuple[Array, Array]:
 
 def angles_around(angles: Array) -> Array:
     """Return angles in degrees about the middle one of them, so that a field across 0 has one range."""
-    known = np.deg2rad(angles[np.isfinite(angles) & (np.abs(angles) <= 360.0) & ~_is_sentinel(angles)])
+    known = np.deg2rad(angles[np.isfinite(angles) & (np.abs(angles) <= 360.0) & ~is_sentinel(angles)])
     if not known.size:
         return angles
     middle = float(np.rad2deg(np.arctan2(np.median(np.sin(known)), np.median(np.cos(known)))))
@@ -204,17 +204,18 @@ def angles_around(angles: Array) -> Array:
     if np.abs(angles[within] - middle).max(initial=0.0) <= 180.0:
         return angles
     turned = middle + (angles - middle + 180.0) % 360.0 - 180.0
-    return np.where(within & ~_is_sentinel(angles), turned, angles)
+    return np.where(within & ~is_sentinel(angles), turned, angles)
 
 
-def _is_sentinel(values: Array, more: tuple[float, ...] = ()) -> Mask:
+def is_sentinel(values: Array, more: tuple[float, ...] = ()) -> Mask:
+    """Return where a number is one of those that may stand for no value, or of `more`, with either sign."""
     size = np.abs(values)
     return np.asarray(np.isin(size, SENTINELS + more) | (size >= MIN_ABSURD))
 
 
 def _unknown(values: Array, more: tuple[float, ...] = ()) -> Mask:
     """Return where a column has no value: not a number, or a sentinel outside the range of the other values."""
-    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), _is_sentinel(values, more)
+    unknown, suspect = ~np.isfinite(values) | (np.abs(values) >= MIN_ABSURD), is_sentinel(values, more)
     others = values[~unknown & ~suspect]
     if others.size:
         for value in _repeated(values[suspect & ~unknown]):
@@ -240,6 +241,6 @@ def _is_apart(value: float, n: int, others: Array) -> bool:
 
 def _unknown_at_once(x: Array, y: Array) -> Mask:
     """Return where both coordinates are the same sentinel, in two rows or more."""
-    both = _is_sentinel(x) & (x == y)
+    both = is_sentinel(x) & (x == y)
     repeated = [value for value, n in _repeated(x[both]) if n > 1]
     return np.asarray(both & np.isin(x, repeated))
