@@ -28,6 +28,7 @@ FLOORS = {
         "plots",
         "location",
         "shape_catalogs",
+        "candidates",
     ),
     "classify": (
         "config",
