@@ -30,6 +30,7 @@ COMMANDS = {
     "adapt": "fit a run to unlabelled skies of another kind",
     "measure": "write the shape catalogue of an image with noise",
     "locate": "find the lens in a shape catalogue made elsewhere",
+    "candidates": "list all lenses in a shape catalogue made elsewhere",
     "config": "show all settings, or check a settings file",
 }
 """Summaries of the commands; the arguments of each are in `classify.commands.NAME`."""

@@ -44,6 +44,22 @@ and a lens does not reach it."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     given = defaults(locate_catalogs)
+    add_catalogs(parser)
+    parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
+    parser.add_argument(
+        "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
+        help="randomized skies for p_value and bayes_factor_excess; 0 for neither (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the randomization (%(default)s)"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
+    add_jobs(parser, given["n_jobs"])
+    add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
+
+
+def add_catalogs(parser: argparse.ArgumentParser) -> None:
+    """Add ``CATALOG...`` and the options with which they are read, :func:`reading_options`."""
     parser.add_argument(
         "catalogs", nargs="+", metavar="CATALOG",
         help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
@@ -74,17 +90,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hdu", metavar="TABLE", help="name or number of the table in each file (default: the one with the columns)"
     )
     parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean ellipticity first")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
-    parser.add_argument(
-        "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
-        help="randomized skies for p_value and bayes_factor_excess; 0 for neither (%(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the randomization (%(default)s)"
-    )
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
-    add_jobs(parser, given["n_jobs"])
-    add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of :func:`~darkmatter_features.io.catalogs.read_catalog`."""
+    return {name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     done = locate_catalogs(
         args.catalogs,
         args.out,
-        columns={name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)},
+        columns=reading_options(args),
         subtract_mean=args.subtract_mean,
         n_randomizations=args.randomizations,
         seed=args.seed,

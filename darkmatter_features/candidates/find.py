@@ -1,5 +1,6 @@
 """Candidate lenses of a shape catalogue: each is located in the field without the shear of the others."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,6 +86,12 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.candidates)
 
+    def __getitem__(self, k: int) -> Candidate:
+        return self.candidates[k]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self.candidates)
+
 
 def find_candidates(
     catalog: ShapeCatalog,
@@ -137,7 +144,7 @@ def find_candidates(
     >>> found = find_candidates(read_catalog("Training_Sky201.csv"), threshold=0, most=3)  # doctest: +SKIP
     >>> [(round(each.x), round(each.y)) for each in found.candidates]  # doctest: +SKIP
     """
-    _check(threshold, most)
+    check_limits(threshold, most)
     check_n_randomizations(n_randomizations, least=0)
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
@@ -153,7 +160,14 @@ def find_candidates(
     return Candidates(tuple(found), locate(catalog, profiles=profiles))
 
 
-def _check(threshold: float, most: int) -> None:
+def check_limits(threshold: float, most: int) -> None:
+    """Raise an error unless the threshold is a finite S/N and the maximum number is positive.
+
+    Raises
+    ------
+    ConfigError
+        It names the value.
+    """
     if not np.isfinite(threshold):
         raise ConfigError(f"threshold must be a finite S/N, got {threshold}; {THRESHOLD:g} is the default")
     if most < 1:
@@ -192,4 +206,4 @@ def _n_effective(field: Field, profiles: ShearProfiles, located: Location, profi
     radius = np.arange(len(profiles.shear)) * profiles.spacing
     shear = np.interp(np.hypot(field.x - x, field.y - y), radius, profiles.shear[:, profile])
     share = field.weight * shear**2
-    return int(round(share.sum() ** 2 / np.square(share).sum()))
+    return round(float(share.sum() ** 2 / np.square(share).sum()))
