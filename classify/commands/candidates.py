@@ -80,7 +80,8 @@ def _print_candidates(listed: Listed, *, subtracted: bool) -> None:
     strongest = "" if len(found) else f", the highest S/N is {found.field.snr:.1f}"
     biased = found.field.mean_snr > MAX_MEAN_SNR and not subtracted
     bias = f"; mean ellipticity {found.field.mean_snr:.1f} sigma from 0: use --subtract-mean" if biased else ""
-    print_line(f"{listed.catalog}: {found.field.n} galaxies, {len(found)} candidates{strongest}{bias}")
+    count = f"{len(found)} candidate{'' if len(found) == 1 else 's'}"
+    print_line(f"{listed.catalog}: {found.field.n} galaxies, {count}{strongest}{bias}")
     print_line(f"  {'; '.join(listed.notes)}")
     for k, each in enumerate(found, start=1):
         print_line(f"  {k}: {_summary(each)}")

@@ -22,7 +22,7 @@ def test_one_catalogue_has_its_files_in_the_folder(here, capsys):
     assert len(table) == 1
     assert table["false_alarm_probability"][0] == 0.1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "one.csv: 80 galaxies, 1 candidates"
+    assert lines[0] == "one.csv: 80 galaxies, 1 candidate"
     assert lines[2].startswith("  1: x ")
     assert lines[-1] == "  -> list"
 
@@ -39,7 +39,7 @@ def test_several_catalogues_have_a_folder_each_and_a_bad_one_costs_itself(here, 
     [
         (["--threshold", "nan"], "threshold must be a finite S/N, got nan"),
         (["--most", "0"], "most must be 1 or more candidates, got 0"),
-        (["--randomizations", "-1"], "n_randomizations"),
+        (["--randomizations", "-1"], "number of randomizations must be 0 or more, got -1"),
     ],
 )
 def test_bad_options_are_refused_in_one_line_before_any_work(here, capsys, words, message):
