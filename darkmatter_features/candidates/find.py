@@ -146,6 +146,7 @@ def find_candidates(
     """
     check_limits(threshold, most)
     check_n_randomizations(n_randomizations, least=0)
+    _check_generator(n_randomizations, rng)
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
     catalog = replace(catalog, e1=field.e1.copy(), e2=field.e2.copy())
@@ -172,6 +173,13 @@ def check_limits(threshold: float, most: int) -> None:
         raise ConfigError(f"threshold must be a finite S/N, got {threshold}; {THRESHOLD:g} is the default")
     if most < 1:
         raise ConfigError(f"most must be 1 or more candidates, got {most}")
+
+
+def _check_generator(n_randomizations: int, rng: np.random.Generator | None) -> None:
+    if n_randomizations and rng is None:
+        raise ConfigError(
+            f"{n_randomizations} randomized skies need a random generator; pass rng=numpy.random.default_rng(1)"
+        )
 
 
 def _without(catalog: ShapeCatalog, shear: NDArray[np.complex128]) -> ShapeCatalog:

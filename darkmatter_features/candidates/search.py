@@ -17,6 +17,10 @@ Array = NDArray[np.float64]
 MAX_PASSES = 6
 """Maximum number of passes over the halos after a new one."""
 
+MIN_SEPARATION = 0.05
+"""Minimum distance between two halos, sides of the field: half the radius from which most of the signal comes. The sum
+of two profiles at one place is another profile, and would fit any lens better than one of them."""
+
 FINE_CELLS = 200
 """Cells per side of the field for the final positions of the fit, as for the posterior of one lens."""
 
@@ -51,9 +55,15 @@ def find_halos(field: Field, profiles: ShearProfiles, *, threshold: float, most:
 
 
 def best_halo(field: Field, profiles: ShearProfiles, halos: list[Halo], n_cells: int) -> tuple[Halo, float]:
-    """Return the halo of the highest S/N given other `halos`, on a grid of `n_cells` per side, and its S/N."""
+    """Return the halo of the highest S/N given other `halos`, on a grid of `n_cells` per side, and its S/N.
+
+    It lies :data:`MIN_SEPARATION` or more from the others; the S/N is ``-inf`` where no cell does.
+    """
     columns, rows = field.grid(n_cells)
     snr = additional_snr(field, profiles, halos, columns, rows)
+    x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
+    for halo in halos:
+        snr[np.hypot(x - halo.x, y - halo.y) < MIN_SEPARATION] = -np.inf
     cell, profile = np.unravel_index(snr.argmax(), snr.shape)
     halo = Halo(float(columns[cell % columns.size]), float(rows[cell // columns.size]), int(profile))
     return halo, float(snr[cell, profile])

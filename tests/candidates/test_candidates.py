@@ -59,6 +59,19 @@ def test_a_blank_field_has_no_candidate(seed):
     assert len(find_candidates(galaxies(np.random.default_rng(seed), n=500))) == 0
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_strong_lens_of_another_profile_is_one_candidate(seed):
+    """Its S/N is some 30: the sum of two trial profiles at its place would fit it better than one."""
+    found = find_candidates(galaxies(np.random.default_rng(seed), theta_e=2 * THETA_E, n=1500))
+    assert len(found) == 1
+    assert found[0].snr == found.field.snr
+
+
+def test_randomization_without_a_generator_is_refused_for_a_blank_field_too(rng):
+    with pytest.raises(ConfigError, match="random generator"):
+        find_candidates(galaxies(rng), n_randomizations=5)
+
+
 def test_candidates_move_scale_and_turn_with_the_field():
     catalog = two_lenses(1)
     z, e = catalog.x + 1j * catalog.y, catalog.e1 + 1j * catalog.e2
