@@ -17,7 +17,8 @@ from darkmatter_features.location.profiles import ShearProfiles, default_profile
 from darkmatter_features.numerics.significance import check_n_randomizations
 
 THRESHOLD = 5.0
-"""Default minimum S/N: the highest S/N of a blank field of some 500 galaxies is 3 to 4, that of 100,000 below 5."""
+"""Default minimum S/N: the highest S/N of 60 simulated blank fields of 500 galaxies is 3.5 in the mean, with a standard
+deviation of 0.4, and 4.3 at most."""
 
 MOST = 20
 """Default maximum number of candidates."""
@@ -141,8 +142,9 @@ def find_candidates(
 
     Examples
     --------
-    >>> found = find_candidates(read_catalog("Training_Sky201.csv"), threshold=0, most=3)  # doctest: +SKIP
-    >>> [(round(each.x), round(each.y)) for each in found.candidates]  # doctest: +SKIP
+    >>> found = find_candidates(read_catalog("Training_Sky201.csv"))  # doctest: +SKIP
+    >>> round(found[0].x), round(found[0].y)  # doctest: +SKIP
+    (2040, 324)
     """
     check_limits(threshold, most)
     check_n_randomizations(n_randomizations, least=0)
