@@ -31,6 +31,7 @@ COMMANDS = {
     "measure": "write the shape catalogue of an image with noise",
     "check": "find conventions and defects of a shape catalogue",
     "locate": "find the lens in a shape catalogue made elsewhere",
+    "candidates": "list all lenses in a shape catalogue made elsewhere",
     "config": "show all settings, or check a settings file",
 }
 """Summaries of the commands; the arguments of each are in `classify.commands.NAME`."""

@@ -29,6 +29,7 @@ FLOORS = {
         "location",
         "checks",
         "shape_catalogs",
+        "candidates",
     ),
     "classify": (
         "config",

@@ -41,12 +41,7 @@ OTHERS = ("response", "star", "local_north", "merge", "hdu")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     given = defaults(locate_catalogs)
-    parser.add_argument(
-        "catalogs", nargs="+", metavar="CATALOG",
-        help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
-        "FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
-    )  # fmt: skip
-    add_reading(parser)
+    add_catalogs(parser)
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="output table (%(default)s)")
     parser.add_argument(
         "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
@@ -58,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
     add_jobs(parser, given["n_jobs"])
     add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
+
+
+def add_catalogs(parser: argparse.ArgumentParser) -> None:
+    """Add ``CATALOG...`` and the options with which they are read, :func:`reading_options`."""
+    parser.add_argument(
+        "catalogs", nargs="+", metavar="CATALOG",
+        help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
+        "FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
+    )  # fmt: skip
+    add_reading(parser)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +95,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def reading_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of `read_catalog`."""
+    """Return the options of :func:`~darkmatter_features.io.catalogs.read_catalog`."""
     return {name: getattr(args, name) for name in (*COLUMNS, *CONVENTIONS, *OTHERS)}
 
 

@@ -116,7 +116,7 @@ def locate_catalogs(
     paths = find_catalogs(catalogs)
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations}
-    drawings = [None] * len(paths) if pictures is None else _drawings(paths, Path(pictures))
+    drawings = [None] * len(paths) if pictures is None else figure_paths(paths, Path(pictures))
     tasks = [
         (path, dict(columns or {}), options, own, drawing, debug) for path, own, drawing in zip(paths, seeds, drawings)
     ]
@@ -155,8 +155,8 @@ def _files_of(pattern: str) -> list[Path]:
     return found
 
 
-def _drawings(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the path of each figure; files of the same name are numbered."""
+def figure_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the path of the figure of each catalogue, in a folder; those of the same name are numbered."""
     names: dict[str, None] = {}
     for path in (split_part(path)[0] for path in paths):
         stem = path.with_suffix("").stem if path.suffix.lower() in PACKED_SUFFIXES else path.stem

@@ -95,7 +95,7 @@ def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, 
     >>> catalog = read_catalog("Training_Sky1.csv")  # doctest: +SKIP
     >>> draw_location(catalog, locate(catalog)).savefig("map.png")  # doctest: +SKIP
     """
-    figure, panels = _page(catalog)
+    figure, panels = field_page(catalog, 3)
     titles = _titles(catalog, found)
     maps = SnrMaps(None, found.rows, found.columns, found.snr_map, found.snr_cross_map, titles[1], titles[2], MIN_LIMIT)
     draw_galaxies(panels[0], catalog, found).set_title(titles[0], parse_math=False, linespacing=1.5)
@@ -108,7 +108,7 @@ def draw_location(catalog: ShapeCatalog, found: Location, *, lens: tuple[float, 
             axes.add_line(crosshair(found.columns[column], found.rows[row])).set(clip_on=False, zorder=6)
         if lens is not None:
             axes.add_line(ring(*lens))
-    _label(panels, catalog)
+    label_panels(panels, catalog)
     draw_color_bar(panels[2], "S/N", ticks=MaxNLocator("auto", integer=True))
     write_legend(figure, _legend(catalog, maps.limit, has_lens=lens is not None), n_columns=4)
     return figure
@@ -150,13 +150,13 @@ def _sticks(catalog: ShapeCatalog) -> tuple[Array, Array, NDArray[np.complex128]
     return x, y, e1 + 1j * e2, MEAN_GAIN
 
 
-def _page(catalog: ShapeCatalog) -> tuple[Figure, list[Axes]]:
-    """Return a figure and three panels in a row, whose size follows the aspect ratio of the field."""
+def field_page(catalog: ShapeCatalog, n_panels: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure and panels in a row, 2 or more, whose size follows the aspect ratio of the field."""
     left, right, low, high = catalog.bounds
     scale = min(PANEL / (right - left), MAX_HEIGHT / (high - low))
     width, height = max(scale * (right - left), MIN_WIDTH), max(scale * (high - low), MIN_HEIGHT)
-    figure, body = titled_page(3 * width + MARGINS[0], height + MARGINS[1], shortened(catalog.name, 60))
-    panels = body.subplots(1, 3, sharex=True, sharey=True, subplot_kw={"projection": catalog.wcs, "anchor": "W"})
+    figure, body = titled_page(n_panels * width + MARGINS[0], height + MARGINS[1], shortened(catalog.name, 60))
+    panels = body.subplots(1, n_panels, sharex=True, sharey=True, subplot_kw={"projection": catalog.wcs, "anchor": "W"})
     return figure, list(panels)
 
 
@@ -178,7 +178,7 @@ def _titles(catalog: ShapeCatalog, found: Location) -> list[str]:
     return [title.replace("\n ", "\n").replace("-", "−") for title in titles]
 
 
-def _label(panels: list[Any], catalog: ShapeCatalog) -> None:
+def label_panels(panels: list[Any], catalog: ShapeCatalog) -> None:
     """Label the axes, in RA and Dec where the catalogue has a projection; the panels share those of y."""
     for k, axes in enumerate(panels):
         if catalog.wcs is None:

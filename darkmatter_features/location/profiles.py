@@ -53,11 +53,14 @@ class ShearProfiles:
         Shear relative to that at :data:`UNIT_RADIUS`, at radii 0, spacing, 2 spacing, ... and linear between.
     spacing : float, sides of the field
         Distance between nodes.
+    scales : tuple of float, sides of the field
+        Core or scale radius of each profile; empty where they are unknown.
     """
 
     names: tuple[str, ...]
     shear: Array
     spacing: float = NODE_SPACING
+    scales: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self.shear.flags.writeable = False
@@ -121,7 +124,8 @@ def default_profiles() -> ShearProfiles:
     """
     table = [(f"isothermal, core {core:g}", _tabulated(isothermal, core)) for core in CORE_RADII]
     table += [(f"NFW, scale radius {scale:g}", _tabulated(nfw, scale)) for scale in SCALE_RADII]
-    return ShearProfiles(tuple(name for name, _ in table), np.stack([shear for _, shear in table], axis=1))
+    names, shear = tuple(name for name, _ in table), np.stack([shear for _, shear in table], axis=1)
+    return ShearProfiles(names, shear, scales=(*CORE_RADII, *SCALE_RADII))
 
 
 def _tabulated(profile: Callable[[Array, float], Array], scale: float) -> Array:

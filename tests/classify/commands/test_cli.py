@@ -311,6 +311,7 @@ PLACES = {
     "train": ["{root}/features", "--out", "{}"],
     "heatmap": ["sky.png", "--out", "{}"],
     "locate": ["shapes.csv", "--pictures", "{}"],
+    "candidates": ["shapes.csv", "--out", "{}"],
     "predict": ["{root}/run", "sky.png", "--out", "{}/p.csv"],
     "evaluate": ["{root}/run", "{root}/data", "--json", "{}/m.json"],
 }

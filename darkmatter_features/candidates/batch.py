@@ -1,0 +1,167 @@
+"""Candidates of shape catalogues as files: tables, regions, maps and a figure of each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from darkmatter_features.candidates.find import MOST, THRESHOLD, Candidates, check_limits, find_candidates
+from darkmatter_features.candidates.maps import write_maps
+from darkmatter_features.candidates.table import NAME, candidate_table, write_tables
+from darkmatter_features.errors import failure_reason
+from darkmatter_features.features.extract import report
+from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
+from darkmatter_features.io.coordinates import sky_position
+from darkmatter_features.location.batch import figure_paths, find_catalogs
+from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.plots.theme import THEMES, plot_theme
+from darkmatter_features.workers import parallel
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Outcome for one catalogue.
+
+    Attributes
+    ----------
+    catalog : str
+        Path of the catalogue.
+    folder : str
+        Folder of its files.
+    found : Candidates or None
+        Its candidates; None if it failed.
+    notes : tuple of str
+        How it was read.
+    error : str
+        Reason of the failure; "" without one.
+    """
+
+    catalog: str
+    folder: str
+    found: Candidates | None
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
+def list_candidates(
+    catalogs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    threshold: float = THRESHOLD,
+    most: int = MOST,
+    subtract_mean: bool = False,
+    n_randomizations: int = 200,
+    seed: int = 1,
+    theme: str = next(iter(THEMES)),
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+    debug: bool = False,
+) -> list[Listed]:
+    """Write the candidates of each catalogue to a folder.
+
+    Parameters
+    ----------
+    catalogs : sequence of str or Path
+        Files or glob patterns, as for :func:`~darkmatter_features.location.batch.locate_catalogs`.
+    out : str or Path
+        Folder for the files of one catalogue; of several, each has a folder in it, named like the catalogue.
+    columns : mapping, optional
+        Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: names of columns, table and conventions.
+    threshold : float
+        Minimum S/N of a candidate.
+    most : int
+        Maximum number of candidates of a catalogue.
+    subtract_mean : bool
+        Subtract the mean ellipticity of each catalogue.
+    n_randomizations : int
+        Number of randomized skies for the probability of a false alarm; 0 for none.
+    seed : int
+        Seed of the randomization; each catalogue has its own stream.
+    theme : str
+        Theme of the figures, one of :data:`~darkmatter_features.plots.theme.THEMES`.
+    n_jobs : int
+        Number of processes; -1 for one per core.
+    progress : callable, optional
+        Function of the number of catalogues done and of all catalogues.
+    debug : bool
+        Raise an unforeseen error of a catalogue instead of recording it as the reason of its failure.
+
+    Returns
+    -------
+    list of Listed
+        In the order of the catalogues.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of its range.
+    TableError
+        If a pattern matches no file.
+    """
+    check_limits(threshold, most)
+    check_n_randomizations(n_randomizations, least=0)
+    paths = find_catalogs(catalogs)
+    folders = [Path(out)] if len(paths) == 1 else [each.with_suffix("") for each in figure_paths(paths, Path(out))]
+    seeds = np.random.SeedSequence(seed).spawn(len(paths))
+    options = {"threshold": threshold, "most": most, "subtract_mean": subtract_mean}
+    options |= {"n_randomizations": n_randomizations}
+    tasks = [
+        (path, folder, dict(columns or {}), options, own, theme, debug)
+        for path, folder, own in zip(paths, folders, seeds, strict=True)
+    ]
+    done: list[Listed] = []
+    report(progress, 0, len(tasks))
+    for each in parallel(_listed_or_reason, tasks, n_jobs=n_jobs):
+        done.append(each)
+        report(progress, len(done), len(tasks))
+    return done
+
+
+def _listed_or_reason(
+    path: Path,
+    folder: Path,
+    columns: dict[str, Any],
+    options: dict[str, Any],
+    seed: np.random.SeedSequence,
+    theme: str,
+    debug: bool,
+) -> Listed:
+    try:
+        catalog = read_catalog(path, **columns)
+        found = find_candidates(catalog, **options, rng=np.random.default_rng(seed))
+        write_candidates(folder, catalog, found, theme=theme)
+        return Listed(path.as_posix(), folder.as_posix(), found, catalog.notes)
+    except Exception as error:  # an unforeseen error costs one catalogue only
+        return Listed(path.as_posix(), folder.as_posix(), None, error=failure_reason(error, debug=debug))
+
+
+def write_candidates(
+    folder: str | Path, catalog: ShapeCatalog, found: Candidates, *, theme: str = next(iter(THEMES))
+) -> None:
+    """Write all files of the candidates of a catalogue.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.reg`` and ``.png``, ``snr.fits`` and
+        ``cross.fits``.
+    catalog : ShapeCatalog
+        Galaxies of one field.
+    found : Candidates
+        Result of :func:`~darkmatter_features.candidates.find.find_candidates` for the catalogue.
+    theme : str
+        Theme of the figure, one of :data:`~darkmatter_features.plots.theme.THEMES`.
+    """
+    from darkmatter_features.candidates.plot import draw_candidates
+    from darkmatter_features.plots.page import save_figure
+
+    has_sky = sky_position(catalog, found.field.x, found.field.y) is not None
+    table = candidate_table(found, has_sky=has_sky, on_sky=catalog.wcs is not None, notes=catalog.notes)
+    write_tables(Path(folder), table)
+    write_maps(Path(folder), catalog, found.field)
+    with plot_theme(theme):
+        figure = draw_candidates(catalog, found)
+    save_figure(Path(folder) / f"{NAME}.png", figure)

@@ -1,0 +1,128 @@
+"""Files of candidates: tables with units and UCDs (ECSV and FITS), and regions for SAOImage DS9."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from darkmatter_features.candidates.find import Candidates
+from darkmatter_features.io.table import written_whole
+
+
+class Column(NamedTuple):
+    """Column of the table of candidates.
+
+    Attributes
+    ----------
+    name : str
+        Name, a field of :class:`~darkmatter_features.candidates.find.Candidate`.
+    unit : str
+        Unit as in FITS and VOTable; "" without one, :data:`FIELD_UNIT` for that of x and y.
+    ucd : str
+        Content by the IVOA's Unified Content Descriptors, UCD1+.
+    description : str
+        One line.
+    """
+
+    name: str
+    unit: str
+    ucd: str
+    description: str
+
+
+FIELD_UNIT = "field"
+"""Mark of columns in the unit of x and y: arcmin where these were computed from RA and Dec, unknown otherwise."""
+
+COLUMNS = (
+    Column("ra", "deg", "pos.eq.ra;meta.main", "right ascension"),
+    Column("dec", "deg", "pos.eq.dec;meta.main", "declination"),
+    Column("x", FIELD_UNIT, "pos.cartesian.x", "x of the position, in the unit of the catalogue"),
+    Column("y", FIELD_UNIT, "pos.cartesian.y", "y of the position, in the unit of the catalogue"),
+    Column("position_error", FIELD_UNIT, "stat.error;pos", "rms distance of the lens from the position"),
+    Column("snr", "", "stat.snr", "S/N of tangential shear, amplitudes of all candidates free"),
+    Column("snr_cross", "", "stat.snr", "S/N of cross shear there: unit noise about a lens"),
+    Column("log_bayes_factor", "", "stat.likelihood", "ln of the evidence with this lens over that without it"),
+    Column("false_alarm_probability", "", "stat.probability", "of such a Bayes factor anywhere without this lens"),
+    Column("profile", "", "meta.id", "shear profile of the highest S/N"),
+    Column("scale", FIELD_UNIT, "phys.size.radius", "core or scale radius of the profile"),
+    Column("n_galaxies", "", "meta.number", "effective number of galaxies that carry the S/N"),
+)
+"""Columns of the table, in their order."""
+
+NAME = "candidates"
+"""Stem of the files."""
+
+
+def candidate_table(found: Candidates, *, has_sky: bool, on_sky: bool, notes: tuple[str, ...] = ()) -> Any:
+    """Return the candidates as an astropy table, best first.
+
+    Parameters
+    ----------
+    found : Candidates
+        Candidates of one catalogue.
+    has_sky : bool
+        Whether the catalogue has RA and Dec; the table lacks them otherwise.
+    on_sky : bool
+        Whether x and y are arcmin, as computed from RA and Dec.
+    notes : tuple of str
+        How the catalogue was read.
+
+    Returns
+    -------
+    astropy.table.QTable or Table
+    """
+    from astropy.table import Table
+
+    table = Table(meta={"catalog": found.field.name, "n": found.field.n, "notes": list(notes)})
+    for column in COLUMNS:
+        if not has_sky and column.name in ("ra", "dec"):
+            continue
+        values = [getattr(each, column.name) for each in found.candidates]
+        kind: Any = {"profile": "U40", "n_galaxies": np.int64}.get(column.name, np.float64)
+        table[column.name] = np.array(values, dtype=kind)
+        own = table[column.name]
+        own.description, own.meta["ucd"] = column.description, column.ucd
+        unit = ("arcmin" if on_sky else "") if column.unit == FIELD_UNIT else column.unit
+        if unit:
+            own.unit = unit
+    return table
+
+
+def write_tables(folder: Path, table: Any) -> None:
+    """Write ``candidates.ecsv``, ``candidates.fits`` and ``candidates.reg`` to a folder, each whole or not at all."""
+    writers: dict[str, Callable[[Path, Any], None]] = {".ecsv": _write_ecsv, ".fits": _write_fits, ".reg": _write_reg}
+    for suffix, write in writers.items():
+        with written_whole(folder / f"{NAME}{suffix}") as temporary:
+            write(temporary, table)
+
+
+def _write_ecsv(path: Path, table: Any) -> None:
+    table.write(path, format="ascii.ecsv", delimiter=",")
+
+
+def _write_fits(path: Path, table: Any) -> None:
+    from astropy.io import fits
+
+    plain = table.copy()
+    plain.meta.clear()
+    for name in plain.colnames:
+        plain[name].meta.clear()
+    hdu = fits.table_to_hdu(plain)
+    for k, name in enumerate(table.colnames, start=1):
+        hdu.header[f"TUCD{k}"], hdu.header[f"TCOMM{k}"] = table[name].meta["ucd"], table[name].description
+    for note in (f"catalog: {table.meta['catalog']}", *table.meta["notes"]):
+        hdu.header.add_comment(note.encode("ascii", "replace").decode())
+    hdu.name = "CANDIDATES"
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, checksum=True)
+
+
+def _write_reg(path: Path, table: Any) -> None:
+    """Write a circle of the position error about each candidate: in RA and Dec, or in physical x and y."""
+    sky = "ra" in table.colnames and table["position_error"].unit is not None
+    lines = ["# Region file format: DS9 version 4.1", "fk5" if sky else "physical"]
+    for k, row in enumerate(table, start=1):
+        place = (row["ra"], row["dec"]) if sky else (row["x"], row["y"])
+        radius = f'{60.0 * row["position_error"]:.4f}"' if sky else f"{row['position_error']:.8g}"
+        lines.append(f"circle({place[0]:.9g},{place[1]:.9g},{radius}) # text={{{k}: S/N {row['snr']:.1f}}}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
