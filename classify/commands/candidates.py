@@ -7,10 +7,11 @@ import numpy as np
 
 from classify.commands import add_example, add_jobs, check_folder, defaults, print_line, report_failures
 from classify.commands.compilation import LOCATING
-from classify.commands.locate import MAX_MEAN_SNR, add_catalogs, reading_options
+from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
 from darkmatter_features.candidates.batch import Listed, list_candidates
 from darkmatter_features.candidates.find import Candidate
+from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.plots.theme import THEMES
 
 OUT = Path("candidates")
