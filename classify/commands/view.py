@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
 def address_of(server: ThreadingHTTPServer) -> str:
     """Return the address of a server for a browser."""
     host, port = server.server_address[:2]
-    return f"http://{host!s}:{port}/"
+    name = f"[{host!s}]" if ":" in str(host) else host
+    return f"http://{name!s}:{port}/"
 
 
 def _site(args: argparse.Namespace) -> Site:

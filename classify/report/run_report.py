@@ -200,7 +200,7 @@ def settings(run: RunData) -> list[dict[str, Any]]:
 def commands(run: RunData) -> list[str]:
     """Return the commands that make the run again."""
     changed = [each for each in settings(run) if not each["is_default"]]
-    flags = [f"--{each['name'].replace('_', '-')} {each['value']:g}" for each in changed if each["group"] == "training"]
+    flags = [f"--{each['name'].replace('_', '-')} {each['value']}" for each in changed if each["group"] == "training"]
     cnn = ["--cnn on"] if run.has_cnn_stage else ["--cnn auto"] if run.cnn_history is not None else []
     config = ["--config settings.toml"] if any(each["group"] == "measurement" for each in changed) else []
     data, features, out = (shlex.quote(str(path)) for path in (run.dataset, run.features, run.path))

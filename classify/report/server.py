@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,13 +67,18 @@ def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> Threading
         If the address cannot be used.
     """
     handler = type("Handler", (_Handler,), {"site": site, "hosts": _allowed(host)})
+    kind = type("Server", (_Server,), {"address_family": socket.AF_INET6 if ":" in host else socket.AF_INET})
     try:
-        return _Server((host, port), handler)
+        server: _Server = kind((host, port), handler)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             f"cannot serve at {host}:{port}: {reason}; choose another --port, or 0 for a free one"
         ) from None
+    if _is_unspecified(str(server.server_address[0])) and not _is_unspecified(host):
+        server.server_close()
+        raise ConfigError(f"the host {host!r} stands for all addresses of this machine; give --host 0.0.0.0 for these")
+    return server
 
 
 def check_address(host: str, port: int) -> None:
@@ -92,11 +98,15 @@ class _Server(ThreadingHTTPServer):
 
 def _allowed(host: str) -> frozenset[str] | None:
     """Return the names of the server in the header Host; None for any, on an address of all interfaces."""
+    return None if _is_unspecified(host) else LOCAL_NAMES | {host.lower()}
+
+
+def _is_unspecified(host: str) -> bool:
+    """Return whether an address is that of all interfaces, written in full."""
     try:
-        is_any = ip_address(host).is_unspecified
+        return ip_address(host).is_unspecified
     except ValueError:
-        is_any = False
-    return None if is_any else LOCAL_NAMES | {host.lower()}
+        return False
 
 
 class _Handler(BaseHTTPRequestHandler):

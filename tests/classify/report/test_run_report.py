@@ -185,6 +185,9 @@ def test_the_commands_make_the_run_again(trained):
     features, train, report = commands(RunData.read(trained))
     assert features.startswith("darkmatter features ")
     assert re.search(r"--max-rounds \d+", train)
+    seeded = RunData.read(trained)
+    seeded.model.training["seed"] = 20261126
+    assert "--seed 20261126" in commands(seeded)[1]
     assert report == f"darkmatter report {trained}"
 
 

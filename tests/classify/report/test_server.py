@@ -15,6 +15,7 @@ import pytest
 
 import classify
 from classify.cli import build_parser, main
+from classify.commands.view import address_of
 from classify.report.server import LOOPBACK, Site, make_server
 from classify.report.view import site_of_run, site_of_skies
 from darkmatter_features.errors import ConfigError, SkyError
@@ -166,6 +167,22 @@ def test_a_link_to_a_file_that_is_no_image_shows_nothing_of_it(trained, tmp_path
     with pytest.raises(SkyError, match="no sky can be shown") as raised:
         site_of_skies([tmp_path / "link.png"], trained, n_jobs=1)
     assert "root:x:0:0" not in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["", "0", "000.0.0.0"])
+def test_a_host_that_stands_for_all_interfaces_unsaid_is_refused(host):
+    with pytest.raises(ConfigError, match=r"stands for all addresses|cannot serve"):
+        make_server(Site("page", 0, str, bytes), host=host).server_close()
+
+
+def test_a_page_is_served_at_an_address_of_version_6():
+    try:
+        server = make_server(Site("page", 0, str, bytes), host="::1")
+    except ConfigError:
+        pytest.skip("this machine has no address of version 6")
+    with server:
+        assert server.socket.family == socket.AF_INET6
+        assert address_of(server) == f"http://[::1]:{server.server_address[1]}/"
 
 
 def test_a_file_name_in_another_encoding_is_shown(trained, tmp_path, visit):
