@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_darkworlds import DATA, FIELD_SIDE, read_halos
+from bench_darkworlds import DATA, FIELD_SIDE, published_skies
 from harness.report import print_table, write_record
 from scipy.optimize import linear_sum_assignment
 
@@ -60,14 +60,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="use each Nth sky (%(default)s)")
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()
-    table = args.data / "Training_halos.csv"
-    if not table.exists():
-        print(f"skipped: {table} not found; download the contest's training data, and give their folder as --data")
+    skies = published_skies(args.data)
+    if not skies:
         return
-    halos = read_halos(table)
-    files = {name: args.data / "skies" / f"Training_{name}.csv" for name in halos}
-    present = [name for name, path in files.items() if path.exists()][:: args.every]
-    results = list(parallel(distances, [(files[name], halos[name]) for name in present], n_jobs=args.jobs))
+    halos = {name: positions for name, (_, positions) in skies.items()}
+    present = list(skies)[:: args.every]
+    results = list(parallel(distances, [skies[name] for name in present], n_jobs=args.jobs))
     record: dict[str, Any] = {}
     for n_halos in sorted({len(halos[name]) for name in present}):
         record[str(n_halos)] = summary([each for each in results if len(each) == n_halos])

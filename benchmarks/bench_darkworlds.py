@@ -73,6 +73,17 @@ PROFILES: dict[str, Callable[[Any], Any]] = {
 """Shear profiles of the simple maps, by radius in pixels."""
 
 
+def published_skies(data: Path) -> dict[str, tuple[Path, np.ndarray]]:
+    """Return the catalogue and the positions of the halos of each sky that is in a folder; print a line without any."""
+    table = data / "Training_halos.csv"
+    if not table.exists():
+        print(f"skipped: {table} not found; download the contest's training data, and give their folder as --data")
+        return {}
+    halos = read_halos(table)
+    files = {name: data / "skies" / f"Training_{name}.csv" for name in halos}
+    return {name: (path, halos[name]) for name, path in files.items() if path.exists()}
+
+
 def read_halos(path: Path) -> dict[str, np.ndarray]:
     """Return the positions (n, 2) of the halos of each sky, pixels."""
     with path.open(newline="") as file:
@@ -227,13 +238,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=-1)
     args = parser.parse_args()
-    table = args.data / "Training_halos.csv"
-    if not table.exists():
-        print(f"skipped: {table} not found; download the contest's training data, and give their folder as --data")
+    skies = published_skies(args.data)
+    if not skies:
         return
-    halos = read_halos(table)
-    files = {name: args.data / "skies" / f"Training_{name}.csv" for name in halos}
-    present = [name for name, path in files.items() if path.exists()]
+    halos = {name: positions for name, (_, positions) in skies.items()}
+    files = {name: path for name, (path, _) in skies.items()}
+    present = list(skies)
     seeds = np.random.SeedSequence(args.seed).spawn(len(present))
     tasks = [(files[name], halos[name], args.randomizations, seed) for name, seed in zip(present, seeds)]
     skies = list(parallel(measure, tasks, n_jobs=args.jobs))

@@ -2,37 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from darkmatter_features.candidates.find import Candidates
 from darkmatter_features.io.table import written_whole
-
-
-class Column(NamedTuple):
-    """Column of the table of candidates.
-
-    Attributes
-    ----------
-    name : str
-        Name, a field of :class:`~darkmatter_features.candidates.find.Candidate`.
-    unit : str
-        Unit as in FITS and VOTable; "" without one, :data:`FIELD_UNIT` for that of x and y.
-    ucd : str
-        Content by the IVOA's Unified Content Descriptors, UCD1+.
-    description : str
-        One line.
-    """
-
-    name: str
-    unit: str
-    ucd: str
-    description: str
-
+from darkmatter_features.shape_catalogs.table import Column
 
 FIELD_UNIT = "field"
-"""Mark of columns in the unit of x and y: arcmin where these were computed from RA and Dec, unknown otherwise."""
+"""Mark, in place of a unit, of columns in that of x and y: arcmin if these are from RA and Dec, unknown otherwise."""
 
 COLUMNS = (
     Column("ra", "deg", "pos.eq.ra;meta.main", "right ascension"),

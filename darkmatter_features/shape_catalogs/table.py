@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Column(NamedTuple):
-    """Column of a shape catalogue.
+    """Column of a table with units.
 
     Attributes
     ----------
