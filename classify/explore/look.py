@@ -17,6 +17,7 @@ from darkmatter_features.features.extract import Progress, needs_compiling, repo
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset, Split
+from darkmatter_features.io.layouts import escaped
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.workers import parallel
 
@@ -71,7 +72,7 @@ class Looks:
     Attributes
     ----------
     skies : DataFrame
-        A row for each image: `sky`, `split`, `label` (nan where unknown), `lens_row` and `lens_column` in pixels of the
+        A row for each image: `sky` (its name, escaped where it is not UTF-8 or cannot be printed), `split`, `label` (nan where unknown), `lens_row` and `lens_column` in pixels of the
         image (nan where unknown), `has_lens` (whether the lens file has a position), `digest`, `n_rows`, `n_columns`,
         `n_bands`, `brightness`, `error`, and of its galaxies `n_galaxies`, the means `mean_e1` and `mean_e2` of
         ellipticities, the scatter of a component `sigma_e`, the median `size` in pixels and the `noise`.
@@ -147,9 +148,10 @@ def look_at(
     if not any(look.digest for look in looks):
         raise DatasetError(f"{dataset.root}: none of {len(files)} images can be read; the first: {looks[0].error}")
     catalogs = tuple(known.get(name, look.catalog) for name, look in zip(names, looks, strict=True))
-    notes = tuple((name, "; ".join(look.notes)) for name, look in zip(names, looks, strict=True) if look.notes)
+    shown = [escaped(name) for name in names]
+    notes = tuple((name, escaped("; ".join(look.notes))) for name, look in zip(shown, looks, strict=True) if look.notes)
     thumbnails = np.stack([look.thumbnail for look in looks])
-    return Looks(_table(dataset, names, looks, catalogs), tuple(files), thumbnails, catalogs, notes)
+    return Looks(_table(dataset, shown, looks, catalogs), tuple(files), thumbnails, catalogs, notes)
 
 
 def _known(features: Path, names: Sequence[str]) -> dict[str, GalaxyCatalog]:
@@ -171,7 +173,7 @@ def look_at_sky(file: Path, is_measured: bool, config: MeasureConfig, debug: boo
         catalog = None if is_measured else measure(sky, config)
         return Look(**{**vars(look), "catalog": catalog})
     except Exception as error:  # it costs this sky only
-        return Look(**{**vars(look), "error": failure_reason(error, debug=debug)})
+        return Look(**{**vars(look), "error": escaped(failure_reason(error, debug=debug))})
 
 
 def _of_pixels(sky: Sky) -> Look:

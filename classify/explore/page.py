@@ -16,6 +16,7 @@ from classify.explore.findings import Exploration
 from classify.explore.look import Looks
 from classify.explore.summary import class_table, summary_lines
 from darkmatter_features import __version__
+from darkmatter_features.io.layouts import escaped
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import written_whole
 
@@ -67,7 +68,7 @@ def page_of(exploration: Exploration, name: str) -> str:
     )  # fmt: skip
     looks = exploration.looks
     return environment.get_template("explore.html").render(
-        name=name,
+        name=escaped(name),
         version=__version__,
         style=Markup((files("classify.explore") / "static" / "explore.css").read_text(encoding="utf-8")),
         lines=summary_lines(exploration),

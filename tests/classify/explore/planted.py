@@ -62,19 +62,19 @@ def look_of(rng, row, column, gamma, n, bias=0j, *, digest=None):
     return Look(digest or rng.bytes(16).hex(), thumbnail, SHAPE, 3, 10.0 + rng.normal(), catalog)
 
 
-def write_pictures(root, rng, *, n=(8, 4), side=96):
+def write_drawings(root, rng, *, n=(8, 4), side=96):
     """Write a small data set in layout 1 whose lenses have no shear, and return its folder."""
     for split, count in zip(("training", "validation"), n, strict=True):
         folder = root / split
         folder.mkdir(parents=True)
         for k in range(count):
-            Image.fromarray(picture(rng, side)).save(folder / f"{split}-{k:05d}.png")
+            Image.fromarray(drawing(rng, side)).save(folder / f"{split}-{k:05d}.png")
         labels = np.arange(count) % 2
         write_labels(root, split, labels, *rng.uniform(0.4, 0.6, (2, count)) * LENS_FRAME)
     return root
 
 
-def picture(rng, side=96, n=40):
+def drawing(rng, side=96, n=40):
     """Return the pixels of ellipses on black, without a preferred direction."""
     y, x = np.mgrid[:side, :side]
     pixels = np.zeros((side, side, 3), np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from classify.cli import DONE, FAILED, SOME_FAILED, main
 from classify.explore.look import thumbnail_of
-from tests.classify.explore.planted import picture, write_pictures
+from tests.classify.explore.planted import drawing, write_drawings
 from tests.support.data_sets import FOLDERS, zip_folder
 
 
@@ -26,7 +26,7 @@ def run(root, *words):
 
 @pytest.fixture(scope="module")
 def explored(tmp_path_factory):
-    root = write_pictures(tmp_path_factory.mktemp("explored") / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path_factory.mktemp("explored") / "data", np.random.default_rng(4))
     return root, *run(root)
 
 
@@ -53,7 +53,7 @@ def as_layout(root, number):
 
 @pytest.mark.parametrize("number", [2, 3])
 def test_all_layouts_give_the_same(tmp_path, explored, number, capsys):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     as_layout(root, number)
     code, _, found = run(root)
     assert code == DONE
@@ -62,7 +62,7 @@ def test_all_layouts_give_the_same(tmp_path, explored, number, capsys):
 
 
 def test_what_is_in_a_data_set_is_printed(tmp_path, capsys):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     code, _, found = run(root)
     out = capsys.readouterr()
     assert code == DONE
@@ -73,7 +73,7 @@ def test_what_is_in_a_data_set_is_printed(tmp_path, capsys):
 
 
 def test_copies_in_both_splits_are_found_whatever_their_format(tmp_path):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     image = Image.open(root / "training" / "training-00001.png")
     image.save(root / "validation" / "validation-00001.png", compress_level=1)
     Image.open(root / "training" / "training-00003.png").rotate(90).save(root / "validation" / "validation-00003.png")
@@ -85,7 +85,7 @@ def test_copies_in_both_splits_are_found_whatever_their_format(tmp_path):
 
 
 def test_contradictory_labels_are_found_and_not_refused(tmp_path, capsys):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     path = root / "training-labels.csv"
     path.write_text(path.read_text().replace("1,1\n", "1,0\n", 1).replace("2,0\n", "2,1\n", 1))
     code, _, found = run(root)
@@ -100,7 +100,7 @@ def test_contradictory_labels_are_found_and_not_refused(tmp_path, capsys):
 
 
 def test_an_unlabelled_split_and_missing_lens_files_are_no_faults(tmp_path):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     for name in ("training-lenses.csv", "validation-lenses.csv", "validation-labels.csv"):
         (root / name).unlink()
     code, page, found = run(root)
@@ -111,11 +111,11 @@ def test_an_unlabelled_split_and_missing_lens_files_are_no_faults(tmp_path):
 
 def test_images_with_noise_and_hostile_ones_cost_their_sky_only(tmp_path, capsys):
     rng = np.random.default_rng(4)
-    root = write_pictures(tmp_path / "data", rng)
+    root = write_drawings(tmp_path / "data", rng)
     folder = root / "training"
-    (folder / "training-00000.png").write_bytes(b"no picture")
+    (folder / "training-00000.png").write_bytes(b"no image")
     Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(folder / "training-00002.png")
-    light = picture(rng).mean(axis=2) + rng.normal(0, 5, (96, 96))
+    light = drawing(rng).mean(axis=2) + rng.normal(0, 5, (96, 96))
     (folder / "training-00004.png").unlink()
     fits.writeto(folder / "training-00004.fits", light.astype(np.float32))
     (root / "training-labels.csv").write_text("id,n\n" + "".join(f"{k},{k % 2}\n" for k in range(8)))
@@ -139,16 +139,16 @@ def test_skies_without_galaxies_and_huge_values_leave_a_page(tmp_path):
 
 
 def test_zip_files_are_read(tmp_path, explored):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     for split in ("training", "validation"):
         zip_folder(root / split)
     assert run(root)[2] == explored[3]
 
 
 def test_no_image_and_no_data_set_are_refused(tmp_path, capsys):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4), n=(2, 0))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4), n=(2, 0))
     for path in (root / "training").iterdir():
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     assert main(["explore", str(root), "--out", str(tmp_path / "p.html"), "--jobs", "1"]) == FAILED
     assert "none of 2 images can be read; the first:" in capsys.readouterr().err
     assert not (tmp_path / "p.html").exists()
@@ -156,13 +156,13 @@ def test_no_image_and_no_data_set_are_refused(tmp_path, capsys):
 
 
 def test_features_are_used_again(tmp_path, explored, monkeypatch, capsys):
-    root = write_pictures(tmp_path / "data", np.random.default_rng(4))
+    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
     assert main(["features", str(root), "--out", str(tmp_path / "features"), "--jobs", "1"]) == DONE
     monkeypatch.setattr("classify.explore.look.measure", lambda *_: (_ for _ in ()).throw(AssertionError("measured")))
     code, _, found = run(root, "--features", tmp_path / "features", "--debug")
     assert code == DONE
     assert found == explored[3]
-    other = write_pictures(tmp_path / "other" / "data", np.random.default_rng(5), n=(2, 0))
+    other = write_drawings(tmp_path / "other" / "data", np.random.default_rng(5), n=(2, 0))
     for k, path in enumerate(sorted((other / "training").iterdir())):
         path.rename(path.with_name(f"mine-{k}.png"))
     (other / "training-labels.csv").write_text("id,n\n0,0\n1,1\n")
@@ -231,7 +231,7 @@ def test_text_has_the_contrast_of_wcag_in_both_themes(explored):
 
 
 def test_names_are_escaped(tmp_path):
-    root = write_pictures(tmp_path / "a<b>&", np.random.default_rng(4), n=(2, 1))
+    root = write_drawings(tmp_path / "a<b>&", np.random.default_rng(4), n=(2, 1))
     (root / "training" / "training-00000.png").rename(root / "training" / "<img src=x onerror=alert(1)>.png")
     _, page, _ = run(root)
     assert "<img src=x" not in page
@@ -246,10 +246,10 @@ def test_the_same_data_set_gives_the_same_page(explored):
 
 def test_thumbnails_do_not_depend_on_the_background_or_the_brightness():
     rng = np.random.default_rng(4)
-    pixels = picture(rng, 128).astype(np.float32)
+    pixels = drawing(rng, 128).astype(np.float32)
     y, x = np.mgrid[:128, :128]
     other = 3.0 * pixels + (0.1 * x + 0.2 * y)[:, :, None]
-    one, changed, another = (thumbnail_of(each).ravel() for each in (pixels, other, picture(rng, 128)))
+    one, changed, another = (thumbnail_of(each).ravel() for each in (pixels, other, drawing(rng, 128)))
     assert one @ changed > 0.99
     assert abs(one @ another) < 0.3
     assert not thumbnail_of(np.full((64, 64, 1), 7.0)).any()
