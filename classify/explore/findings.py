@@ -1,6 +1,6 @@
 """What will hurt a training: findings with counts and remedies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from classify.explore.bias import Bias, additive_bias, class_differences
-from classify.explore.identical import identical_groups, in_both_splits, near_identical_pairs, with_both_labels
+from classify.explore.identical import (
+    NearPairs,
+    identical_groups,
+    in_both_splits,
+    in_one_split,
+    near_identical_pairs,
+    with_both_labels,
+)
 from classify.explore.look import Looks
 from classify.explore.outliers import STATISTICS, outliers
 from classify.explore.profile import Profile, lens_profile
@@ -44,6 +51,8 @@ class Finding:
         Names of the skies; empty if it is about all.
     details : tuple of str
         A reason for each of the skies; empty if they have the same.
+    partners : tuple of str
+        For each of the skies, the name of another sky that has the same image; empty if it is not about copies.
     """
 
     kind: str
@@ -52,16 +61,23 @@ class Finding:
     remedy: str
     skies: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    partners: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
         """The finding and its remedy in one line, with the first skies."""
-        few = ", ".join(self.skies[:N_NAMED]) + (", ..." if len(self.skies) > N_NAMED else "")
+        few = ", ".join(self.names[:N_NAMED]) + (", ..." if len(self.skies) > N_NAMED else "")
         return f"{self.kind}: {self.text}{f' ({few})' if few else ''}; {self.remedy}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the skies, each with that of its copy if it has one."""
+        both = zip(self.skies, self.partners, strict=True) if self.partners else ()
+        return tuple(f"{sky} and {partner}" for sky, partner in both) or self.skies
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for JSON."""
-        return asdict(self) | {"skies": list(self.skies), "details": list(self.details)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +116,23 @@ def explore(looks: Looks) -> Exploration:
 
 
 def _about(
-    kind: str, skies: pd.DataFrame, index: Sequence[int], text: str, remedy: str, split: str = ""
+    kind: str,
+    skies: pd.DataFrame,
+    index: Iterable[int],
+    text: str,
+    remedy: str,
+    *,
+    split: str = "",
+    details: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Yield a finding about skies, if there are any; its text ends with their number."""
-    if len(index):
-        text = f"{text}: {counted(len(index), split)}"
-        yield Finding(kind, len(index), text, remedy, tuple(skies["sky"].iloc[list(index)]))
+    """Yield a finding about skies, if there are any; its text ends with their number.
+
+    A mapping for `index` has the partner of each of the skies.
+    """
+    partners = index.values() if isinstance(index, Mapping) else ()
+    names, others = (tuple(skies["sky"].iloc[list(each)]) for each in (index, partners))
+    if names:
+        yield Finding(kind, len(names), f"{text}: {counted(len(names), split)}", remedy, names, tuple(details), others)
 
 
 def counted(n: int, split: str = "") -> str:
@@ -138,24 +165,31 @@ def _of_labels(skies: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _of_copies(looks: Looks) -> Iterator[Finding]:
-    skies, groups = looks.skies, identical_groups(looks)
-    remove = "remove them from one split: the validation would be too good"
-    both = in_both_splits(skies, groups)
-    yield from _about("identical images", skies, both, "the same image in both splits", remove, "validation")
-    copies = [k for group in groups for k in group[1:] if k not in both]
-    repeated = "the same image more than once in a split"
-    yield from _about("identical images", skies, copies, repeated, "remove them: folds of the training share them")
-    near = near_identical_pairs(looks)
-    both = in_both_splits(skies, near)
-    turned = "turned, mirrored, or encoded anew"
-    text = f"nearly the same image in both splits, {turned}"
-    yield from _about("near-identical images", skies, both, text, remove, "validation")
-    copies = sorted({j for i, j in near if skies["split"].iloc[i] == skies["split"].iloc[j]})
-    text = f"nearly the same image more than once in a split, {turned}"
-    yield from _about("near-identical images", skies, copies, text, "remove them: folds of the training share them")
-    index = with_both_labels(skies, [*groups, *near])
-    text = "different labels of copies of an image"
-    yield from _about("labels", skies, index, text, "correct the labels, or remove the copies")
+    skies, groups, near = looks.skies, identical_groups(looks), near_identical_pairs(looks)
+    for kind, name, how, own in (
+        ("identical images", "the same image", "", groups),
+        ("near-identical images", "nearly the same image", ", turned, mirrored, or encoded anew", near.pairs),
+    ):
+        both, single = in_both_splits(skies, own), in_one_split(skies, own)
+        remedy = "remove them from one split: the validation would be too good"
+        yield from _about(kind, skies, both, f"{name} in both splits{how}", remedy, split="validation")
+        copies = {k: partner for k, partner in single.items() if k not in both}
+        remedy = "remove them: folds of the training share them"
+        yield from _about(kind, skies, copies, f"{name} more than once in a split{how}", remedy)
+    yield from _of_search(near)
+    index, label = with_both_labels(skies, [*groups, *near.pairs]), skies["label"]
+    details = [f"labels {label.iloc[k]:.0f} and {label.iloc[j]:.0f}" for k, j in index.items()]
+    text, remedy = "different labels of copies of an image", "correct the labels, or remove the copies"
+    yield from _about("labels", skies, index, text, remedy, details=details)
+
+
+def _of_search(near: NearPairs) -> Iterator[Finding]:
+    if near.n_left_out:
+        text = (
+            f"the search ended early, because there are too many: {near.n_left_out} of {near.n_images} different "
+            "images were not compared with all others"
+        )
+        yield Finding("near-identical images", near.n_left_out, text, "remove the copies that were found; look again")
 
 
 def _of_bias(bias: Bias | None) -> Iterator[Finding]:
@@ -207,7 +241,5 @@ def _of_outliers(skies: pd.DataFrame) -> Iterator[Finding]:
 
 def _of_failures(skies: pd.DataFrame) -> Iterator[Finding]:
     index = np.flatnonzero(skies["error"] != "").tolist()
-    yield from _about(
-        "failures", skies, index, "not measured",
-        "no model can use them: see the reasons in the page, and correct or remove them",
-    )  # fmt: skip
+    remedy = "no model can use them: see the reasons in the page, and correct or remove them"
+    yield from _about("failures", skies, index, "not measured", remedy, details=skies["error"].iloc[index].tolist())

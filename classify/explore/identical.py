@@ -1,6 +1,8 @@
 """Images that are in a data set more than once, as they are or turned, mirrored or encoded anew."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,30 @@ BLOCK = 1024
 """Number of thumbnails that are compared with all others at once."""
 
 MAX_PAIRS = 100_000
-"""Maximum number of pairs that are looked for: a data set of copies has no use for more."""
+"""Number of compared pairs of images at which the search ends, 10 s: a data set of copies has no use for more."""
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """Pairs of near-identical images.
+
+    Attributes
+    ----------
+    pairs : list of (int, int)
+        Indices of both images, the smaller first.
+    n_compared, n_images : int
+        Number of images that were compared with all others, and number of different images. The first is smaller if
+        the search ended early.
+    """
+
+    pairs: list[tuple[int, int]]
+    n_compared: int
+    n_images: int
+
+    @property
+    def n_left_out(self) -> int:
+        """Number of images that were not compared with all others."""
+        return self.n_images - self.n_compared
 
 
 def identical_groups(looks: Looks) -> list[list[int]]:
@@ -26,8 +51,19 @@ def identical_groups(looks: Looks) -> list[list[int]]:
     return sorted(sorted(map(int, group)) for group in groups if len(group) > 1)
 
 
-def near_identical_pairs(looks: Looks) -> list[tuple[int, int]]:
+def near_identical_pairs(looks: Looks, *, max_pairs: int = MAX_PAIRS) -> NearPairs:
     """Return the pairs of images that are alike but not identical, in any of the eight orientations of a square.
+
+    Parameters
+    ----------
+    looks : Looks
+        Skies of a data set. Of identical images, the first is compared.
+    max_pairs : int
+        Number of compared pairs at which the search ends.
+
+    Returns
+    -------
+    NearPairs
 
     Notes
     -----
@@ -35,26 +71,29 @@ def near_identical_pairs(looks: Looks) -> list[tuple[int, int]]:
     change of brightness matters. Candidates are found by their means over the orientations, which differ by no more
     than the thumbnails do in the best of them.
     """
-    thumbnails, digests = looks.thumbnails, looks.skies["digest"].to_numpy()
-    return [(i, j) for i, j in _candidates(thumbnails) if digests[i] != digests[j] and _alike(*thumbnails[[i, j]])]
+    is_first = ~looks.skies["digest"].duplicated().to_numpy()
+    known = np.flatnonzero(is_first & (np.linalg.norm(looks.thumbnails, axis=(1, 2)) > 0.0))
+    thumbnails, pairs, n_tried = looks.thumbnails[known], list[tuple[int, int]](), 0
+    for k, others in _candidates(thumbnails):
+        if n_tried >= max_pairs:
+            return NearPairs(pairs, k, len(known))
+        n_tried += others.size
+        pairs += [(int(known[k]), int(known[j])) for j in others if _alike(*thumbnails[[k, j]])]
+    return NearPairs(pairs, len(known), len(known))
 
 
-def _candidates(thumbnails: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Return the pairs whose means over all orientations are near enough for the minimum correlation."""
-    known = np.flatnonzero(np.linalg.norm(thumbnails, axis=(1, 2)) > 0.0)
-    means = np.asarray(sum(_orientations(thumbnails[known])), dtype=np.float32) / np.float32(8)
+def _candidates(thumbnails: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each image with the later ones whose mean over all orientations is near enough to its own."""
+    means = np.asarray(sum(_orientations(thumbnails)), dtype=np.float32) / np.float32(8)
     side = (means.shape[1] + 1) // 2
     rows, columns = np.triu_indices(side)  # one of the pixels that are the same in a mean
     flat = means[:, rows, columns] * np.sqrt(np.where(rows == columns, 4.0, 8.0)).astype(np.float32)
-    square, pairs = np.asarray((flat**2).sum(axis=1)), []
+    square = np.asarray((flat**2).sum(axis=1))
     for start in range(0, len(flat), BLOCK):
         block = slice(start, start + BLOCK)
         distance = square[block, None] + square[None, start:] - 2.0 * flat[block] @ flat[start:].T
         near = np.triu(distance < 2.0 - 2.0 * MIN_CORRELATION, 1)
-        pairs += [(int(known[start + i]), int(known[start + j])) for i, j in np.argwhere(near)]
-        if len(pairs) > MAX_PAIRS:
-            break
-    return pairs
+        yield from ((start + k, start + np.flatnonzero(own)) for k, own in enumerate(near))
 
 
 def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
@@ -68,14 +107,35 @@ def _orientations(block: NDArray[np.float32]) -> Sequence[NDArray[np.float32]]:
     return [each for base in turned for each in (base, base[:, :, ::-1])]
 
 
-def in_both_splits(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> list[int]:
-    """Return the validation images of groups that have training images, too."""
+def in_both_splits(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Return the validation images of groups that have training images, too, with the first of these."""
     split = skies["split"].to_numpy()
-    mixed = [group for group in groups if len({split[k] for k in group}) > 1]
-    return sorted({k for group in mixed for k in group if split[k] == "validation"})
+    found = {k: j for group in reversed(groups) for k, j in _unlike(group, split) if split[k] == "validation"}
+    return dict(sorted(found.items()))
 
 
-def with_both_labels(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> list[int]:
-    """Return the images of groups whose labels differ."""
+def in_one_split(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Return the images of groups that have an earlier image in the same split, with the first of these."""
+    split, found = skies["split"].to_numpy(), dict[int, int]()
+    for group in groups:
+        first = dict[str, int]()
+        for k in sorted(group):
+            if first.setdefault(split[k], k) != k:
+                found.setdefault(k, first[split[k]])
+    return dict(sorted(found.items()))
+
+
+def with_both_labels(skies: pd.DataFrame, groups: Sequence[Sequence[int]]) -> dict[int, int]:
+    """Return the images of groups whose labels differ, with the first image of the other label."""
     label = skies["label"].to_numpy()
-    return sorted({k for group in groups if len({v for v in label[list(group)] if v == v}) > 1 for k in group})
+    known = [[k for k in group if label[k] == label[k]] for group in groups]
+    return dict(sorted({k: j for group in reversed(known) for k, j in _unlike(group, label)}.items()))
+
+
+def _unlike(group: Sequence[int], values: NDArray[np.generic]) -> Iterator[tuple[int, int]]:
+    """Yield the members of a group of more than one value, each with the first member of another value."""
+    first = dict[Any, int]()
+    for k in sorted(group):
+        first.setdefault(values[k], k)
+    for k in group if len(first) > 1 else ():
+        yield k, min(j for value, j in first.items() if value != values[k])

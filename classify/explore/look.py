@@ -72,10 +72,10 @@ class Looks:
     Attributes
     ----------
     skies : DataFrame
-        A row for each image: `sky` (its name, escaped where it is not UTF-8 or cannot be printed), `split`, `label` (nan where unknown), `lens_row` and `lens_column` in pixels of the
-        image (nan where unknown), `has_lens` (whether the lens file has a position), `digest`, `n_rows`, `n_columns`,
-        `n_bands`, `brightness`, `error`, and of its galaxies `n_galaxies`, the means `mean_e1` and `mean_e2` of
-        ellipticities, the scatter of a component `sigma_e`, the median `size` in pixels and the `noise`.
+        A row for each image: `sky` (its name, escaped if it is not UTF-8 or cannot be printed), `split`, `label` (nan
+        where unknown), `lens_row` and `lens_column` in pixels of the image (nan where unknown), `digest`, `n_rows`,
+        `n_columns`, `n_bands`, `brightness`, `error`, and of its galaxies `n_galaxies`, the means `mean_e1` and
+        `mean_e2` of ellipticities, the scatter of a component `sigma_e`, the median `size` in pixels and the `noise`.
     files : tuple of Path
         The images.
     thumbnails : (n, 32, 32) float32 array

@@ -142,7 +142,7 @@ def sky_name(file: Path) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return a path or a message for people and for tables: on one line, in characters that can be printed and written.
+    r"""Return a path or a message on one line, in characters that can be printed and written to tables.
 
     A byte of a file name that is not UTF-8, which Python reads as a lone surrogate, a line break, a control character
     and a mark that changes the direction of text are given as escape sequences.

@@ -122,7 +122,9 @@ def test_images_with_noise_and_hostile_ones_cost_their_sky_only(tmp_path, capsys
     code, page, found = run(root)
     assert code == SOME_FAILED
     assert found["n_failed"] >= 2
-    assert "failures" in kinds(found)
+    (failures,) = [each for each in found["findings"] if each["kind"] == "failures"]
+    assert len(failures["details"]) == len(failures["skies"]) == found["n_failed"]
+    assert "training-00000.png is not an image" in failures["details"][0]
     assert "training-00000.png" in capsys.readouterr().err
     assert "Failed skies" in page
 

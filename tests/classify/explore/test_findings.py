@@ -60,6 +60,8 @@ def test_an_image_in_both_splits_is_found(rng):
     assert finding.count == 2
     assert finding.skies == ("validation/validation-00003.png", "validation/validation-00005.png")
     assert finding.text == "the same image in both splits: 2 validation skies"
+    assert finding.partners == ("training/training-00003.png", "training/training-00005.png")
+    assert "(validation/validation-00003.png and training/training-00003.png, " in finding.line
 
 
 def test_a_copy_in_the_same_split_is_found(rng):
@@ -68,6 +70,47 @@ def test_a_copy_in_the_same_split_is_found(rng):
 
     finding = finding_of(measured(rng, change=change), "identical images")
     assert finding.skies == ("training/training-00007.png",)
+    assert finding.partners == ("training/training-00005.png",)
+
+
+def test_each_copy_of_many_is_named_once_with_the_first_image_of_its_kind(rng):
+    def change(looks, splits):
+        for k in (2, 7, 42, 44):
+            looks[k] = looks[2]
+
+    both, single, *_ = explore(measured(rng, change=change)).findings
+    assert both.names == tuple(f"validation/validation-0000{k}.png and training/training-00002.png" for k in (2, 4))
+    assert single.names == ("training/training-00007.png and training/training-00002.png",)
+
+
+def test_the_search_for_copies_ends_with_the_number_of_images_left_out(rng, monkeypatch):
+    """30 images are copies of each other, though not the same: 435 pairs."""
+
+    def change(looks, splits):
+        for k in range(30):
+            thumbnail = looks[0].thumbnail + rng.normal(0, 1e-4, (32, 32)).astype(np.float32)
+            looks[k] = replace(looks[k], thumbnail=thumbnail / np.linalg.norm(thumbnail))
+
+    looks = measured(rng, change=change)
+    assert len(near_identical_pairs(looks).pairs) == 435
+    found = near_identical_pairs(looks, max_pairs=100)
+    assert (found.n_compared, found.n_images) == (4, 60)
+    assert len(found.pairs) == 29 + 28 + 27 + 26
+    monkeypatch.setattr("classify.explore.findings.near_identical_pairs", lambda _: found)
+    (left_out,) = [each for each in explore(looks).findings if "ended early" in each.text]
+    assert (left_out.kind, left_out.count) == ("near-identical images", 56)
+    assert "56 of 60 different images were not compared with all others" in left_out.line
+
+
+def test_identical_images_do_not_end_the_search_for_others(rng):
+    def change(looks, splits):
+        for k in range(1, 30):
+            looks[k] = looks[0]
+        looks[43] = replace(looks[43], thumbnail=np.ascontiguousarray(looks[35].thumbnail.T))
+
+    found = near_identical_pairs(measured(rng, change=change), max_pairs=3)
+    assert found.pairs == [(35, 43)]
+    assert found.n_left_out == 0
 
 
 @pytest.mark.parametrize("turn", [lambda t: t.T, lambda t: t[::-1], lambda t: np.rot90(t), lambda t: t + 0.002])
@@ -77,7 +120,7 @@ def test_an_image_that_is_turned_or_encoded_anew_is_found(rng, turn):
         looks[43] = replace(looks[43], thumbnail=thumbnail / np.linalg.norm(thumbnail))
 
     finding = finding_of(measured(rng, change=change), "near-identical images")
-    assert finding.skies == ("validation/validation-00003.png",)
+    assert finding.names == ("validation/validation-00003.png and training/training-00003.png",)
 
 
 def test_copies_with_different_labels_are_found(rng):
@@ -88,6 +131,8 @@ def test_copies_with_different_labels_are_found(rng):
     assert {finding.kind for finding in found} >= {"identical images", "labels"}
     (labels,) = (finding for finding in found if "copies" in finding.text and finding.kind == "labels")
     assert labels.skies == ("training/training-00005.png", "validation/validation-00002.png")
+    assert labels.partners == labels.skies[::-1]
+    assert labels.details == ("labels 1 and 0", "labels 0 and 1")
 
 
 def test_labels_that_contradict_the_lens_file_are_found(rng):
@@ -216,7 +261,9 @@ def test_skies_that_failed_are_found(rng):
     def change(looks, splits):
         looks[8] = replace(looks[8], catalog=None, error="training-00008.png has no galaxies")
 
-    assert finding_of(measured(rng, change=change), "failures").count == 1
+    finding = finding_of(measured(rng, change=change), "failures")
+    assert finding.count == 1
+    assert finding.to_dict()["details"] == ["training-00008.png has no galaxies"]
 
 
 def test_near_identical_pairs_match_those_of_all_comparisons(rng):
@@ -230,4 +277,6 @@ def test_near_identical_pairs_match_those_of_all_comparisons(rng):
     best = np.max([t.reshape(80, -1) @ thumbnails.reshape(80, -1).T for t in turned], axis=0)
     expected = [(i, j) for i, j in np.argwhere(np.triu(best, 1) > MIN_CORRELATION)]
     assert 2 < len(expected) < 10
-    assert near_identical_pairs(replace(looks, thumbnails=thumbnails)) == [tuple(map(int, pair)) for pair in expected]
+    found = near_identical_pairs(replace(looks, thumbnails=thumbnails))
+    assert found.pairs == [tuple(map(int, pair)) for pair in expected]
+    assert found.n_left_out == 0
