@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--features", type=Path, metavar="DIR",
         help="folder of `darkmatter features` of this data set: its galaxies are not measured again (none)",
     )  # fmt: skip
-    parser.add_argument("--config", type=Path, metavar="F.toml", help="settings file, section [measure] (the defaults)")
+    parser.add_argument(
+        "--config", type=Path, metavar="F.toml",
+        help="settings file, section [measure] (the defaults, or those of --features, which must be the same)",
+    )  # fmt: skip
     add_jobs(parser, defaults(look_at)["n_jobs"])
     add_example(
         parser,
@@ -55,12 +58,12 @@ def run(args: argparse.Namespace) -> int:
     """Look at a data set, print the findings, and write the page."""
     check_file(args.out)
     check_file(args.json)
-    config = Config() if args.config is None else Config.read(args.config)
+    config = None if args.config is None else Config.read(args.config).measure
     dataset = Dataset.open(local_data(args.data), check_lenses=False)
     looks = look_at(
         dataset,
         features=args.features,
-        config=config.measure,
+        config=config,
         n_jobs=args.jobs,
         progress=Progress("explore", notice=MEASURING.notice),
         debug=args.debug,

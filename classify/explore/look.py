@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from classify.explore.earlier import Earlier, read_earlier
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DatasetError, failure_reason
-from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
 from darkmatter_features.features.extract import Progress, needs_compiling, report
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
@@ -117,7 +117,7 @@ def look_at(
     features : str or Path, optional
         Folder of `darkmatter features` of this data set: galaxies in it are not measured again.
     config : MeasureConfig, optional
-        Settings. Default: all defaults.
+        Settings. Default: those of `features`, or all defaults without them.
     n_jobs : int
         Number of processes; -1 for one a core.
     progress : callable, optional
@@ -132,14 +132,17 @@ def look_at(
     Raises
     ------
     DatasetError
-        If no image can be read, or `features` are those of another data set.
+        If no image can be read, or `features` are those of another data set, or it has changed since.
+    ConfigError
+        If `features` were made with other settings than `config`.
     TableError
-        If `features` has no catalogues.
+        If a table of `features` is missing, damaged or of another version.
     """
     files = [file for split in dataset.splits for file in split.files]
     names = [dataset.relative(file) for file in files]
-    known = {} if features is None else _known(Path(features), names)
-    tasks = [(file, name in known, config or MeasureConfig(), debug) for file, name in zip(files, names, strict=True)]
+    earlier = Earlier({}, config or MeasureConfig()) if features is None else read_earlier(features, dataset, config)
+    known = earlier.catalogs
+    tasks = [(file, name in known, earlier.config, debug) for file, name in zip(files, names, strict=True)]
     looks: list[Look] = []
     report(progress, 0, len(files))
     for look in parallel(look_at_sky, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
@@ -152,16 +155,6 @@ def look_at(
     notes = tuple((name, escaped("; ".join(look.notes))) for name, look in zip(shown, looks, strict=True) if look.notes)
     thumbnails = np.stack([look.thumbnail for look in looks])
     return Looks(_table(dataset, shown, looks, catalogs), tuple(files), thumbnails, catalogs, notes)
-
-
-def _known(features: Path, names: Sequence[str]) -> dict[str, GalaxyCatalog]:
-    """Return the catalogues of a folder of features by the names of their skies."""
-    path = features / "catalogs.parquet"
-    known = {catalog.name: catalog for catalog in catalogs_of(read_catalogs(path))}
-    if known.keys().isdisjoint(names):
-        found = next(iter(known), "none")
-        raise DatasetError(f"{path} has no sky of this data set (its first is {found}); give the features made of it")
-    return known
 
 
 def look_at_sky(file: Path, is_measured: bool, config: MeasureConfig, debug: bool) -> Look:

@@ -92,7 +92,7 @@ def extract_dataset(
     """
     dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
     files = [file for split in dataset.splits for file in split.files]
-    key = _dataset_key(dataset, files, config)
+    key = dataset_key(dataset, files, config)
     done = _already_there(out, key)
     if done is not None and not (debug and any(map(_is_unforeseen, done.failures))):
         return done
@@ -156,7 +156,7 @@ def _key(files: Iterable[Path], config: MeasureConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
+def dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
     """Return a key of the data set behind the tables: its path, images, labels and lens positions."""
     known = [
         (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())

@@ -157,22 +157,6 @@ def test_no_image_and_no_data_set_are_refused(tmp_path, capsys):
     assert main(["explore", str(tmp_path / "nothing")]) == FAILED
 
 
-def test_features_are_used_again(tmp_path, explored, monkeypatch, capsys):
-    root = write_drawings(tmp_path / "data", np.random.default_rng(4))
-    assert main(["features", str(root), "--out", str(tmp_path / "features"), "--jobs", "1"]) == DONE
-    monkeypatch.setattr("classify.explore.look.measure", lambda *_: (_ for _ in ()).throw(AssertionError("measured")))
-    code, _, found = run(root, "--features", tmp_path / "features", "--debug")
-    assert code == DONE
-    assert found == explored[3]
-    other = write_drawings(tmp_path / "other" / "data", np.random.default_rng(5), n=(2, 0))
-    for k, path in enumerate(sorted((other / "training").iterdir())):
-        path.rename(path.with_name(f"mine-{k}.png"))
-    (other / "training-labels.csv").write_text("id,n\n0,0\n1,1\n")
-    (other / "training-lenses.csv").unlink()
-    assert main(["explore", str(other), "--features", str(tmp_path / "features"), "--jobs", "1"]) == FAILED
-    assert "give the features made of it" in capsys.readouterr().err
-
-
 class Structure(HTMLParser):
     """Tags, attributes and identifiers of a page."""
 
