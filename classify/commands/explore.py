@@ -19,11 +19,11 @@ from classify.commands.progress import Progress
 from classify.config_file import Config
 from classify.explore.findings import explore
 from classify.explore.look import look_at
+from classify.explore.names import printable
 from classify.explore.page import write_page
 from classify.explore.summary import summary_lines, to_dict
 from classify.model.bundle import write_json
 from darkmatter_features.io.dataset import Dataset
-from darkmatter_features.io.layouts import escaped
 
 OUT = Path("explore.html")
 
@@ -76,5 +76,5 @@ def run(args: argparse.Namespace) -> int:
     write_page(args.out, found, str(args.data))
     if args.json is not None:
         write_json(args.json, to_dict(found))
-    print_line(f"{escaped(str(args.out))}: {describe_findings(len(found.findings))}")
+    print_line(f"{printable(str(args.out))}: {describe_findings(len(found.findings))}")
     return report_failures(looks.failures, len(looks.files) - len(looks.failures))

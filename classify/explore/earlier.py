@@ -1,13 +1,13 @@
 """Galaxies that `darkmatter features` measured earlier, if its tables are those of the same images and settings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DatasetError, TableError, shown
-from darkmatter_features.features.batch import dataset_key
+from darkmatter_features.features.batch import tables_key
 from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset
@@ -97,7 +97,7 @@ def _check_images(
         first = shown(next(iter(skies), "none"))
         raise DatasetError(f"{path} has no sky of this data set (its first is {first}); give the features made of it")
     made_of = str(metadata.get("dataset", ""))
-    if metadata.get("key") != dataset_key(replace(dataset, root=Path(made_of)), files, config):
+    if metadata.get("key") != tables_key(dataset, config, root=made_of):
         raise DatasetError(
             f"{path}: not made of {dataset.root} as it is now, but of {shown(made_of)}: images, their times of change, "
             f"labels or lens positions differ; {_AGAIN}, or leave out --features"

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from classify.explore.earlier import Earlier, read_earlier
+from classify.explore.names import printable
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DatasetError, failure_reason
 from darkmatter_features.features.extract import Progress, needs_compiling, report
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset, Split
-from darkmatter_features.io.layouts import escaped
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.workers import parallel
 
@@ -151,8 +151,8 @@ def look_at(
     if not any(look.digest for look in looks):
         raise DatasetError(f"{dataset.root}: none of {len(files)} images can be read; the first: {looks[0].error}")
     catalogs = tuple(known.get(name, look.catalog) for name, look in zip(names, looks, strict=True))
-    shown = [escaped(name) for name in names]
-    notes = tuple((name, escaped("; ".join(look.notes))) for name, look in zip(shown, looks, strict=True) if look.notes)
+    shown = [printable(name) for name in names]
+    notes = tuple((name, "; ".join(look.notes)) for name, look in zip(shown, looks, strict=True) if look.notes)
     thumbnails = np.stack([look.thumbnail for look in looks])
     return Looks(_table(dataset, shown, looks, catalogs), tuple(files), thumbnails, catalogs, notes)
 
@@ -166,14 +166,19 @@ def look_at_sky(file: Path, is_measured: bool, config: MeasureConfig, debug: boo
         catalog = None if is_measured else measure(sky, config)
         return Look(**{**vars(look), "catalog": catalog})
     except Exception as error:  # it costs this sky only
-        return Look(**{**vars(look), "error": escaped(failure_reason(error, debug=debug))})
+        return Look(**{**vars(look), "error": printable(failure_reason(error, debug=debug))})
 
 
 def _of_pixels(sky: Sky) -> Look:
     pixels = sky.pixels
     digest = hashlib.sha256(f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes()).hexdigest()[:32]
     return Look(
-        digest, thumbnail_of(pixels), sky.shape, pixels.shape[2], float(pixels.mean(dtype=np.float64)), notes=sky.notes
+        digest,
+        thumbnail_of(pixels),
+        sky.shape,
+        pixels.shape[2],
+        float(pixels.mean(dtype=np.float64)),
+        notes=tuple(map(printable, sky.notes)),
     )
 
 

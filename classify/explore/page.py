@@ -14,9 +14,9 @@ from markupsafe import Markup
 from classify.explore import figures
 from classify.explore.findings import Exploration
 from classify.explore.look import Looks
+from classify.explore.names import printable
 from classify.explore.summary import class_table, summary_lines
 from darkmatter_features import __version__
-from darkmatter_features.io.layouts import escaped
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import written_whole
 
@@ -68,7 +68,7 @@ def page_of(exploration: Exploration, name: str) -> str:
     )  # fmt: skip
     looks = exploration.looks
     return environment.get_template("explore.html").render(
-        name=escaped(name),
+        name=printable(name),
         version=__version__,
         style=Markup((files("classify.explore") / "static" / "explore.css").read_text(encoding="utf-8")),
         lines=summary_lines(exploration),

@@ -141,26 +141,6 @@ def sky_name(file: Path) -> str:
     return f"{file.parent.name}/{file.name}"
 
 
-def escaped(text: str) -> str:
-    r"""Return a path or a message on one line, in characters that can be printed and written to tables.
-
-    A byte of a file name that is not UTF-8, which Python reads as a lone surrogate, a line break, a control character
-    and a mark that changes the direction of text are given as escape sequences.
-
-    Examples
-    --------
-    >>> escaped("training/caf\udce9 \x1b[31m.png")
-    'training/caf\\xe9 \\x1b[31m.png'
-    """
-    return "".join(map(_escaped, text))
-
-
-def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-
-
 def image_files(root: Path, skies: Iterable[str]) -> list[Path]:
     """Return the images of skies.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from classify.cli import DONE, SOME_FAILED, main
-from darkmatter_features.io.layouts import escaped
+from classify.explore.names import printable
 from tests.classify.explore.planted import write_drawings
 
 HOSTILE = {
@@ -65,6 +65,6 @@ def test_every_hostile_name_is_shown_in_its_page(root, tmp_path):
 
 @pytest.mark.parametrize(("name", "text"), HOSTILE.items())
 def test_escaped_text_can_be_printed_and_written(name, text):
-    assert escaped(os.fsdecode(name)) == text
+    assert printable(os.fsdecode(name)) == text
     assert text.isprintable()
-    assert escaped(text) == text
+    assert printable(text) == text
