@@ -18,7 +18,7 @@ DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 COMMANDS = {
     "simulate": "write a data set of simulated skies",
-    "explore": "look at a data set before training, and find what will hurt",
+    "explore": "look at a data set before training, and find its faults",
     "features": "measure every sky of a data set",
     "train": "train a model on measured skies",
     "tune": "search for settings with a lower loss",

@@ -24,6 +24,7 @@ from classify.explore.page import write_page
 from classify.explore.summary import summary_lines, to_dict
 from classify.model.bundle import write_json
 from darkmatter_features.io.dataset import Dataset
+from darkmatter_features.io.remote import is_url
 
 OUT = Path("explore.html")
 
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         print_line(line)
     for finding in found.findings:
         print_line(f"! {finding.line}")
-    write_page(args.out, found, str(args.data))
+    write_page(args.out, found, args.data if is_url(args.data) else str(args.data.resolve()))
     if args.json is not None:
         write_json(args.json, to_dict(found))
     print_line(f"{printable(str(args.out))}: {describe_findings(len(found.findings))}")

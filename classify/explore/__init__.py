@@ -1,1 +1,1 @@
-"""A look at a data set before training: what is in it, and what will hurt."""
+"""A look at a data set before training: its content, and the faults that will hurt."""

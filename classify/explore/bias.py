@@ -1,4 +1,4 @@
-"""Ellipticity that the galaxies of a data set share, and what else the two classes differ in."""
+"""Ellipticity that the galaxies of a data set share, and other differences of the two classes."""
 
 from dataclasses import dataclass
 
@@ -52,6 +52,11 @@ class Bias:
     def modulus(self) -> float:
         """Modulus of the mean ellipticity."""
         return float(np.hypot(self.e1, self.e2))
+
+    @property
+    def text(self) -> str:
+        """The mean ellipticity with its error."""
+        return f"({self.e1:+.4f}, {self.e2:+.4f}) ± {self.error:.4f}".replace("-", "−")
 
     @property
     def is_significant(self) -> bool:

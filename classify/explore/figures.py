@@ -12,19 +12,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
-from numpy.typing import NDArray
 from PIL import Image
 
 from classify.explore.bias import Bias
-from classify.explore.look import Looks
+from classify.explore.distributions import Distribution, by_class, mean_scatter
 from classify.explore.profile import Profile
 from darkmatter_features.io.sky import Sky
 from darkmatter_features.plots.page import VECTOR_SETTINGS
 from darkmatter_features.plots.panels import draw_marks, draw_sky
 
-Array = NDArray[np.float64]
-
-SIZE = (4.7, 3.0)
+SIZE = (4.3, 2.9)
 """Width and height of a figure, inches: a phone shows it at this size."""
 
 TEXT, LENS, NO_LENS, FAINT = "#a00001", "#a00002", "#a00003", "#a00004"
@@ -61,16 +58,16 @@ EXAMPLE = 320
 QUALITY = 85
 """Quality of the JPEG of an example."""
 
-CLASSES = (
-    (1.0, "with a lens", LENS, "^", "--"),
-    (0.0, "without a lens", NO_LENS, "o", "-"),
-    (np.nan, "unlabelled", TEXT, "s", "-"),
-)
-"""Label, name, colour, marker and line of each class: colour and shape."""
+MARKS: dict[str, dict[str, Any]] = {
+    "with a lens": {"color": LENS, "marker": "^", "linestyle": "--"},
+    "without a lens": {"color": NO_LENS, "marker": "o", "linestyle": "-"},
+    "unlabelled": {"color": TEXT, "marker": "s", "linestyle": "-"},
+}
+"""Colour, marker and line of each class: colour and shape."""
 
 
 def svg_of(draw: Callable[[Axes], None], name: str) -> str:
-    """Return what a function draws on axes as an SVG element for a page; `name` makes its identifiers its own."""
+    """Return the drawing of a function on axes as an SVG element for a page; `name` makes its identifiers its own."""
     with rc_context(STYLE | {"svg.hashsalt": name}):
         figure = Figure(SIZE, layout="constrained")
         draw(figure.subplots())
@@ -87,51 +84,37 @@ def svg_of(draw: Callable[[Axes], None], name: str) -> str:
     return svg
 
 
-def draw_counts(axes: Axes, skies: pd.DataFrame) -> None:
-    """Draw the distribution of the number of galaxies of a sky by class."""
-    counts = skies["n_galaxies"].dropna().to_numpy()
-    edges = np.histogram_bin_edges(counts, min(30, max(5, int(np.sqrt(counts.size)))))
-    _draw_by_class(axes, skies, "n_galaxies", edges)
-    axes.set(xlabel="galaxies of a sky", ylabel="skies")
-
-
-def _draw_by_class(axes: Axes, skies: pd.DataFrame, column: str, edges: Array) -> None:
-    for label, name, color, _, line in CLASSES:
-        values = skies.loc[_of_class(skies, label), column].dropna().to_numpy(dtype=np.float64)
-        if values.size:
-            axes.stairs(np.histogram(values, edges)[0], edges, color=color, linestyle=line, linewidth=1.6, label=name)
-    axes.set_ylim(0, 1.2 * axes.get_ylim()[1])  # room for the key
+def draw_counts(axes: Axes, distribution: Distribution) -> None:
+    """Draw the number of skies of each class by their number of galaxies."""
+    for name, counts in distribution.values.items():
+        style = {key: MARKS[name][key] for key in ("color", "linestyle")}
+        axes.stairs(counts, distribution.edges, linewidth=1.6, label=name, **style)
+    axes.set(xlabel="galaxies of a sky", ylabel="skies", ylim=(0, 1.2 * axes.get_ylim()[1]))  # room for the key
     axes.legend(loc="upper left", ncols=3, columnspacing=1.2, handlelength=1.6)
 
 
-def _of_class(skies: pd.DataFrame, label: float) -> "pd.Series[bool]":
-    return skies["label"].isna() if np.isnan(label) else skies["label"] == label
-
-
-def draw_ellipticities(axes: Axes, looks: Looks) -> None:
+def draw_ellipticities(axes: Axes, distribution: Distribution) -> None:
     """Draw the distribution of both components of the ellipticities of all galaxies."""
-    edges = np.linspace(-1, 1, 81)
-    for name, color, line in (("e1", NO_LENS, "-"), ("e2", LENS, "--")):
-        counts = sum(
-            (np.histogram(getattr(each, name), edges)[0] for each in looks.catalogs if each is not None),
-            np.zeros(edges.size - 1),
-        )
-        axes.stairs(counts / max(counts.sum(), 1), edges, color=color, linestyle=line, linewidth=1.6, label=name)
+    for (name, fractions), color, line in zip(distribution.values.items(), (NO_LENS, LENS), ("-", "--"), strict=True):
+        axes.stairs(fractions, distribution.edges, color=color, linestyle=line, linewidth=1.6, label=name)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     axes.set(xlabel="component of the ellipticity", ylabel="fraction of galaxies", xlim=(-1, 1))
     axes.legend()
 
 
+def drawn(skies: pd.DataFrame) -> pd.DataFrame:
+    """Return the skies whose mean ellipticity is drawn: those that are known, or a regular selection of many."""
+    known = skies[skies["mean_e1"].notna()]
+    return known.iloc[:: max(1, -(-len(known) // MAX_POINTS))]
+
+
 def draw_means(axes: Axes, skies: pd.DataFrame, bias: Bias | None) -> None:
     """Draw the mean ellipticity of each sky, and that of all."""
-    known = skies[skies["mean_e1"].notna()]
-    shown = known.iloc[:: max(1, -(-len(known) // MAX_POINTS))]
-    for label, name, color, marker, _ in CLASSES:
-        own = shown[_of_class(shown, label)]
-        if len(own):
-            axes.plot(own["mean_e1"], own["mean_e2"], marker, color=color, markersize=3, alpha=0.6, label=name)
-    scatter = float(np.sqrt((known["sigma_e"] ** 2 / known["n_galaxies"]).mean()))
-    axes.add_patch(Ellipse((0, 0), 4 * scatter, 4 * scatter, fill=False, edgecolor=TEXT, linestyle=":", linewidth=1.2))
+    for name, own in by_class(drawn(skies)):
+        style = MARKS[name] | {"linestyle": "none"}
+        axes.plot(own["mean_e1"], own["mean_e2"], markersize=3, alpha=0.6, label=name, **style)
+    side = 4 * mean_scatter(skies)
+    axes.add_patch(Ellipse((0, 0), side, side, fill=False, edgecolor=TEXT, linestyle=":", linewidth=1.2))
     for line in (axes.axhline, axes.axvline):
         line(0, color=FAINT, linewidth=0.8, zorder=0)
     if bias is not None:

@@ -1,4 +1,4 @@
-"""What will hurt a training: findings with counts and remedies."""
+"""Findings about a data set before training: its faults, with counts and remedies."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,21 +32,27 @@ MIN_SNR = 4.0
 N_NAMED = 3
 """Number of skies that are named in a line."""
 
+CHECKS = (
+    "class balance", "labels", "identical images", "near-identical images", "additive bias",
+    "difference of the classes", "lens positions", "unlike skies", "image shapes", "failures",
+)  # fmt: skip
+"""Kinds of findings."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that will hurt a training.
+    """A fault of a data set that will hurt a training.
 
     Attributes
     ----------
     kind : str
-        Name of the check.
+        Name of the check, of `CHECKS`.
     count : int
         Number of skies.
     text : str
-        What was found.
+        Description of the fault.
     remedy : str
-        What to do.
+        Advice.
     skies : tuple of str
         Names of the skies; empty if it is about all.
     details : tuple of str
@@ -87,13 +93,13 @@ class Exploration:
     Attributes
     ----------
     looks : Looks
-        What was measured of each sky.
+        Measurements of each sky.
     bias : Bias or None
         Mean ellipticity; None for too few skies.
     profile : Profile or None
         Shear about the labelled lenses; None where no position is known.
     findings : tuple of Finding
-        What will hurt.
+        Faults of the data set.
     """
 
     looks: Looks
@@ -103,7 +109,7 @@ class Exploration:
 
 
 def explore(looks: Looks) -> Exploration:
-    """Return what is in a data set, and what will hurt a training."""
+    """Return the content of a data set, and the faults that will hurt a training."""
     bias = additive_bias(looks.skies)
     mean_e = 0j if bias is None or not bias.is_significant else complex(bias.e1, bias.e2)
     profile = lens_profile(looks, mean_e)
@@ -194,11 +200,13 @@ def _of_search(near: NearPairs) -> Iterator[Finding]:
 
 def _of_bias(bias: Bias | None) -> Iterator[Finding]:
     if bias is not None and bias.is_significant:
-        value = f"({bias.e1:+.4f}, {bias.e2:+.4f}) ± {bias.error:.4f}".replace("-", "−")
-        text = f"the mean ellipticity of {bias.n_skies} skies is {value}, not 0"
+        text = (
+            f"the mean ellipticity of {bias.n_skies} skies is {bias.text}, not 0; a training learns this bias with the "
+            "lens-free shapes"
+        )
         remedy = (
-            "a training learns this bias with the lens-free shapes: use the run for skies with the same bias alone, or "
-            "look for its cause (PSF, pixels that are not square, alignment of the drawing)"
+            "use the run for skies with the same bias alone, or look for its cause (PSF, pixels that are not square, "
+            "alignment of the drawing)"
         )
         yield Finding("additive bias", bias.n_skies, text, remedy)
 
@@ -230,7 +238,8 @@ def _of_outliers(skies: pd.DataFrame) -> Iterator[Finding]:
     found = outliers(skies)
     if found:
         names = tuple(skies["sky"].iloc[[each.index for each in found]])
-        text, remedy = f"unlike the rest: {counted(len(found))}", "look at them; remove or correct what is no such sky"
+        text = f"unlike the rest: {counted(len(found))}"
+        remedy = "look at them; remove or correct those of another kind"
         yield Finding("unlike skies", len(found), text, remedy, names, tuple(each.reason for each in found))
     shapes = skies[skies["n_rows"] > 0][["n_rows", "n_columns", "n_bands"]]
     usual = shapes.value_counts().index[0]
@@ -241,5 +250,5 @@ def _of_outliers(skies: pd.DataFrame) -> Iterator[Finding]:
 
 def _of_failures(skies: pd.DataFrame) -> Iterator[Finding]:
     index = np.flatnonzero(skies["error"] != "").tolist()
-    remedy = "no model can use them: see the reasons in the page, and correct or remove them"
+    remedy = "correct or remove them, by the reasons in the page: no model can use them"
     yield from _about("failures", skies, index, "not measured", remedy, details=skies["error"].iloc[index].tolist())

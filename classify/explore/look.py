@@ -1,4 +1,4 @@
-"""What is measured of each sky of a data set, before training."""
+"""Measurements of each sky of a data set, before training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ BRIGHT = 0.999
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What is measured of one sky.
+    """Measurements of one sky.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def look_at(
 
 
 def look_at_sky(file: Path, is_measured: bool, config: MeasureConfig, debug: bool) -> Look:
-    """Return what is seen of a sky; its galaxies are left out if they are measured already."""
+    """Return the measurements of a sky; its galaxies are left out if they are measured already."""
     look = Look("", np.zeros((THUMBNAIL, THUMBNAIL), np.float32))
     try:
         sky = read_sky(file)

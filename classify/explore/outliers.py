@@ -61,7 +61,7 @@ class Outlier:
 
     @property
     def reason(self) -> str:
-        """What differs, in words."""
+        """The difference, in words."""
         return f"{STATISTICS[self.statistic]} {self.value:.3g}, typically {self.typical:.3g}"
 
 

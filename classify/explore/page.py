@@ -3,28 +3,39 @@
 import base64
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from classify.explore import figures
-from classify.explore.findings import Exploration
+from classify.explore.distributions import by_class, ellipticities, galaxy_counts
+from classify.explore.findings import CHECKS, Exploration
 from classify.explore.look import Looks
 from classify.explore.names import printable
-from classify.explore.summary import class_table, summary_lines
+from classify.explore.summary import class_table, facts
+from classify.explore.values import (
+    Values,
+    number,
+    values_of_counts,
+    values_of_ellipticities,
+    values_of_means,
+    values_of_profile,
+)
+from classify.report.page import make_page, parts_of, to_bytes
 from darkmatter_features import __version__
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import written_whole
+
+STYLES, SCRIPTS = ("base.css", "explore.css"), ("core.js", "theme.js", "plain.js")
+"""Style sheets and scripts of the page: those that it shares with the report, and its own."""
 
 N_EXAMPLES = 4
 """Number of examples of each class."""
 
 MAX_LISTED = 200
-"""Maximum number of skies that a finding lists in the page."""
+"""Maximum number of skies of a list in the page; it states how many more there are."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +45,17 @@ class PageFigure:
     Attributes
     ----------
     title, caption : str
-        Title, and what the figure shows in words.
+        Title and description.
     svg : Markup
         The figure, an SVG element.
+    values : Values
+        Its values.
     """
 
     title: str
     caption: str
     svg: Markup
+    values: Values
 
 
 def write_page(path: str | Path, exploration: Exploration, name: str) -> None:
@@ -52,77 +66,88 @@ def write_page(path: str | Path, exploration: Exploration, name: str) -> None:
     path : str or Path
         HTML file; it appears complete or not at all.
     exploration : Exploration
-        What was found.
+        Content and findings of a data set.
     name : str
-        Name of the data set, its title.
+        Folder or URL of the data set.
     """
     with written_whole(path) as temporary:
-        temporary.write_text(page_of(exploration, name), encoding="utf-8")
+        temporary.write_bytes(to_bytes(page_of(exploration, name)))
 
 
 def page_of(exploration: Exploration, name: str) -> str:
     """Return the HTML of an exploration; the same exploration gives the same page."""
-    environment = Environment(
-        loader=PackageLoader("classify.explore"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+    looks, source = exploration.looks, printable(name)
+    short = source.rstrip("/").rpartition("/")[2] or source
+    return make_page(
+        "explore.html", data={}, **parts_of(STYLES, SCRIPTS), title=f"Data set {short}", name=short,
+        version=__version__, served=False, source=source, n_skies=len(looks.skies), findings=exploration.findings,
+        checks=CHECKS, facts=facts(exploration), classes=class_table(looks.skies), max_listed=MAX_LISTED,
+        figures=_figures(exploration), examples=_examples(looks), notes=looks.notes,
     )  # fmt: skip
-    looks = exploration.looks
-    return environment.get_template("explore.html").render(
-        name=printable(name),
-        version=__version__,
-        style=Markup((files("classify.explore") / "static" / "explore.css").read_text(encoding="utf-8")),
-        lines=summary_lines(exploration),
-        classes=class_table(looks.skies),
-        findings=exploration.findings,
-        max_listed=MAX_LISTED,
-        figures=_figures(exploration),
-        examples=_examples(looks),
-        failures=looks.failures,
-    )
 
 
 def _figures(exploration: Exploration) -> list[PageFigure]:
-    looks, profile, bias = exploration.looks, exploration.profile, exploration.bias
-    if looks.skies["mean_e1"].notna().sum() == 0:
+    if exploration.looks.skies["mean_e1"].notna().sum() == 0:
         return []
-    counts = looks.skies["n_galaxies"].dropna()
-    drawn = [
-        ("Galaxies of a sky", partial(figures.draw_counts, skies=looks.skies),
-         f"Number of measured galaxies: median {counts.median():.0f}, from {counts.min():.0f} to {counts.max():.0f}."),
-        ("Ellipticities", partial(figures.draw_ellipticities, looks=looks),
-         "Distribution of the components of the ellipticity of all galaxies; both should be alike and symmetric."),
-        ("Mean ellipticity of each sky", partial(figures.draw_means, skies=looks.skies, bias=bias),
-         _of_means(exploration)),
-    ]  # fmt: skip
-    if profile is not None:
-        caption = (
-            f"Mean shear about {profile.n_lenses} lenses, by {profile.n_galaxies} galaxies; tangential S/N "
-            f"{profile.snr_t:.1f}, cross S/N {profile.snr_x:.1f}, within 15 to 150 px. The cross shear should vanish."
-        )
-        drawn.append(("Shear about the labelled lenses", partial(figures.draw_profile, profile=profile), caption))
-    return [
-        PageFigure(title, caption.replace("-", "−"), Markup(figures.svg_of(draw, title)))
-        for title, draw, caption in drawn
-    ]
+    made = [_figure_of_counts, _figure_of_ellipticities, _figure_of_means]
+    return [make(exploration) for make in made] + _figure_of_profile(exploration)
 
 
-def _of_means(exploration: Exploration) -> str:
-    bias = exploration.bias
-    circle = "The dotted circle holds 86 % of the skies if shapes have no preferred direction."
-    if bias is None:
-        return circle
-    return f"The mean over {bias.n_skies} skies is ({bias.e1:+.4f}, {bias.e2:+.4f}) ± {bias.error:.4f}. {circle}"
+def _figure_of_counts(exploration: Exploration) -> PageFigure:
+    skies = exploration.looks.skies
+    counts, distribution = skies["n_galaxies"].dropna(), galaxy_counts(skies)
+    caption = (
+        f"Skies by their number of measured galaxies: median {counts.median():.0f}, from {counts.min():.0f} to "
+        f"{counts.max():.0f}. Both classes should be alike."
+    )
+    draw = partial(figures.draw_counts, distribution=distribution)
+    return _figure("Galaxies of a sky", caption, draw, values_of_counts(distribution))
+
+
+def _figure_of_ellipticities(exploration: Exploration) -> PageFigure:
+    distribution = ellipticities(exploration.looks)
+    caption = "Components of the ellipticity of all galaxies. Both should be alike, and symmetric about 0."
+    draw = partial(figures.draw_ellipticities, distribution=distribution)
+    return _figure("Ellipticities", caption, draw, values_of_ellipticities(distribution))
+
+
+def _figure_of_means(exploration: Exploration) -> PageFigure:
+    skies, bias = exploration.looks.skies, exploration.bias
+    n_drawn, n_known = len(figures.drawn(skies)), int(skies["mean_e1"].notna().sum())
+    sentences = ["The dotted circle about 0 contains 86 % of the skies if shapes have no preferred direction."]
+    if bias is not None:
+        sentences.insert(0, f"The mean of {bias.n_skies} skies, at the plus sign, is {bias.text}.")
+    if n_drawn < n_known:
+        sentences.append(f"{n_drawn} of {n_known} skies are drawn.")
+    draw = partial(figures.draw_means, skies=skies, bias=bias)
+    return _figure("Mean ellipticity of each sky", " ".join(sentences), draw, values_of_means(skies))
+
+
+def _figure_of_profile(exploration: Exploration) -> list[PageFigure]:
+    profile = exploration.profile
+    if profile is None:
+        return []
+    caption = (
+        f"Mean shear about {profile.n_lenses} lenses, by {profile.n_galaxies} galaxies. Within 15 to 150 px, the "
+        f"tangential shear has S/N {number(profile.snr_t, '.1f')}; the cross shear, which should vanish, has "
+        f"{number(profile.snr_x, '.1f')}. Distances are in pixels of a 512 px frame."
+    )
+    draw = partial(figures.draw_profile, profile=profile)
+    return [_figure("Shear about the labelled lenses", caption, draw, values_of_profile(profile))]
+
+
+def _figure(title: str, caption: str, draw: Any, values: Values) -> PageFigure:
+    return PageFigure(title, caption, Markup(figures.svg_of(draw, title)), values)
 
 
 def _examples(looks: Looks) -> list[dict[str, Any]]:
-    """Return examples of each class: pictures as data URLs, with names and descriptions."""
-    skies, found = looks.skies, []
-    for label, name, *_ in figures.CLASSES:
-        is_own = skies["label"].isna() if np.isnan(label) else skies["label"] == label
-        index = np.flatnonzero(is_own & (skies["digest"] != ""))
-        chosen = index[np.unique(np.linspace(0, len(index) - 1, N_EXAMPLES).astype(int))] if len(index) else []
-        if len(chosen):
-            found.append({"name": name, "skies": [_example(looks, int(k)) for k in chosen]})
+    """Return examples of each class: images as data URLs, with names and descriptions."""
+    found = []
+    for name, own in by_class(looks.skies):
+        index = own.index[own["digest"] != ""].to_numpy()
+        if len(index):
+            chosen = index[np.unique(np.linspace(0, len(index) - 1, N_EXAMPLES).astype(int))]
+            found.append({"name": name, "n": len(index), "skies": [_example(looks, int(k)) for k in chosen]})
     return found
 
 
@@ -130,11 +155,7 @@ def _example(looks: Looks, k: int) -> dict[str, str]:
     row, catalog = looks.skies.iloc[k], looks.catalogs[k]
     has_lens = np.isfinite(row["lens_row"])
     lens = (float(row["lens_row"]), float(row["lens_column"])) if has_lens else None
-    picture = figures.example_of(read_sky(looks.files[k]), lens)
+    image = base64.b64encode(figures.example_of(read_sky(looks.files[k]), lens)).decode("ascii")
     n = "galaxies not measured" if catalog is None else f"{len(catalog)} galaxies"
     position = f", lens at row {lens[0]:.0f}, column {lens[1]:.0f}" if lens else ""
-    return {"sky": row["sky"], "text": n + position, "url": _data_url(picture)}
-
-
-def _data_url(picture: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+    return {"sky": row["sky"], "text": n + position, "url": f"data:image/jpeg;base64,{image}"}

@@ -31,6 +31,8 @@ class Profile:
     ----------
     n_lenses, n_galaxies : int
         Number of lenses, and of galaxies in all bins.
+    n : (n_bins,) int64 array
+        Number of galaxies in each bin.
     radius : (n_bins,) float64 array, pixels of a frame of 512 px
         Mean distance of the galaxies in each bin.
     gamma_t, gamma_x : (n_bins,) float64 arrays
@@ -44,6 +46,7 @@ class Profile:
 
     n_lenses: int
     n_galaxies: int
+    n: NDArray[np.int64]
     radius: Array
     gamma_t: Array
     gamma_x: Array
@@ -108,7 +111,6 @@ def _stacked(sums: Sequence[Array]) -> Profile:
     snr = gamma[:, -1] / error[:, -1]
     inner = slice(0, -1)
     (gamma_t, gamma_x), (error_t, error_x) = gamma[:, inner], error[:, inner]
-    n_galaxies = int(n[inner].sum())
-    return Profile(
-        len(sums), n_galaxies, radius[inner], gamma_t, gamma_x, error_t, error_x, float(snr[0]), float(snr[1])
-    )
+    counts = n[inner].astype(np.int64)
+    means = (radius[inner], gamma_t, gamma_x, error_t, error_x)
+    return Profile(len(sums), int(counts.sum()), counts, *means, float(snr[0]), float(snr[1]))

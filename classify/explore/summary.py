@@ -1,11 +1,12 @@
-"""What is in a data set, in words and as one object for JSON."""
+"""The content of a data set, in words and as one object for JSON."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from classify.explore.findings import Exploration
+from classify.explore.findings import Exploration, counted
 from darkmatter_features.io.dataset import SPLITS
 
 
@@ -28,27 +29,55 @@ def class_table(skies: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def summary_lines(exploration: Exploration) -> list[str]:
-    """Return what is in a data set, a line for each subject."""
-    skies, bias, profile = exploration.looks.skies, exploration.bias, exploration.profile
-    lines = [_of_split(row) for row in class_table(skies)]
+@dataclass(frozen=True)
+class Fact:
+    """A number of a data set.
+
+    Attributes
+    ----------
+    name, value, note : str
+        The quantity, its value, and to which skies or galaxies it belongs.
+    """
+
+    name: str
+    value: str
+    note: str
+
+    @property
+    def line(self) -> str:
+        """The number in one line."""
+        return f"{self.name}: {self.value} ({self.note})"
+
+
+def facts(exploration: Exploration) -> list[Fact]:
+    """Return the main numbers of a data set, as far as they are known."""
+    skies, bias, profile, found = exploration.looks.skies, exploration.bias, exploration.profile, list[Fact]()
     counts = skies["n_galaxies"].dropna()
     if len(counts):
         low, high = counts.quantile([0.05, 0.95])
-        lines.append(f"galaxies of a sky: median {counts.median():.0f}, 90 % from {low:.0f} to {high:.0f}")
-        lines.append(f"ellipticities: scatter {skies['sigma_e'].median():.3f} per component")
+        found.append(Fact("galaxies of a sky", f"{counts.median():.0f}", f"median; 90 % from {low:.0f} to {high:.0f}"))
+    if skies["sigma_e"].notna().any():
+        note = "per component; median of the skies"
+        found.append(Fact("scatter of ellipticities", f"{skies['sigma_e'].median():.3f}", note))
     if bias is not None:
-        lines.append(f"mean ellipticity: ({bias.e1:+.4f}, {bias.e2:+.4f}) ± {bias.error:.4f}, {bias.n_skies} skies")
+        value, _, error = bias.text.partition(" ± ")
+        found.append(Fact("mean ellipticity", value, f"± {error}; mean of {bias.n_skies} skies"))
     if profile is not None and np.isfinite(profile.snr_t):
-        text = f"shear about {profile.n_lenses} lenses: tangential S/N {profile.snr_t:.1f}, cross {profile.snr_x:.1f}"
-        lines.append(text)
-    return [line.replace("-", "−") for line in lines]
+        note = f"tangential, {profile.n_lenses} lenses; cross S/N {profile.snr_x:.1f}".replace("-", "−")
+        found.append(Fact("shear about lenses", f"S/N {profile.snr_t:.1f}".replace("-", "−"), note))
+    return found
+
+
+def summary_lines(exploration: Exploration) -> list[str]:
+    """Return the content of a data set, a line for each split and each number."""
+    lines = [_of_split(row) for row in class_table(exploration.looks.skies)]
+    return lines + [fact.line for fact in facts(exploration)]
 
 
 def _of_split(row: dict[str, Any]) -> str:
     classes = f"{row['with']} with a lens, {row['without']} without" if not row["unlabelled"] else "unlabelled"
     failed = f", {row['failed']} failed" if row["failed"] else ""
-    return f"{row['split']}: {row['skies']} skies, {classes}{failed}"
+    return f"{row['split']}: {counted(row['skies'])}, {classes}{failed}"
 
 
 def to_dict(exploration: Exploration) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -36,7 +36,8 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
         already is given as :class:`Json`.
     **context
         Values for the template, escaped by it: those of ``base.html`` are ``title, name``, for the head of the page,
-        ``version`` and ``served``, whether the page may ask its own server for data.
+        ``version`` and ``served``, whether the page may ask its own server for data. A page without curves and skies
+        has :func:`parts_of` among them.
 
     Returns
     -------
@@ -46,6 +47,17 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     texts = {name: value.text if isinstance(value, Json) else to_json(value) for name, value in data.items()}
     elements = {name: Markup(text) for name, text in texts.items()}
     return _environment().get_template(template).render(data=elements, **context)
+
+
+def parts_of(styles: Sequence[str], scripts: Sequence[str]) -> dict[str, Markup]:
+    """Return style sheets and scripts, by file name, in the place of all others; none of a library.
+
+    Returns
+    -------
+    dict
+        Values for :func:`make_page`.
+    """
+    return {"styles": _styles(styles), "scripts": _own_scripts(scripts), "licence": Markup("")}
 
 
 class Json:
@@ -96,14 +108,19 @@ def _environment() -> Environment:
     return environment
 
 
-def _styles() -> Markup:
-    return Markup("\n".join(_static(name) for name in STYLES))
+def _styles(names: Sequence[str] = STYLES) -> Markup:
+    return Markup("\n".join(_static(name) for name in names))
 
 
 def _scripts() -> Markup:
-    """Return the scripts; the library first, then those of the package in one function, which shares their names."""
-    library, *own = (_static(name) for name in SCRIPTS)
-    return Markup(f'{library}\n(() => {{\n"use strict";\n' + "\n".join(own) + "\n})();")
+    """Return the scripts, the library first."""
+    library, *own = SCRIPTS
+    return Markup(f"{_static(library)}\n{_own_scripts(own)}")
+
+
+def _own_scripts(names: Sequence[str]) -> Markup:
+    """Return scripts of the package in one function, which shares their names."""
+    return Markup('(() => {\n"use strict";\n' + "\n".join(map(_static, names)) + "\n})();")
 
 
 def _static(name: str) -> str:

@@ -126,7 +126,7 @@ def test_images_with_noise_and_hostile_ones_cost_their_sky_only(tmp_path, capsys
     assert len(failures["details"]) == len(failures["skies"]) == found["n_failed"]
     assert "training-00000.png is not an image" in failures["details"][0]
     assert "training-00000.png" in capsys.readouterr().err
-    assert "Failed skies" in page
+    assert page.count("is not an image") == 1
 
 
 def test_skies_without_galaxies_and_huge_values_leave_a_page(tmp_path):
@@ -174,9 +174,11 @@ def test_the_page_needs_nothing_outside_itself(explored):
     page = explored[2]
     tags = Structure(page).tags
     assert not re.search(r'(?:src|href|url)\s*[=(]\s*["\']?(?:https?:)?//', page.replace("http://www.w3.org/", ""))
-    assert {tag for tag, _ in tags}.isdisjoint({"script", "iframe", "object", "embed"})
+    assert {tag for tag, _ in tags}.isdisjoint({"iframe", "object", "embed"})
     assert all(attrs["src"].startswith("data:image/jpeg;base64,") for tag, attrs in tags if tag == "img")
+    assert not any("src" in attrs for tag, attrs in tags if tag == "script")
     assert "default-src 'none'" in page
+    assert "uPlot" not in page
 
 
 def test_the_page_is_accessible(explored):
@@ -198,22 +200,6 @@ def test_figures_have_the_colours_of_the_style_sheet(explored):
     assert "#a0000" not in page
     assert page.count("<svg ") == 4
     assert "var(--text)" in page
-    assert "prefers-color-scheme: dark" in page
-
-
-def luminance(color):
-    rgb = np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)]) / 255
-    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
-
-
-def test_text_has_the_contrast_of_wcag_in_both_themes(explored):
-    variables = re.findall(r"--(\w+): (#\w{6})", explored[2])
-    themes = dict(variables[: len(variables) // 2]), dict(variables[len(variables) // 2 :])
-    for theme in themes:
-        for text in ("text", "muted", "main", "second"):
-            for ground in ("page", "panel"):
-                low, high = sorted(luminance(theme[name]) for name in (text, ground))
-                assert (high + 0.05) / (low + 0.05) > 4.5, (text, ground)
 
 
 def test_names_are_escaped(tmp_path):

@@ -1,7 +1,6 @@
-"""A small run, its report, and a browser."""
+"""A small run and its report."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from classify.report.run_report import write_report
 from tests.support.synthetic import trained_run, write_images
 
 N_SKIES = 6
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="package")
@@ -25,19 +23,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the report of that run."""
     return write_report(trained, tmp_path_factory.mktemp("page") / "report.html", n_jobs=1).path
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Return a headless Chromium of the system."""
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra)")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("no Chromium on this system; install the package chromium")
-    with driver.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 def until(tab, expression: str) -> None:
@@ -63,27 +48,3 @@ def point(tab, x: float, y: float) -> None:
 
 
 PICTURES = "[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)"
-
-
-@pytest.fixture
-def visit(browser):
-    """Return a function that opens a page without network; the test fails on an error of the page or a request."""
-    contexts, problems = [], []
-
-    def visited(address: str, *, width: int = 1280, theme: str = "light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-        allowed = ("data:", "file:") if address.startswith("file:") else ("data:", address.split("#")[0])
-        context.route(lambda url: not url.startswith(allowed), lambda route: route.abort())
-        tab = context.new_page()
-        tab.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("request", lambda request: request.url.startswith(allowed) or problems.append(request.url))
-        tab.goto(address)
-        tab.wait_for_selector("body[data-ready=true]")
-        return tab
-
-    yield visited
-    for context in contexts:
-        context.close()
-    assert problems == []

@@ -18,8 +18,7 @@ from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import centres
 from tests.classify.report.conftest import PICTURES, point, shown, until
-
-SERIOUS = {"serious", "critical"}
+from tests.support.accessibility import violations
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +39,6 @@ def listed(tab):
     return tab.eval_on_selector_all(
         "[data-index]", "all => all.filter(e => e.tagName === 'BUTTON').map(e => Number(e.dataset.index))"
     )
-
-
-def violations(tab):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe-core is not installed (the dev extra)"
-    )
-    found = axe.Axe().run(tab).response["violations"]
-    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in SERIOUS]
 
 
 def number(text):
