@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from classify.explore.bias import Bias
@@ -89,6 +90,7 @@ def draw_counts(axes: Axes, distribution: Distribution) -> None:
     for name, counts in distribution.values.items():
         style = {key: MARKS[name][key] for key in ("color", "linestyle")}
         axes.stairs(counts, distribution.edges, linewidth=1.6, label=name, **style)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="galaxies of a sky", ylabel="skies", ylim=(0, 1.2 * axes.get_ylim()[1]))  # room for the key
     axes.legend(loc="upper left", ncols=3, columnspacing=1.2, handlelength=1.6)
 

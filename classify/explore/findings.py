@@ -177,10 +177,10 @@ def _of_copies(looks: Looks) -> Iterator[Finding]:
         ("near-identical images", "nearly the same image", ", turned, mirrored, or encoded anew", near.pairs),
     ):
         both, single = in_both_splits(skies, own), in_one_split(skies, own)
-        remedy = "remove them from one split: the validation would be too good"
+        remedy = "remove them from one split, or the validation is too good"
         yield from _about(kind, skies, both, f"{name} in both splits{how}", remedy, split="validation")
         copies = {k: partner for k, partner in single.items() if k not in both}
-        remedy = "remove them: folds of the training share them"
+        remedy = "remove them, or folds of the training share them"
         yield from _about(kind, skies, copies, f"{name} more than once in a split{how}", remedy)
     yield from _of_search(near)
     index, label = with_both_labels(skies, [*groups, *near.pairs]), skies["label"]
@@ -214,7 +214,7 @@ def _of_bias(bias: Bias | None) -> Iterator[Finding]:
 def _of_differences(skies: pd.DataFrame) -> Iterator[Finding]:
     for name, area in class_differences(skies).items():
         text = f"the {STATISTICS[name]} of a sky alone separates the classes (area under the ROC curve {area:.3f})"
-        remedy = "make skies of both classes in the same way: a model learns the difference instead of the lens"
+        remedy = "make skies of both classes in the same way, or a model learns the difference instead of the lens"
         yield Finding("difference of the classes", int(skies["label"].notna().sum()), text, remedy)
 
 
@@ -245,10 +245,10 @@ def _of_outliers(skies: pd.DataFrame) -> Iterator[Finding]:
     usual = shapes.value_counts().index[0]
     other = shapes.index[(shapes.to_numpy() != np.array(usual)).any(axis=1)]
     text = f"images not of the usual {usual[1]} x {usual[0]} px and {usual[2]} bands"
-    yield from _about("image shapes", skies, list(other), text, "give images of one kind: scales are in pixels")
+    yield from _about("image shapes", skies, list(other), text, "give images of one kind, because scales are in pixels")
 
 
 def _of_failures(skies: pd.DataFrame) -> Iterator[Finding]:
     index = np.flatnonzero(skies["error"] != "").tolist()
-    remedy = "correct or remove them, by the reasons in the page: no model can use them"
+    remedy = "correct or remove them by the reasons in the page; no model can use them"
     yield from _about("failures", skies, index, "not measured", remedy, details=skies["error"].iloc[index].tolist())

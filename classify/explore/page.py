@@ -38,6 +38,10 @@ MAX_LISTED = 200
 """Maximum number of skies of a list in the page; it states how many more there are."""
 
 
+FEW = 5
+"""Maximum number of skies of a list that is open from the start."""
+
+
 @dataclass(frozen=True)
 class PageFigure:
     """A figure of the page.
@@ -81,7 +85,7 @@ def page_of(exploration: Exploration, name: str) -> str:
     return make_page(
         "explore.html", data={}, **parts_of(STYLES, SCRIPTS), title=f"Data set {short}", name=short,
         version=__version__, served=False, source=source, n_skies=len(looks.skies), findings=exploration.findings,
-        checks=CHECKS, facts=facts(exploration), classes=class_table(looks.skies), max_listed=MAX_LISTED,
+        checks=CHECKS, facts=facts(exploration), classes=class_table(looks.skies), max_listed=MAX_LISTED, few=FEW,
         figures=_figures(exploration), examples=_examples(looks), notes=looks.notes,
     )  # fmt: skip
 
@@ -98,7 +102,7 @@ def _figure_of_counts(exploration: Exploration) -> PageFigure:
     counts, distribution = skies["n_galaxies"].dropna(), galaxy_counts(skies)
     caption = (
         f"Skies by their number of measured galaxies: median {counts.median():.0f}, from {counts.min():.0f} to "
-        f"{counts.max():.0f}. Both classes should be alike."
+        f"{counts.max():.0f}.{' Both classes should be alike.' if len(distribution.values) > 1 else ''}"
     )
     draw = partial(figures.draw_counts, distribution=distribution)
     return _figure("Galaxies of a sky", caption, draw, values_of_counts(distribution))

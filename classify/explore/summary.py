@@ -37,16 +37,19 @@ class Fact:
     ----------
     name, value, note : str
         The quantity, its value, and to which skies or galaxies it belongs.
+    error : str
+        Its error; "" without one.
     """
 
     name: str
     value: str
     note: str
+    error: str = ""
 
     @property
     def line(self) -> str:
         """The number in one line."""
-        return f"{self.name}: {self.value} ({self.note})"
+        return f"{self.name}: {self.value}{self.error and f' ± {self.error}'} ({self.note})"
 
 
 def facts(exploration: Exploration) -> list[Fact]:
@@ -61,7 +64,7 @@ def facts(exploration: Exploration) -> list[Fact]:
         found.append(Fact("scatter of ellipticities", f"{skies['sigma_e'].median():.3f}", note))
     if bias is not None:
         value, _, error = bias.text.partition(" ± ")
-        found.append(Fact("mean ellipticity", value, f"± {error}; mean of {bias.n_skies} skies"))
+        found.append(Fact("mean ellipticity", value, f"mean of {bias.n_skies} skies", error))
     if profile is not None and np.isfinite(profile.snr_t):
         note = f"tangential, {profile.n_lenses} lenses; cross S/N {profile.snr_x:.1f}".replace("-", "−")
         found.append(Fact("shear about lenses", f"S/N {profile.snr_t:.1f}".replace("-", "−"), note))
@@ -93,6 +96,7 @@ def to_dict(exploration: Exploration) -> dict[str, Any]:
     content["mean_e_error"] = None if bias is None else bias.error
     content |= {name: None if profile is None else getattr(profile, name) for name in ("snr_t", "snr_x", "n_lenses")}
     content["n_findings"] = len(exploration.findings)
+    content["notes"] = [{"sky": sky, "note": note} for sky, note in exploration.looks.notes]
     content["findings"] = [finding.to_dict() for finding in exploration.findings]
     return content
 

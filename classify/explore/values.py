@@ -46,10 +46,11 @@ def values_of_counts(distribution: Distribution) -> Values:
 
 
 def values_of_ellipticities(distribution: Distribution) -> Values:
-    """Return the fraction of galaxies by the components of their ellipticity."""
+    """Return the fraction of galaxies by the components of their ellipticity, where there are any."""
     edges = [number(edge, ".3f") for edge in distribution.edges]
-    names = [f"{low} to {high}" for low, high in pairwise(edges)]
-    return _table("ellipticity", names, distribution, ".4f")
+    table = _table("ellipticity", [f"{low} to {high}" for low, high in pairwise(edges)], distribution, ".4f")
+    filled = np.flatnonzero(sum(distribution.values.values()))
+    return Values(table.head, table.rows[filled[0] : filled[-1] + 1] if filled.size else ())
 
 
 def _table(kind: str, bins: Sequence[str], distribution: Distribution, form: str) -> Values:

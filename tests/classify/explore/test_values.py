@@ -44,8 +44,8 @@ def test_a_data_set_of_one_number_of_galaxies_has_one_bin_for_it(looks):
 
 def test_fractions_of_ellipticities_add_up_to_one(looks):
     table = values_of_ellipticities(ellipticities(looks))
-    assert len(table.rows) == 80
-    assert table.rows[40][0] == "0.000 to 0.025"
+    assert "0.000 to 0.025" in [row[0] for row in table.rows]
+    assert all(max(number(value) for value in table.rows[k][1:]) > 0 for k in (0, -1))
     for column in (1, 2):
         assert sum(number(row[column]) for row in table.rows) == pytest.approx(1, abs=80 * 5e-5)
 
