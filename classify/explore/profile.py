@@ -16,7 +16,7 @@ EDGES = np.array([0, 15, 30, 45, 60, 80, 100, 125, 150, 180, 215, 256], dtype=np
 """Borders of the bins of distance, pixels of a frame of 512 px."""
 
 MIN_RADIUS, MAX_RADIUS = 15.0, 150.0
-"""Range of the distances of the mean shear, pixels of the frame: lenses hide what is nearer."""
+"""Range of the distances of the mean shear, pixels of the frame: lenses hide nearer galaxies."""
 
 
 MIN_GALAXIES = 5
