@@ -90,7 +90,7 @@ def draw_counts(axes: Axes, distribution: Distribution) -> None:
     for name, counts in distribution.values.items():
         style = {key: MARKS[name][key] for key in ("color", "linestyle")}
         axes.stairs(counts, distribution.edges, linewidth=1.6, label=name, **style)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=True))
     axes.set(xlabel="galaxies of a sky", ylabel="skies", ylim=(0, 1.2 * axes.get_ylim()[1]))  # room for the key
     axes.legend(loc="upper left", ncols=3, columnspacing=1.2, handlelength=1.6)
 
@@ -116,11 +116,11 @@ def draw_means(axes: Axes, skies: pd.DataFrame, bias: Bias | None) -> None:
         style = MARKS[name] | {"linestyle": "none"}
         axes.plot(own["mean_e1"], own["mean_e2"], markersize=3, alpha=0.6, label=name, **style)
     side = 4 * mean_scatter(skies)
-    axes.add_patch(Ellipse((0, 0), side, side, fill=False, edgecolor=TEXT, linestyle=":", linewidth=1.2))
+    axes.add_patch(Ellipse((0, 0), side, side, fill=False, edgecolor=TEXT, linestyle=":", linewidth=1.4, zorder=3))
     for line in (axes.axhline, axes.axvline):
         line(0, color=FAINT, linewidth=0.8, zorder=0)
     if bias is not None:
-        axes.plot(bias.e1, bias.e2, "+", color=TEXT, markersize=13, markeredgewidth=2, label="mean")
+        axes.plot(bias.e1, bias.e2, "+", color=TEXT, markersize=13, markeredgewidth=2, label="mean", zorder=4)
     axes.set(xlabel="mean e1 of a sky", ylabel="mean e2 of a sky", aspect="equal")
     axes.margins(0.1)
     axes.set_adjustable("datalim")

@@ -102,7 +102,7 @@ def _figure_of_counts(exploration: Exploration) -> PageFigure:
     counts, distribution = skies["n_galaxies"].dropna(), galaxy_counts(skies)
     caption = (
         f"Skies by their number of measured galaxies: median {counts.median():.0f}, from {counts.min():.0f} to "
-        f"{counts.max():.0f}.{' Both classes should be alike.' if len(distribution.values) > 1 else ''}"
+        f"{counts.max():.0f}.{' The classes should be alike.' if len(distribution.values) > 1 else ''}"
     )
     draw = partial(figures.draw_counts, distribution=distribution)
     return _figure("Galaxies of a sky", caption, draw, values_of_counts(distribution))
