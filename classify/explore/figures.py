@@ -100,7 +100,9 @@ def draw_ellipticities(axes: Axes, distribution: Distribution) -> None:
     for (name, fractions), color, line in zip(distribution.values.items(), (NO_LENS, LENS), ("-", "--"), strict=True):
         axes.stairs(fractions, distribution.edges, color=color, linestyle=line, linewidth=1.6, label=name)
     axes.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
-    axes.set(xlabel="component of the ellipticity", ylabel="fraction of galaxies", xlim=(-1, 1))
+    axes.set(
+        xlabel="component of the ellipticity", ylabel="fraction of galaxies", xlim=(-1, 1), xticks=(-1, -0.5, 0, 0.5, 1)
+    )
     axes.legend()
 
 

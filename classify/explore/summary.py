@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from classify.explore.findings import Exploration, counted
+from classify.explore.values import number
 from darkmatter_features.io.dataset import SPLITS
 
 
@@ -66,8 +67,8 @@ def facts(exploration: Exploration) -> list[Fact]:
         value, _, error = bias.text.partition(" ± ")
         found.append(Fact("mean ellipticity", value, f"mean of {bias.n_skies} skies", error))
     if profile is not None and np.isfinite(profile.snr_t):
-        note = f"tangential, {profile.n_lenses} lenses; cross S/N {profile.snr_x:.1f}".replace("-", "−")
-        found.append(Fact("shear about lenses", f"S/N {profile.snr_t:.1f}".replace("-", "−"), note))
+        note = f"tangential, {profile.n_lenses} lenses; cross S/N {number(profile.snr_x, '.1f')}"
+        found.append(Fact("shear about lenses", f"S/N {number(profile.snr_t, '.1f')}", note))
     return found
 
 

@@ -28,14 +28,17 @@ class Values:
 
 
 def number(value: float, form: str) -> str:
-    """Return a number with a true minus sign; a dash if it is unknown.
+    """Return a number with a true minus sign, which 0 does not have; a dash if it is unknown.
 
     Examples
     --------
-    >>> number(-0.25, "+.3f"), number(float("nan"), "+.3f")
-    ('−0.250', '–')
+    >>> number(-0.25, "+.3f"), number(-0.01, ".1f"), number(float("nan"), "+.3f")
+    ('−0.250', '0.0', '–')
     """
-    return format(value, form).replace("-", "−") if np.isfinite(value) else "–"
+    if not np.isfinite(value):
+        return "–"
+    text = format(value, form)
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def values_of_counts(distribution: Distribution) -> Values:
