@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from darkmatter_features.errors import ConfigError, shown
 
-ALGORITHM = 10
+ALGORITHM = 11
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
 MAX_BYTES = 2**16

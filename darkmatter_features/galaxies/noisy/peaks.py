@@ -60,11 +60,12 @@ def find_peaks(
     min_pixels : int
         Minimum area of a segment, and of a basin beside a higher one, pixels.
     all_maxima : bool
-        Whether each local maximum is a peak, be its basin small or shallow.
+        Whether each local maximum is a peak, be its basin small or shallow. `labels` are then those of pixels above
+        `min_peak` alone.
     """
     width = snr.shape[1] + 2
     saddle = SaddleSettings(0.0, 0.0, 1) if all_maxima else SaddleSettings(MIN_CONTRAST, MIN_DEPTH, min_pixels)
-    brightness, order = falling(snr, MIN_SNR)
+    brightness, order = falling(snr, min_peak if all_maxima else MIN_SNR)
     labels = np.zeros(brightness.size, dtype=np.int32)
     capacity = order.size + 1
     basins = Basins(*np.empty((len(Basins._fields), capacity), dtype=np.int64))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from darkmatter_features.galaxies.noisy.kernels.ellipticity import PeakShapes, ShapeNoise
 from darkmatter_features.galaxies.noisy.kernels.peak_shapes import measure_peaks
 from darkmatter_features.galaxies.noisy.kernels.planes import climb, divide_by_noise, take_light
-from darkmatter_features.galaxies.noisy.peaks import MIN_PIXELS, Peaks, find_peaks
+from darkmatter_features.galaxies.noisy.peaks import Peaks, find_peaks
 from darkmatter_features.galaxies.noisy.smoothing import SCALES, Smoothed, TileModes, Transforms, without_fall
 from darkmatter_features.galaxies.noisy.surroundings import Surroundings
 from darkmatter_features.galaxies.noisy.tiles import Slices, middle_of, tiles_of
@@ -21,6 +21,9 @@ Stamp = Callable[[float, float], Array]
 
 LARGE_MARGIN = 0.15
 """Resolution below the fall of the weight from which peaks are measured without it, too: that of pixels differs."""
+
+SAMPLED = 0.9
+"""Minimum light of the brightest sample of a peak, in units of the peak's."""
 
 MAX_SQUARE = 16.0
 """Maximum square of a half-axis, in units of the smoothing Gaussian's: noise makes some peaks flat."""
@@ -100,7 +103,8 @@ def peaks_at(
     """Return the peaks of an image smoothed by one Gaussian.
 
     Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each. All
-    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples.
+    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples; those too
+    faint for a weight are left out.
     """
     step = int(scale)
     smoothed = [tile.modes.smoothed(scale) for tile in tiles]
@@ -112,8 +116,10 @@ def peaks_at(
         divide_by_noise(snr[part], noise, own.model.noise, tuple(step * s.start for s in part), step)
     if mask is not None:
         snr[mask[::step, ::step]] = 0.0
-    peaks = find_peaks(snr, min_peak, MIN_PIXELS if step == 1 else 1, all_maxima=step > 1)
-    if step > 1:
+    if step == 1:
+        peaks = find_peaks(snr, min_peak)
+    else:
+        peaks = find_peaks(snr, SAMPLED * smoothed[0].model.snr_range[0], 1, all_maxima=True)
         peaks = replace(peaks, rows=step * peaks.rows, columns=step * peaks.columns)
     height = snr[peaks.rows // step, peaks.columns // step].astype(np.float64)
     shapes, alone = no_shapes(peaks.rows.size), no_shapes(peaks.rows.size)

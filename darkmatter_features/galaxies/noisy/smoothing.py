@@ -34,6 +34,13 @@ MIN_SIGMA = 1.6
 SCALES = (1.0, 2.0, 4.0)
 """Widths of the Gaussians of which each measures the galaxies that fit it, in units of the narrowest."""
 
+SNR_RANGE = (4.5, 7.0)
+"""S/N of the smoothed light between which the weight rises with the narrowest Gaussian."""
+
+WIDE_SNR_RANGE = (10.0, 20.0)
+"""The same with wider Gaussians. In crowded fields, the shares of the Gaussians in a source depend on its neighbours and
+respond to shear, and the noise of that response, about one over the S/N squared, is not corrected for."""
+
 SMALLEST_WINDOW = (0.0, 0.1)
 """Resolutions between which the weight rises with the narrowest Gaussian: smaller sources are unresolved."""
 
@@ -178,7 +185,7 @@ class TileModes:
         gauss = [np.exp(-((sigma * k) ** 2)) for k in (ky, kx)]
         power = _cropped(self.noise_power, n_down, n_across) * gauss[1]
         power *= gauss[0][:, None]
-        model, steps = _noise_model(mode_moments(power, sigma * kx, sigma * ky), sigma, window_of(scale))
+        model, steps = _noise_model(mode_moments(power, sigma * kx, sigma * ky), sigma, scale)
         return Smoothed(self._plane(sigma, int(scale), ky, kx), model, steps)
 
     def _widened(self, sigma: float, ky: Array, kx: Array) -> float:
@@ -247,12 +254,17 @@ def window_of(scale: float) -> Window:
     return (*rising, *(UNLIMITED if scale == SCALES[-1] else FALLING_WINDOW))
 
 
+def snr_range_of(scale: float) -> tuple[float, float]:
+    """Return the S/N between which the weight rises for one of :data:`SCALES`."""
+    return SNR_RANGE if scale == SCALES[0] else WIDE_SNR_RANGE
+
+
 def without_fall(model: ShapeNoise) -> ShapeNoise:
     """Return a model whose weight does not fall with the size of a galaxy."""
     return model._replace(window=(*model.window[:2], *UNLIMITED))
 
 
-def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoise, Array]:
+def _noise_model(moments: Array, sigma: float, scale: float) -> tuple[ShapeNoise, Array]:
     """Return the response and noise of the derivatives, and independent steps of the first six."""
     covariance, turned_covariance = covariance_of(moments), covariance_of(turned(moments))
     own = covariance[:N_SHAPE, :N_SHAPE]
@@ -262,7 +274,8 @@ def _noise_model(moments: Array, sigma: float, window: Window) -> tuple[ShapeNoi
     directions, factors = _principal(np.concatenate([with_responses, spin2_part[None]]), root)
     noise = float(np.sqrt(own[0, 0]))
     spin2 = float(np.sqrt(0.25 * (own[3, 3] - 2.0 * own[3, 5] + own[5, 5])))
-    model = ShapeNoise(RESPONSE, directions, factors, noise, spin2 / noise, sigma, window)
+    ranges = snr_range_of(scale), window_of(scale)
+    model = ShapeNoise(RESPONSE, directions, factors, noise, spin2 / noise, sigma, *ranges)
     return model, np.ascontiguousarray(root.T)
 
 

@@ -48,7 +48,7 @@ def shape_at(
         return 0.0, 0.0j
     dx, dy = model.sigma * np.linalg.solve(matrix, gradient)
     low_rise, high_rise, low_fall, high_fall = model.window
-    weight = spline(dx) * spline(dy) * rise(snr, *kernels.SNR_RANGE) * rise(determinant, 0, kernels.MIN_DETERMINANT)
+    weight = spline(dx) * spline(dy) * rise(snr, *model.snr_range) * rise(determinant, 0, kernels.MIN_DETERMINANT)
     weight *= rise(1 - a, low_rise, high_rise) * (1 - rise(1 - a, low_fall, high_fall))
     spin2 = 0.5 * (matrix[0, 0] - matrix[1, 1]) + 1j * matrix[0, 1]
     denominator = max(0.5 * (a - determinant + np.hypot(a - determinant, 2 * min_denominator)), 1e-12)

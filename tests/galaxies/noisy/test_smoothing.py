@@ -48,6 +48,8 @@ def test_widths_are_those_of_the_scales():
     assert wide.sigma == pytest.approx(4.0 * narrow.sigma)
     assert narrow.window == window_of(1.0)
     assert wide.window == window_of(4.0)
+    assert narrow.snr_range == smoothing.SNR_RANGE
+    assert wide.snr_range == smoothing.WIDE_SNR_RANGE
 
 
 def test_windows_of_neighbouring_scales_meet():

@@ -7,6 +7,7 @@ import pytest
 from bench_shear import SHEAR, noise_beside, own_estimate
 from shear.scenes import noise_of, scene
 
+from darkmatter_features.galaxies.noisy import sources as noisy_sources
 from darkmatter_features.galaxies.noisy.sources import DEFECTS, SourceFlag, measure_sources
 from darkmatter_features.galaxies.noisy.surroundings import LIGHT_RADIUS
 from tests.galaxies.noisy.images import SIGMA, Canvas, measured, near, psf_at
@@ -209,6 +210,18 @@ def test_neighbours_in_a_segment_are_blended():
     for x, is_blended in ((60, True), (72, True), (150, False)):
         (own,) = near(sources, x, 100)
         assert bool(sources.flags[own] & SourceFlag.BLENDED) == is_blended
+
+
+@pytest.mark.parametrize(("flux", "is_bright"), [(240.0, False), (2400.0, True)])
+def test_wider_gaussians_measure_large_galaxies_that_are_bright(monkeypatch, flux, is_bright):
+    """Noise in the shares of the Gaussians biases the shear of faint galaxies that have neighbours."""
+    canvas = Canvas(200)
+    canvas.galaxy(100, 100, flux, 9.0, 0.2, 0.1)
+    both = measured(canvas.noisy())
+    assert both.weight[0] > 0.0
+    monkeypatch.setattr(noisy_sources, "SCALES", (1.0,))
+    alone = measured(canvas.noisy())
+    assert (both.e1[0] != pytest.approx(alone.e1[0], abs=0.001)) is is_bright
 
 
 def test_stars_have_no_size_and_hardly_a_weight():

@@ -7,9 +7,6 @@ import numpy as np
 from darkmatter_features.galaxies.kernels.records import Floats
 from darkmatter_features.numerics.jit import compiled
 
-SNR_RANGE = (4.5, 7.0)
-"""S/N of the smoothed light between which the weight rises from 0 to its full value."""
-
 MIN_DETERMINANT = 0.02
 """Determinant of the curvature matrix up to which the weight rises: at 0 a peak ends."""
 
@@ -56,6 +53,8 @@ class ShapeNoise(NamedTuple):
         Standard deviation of a component of the curvature with spin 2, in units of `noise`.
     sigma : float, pixels
         Standard deviation of the Gaussian after smoothing.
+    snr_range : (float, float)
+        S/N of the smoothed light between which the weight rises from 0 to its full value.
     window : (float, float, float, float)
         Resolutions, one less the mean curvature in units of a point source's, between which the weight rises, and
         between which it falls again: larger galaxies are measured after more smoothing.
@@ -67,6 +66,7 @@ class ShapeNoise(NamedTuple):
     noise: float
     curvature_noise: float
     sigma: float
+    snr_range: tuple[float, float]
     window: tuple[float, float, float, float]
 
 
@@ -109,12 +109,13 @@ def shapes_at(points: Floats, first: Any, end: Any, model: Any, shapes: Floats) 
     The loop has no branch, so that it is vectorised, which takes a fourth of the time.
     """
     noise, curvature_noise, sigma = model.noise, model.curvature_noise, model.sigma
+    faint, bright = model.snr_range
     rise_low, rise_high, fall_low, fall_high = model.window
     for k in range(first, end):
         snr = points[0, k] / noise
-        is_bright = snr > SNR_RANGE[0]
+        is_bright = snr > faint
         f = points[0, k] if is_bright else 1.0
-        snr = snr if is_bright else SNR_RANGE[0]
+        snr = snr if is_bright else faint
         gx, gy = points[1, k] / f, points[2, k] / f
         axx, axy, ayy = gx * gx - points[3, k] / f, gx * gy - points[4, k] / f, gy * gy - points[5, k] / f
         a, b1 = 0.5 * (axx + ayy), 0.5 * (axx - ayy)
@@ -123,7 +124,7 @@ def shapes_at(points: Floats, first: Any, end: Any, model: Any, shapes: Floats) 
         is_peak = (a > 0.0) & (determinant > 0.0)
         reach = sigma / (determinant if is_peak else 1.0)
         weight = spline(reach * (ayy * gx - axy * gy)) * spline(reach * (axx * gy - axy * gx))
-        weight *= rise(snr, SNR_RANGE[0], SNR_RANGE[1]) * rise(determinant, 0.0, MIN_DETERMINANT)
+        weight *= rise(snr, faint, bright) * rise(determinant, 0.0, MIN_DETERMINANT)
         weight *= rise(1.0 - a, rise_low, rise_high) * rise(a - 1.0, -fall_high, -fall_low)
         denominator = squared + a - a * a
         denominator = 0.5 * (denominator + np.sqrt(denominator * denominator + 4.0 * MIN_DENOMINATOR**2))
