@@ -103,8 +103,8 @@ def peaks_at(
     """Return the peaks of an image smoothed by one Gaussian.
 
     Peaks of wider Gaussians are found among the samples of their planes, and then the brightest pixel near each. All
-    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples; those too
-    faint for a weight are left out.
+    maxima count there, because a threshold of their depth is crossed by shear and by the place of the samples, but for
+    those too faint for a weight.
     """
     step = int(scale)
     smoothed = [tile.modes.smoothed(scale) for tile in tiles]
