@@ -38,7 +38,7 @@ SNR_RANGE = (4.5, 7.0)
 """S/N of the smoothed light between which the weight rises with the narrowest Gaussian."""
 
 WIDE_SNR_RANGE = (10.0, 20.0)
-"""The same with wider Gaussians. Where fields are crowded, the shares of the Gaussians in a source depend on its neighbours
+"""The same with wider Gaussians. In crowded fields, the shares of the Gaussians in a source depend on its neighbours
 and respond to shear; the bias of that response by noise, about one over the S/N squared, is not corrected for."""
 
 SMALLEST_WINDOW = (0.0, 0.1)
