@@ -1,20 +1,18 @@
 """The report of a run: one HTML file with its figures and its validation skies."""
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classify.config import TrainConfig
 from classify.report.colors import color_tables
 from classify.report.figures import figures_of, headline
+from classify.report.origin import FILE, commands, provenance, settings, settings_file
 from classify.report.page import Json, make_page, to_bytes
 from classify.report.run_data import RunData
 from classify.report.skies import Details, by_name, contributions_of, counts, details, listed, most_important
 from classify.report.sky import SkyTask
 from darkmatter_features import __version__
-from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.lens.compiled import CompiledTemplate
@@ -130,7 +128,11 @@ def page_of(run: RunData, texts: dict[int, str], *, notes: tuple[str, ...], serv
     }
     name = run.path.resolve().name
     figures = {"headline": headline(run.metrics, run.oracle), "metrics": run.metrics, "n_labelled": _n_labelled(run)}
-    origin = {"provenance": provenance(run), "settings": settings(run), "commands": commands(run)}
+    again = {
+        "file": FILE, "file_text": settings_file(run), "commands": commands(run),
+        "unrecorded": run.cnn not in (None, "off") and run.cnn_config is None,
+    }  # fmt: skip
+    origin = {"provenance": provenance(run), "settings": settings(run), **again}
     return make_page(
         "run.html", data=data, title=f"Run {name}", name=name, version=__version__, counts=list(counts(columns)),
         run=run, notes=notes, served=served, **figures, **origin,
@@ -169,46 +171,6 @@ def _details(run: RunData, budget: int, **options: Any) -> tuple[Details, tuple[
         return Details({}, (), 0), ("no skies: the run has no validation skies",)
     names, order = run.judged["sky"].tolist(), most_important(run.judged)
     return details(tasks, names, extras(run), order=order, max_bytes=budget, **options), ()
-
-
-def provenance(run: RunData) -> list[tuple[str, str]]:
-    """Return the origin of the run: versions, fingerprints and folders."""
-    model = run.model
-    return [
-        ("version", f"darkmatter {__version__}"),
-        ("model", run.digest[:16]),
-        ("settings of the measurement", model.config.fingerprint()),
-        ("lens template", f"{model.template.fingerprint()} ({model.template.source})"),
-        ("data set", str(run.dataset)),
-        ("features", str(run.features)),
-        ("training skies", f"{run.metrics.get('n_training', 'unknown')}"),
-        ("members", f"{len(model.members)} ensembles of trees, {model.training.get('best_round', 0)} rounds"),
-        ("CNN stage", "yes" if run.has_cnn_stage else "none"),
-    ]
-
-
-def settings(run: RunData) -> list[dict[str, Any]]:
-    """Return all settings with their values, and whether they are the defaults."""
-    kinds = (("training", TrainConfig, run.model.training), ("measurement", MeasureConfig, run.model.config.to_dict()))
-    return [
-        {"group": group, "name": name, "value": values[name], "text": field.description,
-         "is_default": values[name] == field.default}
-        for group, config, values in kinds for name, field in config.declared().items() if name in values
-    ]  # fmt: skip
-
-
-def commands(run: RunData) -> list[str]:
-    """Return the commands that make the run again."""
-    changed = [each for each in settings(run) if not each["is_default"]]
-    flags = [f"--{each['name'].replace('_', '-')} {each['value']}" for each in changed if each["group"] == "training"]
-    cnn = ["--cnn on"] if run.has_cnn_stage else ["--cnn auto"] if run.cnn_history is not None else []
-    config = ["--config settings.toml"] if any(each["group"] == "measurement" for each in changed) else []
-    data, features, out = (shlex.quote(str(path)) for path in (run.dataset, run.features, run.path))
-    return [
-        " ".join(["darkmatter features", data, "--out", features, *config]),
-        " ".join(["darkmatter train", features, "--out", out, *flags, *cnn]),
-        f"darkmatter report {out}",
-    ]
 
 
 def _n_labelled(run: RunData) -> int:

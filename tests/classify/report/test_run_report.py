@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from classify.cli import main
-from classify.report.run_data import RunData
-from classify.report.run_report import commands, write_report
+from classify.report.run_report import write_report
 from darkmatter_features.errors import ModelError
 from tests.classify.report.conftest import N_SKIES, shown
 from tests.support.synthetic import trained_run
@@ -178,17 +177,6 @@ def test_the_oracle_is_shown_where_it_was_computed_for_the_same_skies(trained, t
     (data / "truth" / "oracle.json").write_text(json.dumps({"n": n, "accuracy": 0.8125}))
     text = write_report(trained, tmp_path / "report.html", data=data, n_jobs=1).path.read_text(encoding="utf-8")
     assert ("oracle 81.2 %" in text) == (n == N_SKIES)
-
-
-def test_the_commands_make_the_run_again(trained):
-    """Settings that are not the defaults are flags, and folders with spaces are quoted."""
-    features, train, report = commands(RunData.read(trained))
-    assert features.startswith("darkmatter features ")
-    assert re.search(r"--max-rounds \d+", train)
-    seeded = RunData.read(trained)
-    seeded.model.training["seed"] = 20261126
-    assert "--seed 20261126" in commands(seeded)[1]
-    assert report == f"darkmatter report {trained}"
 
 
 def test_a_size_that_is_no_size_is_refused(trained, capsys):
