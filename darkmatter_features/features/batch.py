@@ -92,7 +92,7 @@ def extract_dataset(
     """
     dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
     files = [file for split in dataset.splits for file in split.files]
-    key = _dataset_key(dataset, files, config)
+    key = tables_key(dataset, config)
     done = _already_there(out, key)
     if done is not None and not (debug and any(map(_is_unforeseen, done.failures))):
         return done
@@ -156,13 +156,29 @@ def _key(files: Iterable[Path], config: MeasureConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _dataset_key(dataset: Dataset, files: Iterable[Path], config: MeasureConfig) -> str:
-    """Return a key of the data set behind the tables: its path, images, labels and lens positions."""
+def tables_key(dataset: Dataset, config: MeasureConfig, *, root: str | None = None) -> str:
+    """Return a key of the tables that are made from a data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    config : MeasureConfig
+        Settings of the measurement.
+    root : str, optional
+        Its folder when the tables were made; the present one when not given.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits: another path, image (name, size, time), label, lens, setting or version has another key.
+    """
     known = [
         (None if split.labels is None else split.labels.tolist(), split.lens_rows.tolist(), split.lens_columns.tolist())
         for split in dataset.splits
     ]
-    text = json.dumps([str(dataset.root.resolve()), _key(files, config), known])
+    files = [file for split in dataset.splits for file in split.files]
+    text = json.dumps([root or str(dataset.root.resolve()), _key(files, config), known])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
