@@ -27,6 +27,7 @@ def provenance(run: RunData) -> list[tuple[str, str]]:
         ("lens template", f"{model.template.fingerprint()} ({model.template.source})"),
         ("data set", str(run.dataset)),
         ("features", str(run.features)),
+        ("galaxies of the maps", run.measured.origin),
         ("training skies", f"{run.metrics.get('n_training', 'unknown')}"),
         ("members", f"{len(model.members)} ensembles of trees, {model.training.get('best_round', 0)} rounds"),
         ("CNN stage", "yes" if run.has_cnn_stage else "none" if run.cnn in (None, "off") else f"none ({run.cnn})"),

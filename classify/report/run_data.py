@@ -14,18 +14,15 @@ from classify.cnn.config import CnnConfig
 from classify.evaluate import JUDGED_COLUMNS
 from classify.model import LensModel
 from classify.model.bundle import digest_of_model
+from classify.report.measured import MeasuredTables, read_measured
+from classify.report.oracle import Oracle, read_oracle
 from classify.run_folder import RECORD
-from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, ModelError, shown
-from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
-from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError, shown
 from darkmatter_features.io.layouts import image_files
-from darkmatter_features.io.table import read_table
 
 PREDICTIONS = "validation-predictions.csv"
 CONTRIBUTIONS = "validation-contributions.csv"
 METRICS, HISTORY, CNN_HISTORY = "metrics.json", "history.csv", "cnn/history.csv"
-ORACLE = "truth/oracle.json"
-"""In a data set, the metrics of the best possible decision on its validation skies, if they were computed."""
 TEXTS = ("sky", "decided_by")
 """Columns of text in the table of verdicts."""
 AGAIN = "make the run again with `darkmatter train`"
@@ -130,24 +127,14 @@ class RunData:
         return files
 
     @cached_property
-    def oracle(self) -> dict[str, Any]:
-        """Metrics of the oracle on the same skies; empty where the data set has none for as many."""
-        path = self.dataset / ORACLE
-        found = _read_json(path) if path.is_file() else {}
-        return found if found.get("n") == self.metrics.get("n") else {}
+    def oracle(self) -> Oracle:
+        """The oracle of the same skies."""
+        return read_oracle(self.dataset, self.judged)
 
     @cached_property
-    def catalogs(self) -> dict[str, GalaxyCatalog]:
-        """Galaxies of the validation skies by name, if they were measured with the settings of the model."""
-        path = self.features / "catalogs.parquet"
-        try:
-            if read_table(path, kind="catalogs", columns=["sky"])[1].get("config") != self.model.config.to_dict():
-                return {}
-            galaxies = read_catalogs(path)
-        except DarkmatterError:
-            return {}
-        own = galaxies[galaxies["sky"].isin(self.judged["sky"])]
-        return {catalog.name: catalog for catalog in catalogs_of(own)}
+    def measured(self) -> MeasuredTables:
+        """What the features of the training still give for the validation skies."""
+        return read_measured(self.features, self.model, self.dataset, set(self.judged["sky"]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

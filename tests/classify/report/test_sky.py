@@ -20,7 +20,7 @@ from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation.survey import survey_sky
-from tests.classify.report.conftest import PICTURES, point, shown, until
+from tests.classify.report.conftest import IMAGES, point, shown, until
 from tests.classify.report.test_server import served
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import draw_sky
@@ -111,7 +111,7 @@ def test_without_a_template_the_maps_have_the_name_of_their_window(tmp_path, rng
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("n_bands", [1, 3])
-def test_images_of_any_kind_have_a_picture(rng, dtype, n_bands):
+def test_images_of_any_kind_are_drawn(rng, dtype, n_bands):
     pixels = rng.uniform(0, 200, (70, 700, n_bands)).astype(dtype)
     kind, data = sky_image(Sky("sky", pixels, mask=rng.random((70, 700)) < 0.1))
     assert kind == "image/webp"
@@ -133,7 +133,7 @@ def test_an_image_with_noise_unlike_the_training_skies_has_maps_of_its_own(field
 
 
 def test_the_page_of_an_image_reads_right_ascension_and_declination(field, visit):
-    with served(site_of_skies([field], n_jobs=1)) as port:
+    with served(site_of_skies([field])) as port:
         tab = visit(f"http://127.0.0.1:{port}/")
         tab.locator(".tile").click()
         shown(tab)
@@ -148,4 +148,4 @@ def test_the_page_of_an_image_reads_right_ascension_and_declination(field, visit
         assert read["Dec"] == pytest.approx(float(dec), abs=1e-5)
         assert tab.locator("#verdict .big").inner_text() == "Not judged"
         tab.keyboard.press("Escape")
-        until(tab, PICTURES)
+        until(tab, IMAGES)
