@@ -66,17 +66,14 @@ def read_oracle(dataset: Path, judged: pd.DataFrame) -> Oracle:
     """
     path = dataset / ORACLE
     command = shlex.join(["python", "benchmarks/oracle_figures.py", str(dataset)])
+    remedy = f"in the sources of darkmatter, run `{command}`"
     if path.is_file():
         found = _read(path)
         if found.get(SKIES) == identity_of(judged):
             return Oracle(found)
-        return Oracle(
-            note=f"{path} is not of the validation skies of this run; in the sources of darkmatter, run `{command}`."
-        )
+        return Oracle(note=f"{path} is not of the validation skies of this run; {remedy}.")
     if _has_truth(dataset):
-        return Oracle(
-            note=f"The oracle of this data set is not computed; in the sources of darkmatter, run `{command}`."
-        )
+        return Oracle(note=f"The oracle of this data set is not computed; {remedy}.")
     return Oracle()
 
 

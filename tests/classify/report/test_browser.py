@@ -143,6 +143,47 @@ def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):
         assert values["log₁₀ posterior / peak"] == pytest.approx(relative[i, j], abs=half["posterior"])
 
 
+def test_a_posterior_below_the_range_of_its_colours_is_shown_as_a_limit(visit, page, judged):
+    text = page.read_text(encoding="utf-8")
+    index = next(i for i in range(len(judged)) if element(text, f"sky-{i}")["posterior"]["low"] == -6)
+    tab = visit(address(page, f"#sky={quote(judged['sky'][index])}"))
+    shown(tab)
+    shown_values = set()
+    box = tab.locator(".stage").nth(3).bounding_box()
+    for right in np.linspace(0.02, 0.98, 9):
+        for down in (0.02, 0.5, 0.98):
+            tab.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
+            shown_values.add(tab.locator('[data-value="log₁₀ posterior / peak"] b').inner_text())
+    assert "≤ −6" in shown_values
+    assert not any(value.startswith("−6") for value in shown_values)
+
+
+def test_keys_are_not_for_the_sky_behind_the_help(visit, page):
+    tab = visit(address(page))
+    open_first(tab)
+    name = shown(tab)
+    tab.keyboard.press("?")
+    assert tab.evaluate("document.getElementById('help').open")
+    for key in ("ArrowRight", "e", "Shift+ArrowDown"):
+        tab.keyboard.press(key)
+    tab.keyboard.press("Escape")
+    until(tab, "!document.getElementById('help').open")
+    assert shown(tab) == name
+    assert tab.evaluate("document.getElementById('sky').open")
+    assert tab.locator("#ellipses").get_attribute("aria-pressed") == "true"
+    assert tab.locator("[data-value]").count() == 0
+
+
+@pytest.mark.parametrize("head", ["label", "row", "column", "likeness", "decided by", "sky", "offset, px"])
+def test_the_order_of_a_head_is_named_in_the_form(visit, page, head):
+    tab = visit(address(page, "#view=table"))
+    for _ in range(2):
+        tab.click(f"#table thead button:text-matches('^{head}( [↑↓])?$')")
+        chosen = tab.locator("[name=sort]")
+        assert chosen.input_value() == tab.evaluate("new URLSearchParams(location.hash.slice(1)).get('sort')")
+        assert tab.evaluate("document.querySelector('[name=sort]').selectedOptions[0].text").strip()
+
+
 def test_shift_and_arrows_move_the_cursor(visit, page):
     tab = visit(address(page))
     open_first(tab)
