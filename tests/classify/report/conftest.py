@@ -76,21 +76,13 @@ def visit(browser):
     """Return a function that opens a page without network; the test fails on an error of the page or a request."""
     contexts, problems = [], []
 
-    def visited(address: str, *, width: int = 1280, theme: str = "light", failing: tuple[str, ...] = ()):
+    def visited(address: str, *, width: int = 1280, theme: str = "light"):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
         contexts.append(context)
         allowed = ("data:", "file:") if address.startswith("file:") else ("data:", address.split("#")[0])
         context.route(lambda url: not url.startswith(allowed), lambda route: route.abort())
         tab = context.new_page()
-        serious = ("error", "warning")
-        tab.on(
-            "console",
-            lambda message: (
-                message.type in serious
-                and not any(each in message.text for each in failing)
-                and problems.append(message.text)
-            ),
-        )
+        tab.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
         tab.on("pageerror", lambda error: problems.append(str(error)))
         tab.on("request", lambda request: request.url.startswith(allowed) or problems.append(request.url))
         tab.goto(address)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 
 from classify.report import sky as module
 from classify.report.page import to_json
@@ -84,6 +85,38 @@ def test_the_profile_recovers_a_planted_shear_and_no_cross_shear(rng):
     assert np.all(np.diff(profile["radius"]) > 0)
     assert np.all(np.abs(gamma_t - 0.1) < 4 * error + 0.01)
     assert np.sum((gamma_x / error) ** 2) < 25.0  # 7 annuli, chi squared below 25 at 99.9 %
+
+
+RED = """() => {
+    const canvas = document.querySelector(".stage canvas");
+    const { width, height } = canvas;
+    const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const row = (i) => Array.from({ length: width }, (_, j) => data[4 * (i * width + j)]);
+    return Array.from({ length: height }, (_, i) => row(i));
+}"""
+"""Red of the pixels of the first panel, row by row."""
+
+
+def test_the_image_and_the_ellipses_agree_to_a_fraction_of_a_pixel(tmp_path, rng, visit):
+    """An image of 1025 px is drawn in blocks of 3 px, which leave its last 2 px out."""
+    side, spot = 1025, 1000.0
+    pixels = np.zeros((side, side), np.uint8)
+    pixels[:SIDE, :SIDE] = np.asarray(
+        Image.open(draw_sky(tmp_path / "galaxies.png", rng)).convert("L").resize((SIDE, SIDE))
+    )
+    pixels[int(spot) - 6 : int(spot) + 7, int(spot) - 6 : int(spot) + 7] = 255
+    Image.fromarray(pixels).save(tmp_path / "sky.png")
+    with served(site_of_skies([tmp_path / "sky.png"])) as port:
+        tab = visit(f"http://127.0.0.1:{port}/")
+        tab.locator(".tile").click()
+        shown(tab)
+        tab.keyboard.press("e")
+        light = np.array(tab.evaluate(RED), dtype=np.float64)
+    scale = light.shape[1] / side
+    corner = np.where(light[-60:, -60:] > 40, light[-60:, -60:], 0)
+    rows, columns = (np.arange(n - 60, n) + 0.5 for n in light.shape)
+    found = (corner.sum(1) @ rows / corner.sum(), corner.sum(0) @ columns / corner.sum())
+    assert np.array(found) / scale - 0.5 == pytest.approx(spot, abs=0.8)  # it was 2 px off
 
 
 def test_of_many_galaxies_the_brightest_are_kept_and_all_are_counted(tmp_path, rng, monkeypatch):

@@ -39,10 +39,11 @@ def test_verdicts_are_those_of_predict(trained, images):
         assert (own["unlike"], own["decided_by"], own["reason"] or None) == (row.unlike, row.decided_by, row.reason)
 
 
-def test_the_list_is_filled_as_skies_come_into_view(trained, images, tmp_path, visit):
+def test_the_list_is_filled_as_skies_come_into_view(trained, images, tmp_path, browser):
     (tmp_path / "broken.png").write_bytes(b"no image")
     with served(site_of_skies([images, tmp_path / "broken.png"], trained)) as port:
-        tab = visit(f"http://127.0.0.1:{port}/", failing=("broken", "422"))
+        tab = browser.new_page()
+        tab.goto(f"http://127.0.0.1:{port}/")
         until(tab, "document.getElementById('measured').innerText === ''")
         texts = tab.locator(".tile .caption").all_inner_texts()
         assert len(texts) == N_SKIES + 1
@@ -51,6 +52,7 @@ def test_the_list_is_filled_as_skies_come_into_view(trained, images, tmp_path, v
         tab.locator(".tile").first.click()
         shown(tab)
         assert "Contributions to the verdict" in tab.locator("#sky-text").inner_text()
+        tab.close()
 
 
 def test_all_skies_can_be_measured_at_once(trained, images, visit):
