@@ -104,8 +104,7 @@ function showWithoutMaps(index) {
 function showAbsent(text) {
   viewer.sky = null;
   byId("panels").replaceChildren(element("p", { class: "note" }, text));
-  byId("readout").replaceChildren();
-  byId("marks").hidden = true;
+  byId("readout").hidden = byId("marks").hidden = true;
 }
 
 function lensOf(index) {

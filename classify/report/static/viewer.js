@@ -38,7 +38,7 @@ function showPanels(sky) {
       drawSnr(canvas, sky.fine.cross, signs)),
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
   ];
-  byId("marks").hidden = false;
+  byId("readout").hidden = byId("marks").hidden = false;
   byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
   redraw();
   readOut();

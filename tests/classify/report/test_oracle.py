@@ -38,6 +38,19 @@ def test_the_oracle_of_the_same_skies_is_shown_with_its_bounds(trained, data, ju
     assert "oracle_figures.py" not in text
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_figures_of_the_oracle_are_not_cut_off(trained, data, judged, visit, width):
+    ends = ("", "_lo", "_hi")
+    figures = {f"{key}{end}": 0.9876 for key in ("accuracy", "auc", "log_loss", "brier", "within_40px") for end in ends}
+    page_with(trained, data, {SKIES: identity_of(judged), **figures})
+    tab = visit(f"file://{data / 'report.html'}", width=width)
+    inside = "e => e.getBoundingClientRect().right <= e.closest('.card').getBoundingClientRect().right"
+    assert tab.locator(".oracle span").count() == 10
+    assert tab.evaluate(f"[...document.querySelectorAll('.oracle span')].every({inside})")
+    grid = "document.querySelector('.cards')"
+    assert tab.evaluate(f"{grid}.scrollWidth <= {grid}.clientWidth")
+
+
 @pytest.mark.parametrize("entry", [{}, {SKIES: "0" * 16}, {SKIES: 3}])
 def test_the_oracle_of_as_many_other_skies_is_not_shown_but_its_command(trained, data, entry):
     text = page_with(trained, data, {**FIGURES, **entry})
