@@ -14,7 +14,7 @@ from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.table import read_table
 
-EVIDENCE = ("evidence", "evidence_shear", "evidence_counts", "amplitude", "position_error")
+SHOWN_FEATURES = ("evidence", "evidence_shear", "evidence_counts", "amplitude", "position_error")
 """Columns of the features that the page has for each sky."""
 AGAIN = "measured again for this page"
 
@@ -26,7 +26,7 @@ class MeasuredTables:
     Attributes
     ----------
     evidence : pandas.DataFrame
-        Columns :data:`EVIDENCE` by the names of skies; empty where the features do not belong to the model.
+        Columns :data:`SHOWN_FEATURES` by the names of skies; empty where the features do not belong to the model.
     catalogs : dict of str to GalaxyCatalog
         Galaxies by the names of skies; empty where they do not belong to model and images.
     origin : str
@@ -52,9 +52,9 @@ def read_measured(features: Path, model: LensModel, dataset: Path, names: Collec
     names : collection of str
         Names of the skies.
     """
-    none = pd.DataFrame(columns=list(EVIDENCE), dtype="float64")
+    none = pd.DataFrame(columns=list(SHOWN_FEATURES), dtype="float64")
     try:
-        table, origin = read_table(features / "features.parquet", kind="features", columns=["sky", *EVIDENCE])
+        table, origin = read_table(features / "features.parquet", kind="features", columns=["sky", *SHOWN_FEATURES])
     except DarkmatterError:
         return MeasuredTables(none, {}, f"{AGAIN}: there are no features in {features}")
     made_with = (origin.get("config_fingerprint"), origin.get("template_fingerprint"))

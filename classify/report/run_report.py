@@ -12,7 +12,7 @@ from classify.metrics import N_RESAMPLES, WITHHELD_PROBABILITY
 from classify.report.colors import page_constants
 from classify.report.encoding import rounded
 from classify.report.figures import figures_of, headline
-from classify.report.measured import EVIDENCE
+from classify.report.measured import SHOWN_FEATURES
 from classify.report.origin import FILE, commands, provenance, settings, settings_file
 from classify.report.page import Json, make_page, to_bytes
 from classify.report.run_data import RunData
@@ -244,7 +244,7 @@ def facts_of(run: RunData) -> list[dict[str, Any]]:
 def _evidence(table: pd.DataFrame, name: str) -> dict[str, Any]:
     if name not in table.index:
         return {}
-    *bayes, amplitude, error = rounded(table.loc[name, list(EVIDENCE)].to_numpy(dtype="float64"), 4)
+    *bayes, amplitude, error = rounded(table.loc[name, list(SHOWN_FEATURES)].to_numpy(dtype="float64"), 4)
     return {"bayes": bayes, "amplitude": amplitude, "error": error}
 
 

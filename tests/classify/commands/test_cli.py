@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from importlib import import_module
@@ -102,14 +101,6 @@ def test_every_command_has_help_with_an_example_that_parses(name, capsys):
     for words in examples:
         assert words[:2] == ["darkmatter", name]
         build_parser(name).parse_args(words[1:])
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_output_of_every_command_has_a_name_of_one_form(name, capsys):
-    """A file is F with its suffix, a folder DIR, a run RUN."""
-    exit_of([name, "--help"])
-    found = re.search(r"--out (\S+)", capsys.readouterr().out.split("options:")[1])
-    assert found is None or re.fullmatch(r"F\.[a-z]+|F\|DIR|DIR|RUN2?", found[1])
 
 
 @pytest.mark.parametrize(
