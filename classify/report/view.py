@@ -131,15 +131,21 @@ def _site(
     page: str, paths: Sequence[Path], describe: Callable[[int], dict[str, Any]], *, has_verdicts: bool = False
 ) -> Site:
     lock = Lock()  # one sky at a time: a page asks for many at once
+    made: dict[int, str] = {}
     rows: dict[int, str] = {}
 
-    @lru_cache(maxsize=N_KEPT)
     def sky(index: int) -> str:
+        if (text := made.get(index)) is not None:
+            return text
         with lock:
-            own = describe(index)
-        if has_verdicts:
-            rows[index] = to_json({key: own[key] for key in ("listed", "facts")})
-        return to_json(own)
+            if index not in made:
+                own = describe(index)
+                if has_verdicts:
+                    rows[index] = to_json({key: own[key] for key in ("listed", "facts")})
+                if len(made) >= N_KEPT:
+                    del made[next(iter(made))]
+                made[index] = to_json(own)
+            return made[index]
 
     @lru_cache(maxsize=N_KEPT)
     def image(index: int) -> bytes:
