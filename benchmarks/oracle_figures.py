@@ -16,7 +16,7 @@ from scipy.special import expit
 from classify.evaluate import BOOTSTRAP_SEED
 from classify.metrics import score
 from classify.model.bundle import write_json
-from classify.report.run_data import ORACLE
+from classify.report.oracle import ORACLE, SKIES, identity_of
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     figures = score(
         found["label"], expit(found["log_bayes_factor"]), offsets, rng=np.random.default_rng(BOOTSTRAP_SEED)
     )
-    write_json(args.out or args.data / ORACLE, figures)
+    write_json(args.out or args.data / ORACLE, {SKIES: identity_of(found), **figures})
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from classify.metrics import score
+from classify.metrics import counted, score
 from classify.model import LensModel
 from classify.predict import load_model, measure_skies, verdicts_on
+from classify.verdicts.outcomes import probabilities_of
 from classify.verdicts.verdict import WITHHELD, Verdict
-from darkmatter_features.errors import DatasetError
+from darkmatter_features.errors import DatasetError, path_text
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.dataset import SPLITS, Dataset, Split
 
@@ -24,10 +25,6 @@ JUDGED_COLUMNS = (
     "offset_px", "decided_by",
 )  # fmt: skip
 """Columns of a table of verdicts with the truth; positions in pixels of the image, nan where unknown."""
-
-
-WITHHELD_PROBABILITY = 0.5
-"""Probability that a sky without a verdict has in the metrics."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def evaluate(
     dataset = Dataset.open(data)
     chosen = _labelled_split(dataset, split)
     measured = measure_skies(model, run, chosen.files, n_jobs=n_jobs, progress=progress, debug=debug)
-    failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
+    failures = tuple((path_text(row.path), row.error) for row in measured if row.error is not None)
     if len(failures) == len(measured):
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured)
@@ -125,7 +122,7 @@ def judged_table(
     """
     table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=list(Verdict.__dataclass_fields__))
     table = table.rename(columns={"name": "sky"}).assign(
-        probability=table["probability"].fillna(WITHHELD_PROBABILITY),
+        probability=counted(table["probability"]),
         unlike=table["unlike"].astype("Int8"),
         label=np.asarray(labels, dtype=np.float64),
         lens_row=np.asarray(lens_rows, dtype=np.float64),
@@ -138,8 +135,8 @@ def judged_table(
 def score_judged(judged: pd.DataFrame) -> dict[str, float]:
     """Return the metrics of the labelled rows of a table of `JUDGED_COLUMNS`."""
     labelled = judged[judged["label"].notna()]
-    columns = (labelled[name].to_numpy(dtype=np.float64) for name in ("label", "probability", "offset_px"))
-    return score(*columns, rng=np.random.default_rng(BOOTSTRAP_SEED))
+    label, offset = (labelled[name].to_numpy(dtype=np.float64) for name in ("label", "offset_px"))
+    return score(label, probabilities_of(labelled), offset, rng=np.random.default_rng(BOOTSTRAP_SEED))
 
 
 def count_unlike(judged: pd.DataFrame) -> dict[str, int]:

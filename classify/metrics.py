@@ -23,6 +23,12 @@ FALSE_ALARM_RATE = 0.01
 """Maximum false alarm rate of the recall."""
 CLIP = 1e-15
 """Distance of probabilities from 0 and 1 in the log loss, which thus stays finite."""
+WITHHELD_PROBABILITY = 0.5
+"""Probability for which a withheld verdict, nan, counts in all metrics but the accuracy, where it is not right."""
+THRESHOLD = 0.5
+"""Lowest probability of the verdict "lens"."""
+N_RESAMPLES = 1000
+"""Default number of bootstrap resamples."""
 MAX_WEIGHTS = 4_000_000
 """Maximum number of weights in memory: 32 MB."""
 
@@ -30,9 +36,22 @@ KEYS = ("accuracy", "auc", "log_loss", "brier", "recall_at_1pct_fpr", "median_of
 
 
 def accuracy(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the fraction of skies with the right label at a threshold of one half."""
-    y, p = _checked(labels, probabilities)
-    return float(sklearn_metrics.accuracy_score(y, p >= 0.5)) if y.size else float("nan")
+    """Return the fraction of skies with the right verdict, see :func:`is_right`."""
+    y, p = _checked_verdicts(labels, probabilities)
+    return float(is_right(y, p).mean()) if y.size else float("nan")
+
+
+def is_right(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.bool_]:
+    """Return which verdicts, (n,), are right: the label at a threshold of one half; a withheld one, nan, is not."""
+    y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    right: NDArray[np.bool_] = np.isfinite(p) & ((p >= THRESHOLD) == (y == 1))
+    return right
+
+
+def counted(probabilities: ArrayLike) -> Array:
+    """Return probabilities with `WITHHELD_PROBABILITY` where the verdict is withheld, nan."""
+    p = np.asarray(probabilities, dtype=np.float64)
+    return np.where(np.isnan(p), WITHHELD_PROBABILITY, p)
 
 
 def auc(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -93,7 +112,7 @@ def score(
     offsets: ArrayLike,
     *,
     rng: np.random.Generator,
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
 ) -> dict[str, float]:
     """Return all metrics with their bootstrap bounds.
 
@@ -102,7 +121,7 @@ def score(
     labels : (n,) array
         1 for a sky with a lens, 0 for a sky without.
     probabilities : (n,) array
-        Probability of a lens.
+        Probability of a lens; nan where the verdict is withheld.
     offsets : (n,) array, pixels
         Distance of the position from the true one; nan without a lens or where the true position is unknown.
     rng : numpy.random.Generator
@@ -121,16 +140,17 @@ def score(
     ValueError
         If the arrays differ in length, or a label is neither 0 nor 1.
     """
-    y, p = _checked(labels, probabilities)
+    y, verdicts = _checked_verdicts(labels, probabilities)
+    p = counted(verdicts)
     known = np.asarray(offsets, dtype=np.float64)
     if known.shape != y.shape:
         raise ValueError(f"offsets must be of shape {y.shape}, as the labels are, got {known.shape}")
     metrics = (
-        weighted_accuracy(y, p), weighted_auc(y, p), weighted_log_loss(y, p), weighted_brier(y, p),
+        weighted_accuracy(y, verdicts), weighted_auc(y, p), weighted_log_loss(y, p), weighted_brier(y, p),
         weighted_recall(y, p), weighted_median(known), weighted_fraction_near(known),
     )  # fmt: skip
     unit = np.ones((1, y.size))
-    points = [metric(y, p) for metric in (accuracy, auc, log_loss, brier, recall_at_1pct_fpr)]
+    points = [metric(y, verdicts) for metric in (accuracy, auc, log_loss, brier, recall_at_1pct_fpr)]
     points += [float(metric(unit)[0]) for metric in metrics[len(points) :]]
     resamples = _resamples(y.size, n_resamples, rng)
     drawn = np.concatenate([np.stack([metric(weights) for metric in metrics], axis=1) for weights in resamples])
@@ -143,7 +163,7 @@ def score(
 
 def weighted_accuracy(y: Array, p: Array) -> Weighted:
     """Return the weighted `accuracy`."""
-    return _weighted_mean(((p >= 0.5) == (y == 1)).astype(np.float64))
+    return _weighted_mean(is_right(y, p).astype(np.float64))
 
 
 def weighted_log_loss(y: Array, p: Array) -> Weighted:
@@ -206,6 +226,12 @@ def weighted_median(offsets: Array) -> Weighted:
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
+    """Return labels, and probabilities as they count."""
+    y, p = _checked_verdicts(labels, probabilities)
+    return y, counted(p)
+
+
+def _checked_verdicts(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
     if y.ndim != 1 or y.shape != p.shape:
         raise ValueError(f"labels and probabilities must be 1-d and equally long, got {y.shape} and {p.shape}")

@@ -16,7 +16,7 @@ from classify.model import LensModel, bundle
 from classify.tables.columns import FEATURE_NAMES
 from classify.verdicts.table import verdict_table, write_verdicts
 from classify.verdicts.verdict import Verdict
-from darkmatter_features.errors import ConfigError, ModelError
+from darkmatter_features.errors import ConfigError, ModelError, path_text
 from darkmatter_features.features.extract import MeasuredSky, SkyRow, extract_rows
 from darkmatter_features.io.image_paths import find_skies
 
@@ -136,15 +136,15 @@ def predict(
     measured = measure_skies(model, run, paths, n_jobs=n_jobs, progress=progress, debug=debug)
     if adaptation is not None:
         measured = [_out_of_fold(row, adaptation) for row in measured]
-    names = [row.path.as_posix() for row in measured if row.values is not None]
+    names = [path_text(row.path) for row in measured if row.values is not None]
     table = verdict_table(measured, verdicts_on(model, names, measured))
     if out is not None:
         write_verdicts(out, table)
     explained = _explained(model, measured, table) if explain else None
     if out is not None and explained is not None:
         write_explained(explained_path(out), explained)
-    failures = tuple((str(row.path), row.error) for row in measured if row.error is not None)
-    notes = tuple((str(row.path), "; ".join(row.notes)) for row in measured if row.notes)
+    failures = tuple((path_text(row.path), row.error) for row in measured if row.error is not None)
+    notes = tuple((path_text(row.path), "; ".join(row.notes)) for row in measured if row.notes)
     return Prediction(table, failures, notes, explained, model.cnn_stage is not None, adaptation)
 
 
@@ -240,6 +240,6 @@ def verdicts_on(model: LensModel, names: list[str], measured: Sequence[SkyRow]) 
 
 
 def _explained(model: LensModel, measured: Sequence[SkyRow], table: pd.DataFrame) -> pd.DataFrame:
-    done = [(row.path.as_posix(), row.values) for row in measured if row.values is not None]
+    done = [(path_text(row.path), row.values) for row in measured if row.values is not None]
     rows = np.array([values for _, values in done]).reshape(len(done), len(FEATURE_NAMES))
     return explained_table([name for name, _ in done], contributions(model, rows), table[table["error"].isna()])

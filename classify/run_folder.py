@@ -1,11 +1,23 @@
 """The folder of a run: a training writes a new run beside the earlier one and replaces it as a whole at the end."""
 
+import platform
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+from classify.cnn.config import CnnConfig
 from classify.model.bundle import BUNDLE
+from darkmatter_features import __version__
+
+RECORD = "run.json"
+"""File of a run that records its origin, see :func:`run_record`."""
+LIBRARIES = ("numpy", "scipy", "numba", "lightgbm", "scikit-learn")
+"""Distributions on which the numbers of a run depend."""
+NETWORK_LIBRARY = "torch"
+"""Distribution of the networks."""
 
 UNFINISHED = ".unfinished"
 """Folder, in a run, of a training that is running or was stopped."""
@@ -49,6 +61,45 @@ def changed_whole(run: Path, *, may_lack: Collection[str], resumable: str, resum
                 run.rmdir()
         raise
     _take_place(run, fresh, may_lack)
+
+
+def run_record(dataset: Path, features: Path, *, cnn: str, cnn_config: CnnConfig | None) -> dict[str, Any]:
+    """Return the origin of a run, for `RECORD`, beside the settings that are in its model.
+
+    Parameters
+    ----------
+    dataset, features : Path
+        Folders of the data set and of the features.
+    cnn : str
+        Use of the CNN stage: "off", "auto" or "on".
+    cnn_config : CnnConfig or None
+        Settings of the networks, recorded unless these are off; the defaults if None.
+
+    Returns
+    -------
+    dict
+        ``dataset, features``, paths; ``cnn, cnn_config``, the use and the settings of the networks; ``versions`` of
+        Python and of the libraries, by name.
+    """
+    settings = None if cnn == "off" else (cnn_config or CnnConfig()).to_dict()
+    return {
+        "dataset": str(dataset), "features": str(features.resolve()), "cnn": cnn, "cnn_config": settings,
+        "versions": library_versions(with_networks=cnn != "off"),
+    }  # fmt: skip
+
+
+def library_versions(*, with_networks: bool) -> dict[str, str]:
+    """Return the versions of darkmatter, Python and `LIBRARIES`, by name, and of PyTorch where it is used."""
+    libraries = {name: _version(name) for name in (*LIBRARIES, *([NETWORK_LIBRARY] if with_networks else []))}
+    known = {"darkmatter": __version__, "python": platform.python_version(), **libraries}
+    return {name: number for name, number in known.items() if number is not None}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _take_place(run: Path, fresh: Path, may_lack: Collection[str]) -> None:

@@ -22,7 +22,7 @@ from classify.plots.explain_run import OF_VALIDATION, explain_run
 from classify.plots.grad_cam import draw_uncertain_lenses
 from classify.plots.performance import performance
 from classify.plots.samples import sample_grid, samples
-from classify.run_folder import changed_whole
+from classify.run_folder import RECORD, changed_whole, run_record
 from classify.tables.columns import FEATURE_NAMES
 from classify.tables.feature_table import FeatureTable, labelled, labels_of
 from classify.trees.boosting import Boosted, HistoryLine, boost
@@ -147,7 +147,7 @@ def train(
             "subset": config.subset,
         }
         write_json(fresh / "metrics.json", metrics)
-        write_json(fresh / "run.json", {"dataset": str(table.dataset), "features": str(Path(features).resolve())})
+        write_json(fresh / RECORD, run_record(table.dataset, Path(features), cnn=cnn, cnn_config=cnn_config))
         notes = _write(fresh, model, table, boosted, judged)
         if not taken.inputs:
             shutil.rmtree(run / EVENTS, ignore_errors=True)

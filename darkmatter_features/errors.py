@@ -1,5 +1,8 @@
 """Errors that the user can correct: each is one line with the file, the defect and the remedy."""
 
+import re
+from pathlib import PurePath
+
 
 class DarkmatterError(Exception):
     """Error that the user can correct; commands print it as one line."""
@@ -48,6 +51,29 @@ def shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    r"""Return text that tables and pages can hold: bytes of a file name that are no UTF-8 are written as ``\xff``.
+
+    Examples
+    --------
+    >>> escaped(b"sky-\xff.png".decode("utf-8", "surrogateescape"))
+    'sky-\\xff.png'
+    """
+    return _SURROGATE.sub(lambda found: _escape(ord(found[0])), text)
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def path_text(path: PurePath) -> str:
+    """Return a path as all tables have it: with slashes, see :func:`escaped`."""
+    return escaped(path.as_posix())
+
+
 DISTRIBUTION = "darkmatter-lensing"
 """Name of the distribution, for pip: `darkmatter` is another project on the Python Package Index."""
 
@@ -73,7 +99,7 @@ def failure_reason(error: Exception, *, debug: bool = False) -> str:
         Raise an unforeseen error, with its traceback, instead of returning its reason.
     """
     if isinstance(error, DarkmatterError):
-        return " ".join(str(error).split())
+        return escaped(" ".join(str(error).split()))
     if debug:
         raise error
-    return " ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split())
+    return escaped(" ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split()))

@@ -16,7 +16,7 @@ from typing import Any
 from classify.cli import DONE, FAILED, SOME_FAILED
 from classify.cnn import DECIDES, MODES
 from classify.commands.progress import Progress
-from darkmatter_features.errors import ConfigError
+from darkmatter_features.errors import ConfigError, escaped
 from darkmatter_features.io.layouts import zips_of
 from darkmatter_features.io.remote import fetch, is_url
 from darkmatter_features.io.zips import extracted
@@ -78,11 +78,11 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     )
 
 
-def add_cnn(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add ``--cnn`` to a command that gives verdicts."""
+def add_cnn(parser: argparse.ArgumentParser, default: str | None, *, shown: str = "%(default)s") -> None:
+    """Add ``--cnn`` to a command that gives verdicts; `shown` is its default in the help, where None is not given."""
     parser.add_argument(
         "--cnn", choices=MODES, default=default,
-        help="CNN stage at uncertain skies; auto applies it if the run has one (%(default)s)",
+        help=f"CNN stage at uncertain skies; auto applies it if the run has one ({shown})",
     )  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def check_folder(path: Path) -> None:
 
 def print_line(text: str) -> None:
     """Write a line to standard output and flush it."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(escaped(text) + "\n")
     sys.stdout.flush()
 
 
@@ -167,7 +167,7 @@ def describe_notes(notes: Sequence[tuple[str, str]], n_images: int) -> list[str]
 def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:
     """Print each failed sky with the reason, and return the exit code."""
     for sky, reason in failures:
-        sys.stderr.write(f"failed: {_named(sky, reason)}\n")
+        sys.stderr.write(f"failed: {_named(escaped(sky), escaped(reason))}\n")
     if not failures:
         return DONE
     return SOME_FAILED if n_done else FAILED

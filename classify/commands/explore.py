@@ -32,7 +32,7 @@ OUT = Path("explore.html")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_data(parser)
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE.html", help="page of the data set (%(default)s)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="F.html", help="page of the data set (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="F", help="JSON file for the numbers and the findings (none)")
     parser.add_argument(
         "--features", type=Path, metavar="DIR",

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of images or glob patterns")
     parser.add_argument(
-        "--out", type=Path, metavar="F",
+        "--out", type=Path, metavar="F|DIR",
         help=f"catalogue of one image ({', '.join(WRITERS)}; default {OUT}), or folder of those of several "
         f"(default {OUT_FOLDER})",
     )  # fmt: skip

@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     )
     for note in done.notes:
         print_line(f"left out: {note}")
+    if done.n_detailed:
+        print_line(f"galaxies of the maps: {done.galaxies}")
     print_line(
         f"{done.path}: {done.n_detailed} of {done.n_skies} skies with image and maps, {done.n_bytes / MB:.1f} MB"
     )

@@ -1,13 +1,13 @@
 """`darkmatter view`."""
 
 import argparse
+import sys
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from classify.cli import DONE
-from classify.commands import RUN, add_cnn, add_example, add_jobs, add_part, as_data, defaults, local_data, print_line
+from classify.commands import RUN, add_cnn, add_example, add_part, as_data, defaults, local_data, print_line
 from classify.commands.compilation import MEASURING
-from classify.commands.progress import Progress
 from classify.model.bundle import BUNDLE
 from classify.report.server import LOOPBACK, Site, check_address, make_server
 from classify.report.view import site_of_run, site_of_skies
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to serve at; any but the default lets other machines see the images (%(default)s)",
     )  # fmt: skip
     add_part(parser)
-    given = defaults(site_of_skies)
-    add_cnn(parser, given["cnn"])
-    add_jobs(parser, given["n_jobs"])
+    add_cnn(parser, None, shown=defaults(site_of_skies)["cnn"])
     add_example(parser, "darkmatter view runs/default", "darkmatter view 'survey/*.fits' --run runs/default")
 
 
@@ -64,9 +62,19 @@ def _site(args: argparse.Namespace) -> Site:
     if any(is_run):
         if len(args.places) > 1 or args.model is not None:
             raise ConfigError("give one run alone, or images, with --run RUN for their verdicts")
+        _refuse(args, "is for images, and these are the validation skies of a run", cnn="--cnn", hdu="--hdu")
         return site_of_run(args.places[0], data=None if args.data is None else local_data(args.data))
+    _refuse(args, "is the data set of a run, and these are images; name the run alone", data="--data")
     chosen = args.model or (RUN if (RUN / BUNDLE).is_dir() else None)
-    progress = Progress("view", notice=MEASURING.notice)
-    return site_of_skies(
-        args.places, chosen, cnn=args.cnn, part=args.hdu, n_jobs=args.jobs, progress=progress, debug=args.debug
-    )
+    if chosen is None:
+        _refuse(args, "needs a run; add --run RUN", cnn="--cnn")
+    if (notice := MEASURING.notice()) is not None:
+        sys.stderr.write(notice + "\n")
+    return site_of_skies(args.places, chosen, cnn=args.cnn or defaults(site_of_skies)["cnn"], part=args.hdu)
+
+
+def _refuse(args: argparse.Namespace, reason: str, **flags: str) -> None:
+    """Raise an error for the first flag that was given and has no effect."""
+    for name, flag in flags.items():
+        if getattr(args, name) is not None:
+            raise ConfigError(f"{flag} {reason}, or leave {flag} out")

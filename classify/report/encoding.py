@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -14,46 +15,66 @@ LEVELS = 65_534
 """Number of steps of a quantised map or column; level 0 is no value."""
 QUALITY = 70
 """Quality of the image of a sky, WebP."""
-FINEST_STEP = 0.001
-"""Smallest step of a map of S/N or of a logarithm: its noise is 1, and the page shows two decimals."""
+MULTIPLES = (1, 2, 5, 10)
+"""Steps are one of these multiples of a power of ten, so that a level is a decimal number of few digits."""
 
 
-def encoded_map(values: Array, *, finest: float = FINEST_STEP) -> dict[str, Any]:
+def encoded_map(values: Array) -> dict[str, Any]:
     """Return a map as quantised PNG data with its range.
 
     Parameters
     ----------
     values : (n_rows, n_columns) float64 array
         Map; nan for no value.
-    finest : float
-        Smallest step of the quantisation.
 
     Returns
     -------
     dict
         ``png``, the data URI of a grey image of 8 bits whose upper half holds the high bytes of the levels and whose
         lower half the low bytes; ``low`` and ``step``, such that a value is ``low + step (level - 1)``, and level 0 is
-        no value; ``rows`` and ``columns``. The error of a value is at most half a step.
+        no value; ``decimals``, with which such a value is exact; ``rows`` and ``columns``. The error of a value is at
+        most half a step, the finest decimal one that its range allows.
     """
-    low, step, levels = quantised(values, finest)
+    known = values[np.isfinite(values)]
+    low, step, decimals = decimal_grid(float(known.min()), float(known.max())) if known.size else (0.0, 1.0, 0)
+    levels = levels_of(values, low, step)
     halves = np.concatenate([levels >> 8, levels & 255]).astype(np.uint8)
     n_rows, n_columns = levels.shape
-    return {"png": image_uri(halves, "PNG"), "low": low, "step": step, "rows": n_rows, "columns": n_columns}
+    return {
+        "png": image_uri(halves, "PNG"),
+        "low": low,
+        "step": step,
+        "decimals": decimals,
+        "rows": n_rows,
+        "columns": n_columns,
+    }
 
 
 def encoded_column(values: ArrayLike) -> dict[str, Any]:
     """Return a column of numbers: ``data``, the levels as little-endian uint16 in base64, ``low`` and ``step``."""
-    low, step, levels = quantised(np.asarray(values, dtype=np.float64), 0.0)
+    column = np.asarray(values, dtype=np.float64)
+    known = column[np.isfinite(column)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    step = (high - low) / (LEVELS - 1) or 1.0
+    levels = levels_of(column, low, step)
     return {"data": base64.b64encode(levels.astype("<u2").tobytes()).decode("ascii"), "low": low, "step": step}
 
 
-def quantised(values: Array, finest: float) -> tuple[float, float, NDArray[np.uint16]]:
-    """Return the lowest value, the step, and the level of each value: from 1, and 0 for no value."""
+def decimal_grid(low: float, high: float) -> tuple[float, float, int]:
+    """Return the finest grid of decimal numbers that covers a range: its first number, its step, and its decimals."""
+    finest = max((high - low) / (LEVELS - 2), abs(low) * 1e-12, abs(high) * 1e-12, 1e-300)  # a double has 15 digits
+    exponent = math.floor(math.log10(finest))
+    multiple = next(each for each in MULTIPLES if each * 10.0**exponent >= finest)
+    step = float(f"{multiple}e{exponent}")
+    decimals = max(0, -exponent - (multiple == MULTIPLES[-1]))
+    return round(math.floor(low / step) * step, min(decimals, 300)), step, decimals
+
+
+def levels_of(values: Array, low: float, step: float) -> NDArray[np.uint16]:
+    """Return the level of each value: from 1, and 0 for no value."""
     known = np.isfinite(values)
-    low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 0.0)
-    step = max((high - low) / (LEVELS - 1), finest) or 1.0
     levels = np.where(known, np.round((np.where(known, values, low) - low) / step) + 1, 0)
-    return low, step, levels.astype(np.uint16)
+    return levels.astype(np.uint16)
 
 
 def encoded_image(levels: NDArray[np.uint8]) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 from classify.explain.contributions import CUT, INPUT_NAMES, START, meaning
-from classify.metrics import NEAR_PX, auc, roc_curve
+from classify.metrics import NEAR_PX, auc, counted, roc_curve
 from classify.report.encoding import rounded
 from classify.report.run_data import RunData
+from classify.verdicts.outcomes import UNCERTAIN, is_uncertain, probabilities_of
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
@@ -29,7 +30,7 @@ DECIMALS = 4
 def figures_of(run: RunData) -> dict[str, Figure]:
     """Return all figures of a run by name; those without data are left out."""
     known = run.judged[run.judged["label"].notna()]
-    labels, probabilities = (known[name].to_numpy(dtype=np.float64) for name in ("label", "probability"))
+    labels, probabilities = known["label"].to_numpy(dtype=np.float64), probabilities_of(known)
     figures = _of_verdicts(labels, probabilities) if labels.size else {}
     if len(run.judged):
         figures["likeness"] = likeness(run.judged)
@@ -69,6 +70,7 @@ def reliability(labels: Array, probabilities: Array) -> Figure:
     The error is that of :func:`classify.plots.performance.reliability`: the fraction in it has Laplace's rule of
     succession, so that a bin of one class has an error above 0.
     """
+    labels, probabilities = (values[np.isfinite(probabilities)] for values in (labels, probabilities))
     bins = np.minimum((probabilities * N_BINS).astype(np.int64), N_BINS - 1)
     count = np.bincount(bins, minlength=N_BINS)
     filled = count > 0
@@ -78,7 +80,7 @@ def reliability(labels: Array, probabilities: Array) -> Figure:
     error = np.sqrt(smooth * (1 - smooth) / n)
     low, high = np.maximum(fraction - error, 0), np.minimum(fraction + error, 1)
     points = line("fraction of lenses", mean, fraction, kind="points", low=low, high=high) | {"n": n.tolist()}
-    gap = float(np.abs(np.bincount(bins, probabilities - labels, N_BINS)).sum()) / labels.size
+    gap = float(np.abs(np.bincount(bins, probabilities - labels, N_BINS)).sum()) / max(labels.size, 1)
     caption = (
         f"Probability and fraction differ by {gap:.3f} in the mean over {labels.size} skies; bins of {1 / N_BINS:g}."
     )
@@ -98,7 +100,7 @@ def roc(labels: Array, probabilities: Array) -> Figure:
 
 def precision(labels: Array, probabilities: Array) -> Figure:
     """Return the precision at each recall."""
-    values, recall, _ = precision_recall_curve(labels, probabilities)
+    values, recall, _ = precision_recall_curve(labels, counted(probabilities))
     recall, values = _highest(recall[::-1], values[::-1])
     caption = f"At a recall of 0.9 the precision is {values[np.searchsorted(recall, 0.9)]:.3f}."
     curve = [line("precision", recall, values)]
@@ -112,11 +114,12 @@ def scores(labels: Array, probabilities: Array) -> Figure:
     x = 0.5 * (edges[1:] + edges[:-1])
     # Bars on a logarithmic axis begin at one half, so that one sky has a bar.
     series = [
-        line(name, x, np.where(n, n, np.nan), kind="bars", color=color)
-        for name, n, color in zip(("skies with a lens", "skies without"), counts, ("second", "main"), strict=True)
+        line(name, x, np.where(each, each, np.nan), kind="bars", color=color)
+        for name, each, color in zip(("skies with a lens", "skies without"), counts, ("second", "main"), strict=True)
     ]
-    within = int(((probabilities > 0.1) & (probabilities < 0.9)).sum())
-    caption = f"{within} of {labels.size} skies have a probability between 0.1 and 0.9."
+    n, n_withheld = int(is_uncertain(probabilities).sum()), int(np.isnan(probabilities).sum())
+    withheld = f"; {n_withheld} have none" if n_withheld else ""
+    caption = f"{n} of {labels.size} skies have a probability from {UNCERTAIN[0]:g} to {UNCERTAIN[1]:g}{withheld}."
     return figure("Predicted probabilities", "predicted probability", "skies", series, caption, log=True)
 
 
@@ -169,7 +172,7 @@ def importance(contributions: pd.DataFrame) -> Figure:
         "Mean absolute contribution of each column in the trees to the log-odds of the validation skies. The log "
         f"evidence before any tree contributes {parts.get(START, np.nan):.2f}."
     )
-    return {"title": "What the verdicts rest on", "rows": rows, "caption": caption}
+    return {"title": "Importance of the columns", "rows": rows, "caption": caption}
 
 
 def described(name: str) -> str:
@@ -203,9 +206,15 @@ def headline(metrics: Mapping[str, Any], oracle: Mapping[str, Any]) -> list[dict
         if isinstance(value, int | float) and np.isfinite(value):
             low, high = (metrics.get(f"{key}_{end}") for end in ("lo", "hi"))
             bounds = _bounds(_text(low, kind), _text(high, kind))
-            limit = _text(oracle[key], kind) if key in oracle else None
+            limit = _with_bounds(oracle, key, kind) if key in oracle else None
             shown.append({"name": name, "note": note, "value": _text(value, kind), "bounds": bounds, "oracle": limit})
     return shown
+
+
+def _with_bounds(metrics: Mapping[str, Any], key: str, kind: str) -> tuple[str, str]:
+    """Return a metric and its bounds as text."""
+    value, low, high = (_text(metrics.get(f"{key}{end}"), kind) for end in ("", "_lo", "_hi"))
+    return value, _bounds(low, high)
 
 
 HEADLINE = (
@@ -215,7 +224,7 @@ HEADLINE = (
     ("log_loss", "Log loss", "number", "0 is perfect, 0.693 a coin"),
     ("brier", "Brier score", "number", "mean squared error of the probability"),
     ("median_offset_px", "Median offset", "pixels", "distance of best-fit and true position"),
-    ("within_40px", "Within 40 px", "percent", "lenses located so well"),
+    ("within_40px", f"Within {NEAR_PX:g} px", "percent", "lenses located so well"),
 )
 """Metrics of the first screen: key, name, kind of number, meaning."""
 

@@ -11,11 +11,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from classify.report.colors import CONSTANTS
+
 STYLES = ("uPlot.min.css", "base.css", "charts.css", "gallery.css", "viewer.css")
 """Style sheets, in the order in which they apply."""
 SCRIPTS = (
     "uPlot.iife.min.js", "core.js", "theme.js", "state.js", "decode.js", "contours.js", "charts.js", "panels.js",
-    "viewer.js", "sky.js", "filters.js", "gallery.js", "main.js",
+    "viewer.js", "sky.js", "measure.js", "filters.js", "gallery.js", "main.js",
 )  # fmt: skip
 """Scripts, each after those that it uses."""
 LICENCE = "uPlot.LICENSE.txt"
@@ -104,7 +106,7 @@ def _environment() -> Environment:
         loader=PackageLoader("classify.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.globals.update(styles=_styles(), scripts=_scripts(), licence=_static(LICENCE))
+    environment.globals.update(styles=_styles(), scripts=_scripts(), licence=_static(LICENCE), constants=CONSTANTS)
     return environment
 
 

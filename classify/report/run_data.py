@@ -9,20 +9,20 @@ from typing import Any
 
 import pandas as pd
 
+from classify.cnn import MODES
+from classify.cnn.config import CnnConfig
 from classify.evaluate import JUDGED_COLUMNS
 from classify.model import LensModel
 from classify.model.bundle import digest_of_model
-from darkmatter_features.errors import DarkmatterError, DatasetError, ModelError, shown
-from darkmatter_features.features.cross_fitting import catalogs_of, read_catalogs
-from darkmatter_features.galaxies.shapes import GalaxyCatalog
+from classify.report.measured import MeasuredTables, read_measured
+from classify.report.oracle import Oracle, read_oracle
+from classify.run_folder import RECORD
+from darkmatter_features.errors import ConfigError, DatasetError, ModelError, shown
 from darkmatter_features.io.layouts import image_files
-from darkmatter_features.io.table import read_table
 
 PREDICTIONS = "validation-predictions.csv"
 CONTRIBUTIONS = "validation-contributions.csv"
-METRICS, ORIGIN, HISTORY, CNN_HISTORY = "metrics.json", "run.json", "history.csv", "cnn/history.csv"
-ORACLE = "truth/oracle.json"
-"""In a data set, the metrics of the best possible decision on its validation skies, if they were computed."""
+METRICS, HISTORY, CNN_HISTORY = "metrics.json", "history.csv", "cnn/history.csv"
 TEXTS = ("sky", "decided_by")
 """Columns of text in the table of verdicts."""
 AGAIN = "make the run again with `darkmatter train`"
@@ -54,6 +54,12 @@ class RunData:
         Folders of the data set and of the features of the training.
     failures : tuple of (str, str)
         Skies that could not be measured, with the reasons.
+    cnn : str or None
+        Use of the CNN stage in the training, "off", "auto" or "on"; None where it is not recorded.
+    cnn_config : CnnConfig or None
+        Settings of the networks; None where there are none, or they are not recorded.
+    versions : dict of str to str
+        Versions of Python and the libraries at the training; empty where they are not recorded.
     """
 
     path: Path
@@ -68,6 +74,9 @@ class RunData:
     dataset: Path
     features: Path
     failures: tuple[tuple[str, str], ...] = field(default=())
+    cnn: str | None = None
+    cnn_config: CnnConfig | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, run: str | Path, *, data: str | Path | None = None) -> "RunData":
@@ -90,14 +99,15 @@ class RunData:
         if not (path / PREDICTIONS).exists() and not (path / METRICS).exists():
             remedy = f"look at images with it: `darkmatter view IMAGES --run {path}`"
             raise ModelError(f"{path} has a model but no validation skies, as an adapted run; {remedy}")
-        origin = _read_json(path / ORIGIN)
-        features = Path(_text(path / ORIGIN, origin, "features"))
+        record = _read_json(path / RECORD)
+        features = Path(_text(path / RECORD, record, "features"))
+        cnn, cnn_config = _networks(path / RECORD, record, model, (path / CNN_HISTORY).exists())
         return cls(
             path, model.without_cnn_stage(), digest_of_model(path), model.cnn_stage is not None,
             _read_json(path / METRICS), _judged(path / PREDICTIONS),
             _optional(path / CONTRIBUTIONS), _optional(path / HISTORY), _optional(path / CNN_HISTORY),
-            Path(data) if data is not None else Path(_text(path / ORIGIN, origin, "dataset")), features,
-            _failures(features / "failures.csv"),
+            Path(data) if data is not None else Path(_text(path / RECORD, record, "dataset")), features,
+            _failures(features / "failures.csv"), cnn, cnn_config, _versions(path / RECORD, record),
         )  # fmt: skip
 
     def images(self) -> list[Path]:
@@ -117,24 +127,14 @@ class RunData:
         return files
 
     @cached_property
-    def oracle(self) -> dict[str, Any]:
-        """Metrics of the oracle on the same skies; empty where the data set has none for as many."""
-        path = self.dataset / ORACLE
-        found = _read_json(path) if path.is_file() else {}
-        return found if found.get("n") == self.metrics.get("n") else {}
+    def oracle(self) -> Oracle:
+        """The oracle of the same skies."""
+        return read_oracle(self.dataset, self.judged)
 
     @cached_property
-    def catalogs(self) -> dict[str, GalaxyCatalog]:
-        """Galaxies of the validation skies by name, if they were measured with the settings of the model."""
-        path = self.features / "catalogs.parquet"
-        try:
-            if read_table(path, kind="catalogs", columns=["sky"])[1].get("config") != self.model.config.to_dict():
-                return {}
-            galaxies = read_catalogs(path)
-        except DarkmatterError:
-            return {}
-        own = galaxies[galaxies["sky"].isin(self.judged["sky"])]
-        return {catalog.name: catalog for catalog in catalogs_of(own)}
+    def measured(self) -> MeasuredTables:
+        """What the features of the training still give for the validation skies."""
+        return read_measured(self.features, self.model, self.dataset, set(self.judged["sky"]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -151,6 +151,31 @@ def _text(path: Path, entries: dict[str, Any], name: str) -> str:
     if not isinstance(entries.get(name), str):
         raise _unusable(path, f"it has no {name!r}")
     return str(entries[name])
+
+
+def _networks(
+    path: Path, record: dict[str, Any], model: LensModel, has_history: bool
+) -> tuple[str | None, CnnConfig | None]:
+    """Return use and settings of the networks, those of a run of an earlier version as far as its model has them."""
+    if "cnn" not in record:
+        config = None if model.cnn_stage is None else model.cnn_stage.config
+        return "on" if config is not None else "auto" if has_history else None, config
+    if record["cnn"] not in MODES:
+        raise _unusable(path, f"'cnn' is none of {', '.join(MODES)}")
+    given = record.get("cnn_config")
+    if given is None:
+        return record["cnn"], None
+    try:
+        return record["cnn"], CnnConfig.from_dict(dict(given), source="cnn_config")
+    except (ConfigError, TypeError, ValueError) as error:
+        raise _unusable(path, error) from error
+
+
+def _versions(path: Path, record: dict[str, Any]) -> dict[str, str]:
+    found = record.get("versions", {})
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise _unusable(path, "'versions' holds no versions by name")
+    return {str(name): str(number) for name, number in found.items()}
 
 
 def _judged(path: Path) -> pd.DataFrame:

@@ -21,8 +21,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY", "Cache-Control": "no-store",
 }  # fmt: skip
-_SKY = re.compile(r"/(sky|image)/(0|[1-9][0-9]{0,8})\.(json|webp)", re.ASCII)
-_SUFFIXES = {"sky": "json", "image": "webp"}
+_SKY = re.compile(r"/(sky|verdict|image)/(0|[1-9][0-9]{0,8})\.(json|webp)", re.ASCII)
+_SUFFIXES = {"sky": "json", "verdict": "json", "image": "webp"}
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Site:
         Function from the index of a sky to its data, JSON.
     image : callable
         Function from the index of a sky to its image, WebP.
+    verdict : callable or None
+        Function from the index of a sky to its row of the list, JSON, where the page has none before it is asked for.
     """
 
     page: str
     n_skies: int
     sky: Callable[[int], str]
     image: Callable[[int], bytes]
+    verdict: Callable[[int], str] | None = None
 
 
 def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> ThreadingHTTPServer:
@@ -54,7 +57,8 @@ def make_server(site: Site, *, host: str = LOOPBACK, port: int = 0) -> Threading
     ----------
     site : Site
         What it gives: the page at ``/``, data at ``/sky/N.json`` and images at ``/image/N.webp``, where N is the
-        index of a sky. A request has no other part: no name of a file comes from it.
+        index of a sky, and rows of the list at ``/verdict/N.json``. A request has no other part: no name of a file
+        comes from it.
     host : str
         Address to bind. On the default one, requests for another host are refused, such as those that a page from
         elsewhere makes after it has changed the address of its own name.
@@ -139,9 +143,12 @@ class _Handler(BaseHTTPRequestHandler):
         found = _SKY.fullmatch(path)
         if found is None or _SUFFIXES[found[1]] != found[3] or int(found[2]) >= self.site.n_skies:
             return _error(404, "there is no such page")
+        texts = {"sky": self.site.sky, "verdict": self.site.verdict}.get(found[1])
+        if texts is None and found[1] != "image":
+            return _error(404, "there is no such page")
         try:
-            if found[1] == "sky":
-                return 200, "application/json", self.site.sky(int(found[2])).encode()
+            if texts is not None:
+                return 200, "application/json", texts(int(found[2])).encode()
             return 200, "image/webp", self.site.image(int(found[2]))
         except Exception as error:  # the sky alone cannot be shown
             return _error(422, failure_reason(error))

@@ -1,5 +1,6 @@
 """The skies of a page: the columns of their list, and the data of each, made in parallel and within a budget."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +9,26 @@ import numpy as np
 import pandas as pd
 
 from classify.explain.contributions import BASELINE
+from classify.metrics import counted
 from classify.report.encoding import rounded
 from classify.report.figures import described
 from classify.report.page import to_json
 from classify.report.sky import SkyTask, describe_sky
-from classify.verdicts.verdict import WITHHELD
+from classify.verdicts.outcomes import (
+    FALSE_ALARM,
+    MISSED,
+    NO_VERDICT,
+    RIGHT,
+    is_uncertain,
+    outcomes_of,
+    probabilities_of,
+)
 from darkmatter_features.errors import failure_reason
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.workers import parallel
 
 CHUNK = 16
 """Skies of a task of a worker."""
-UNCERTAIN = (0.1, 0.9)
-"""Bounds of the probability of an uncertain sky, inclusive."""
 ELEMENT = 80
 """Bytes of a page around the data of a sky."""
 N_CONTRIBUTIONS = 8
@@ -44,16 +52,18 @@ def listed(judged: pd.DataFrame) -> dict[str, list[Any]]:
     Returns
     -------
     dict
-        ``name, label, decided_by, unlike, reason``, and :data:`NUMBERS`; None for unknown.
+        ``name, label, decided_by, outcome, uncertain, unlike, reason``, and :data:`NUMBERS`; None for unknown. The
+        outcomes are those of :mod:`classify.verdicts.outcomes`.
     """
-    withheld = (judged["decided_by"] == WITHHELD).to_numpy()
     numbers = {name: judged[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in NUMBERS}
-    numbers["probability"] = np.where(withheld, np.nan, numbers["probability"])
+    numbers["probability"] = probabilities_of(judged)
     label = judged["label"].to_numpy(dtype=np.float64, na_value=np.nan)
     return {
         "name": judged["sky"].tolist(),
         "label": [int(value) if np.isfinite(value) else None for value in label],
         "decided_by": ["" if pd.isna(value) else str(value) for value in judged["decided_by"]],
+        "outcome": outcomes_of(judged).tolist(),
+        "uncertain": is_uncertain(numbers["probability"]).astype(int).tolist(),
         "unlike": [int(value == 1) for value in judged["unlike"].fillna(0)],
         "reason": ["" if pd.isna(value) else str(value) for value in judged.get("reason", [""] * len(judged))],
         **{name: rounded(values, NUMBERS[name]) for name, values in numbers.items()},
@@ -77,6 +87,17 @@ def contributions_of(table: pd.DataFrame | None, name: str) -> dict[str, Any] | 
         "baseline": round(baseline, 3),
         "total": round(total, 3),
     }
+
+
+def with_terms(facts: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of all terms of contributions, and facts with their indices in the place of the names."""
+    terms: dict[str, int] = {}
+    compact = []
+    for each in facts:
+        own = each.get("contributions")
+        parts = None if own is None else [[terms.setdefault(name, len(terms)), value] for name, value in own["parts"]]
+        compact.append(dict(each) if own is None else {**each, "contributions": {**own, "parts": parts}})
+    return list(terms), compact
 
 
 def by_name(table: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -106,7 +127,6 @@ class Details:
 def details(
     tasks: Sequence[SkyTask],
     names: Sequence[str],
-    extra: Sequence[Mapping[str, Any]],
     *,
     order: Sequence[int],
     max_bytes: int,
@@ -118,8 +138,8 @@ def details(
 
     Parameters
     ----------
-    tasks, names, extra : (n,) sequences
-        The skies, their names, and further entries of their data.
+    tasks, names : (n,) sequences
+        The skies and their names.
     order : (n,) sequence of int
         Indices of the skies, the most important ones first.
     max_bytes : int
@@ -135,7 +155,7 @@ def details(
     results = parallel(_described, work, n_jobs=n_jobs, first_here=needs_compiling())
     for chunk, described_skies in zip(chunks, results, strict=False):
         for i, (own, reason) in zip(chunk, described_skies, strict=True):
-            text = to_json({**own, **extra[i]})
+            text = to_json(own)
             size += len(text.encode()) + ELEMENT
             if reason is not None:
                 failures.append((names[i], reason))
@@ -162,23 +182,23 @@ def _described(tasks: Sequence[SkyTask], debug: bool) -> list[tuple[dict[str, An
 
 def most_important(judged: pd.DataFrame) -> list[int]:
     """Return the indices of skies: wrong verdicts, unlike skies, then by uncertainty."""
-    p = judged["probability"].to_numpy(dtype=np.float64, na_value=0.5)
-    label = judged["label"].to_numpy(dtype=np.float64, na_value=np.nan)
-    is_wrong = np.isfinite(label) & ((p >= 0.5) != (label == 1))
+    is_wrong = np.isin(outcomes_of(judged), (MISSED, FALSE_ALARM))
     is_unlike = judged["unlike"].fillna(0).to_numpy(dtype=np.float64) == 1
-    order: list[int] = np.lexsort((np.abs(p - 0.5), ~is_unlike, ~is_wrong)).tolist()
+    order: list[int] = np.lexsort((np.abs(counted(probabilities_of(judged)) - 0.5), ~is_unlike, ~is_wrong)).tolist()
     return order
 
 
 def counts(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """Yield the numbers of skies of each kind, with the filter of the page that shows them."""
-    pairs = list(zip(columns["label"], columns["probability"], columns["unlike"], strict=True))
-    judged = [(label, p) for label, p, _ in pairs if p is not None]
+    outcomes = Counter(columns["outcome"])
+    unlike = "unlike the training skies"
     kinds = (
-        ("missed", "missed lens", "missed lenses", sum(label == 1 and p < 0.5 for label, p in judged)),
-        ("false", "false alarm", "false alarms", sum(label == 0 and p >= 0.5 for label, p in judged)),
-        ("uncertain", "uncertain", "uncertain", sum(UNCERTAIN[0] <= p <= UNCERTAIN[1] for _, p in judged)),
-        ("unlike", "unlike the training skies", "unlike the training skies", sum(unlike for _, _, unlike in pairs)),
+        (RIGHT, "right verdict", "right verdicts", outcomes[RIGHT]),
+        (MISSED, "missed lens", "missed lenses", outcomes[MISSED]),
+        (FALSE_ALARM, "false alarm", "false alarms", outcomes[FALSE_ALARM]),
+        (NO_VERDICT, "without a verdict", "without a verdict", outcomes[NO_VERDICT]),
+        ("uncertain", "uncertain", "uncertain", sum(columns["uncertain"])),
+        ("unlike", unlike, unlike, sum(columns["unlike"])),
     )
     for key, one, many, n in kinds:
         yield {"filter": key, "n": n, "name": one if n == 1 else many}

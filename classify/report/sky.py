@@ -58,8 +58,30 @@ class SkyTask:
     is_unlike: bool = False
 
 
-def describe_sky(task: SkyTask) -> dict[str, Any]:
-    """Return the data of a sky for the page.
+@dataclass(frozen=True)
+class MeasuredImage:
+    """An image with its galaxies and their evidence for a lens.
+
+    Attributes
+    ----------
+    sky : Sky
+        The image.
+    galaxies : PreparedCatalog
+        Its galaxies.
+    evidence : Evidence
+        Their evidence.
+    has_noise : bool
+        Whether the image is known to have noise.
+    """
+
+    sky: Sky
+    galaxies: PreparedCatalog
+    evidence: Evidence
+    has_noise: bool
+
+
+def measured_image(task: SkyTask) -> MeasuredImage:
+    """Read and measure the image of a task.
 
     Raises
     ------
@@ -69,24 +91,47 @@ def describe_sky(task: SkyTask) -> dict[str, Any]:
     sky = read_sky(task.path)
     catalog, has_noise = _galaxies(sky, task)
     galaxies = PreparedCatalog(catalog, task.template)
-    evidence = lens_evidence(galaxies)
+    return MeasuredImage(sky, galaxies, lens_evidence(galaxies), has_noise)
+
+
+def describe_sky(task: SkyTask) -> dict[str, Any]:
+    """Return the data of a sky for the page.
+
+    Raises
+    ------
+    SkyError
+        If the image cannot be read, or nothing can be measured in it.
+    """
+    return described(measured_image(task), task)
+
+
+def described(measured: MeasuredImage, task: SkyTask) -> dict[str, Any]:
+    """Return the data of a measured sky for the page."""
+    sky, galaxies, evidence = measured.sky, measured.galaxies, measured.evidence
     kind, data = sky_image(sky)
     return {
         "image": f"data:{kind};base64,{data}",
+        "extent": image_extent(sky.shape),
         "shape": list(sky.shape),
         "pixel_side": sky.pixel_side,
         "notes": list(sky.notes),
         "world": encoded_world(sky.wcs, sky.shape),
-        **_maps(galaxies, task, is_other=task.is_unlike and has_noise),
+        **_maps(galaxies, task, is_other=task.is_unlike and measured.has_noise),
         "posterior": _posterior(evidence),
         "best": rounded([evidence.row, evidence.column, evidence.position_error]),
         "amplitude": evidence.amplitude,
         "bayes": rounded(
             [evidence.log_bayes_factor, evidence.log_bayes_factor_shear, evidence.log_bayes_factor_counts]
         ),
-        "galaxies": _encoded_galaxies(catalog),
+        "galaxies": _encoded_galaxies(galaxies.catalog),
         "profile": radial_profile(galaxies, evidence.row, evidence.column),
     }
+
+
+def image_extent(shape: tuple[int, int]) -> list[int]:
+    """Return the rows and columns of an image that its drawing covers: whole blocks of pixels."""
+    block = -(-max(shape) // IMAGE_SIDE)
+    return [side // block * block for side in shape]
 
 
 def sky_image(sky: Sky) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from classify.verdicts.verdict import Verdict
+from darkmatter_features.errors import path_text
 from darkmatter_features.features.extract import SkyRow
 from darkmatter_features.io.table import written_whole
 
@@ -62,7 +63,7 @@ def write_verdicts(path: str | Path, table: pd.DataFrame) -> None:
 
 def _record(row: SkyRow, verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
-        return {"image": row.path.as_posix(), "error": row.error}
+        return {"image": path_text(row.path), "error": row.error}
     return {
         "image": verdict.name,
         "label": verdict.label,

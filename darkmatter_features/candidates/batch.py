@@ -10,7 +10,7 @@ import numpy as np
 from darkmatter_features.candidates.find import MOST, THRESHOLD, Candidates, check_limits, find_candidates
 from darkmatter_features.candidates.maps import write_maps
 from darkmatter_features.candidates.table import NAME, candidate_table, write_tables
-from darkmatter_features.errors import failure_reason
+from darkmatter_features.errors import failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
@@ -133,9 +133,9 @@ def _listed_or_reason(
         catalog = read_catalog(path, **columns)
         found = find_candidates(catalog, **options, rng=np.random.default_rng(seed))
         write_candidates(folder, catalog, found, theme=theme)
-        return Listed(path.as_posix(), folder.as_posix(), found, catalog.notes)
+        return Listed(path_text(path), path_text(folder), found, catalog.notes)
     except Exception as error:  # an unforeseen error costs one catalogue only
-        return Listed(path.as_posix(), folder.as_posix(), None, error=failure_reason(error, debug=debug))
+        return Listed(path_text(path), path_text(folder), None, error=failure_reason(error, debug=debug))
 
 
 def write_candidates(

@@ -1,14 +1,18 @@
 """Layouts of a data set: names of the folders, zip files and label files, and which of them a data set has."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from darkmatter_features.errors import DatasetError
+from darkmatter_features.errors import DatasetError, escaped
 from darkmatter_features.io.formats import is_image_name
 from darkmatter_features.io.zips import extracted
+
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
+"""A byte of a file name that is no UTF-8, as tables have it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def sky_name(file: Path) -> str:
     >>> sky_name(Path("data/training/training-00007.png"))
     'training/training-00007.png'
     """
-    return f"{file.parent.name}/{file.name}"
+    return escaped(f"{file.parent.name}/{file.name}")
 
 
 def image_files(root: Path, skies: Iterable[str]) -> list[Path]:
@@ -163,4 +167,12 @@ def image_files(root: Path, skies: Iterable[str]) -> list[Path]:
     """
     parts = [sky.rpartition("/") for sky in skies]
     folders = {folder: image_folder(root, folder) for folder in {folder for folder, _, _ in parts}}
-    return [folders[folder] / name for folder, _, name in parts]
+    return [named_file(folders[folder], name) for folder, _, name in parts]
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """Return the file of a folder that has a name in a table, see :func:`~darkmatter_features.errors.escaped`."""
+    path = folder / name
+    if "\\" not in name or path.exists():
+        return path
+    return folder / _ESCAPED.sub(lambda found: os.fsdecode(bytes([int(found[1], 16)])), name)

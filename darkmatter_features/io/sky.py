@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.errors import SkyError, shown
+from darkmatter_features.errors import SkyError, escaped, shown
 from darkmatter_features.io.images.decode import decode
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Bands, UnreadableError, band_of
 from darkmatter_features.io.images.fits_photometry import UNKNOWN, Photometry
@@ -112,7 +112,9 @@ def read_sky(path: str | Path, band: int | None = None) -> Sky:
         if band is not None and decoded.bands is None:
             bands = band_of(bands, band)
         pixels, mask = _measured(bands, decoded.mask)
-    return Sky(path.name, pixels, mask, decoded.wcs, decoded.notes, decoded.noise, decoded.photometry, decoded.bands)
+    return Sky(
+        escaped(path.name), pixels, mask, decoded.wcs, decoded.notes, decoded.noise, decoded.photometry, decoded.bands
+    )
 
 
 @contextmanager

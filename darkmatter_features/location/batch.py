@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkmatter_features.errors import TableError, failure_reason
+from darkmatter_features.errors import TableError, failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
@@ -181,7 +181,7 @@ def _record_or_reason(
         warning = _better_convention(catalog, columns, subtract_mean=options["subtract_mean"])
         return _record(path, catalog, found) | {"warning": warning}
     except Exception as error:  # an unforeseen error costs one row only
-        return {"catalog": path.as_posix(), "error": failure_reason(error, debug=debug)}
+        return {"catalog": path_text(path), "error": failure_reason(error, debug=debug)}
 
 
 def _better_convention(catalog: ShapeCatalog, columns: dict[str, Any], *, subtract_mean: bool) -> str | None:
@@ -204,7 +204,7 @@ def _record(path: Path, catalog: ShapeCatalog, found: Location) -> dict[str, Any
     if on_sky is not None:
         record |= dict(zip(("ra", "dec"), on_sky))
     return {
-        "catalog": path.as_posix(),
+        "catalog": path_text(path),
         **record,
         "n_dropped": catalog.n_dropped,
         "error": None,

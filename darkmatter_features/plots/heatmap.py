@@ -106,7 +106,7 @@ def heatmap(
     Parameters
     ----------
     sky : Sky
-        Sky to draw; with a WCS, its panel has axes of RA and Dec.
+        Sky to draw; with a WCS, all panels have axes of RA and Dec.
     catalog : GalaxyCatalog
         Catalogue of the sky.
     maps : ShearMaps
@@ -185,10 +185,7 @@ def _write_legend(figure: Figure, marks: dict[str, Any], others: dict[str, Any])
 
 
 def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, list[Axes]]:
-    """Return a figure with lines of text and rows of panels about as large as the sky, with its WCS.
-
-    A row of all panels has it at the first one only: the others have pixels.
-    """
+    """Return a figure with lines of text and rows of panels about as large as the sky, each with its WCS."""
     theme, names = current_theme(), PANELS[: 3 + has_posterior]
     n_columns = min(theme.n_columns, len(names))
     mosaic = [[*names[k : k + n_columns], *"."][:n_columns] for k in range(0, len(names), n_columns)]
@@ -198,8 +195,7 @@ def _page(sky: Sky, lines: list[str], *, has_posterior: bool) -> tuple[Figure, l
     width = n_columns * (width + COLUMN_MARGINS[0]) + n_bars * COLUMN_MARGINS[1] + margins[1]
     height = len(mosaic) * (height + ROW_MARGIN) - ROW_MARGIN + LINE * len(lines) + margins[0]
     figure, body = titled_page(width, height, shortened(sky.name, int(4 * width)), "\n".join(lines))
-    with_wcs: list[Any] = names[:1] if len(mosaic) == 1 else names
-    panels = body.subplot_mosaic(mosaic, per_subplot_kw={name: {"projection": sky.wcs} for name in with_wcs})
+    panels = body.subplot_mosaic(mosaic, subplot_kw={"projection": sky.wcs})
     return figure, [panels[name] for name in names]
 
 
@@ -228,12 +224,10 @@ def _with_verdict(lines: list[str], verdict: Verdict | None) -> list[str]:
 
 
 def _label_axes(panels: list[Axes], sky: Sky) -> None:
-    """Label panels with a WCS in RA and Dec, and the others in pixels, with rows at the first one of a row."""
-    n_columns = current_theme().n_columns
-    has_wcs = [hasattr(panel, "coords") for panel in panels]
+    """Label panels in RA and Dec with a WCS, or else in pixels, with rows at the first one of a row."""
     for k, panel in enumerate(panels):
-        is_first = k % n_columns == 0 or has_wcs[k - 1] != has_wcs[k]
-        if has_wcs[k]:
+        is_first = k % current_theme().n_columns == 0
+        if sky.wcs is not None:
             label_world_axes(panel, ("RA", "Dec"), at_left=is_first)
         else:
             panel.set_xlabel("column, px")

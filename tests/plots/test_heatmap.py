@@ -19,6 +19,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.plots.heatmap import draw_map, draw_marks, draw_posterior, draw_sky, heatmap
 from darkmatter_features.plots.page import LENS, UNLIKE
+from darkmatter_features.plots.theme import THEMES, plot_theme
 from tests.plots.figures import (
     all_defects,
     assert_readable,
@@ -136,6 +137,20 @@ def test_stars_and_defects_of_an_image_with_noise_are_explained(rng, shape, weig
     plain.canvas.draw()
     sizes = [each.axes[1].get_window_extent().size for each in (figure, plain)]
     np.testing.assert_allclose(*sizes, rtol=0.02)  # the rows of the legend do not shrink the panels
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("turn", [0.0, 66.0])
+def test_all_panels_have_axes_of_right_ascension_and_declination(rng, theme, turn):
+    shape = (300, 300)
+    catalog, sky = lensed_catalog(rng, shape, (30, 30)), sky_of(shape, wcs=world_coordinates(turn))
+    with plot_theme(theme):
+        figure = heatmap(sky, catalog, shear_maps(catalog), evidence=quick_evidence(catalog))
+    assert all(isinstance(axes, WCSAxes) for axes in figure.axes)
+    below = [
+        {each.get_axislabel() for each in axes.coords if "b" in each.get_axislabel_position()} for axes in figure.axes
+    ]
+    assert below == [{"Dec" if turn else "RA"}] * 4
 
 
 def test_header_holds_name_peak_and_verdict(lensed):

@@ -139,8 +139,8 @@ const CHART_ORDER = ["reliability", "roc", "precision", "scores", "likeness", "o
 
 function startCharts() {
   const figures = pageData("figures") ?? {};
-  const place = byId("charts");
-  if (!place) return;
-  place.append(...CHART_ORDER.filter((name) => figures[name]).map((name) => chartFigure(figures[name])));
-  if (figures.importance) place.append(barsFigure(figures.importance));
+  const charts = byId("charts");
+  if (!charts) return;
+  charts.append(...CHART_ORDER.filter((name) => figures[name]).map((name) => chartFigure(figures[name])));
+  if (figures.importance) charts.append(barsFigure(figures.importance));
 }

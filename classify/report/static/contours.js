@@ -21,13 +21,13 @@ function cellSegments(corners, level, add) {
     const [a, b] = [corners[k], corners[(k + 1) % 4]];
     if (a < level !== b < level) cuts.push([k, (level - a) / (b - a)]);
   }
-  const place = ([k, t]) => [[t, 0], [1, t], [1 - t, 1], [0, 1 - t]][k];
+  const end = ([k, t]) => [[t, 0], [1, t], [1 - t, 1], [0, 1 - t]][k];
   if (cuts.length === 4 && corners[0] < level !== (corners[0] + corners[1] + corners[2] + corners[3]) / 4 < level) {
     cuts.push(cuts.shift()); // a saddle: the middle of the cell decides which cuts belong together
   }
   for (let k = 0; k + 1 < cuts.length; k += 2) {
-    add(...place(cuts[k]));
-    add(...place(cuts[k + 1]));
+    add(...end(cuts[k]));
+    add(...end(cuts[k + 1]));
   }
 }
 

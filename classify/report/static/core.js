@@ -30,6 +30,9 @@ const fixed = (value, decimals = 2) => (value == null || Number.isNaN(value) ? "
 
 const signed = (value, decimals = 2) => (value > 0 ? "+" : "") + fixed(value, decimals);
 
+/** Return a value of a map with the decimals of its quantisation, in which it is exact. */
+const exact = (map, value) => signed(value, Math.min(map.decimals, 20));
+
 /** Return a number with up to four significant digits. */
 const short = (value) => (value == null ? "–" : minus(String(Number(value.toPrecision(4)))));
 

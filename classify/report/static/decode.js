@@ -23,7 +23,7 @@ async function decodeMap(map, grid) {
     const level = 256 * pixels[4 * i] + pixels[4 * (n + i)];
     values[i] = level ? map.low + map.step * (level - 1) : NaN;
   }
-  return { values, rows: map.rows, columns: map.columns, row0: grid[0], rowStep: grid[1], column0: grid[2], columnStep: grid[3] };
+  return { values, decimals: map.decimals, step: map.step, rows: map.rows, columns: map.columns, row0: grid[0], rowStep: grid[1], column0: grid[2], columnStep: grid[3] };
 }
 
 /** Return a column of numbers. */
@@ -59,14 +59,14 @@ function refinedAlong(values, nLines, n, line, step) {
       const j = Math.floor((k + 0.5) / REFINED - 0.5);
       const t = (k + 0.5) / REFINED - 0.5 - j;
       const [a, b, c, d] = [at(j - 1), at(j), at(j + 1), at(j + 2)];
-      const place = step === 1 ? i * fine + k : k * nLines + i;
-      result[place] = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+      const index = step === 1 ? i * fine + k : k * nLines + i;
+      result[index] = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
     }
   }
   return result;
 }
 
-/** Return the value of a map at the centre nearest to a pixel, with the row and column of this centre. */
+/** Return the value of a map at the centre nearest to a pixel. */
 function valueAt(map, row, column) {
   const index = (at, first, step, n) => Math.min(Math.max(Math.round((at - first) / step), 0), n - 1);
   const i = index(row, map.row0, map.rowStep, map.rows);

@@ -1,15 +1,15 @@
 // Which skies the list has, and in which order.
 
-const UNCERTAIN = [0.1, 0.9];
 let listOrder = [];
 
 const KINDS = {
-  wrong: (i) => skies.probability[i] != null && skies.label[i] != null && skies.label[i] !== Number(skies.probability[i] >= 0.5),
-  missed: (i) => KINDS.wrong(i) && skies.label[i] === 1,
-  false: (i) => KINDS.wrong(i) && skies.label[i] === 0,
-  uncertain: (i) => skies.probability[i] >= UNCERTAIN[0] && skies.probability[i] <= UNCERTAIN[1],
+  right: (i) => skies.outcome[i] === "right",
+  wrong: (i) => WRONG.includes(skies.outcome[i]),
+  missed: (i) => skies.outcome[i] === "missed",
+  false: (i) => skies.outcome[i] === "false",
+  uncertain: (i) => skies.uncertain[i] === 1,
   unlike: (i) => skies.unlike[i] === 1,
-  withheld: (i) => skies.probability[i] == null,
+  withheld: (i) => skies.outcome[i] === "withheld",
 };
 
 const LABELS = { 0: (i) => skies.label[i] === 0, 1: (i) => skies.label[i] === 1, none: (i) => skies.label[i] == null };
@@ -39,7 +39,7 @@ function rangeTests({ pmin, pmax, snr }) {
 function sorted(indices, sort) {
   const name = sort.replace(/^-/, "");
   const sign = sort.startsWith("-") ? -1 : 1;
-  const keys = name === "uncertain" ? skies.probability.map((p) => (p == null ? null : Math.abs(p - 0.5))) : own(skies, name);
+  const keys = name === "uncertain" ? skies.probability.map((p) => (p == null ? null : Math.abs(p - page.threshold))) : own(skies, name);
   if (!keys) return indices;
   const isText = typeof keys.find((key) => key != null) === "string";
   return indices.sort((a, b) => {
@@ -49,11 +49,19 @@ function sorted(indices, sort) {
   });
 }
 
+/** Add an order to the choices of the form, such as that of a column whose head was clicked. */
+function offerSort(field, sort) {
+  const [, title] = TABLE_COLUMNS.find(([key]) => key === sort.replace(/^-/, "")) ?? [];
+  if (!title || [...field.options].some((option) => option.value === sort)) return;
+  field.append(element("option", { value: sort }, `${title}, ${sort.startsWith("-") ? "descending" : "ascending"}`));
+}
+
 /** Connect the form of the filters with the state. */
 function startFilters() {
   const form = byId("filters");
   const fields = [...form.elements].filter((field) => field.name);
   const write = () => fields.forEach((field) => {
+    if (field.name === "sort") offerSort(field, state.sort);
     if (field !== document.activeElement || field.tagName === "SELECT") field.value = field.type === "number" && !Number.isFinite(Number(state[field.name])) ? "" : state[field.name];
   });
   form.addEventListener("input", (event) => updateState({ [event.target.name]: event.target.value }));

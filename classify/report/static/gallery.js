@@ -21,6 +21,7 @@ function showList(before) {
   listOrder = chosenSkies(state);
   const isTable = state.view === "table";
   byId("count").textContent = `${listOrder.length} of ${skies.name.length}`;
+  showMeasured();
   byId("empty").hidden = listOrder.length > 0 || skies.name.length === 0;
   byId("gallery").hidden = isTable;
   byId("table").hidden = !isTable;
@@ -54,37 +55,59 @@ const shortName = (index) => skies.name[index].slice(commonFolder);
 function tile(index) {
   const [kind, name] = verdictState(index);
   const p = skies.probability[index];
-  const meter = element("i");
-  meter.style.width = `${100 * (p ?? 0)}%`;
-  const picture = element("span", { class: "picture" }, pictureOf(index),
+  const frame = element("span", { class: "image" }, imageElement(index),
     kind === "right" ? null : element("span", { class: `pill state ${kind}` }, name));
   const label = `${skies.name[index]}: ${name}, probability ${probability(p)}, S/N ${fixed(skies.snr[index], 1)}`;
   return element("li", {}, element("button", {
     type: "button", class: `tile${kind === "wrong" ? " wrongly" : ""}`, "data-index": index, "aria-label": label, onclick: () => openSky(index),
-  }, picture, element("span", { class: "caption" },
+  }, frame, captionOf(index)));
+}
+
+function captionOf(index) {
+  const p = skies.probability[index];
+  const meter = element("i");
+  meter.style.width = `${100 * (p ?? 0)}%`;
+  return element("span", { class: "caption" },
     element("span", { class: "name", title: skies.name[index] }, shortName(index)),
     element("span", { class: "meter" }, meter),
-    element("span", {}, `p ${probability(p)}`), element("span", { class: "muted" }, `S/N ${fixed(skies.snr[index], 1)}`))));
+    element("span", {}, `p ${probability(p)}`), element("span", { class: "muted" }, `S/N ${fixed(skies.snr[index], 1)}`));
+}
+
+/** Show a sky that was measured now in its tile or row, which keeps its image. */
+function updateListed(index) {
+  const shown = document.querySelector(`[data-index="${index}"]`);
+  if (shown?.classList.contains("tile")) {
+    const made = tile(index).firstChild;
+    shown.className = made.className;
+    shown.setAttribute("aria-label", made.getAttribute("aria-label"));
+    shown.querySelector(".pill")?.remove();
+    const pill = made.querySelector(".pill");
+    if (pill) shown.querySelector(".image").append(pill);
+    shown.querySelector(".caption").replaceWith(made.querySelector(".caption"));
+  } else shown?.closest("tr").replaceWith(tableRow(index));
+  showMeasured();
 }
 
 /** Return the image or the map of a sky, which is decoded when it comes into view. */
-function pictureOf(index) {
+function imageElement(index) {
   if (!hasDetails(index)) return absent("no image in this page");
   const kind = state.view === "maps" ? { tag: "canvas", role: "presentation" } : { tag: "img", alt: "", decoding: "async" };
   const { tag, ...attributes } = kind;
-  const picture = element(tag, { ...attributes, width: 168, height: 168, "data-picture": index });
-  picture.addEventListener("error", () => picture.replaceWith(absent("no image")), { once: true });
-  pictures.observe(picture);
-  return picture;
+  const made = element(tag, { ...attributes, width: 168, height: 168, "data-image": index });
+  made.addEventListener("error", () => made.replaceWith(absent("no image")), { once: true });
+  inView.observe(made);
+  return made;
 }
 
 const absent = (text) => element("span", { class: "absent" }, text);
 
-const pictures = new IntersectionObserver((entries) => {
+const inView = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
     if (!isIntersecting) continue;
-    pictures.unobserve(target);
-    const index = Number(target.dataset.picture);
+    inView.unobserve(target);
+    const index = Number(target.dataset.image ?? target.dataset.index);
+    measureSky(index);
+    if (target.tagName === "BUTTON") continue;
     if (target.tagName === "IMG") target.src = imageOf(index);
     else drawTile(target, index).catch(() => target.dispatchEvent(new Event("error")));
   }
@@ -113,6 +136,7 @@ function emptyTable() {
 function tableRow(index) {
   const [kind, name] = verdictState(index);
   const button = element("button", { type: "button", "data-index": index, onclick: () => openSky(index), title: skies.name[index] }, shortName(index));
+  if (skies.outcome[index] === "unmeasured") inView.observe(button);
   const mark = kind === "right" || kind === "open" ? null : element("span", { class: `pill ${kind}` }, name);
   const cells = TABLE_COLUMNS.slice(1).map(([key, , text], k) =>
     element("td", { class: k > 0 && key !== "decided_by" ? "n" : "" }, text(skies[key][index])));
@@ -126,6 +150,7 @@ function startGallery() {
   document.querySelectorAll("[data-view]").forEach((button) => button.addEventListener("click", () =>
     updateState({ view: button.dataset.view })));
   byId("more").addEventListener("click", () => listMore());
+  byId("measure-all").addEventListener("click", measureAll);
   onState(showList);
   showList();
 }

@@ -3,6 +3,7 @@
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (byId("help")?.open) return; // its dialog is in front: keys are not for the sky behind
   const isOpen = byId("sky")?.open;
   const action = isOpen ? skyAction(event) : listAction(event);
   if (!action || isTyping) return;

@@ -2,8 +2,6 @@
 
 const COLORS = { shear: bytesOf(page.shear_colors), posterior: bytesOf(page.posterior_colors) };
 const MARK = { ellipse: "#5df2b4", best: "#7df3ff", peak: "#ffffff", lens: "#ffffff" };
-const OUTLINE = 2.4;
-const FIRST_CONTOUR = 3;
 
 /** Return a canvas whose pixels are the colours of a map between two limits. */
 function coloredMap(map, colors, low, high) {
@@ -39,10 +37,10 @@ function drawMapPanel(canvas, shape, map, colors, [low, high]) {
   return { context, unit };
 }
 
-/** Draw contours of S/N, from 3 on at both signs; those of negative values are dashed. */
+/** Draw contours of S/N at both signs; those of negative values are dashed. */
 function drawSnrContours({ context, unit }, map, limit) {
-  const step = Math.max(1, Math.ceil((limit - FIRST_CONTOUR) / 7));
-  for (let level = FIRST_CONTOUR; level < limit; level += step) {
+  const step = Math.max(1, Math.ceil((limit - page.first_contour) / page.max_contours));
+  for (let level = page.first_contour; level < limit; level += step) {
     strokeSegments(context, unit, contourSegments(map, level), []);
     strokeSegments(context, unit, contourSegments(map, -level), [3, 2]);
   }
@@ -61,13 +59,13 @@ function strokeSegments(context, unit, segments, dash) {
   context.setLineDash([]);
 }
 
-/** Draw the outlines of galaxies at 2.4 times their rms half-axes. */
+/** Draw the outlines of galaxies, at a multiple of their rms half-axes. */
 function drawEllipses({ context, unit }, galaxies) {
   context.strokeStyle = MARK.ellipse;
   context.lineWidth = unit * Math.min(1, (400 / Math.max(galaxies.x.length, 1)) ** 0.25);
   galaxies.x.forEach((x, i) => {
     context.beginPath();
-    context.ellipse(x, galaxies.y[i], OUTLINE * galaxies.a[i], OUTLINE * galaxies.b[i], galaxies.theta[i], 0, 2 * Math.PI);
+    context.ellipse(x, galaxies.y[i], page.outline * galaxies.a[i], page.outline * galaxies.b[i], galaxies.theta[i], 0, 2 * Math.PI);
     context.stroke();
   });
 }

@@ -38,6 +38,7 @@ function showPanels(sky) {
       drawSnr(canvas, sky.fine.cross, signs)),
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
   ];
+  byId("readout").hidden = byId("marks").hidden = false;
   byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
   redraw();
   readOut();
@@ -55,9 +56,9 @@ function stage(title, note, draw) {
   frame.style.aspectRatio = `${viewer.sky.shape[1]} / ${viewer.sky.shape[0]}`;
   const at = (event) => {
     const box = frame.getBoundingClientRect();
-    const place = (offset, length, n) => Math.min(Math.max((offset / length) * n - 0.5, 0), n - 1);
-    moveCursor([place(event.clientY - box.top, box.height, viewer.sky.shape[0]),
-      place(event.clientX - box.left, box.width, viewer.sky.shape[1])]);
+    const pixel = (offset, length, n) => Math.min(Math.max((offset / length) * n - 0.5, 0), n - 1);
+    moveCursor([pixel(event.clientY - box.top, box.height, viewer.sky.shape[0]),
+      pixel(event.clientX - box.left, box.width, viewer.sky.shape[1])]);
   };
   frame.addEventListener("pointermove", at);
   frame.addEventListener("pointerdown", at);
@@ -72,9 +73,9 @@ function redraw() {
 }
 
 function drawSkyPanel(canvas) {
-  const { image, shape, galaxies } = viewer.sky;
+  const { image, extent, shape, galaxies } = viewer.sky;
   const drawing = imageContext(canvas, shape);
-  drawing.context.drawImage(image, -0.5, -0.5, shape[1], shape[0]);
+  drawing.context.drawImage(image, -0.5, -0.5, extent[1], extent[0]);
   if (viewer.marks) {
     drawEllipses(drawing, galaxies);
     drawMarks(drawing, viewer.sky);
@@ -92,14 +93,14 @@ function drawPosterior(canvas) {
   const { shape, fine: { posterior } } = viewer.sky;
   const drawing = drawMapPanel(canvas, shape, posterior, COLORS.posterior, [-page.decades, 0]);
   if (!viewer.marks) return;
-  const [inner, outer] = credibleLevels(posterior, [0.5, 0.9]);
+  const [outer, inner] = credibleLevels(posterior, page.fractions);
   strokeSegments(drawing.context, drawing.unit, contourSegments(posterior, outer), [3, 2]);
   strokeSegments(drawing.context, drawing.unit, contourSegments(posterior, inner), []);
   drawMarks(drawing, viewer.sky);
 }
 
-function moveCursor(place) {
-  viewer.cursor = place;
+function moveCursor(position) {
+  viewer.cursor = position;
   drawCursor();
   readOut();
 }
@@ -123,9 +124,9 @@ function drawCursor() {
 
 /** Write the values under the cursor. */
 function readOut() {
-  const place = byId("readout");
+  const readout = byId("readout");
   if (!viewer.cursor) {
-    place.replaceChildren(element("span", { class: "muted" }, matchMedia("(pointer: coarse)").matches ? "Touch a panel to read its values." : "Point at a panel to read its values, or use Shift and the arrow keys."));
+    readout.replaceChildren(element("span", { class: "muted" }, matchMedia("(pointer: coarse)").matches ? "Touch a panel to read its values." : "Point at a panel to read its values, or use Shift and the arrow keys."));
     return;
   }
   const [row, column] = viewer.cursor;
@@ -133,13 +134,16 @@ function readOut() {
   const entries = [["row", fixed(row, 1)], ["column", fixed(column, 1)]];
   const coordinates = worldAt(world, row, column);
   if (coordinates) entries.push(["RA", `${fixed(coordinates[0], 5)}°`], ["Dec", `${signed(coordinates[1], 5)}°`]);
-  entries.push(["S/N", signed(valueAt(snr, row, column))], ["cross", signed(valueAt(cross, row, column))],
-    ["log₁₀ posterior / peak", signed(valueAt(posterior, row, column))]);
+  entries.push(["S/N", exact(snr, valueAt(snr, row, column))], ["cross", exact(cross, valueAt(cross, row, column))],
+    ["log₁₀ posterior / peak", posteriorText(posterior, valueAt(posterior, row, column))]);
   const galaxy = galaxyAt(row, column);
   if (galaxy) entries.push(["galaxy", galaxy]);
-  place.replaceChildren(...entries.map(([name, value]) =>
+  readout.replaceChildren(...entries.map(([name, value]) =>
     element("span", { "data-value": name }, element("span", { class: "muted" }, `${name} `), element("b", {}, value))));
 }
+
+/** Return log10 of a posterior; its map ends at the range of the colours. */
+const posteriorText = (map, value) => (value <= -page.decades + map.step / 2 ? `≤ ${fixed(-page.decades, 0)}` : exact(map, value));
 
 /** Return the ellipticity and the position angle of the galaxy under the cursor; null if there is none. */
 function galaxyAt(row, column) {
@@ -148,7 +152,7 @@ function galaxyAt(row, column) {
   let nearest = Infinity;
   for (let i = 0; i < x.length; i++) {
     const distance = Math.hypot(x[i] - column, y[i] - row);
-    if (distance < nearest && distance < Math.max(OUTLINE * a[i], 4)) [best, nearest] = [i, distance];
+    if (distance < nearest && distance < Math.max(page.outline * a[i], 4)) [best, nearest] = [i, distance];
   }
   if (best < 0) return null;
   const modulus = (a[best] - b[best]) / (a[best] + b[best]);

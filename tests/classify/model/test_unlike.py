@@ -10,8 +10,9 @@ from scipy.special import expit, logit
 
 from classify.commands import MAX_NAMED, describe_unlike
 from classify.config import TrainConfig
-from classify.evaluate import WITHHELD_PROBABILITY, count_unlike, judged_table, score_judged
+from classify.evaluate import count_unlike, judged_table, score_judged
 from classify.explain.contributions import LIKENESS, contributions, explained_table, largest_contributions
+from classify.metrics import WITHHELD_PROBABILITY
 from classify.model import LensModel
 from classify.model.likeness import DRAWN_DISTANCE, TOLERANCES, UNLIKE, WITHHELD_DISTANCE, Likeness
 from classify.predict import predict
@@ -161,6 +162,13 @@ def test_withheld_verdicts_count_as_one_half_and_are_counted(verdicts):
     p = judged["probability"].to_numpy()
     assert score_judged(judged)["n"] == 3
     assert score_judged(judged)["log_loss"] == pytest.approx(-np.mean(np.log([p[0], p[1], 0.5])))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_withheld_verdicts_are_not_right_whatever_the_label(verdicts, label):
+    judged = judged_table([verdicts[FAR]] * 4, [label] * 4, [np.nan] * 4, [np.nan] * 4)
+    metrics = score_judged(judged)
+    assert (metrics["accuracy"], metrics["accuracy_hi"], metrics["brier"]) == (0.0, 0.0, 0.25)
 
 
 def test_typical_skies_are_not_counted_as_unlike(verdicts):

@@ -1,6 +1,7 @@
 """A small run and its report."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def page(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(trained, tmp_path_factory.mktemp("page") / "report.html", n_jobs=1).path
 
 
+def element(page: str, name: str):
+    """Return the data of a page that have a name."""
+    return json.loads(re.search(rf'id="data-{name}">(.*?)</script>', page, flags=re.DOTALL)[1])
+
+
 def until(tab, expression: str) -> None:
     """Wait until a JavaScript expression holds; the policy of the page forbids the browser driver's own way."""
     for _ in range(200):
@@ -41,10 +47,10 @@ def shown(tab) -> str:
 
 
 def point(tab, x: float, y: float) -> None:
-    """Move the mouse to a place, and wait for the page to read its values."""
+    """Move the mouse to a position, and wait for the page to read its values."""
     before = tab.locator("#readout").inner_text()
     tab.mouse.move(x, y)
     until(tab, f"document.getElementById('readout').innerText !== {json.dumps(before)}")
 
 
-PICTURES = "[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)"
+IMAGES = "[...document.querySelectorAll('.tile img')].every(e => e.complete && e.naturalWidth > 0)"

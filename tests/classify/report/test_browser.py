@@ -17,7 +17,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.maps.shear import centres
-from tests.classify.report.conftest import PICTURES, point, shown, until
+from tests.classify.report.conftest import IMAGES, element, point, shown, until
 from tests.support.accessibility import violations
 
 
@@ -42,13 +42,13 @@ def listed(tab):
 
 
 def number(text):
-    return float(text.replace("−", "-").replace("°", ""))
+    return float(text.replace("−", "-").replace("°", "").replace("≤", ""))
 
 
-def test_the_gallery_shows_each_sky_with_its_picture(visit, page, judged):
+def test_the_gallery_shows_each_sky_with_its_image(visit, page, judged):
     tab = visit(address(page))
     assert tab.locator(".tile").count() == len(judged)
-    until(tab, PICTURES)
+    until(tab, IMAGES)
     assert tab.locator("#count").inner_text() == f"{len(judged)} of {len(judged)}"
 
 
@@ -103,7 +103,7 @@ def test_keys_step_through_the_list_and_close_the_sky(visit, page, judged):
 
 
 def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):
-    """The S/N, the cross S/N and the posterior at the nearest centre of the grid, to the rounding of two decimals."""
+    """The S/N, the cross S/N and the posterior at the nearest centre of the grid, to half a step of their maps."""
     model = LensModel.load(trained)
     sky = read_sky(trained.parent / "data" / judged["sky"][0])
     galaxies = PreparedCatalog(measure(sky, model.config), CompiledTemplate(model.template))
@@ -111,6 +111,9 @@ def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):
     evidence = lens_evidence(galaxies)
     rows, columns = centres(sky.shape, model.config)
     relative = np.maximum((evidence.log_evidence - evidence.log_evidence.max()) / np.log(10), -6)
+    shown_maps = element(page.read_text(encoding="utf-8"), "sky-0")
+    half = {name: 0.5001 * shown_maps[name]["step"] for name in ("snr", "cross", "posterior")}
+    assert half["snr"] <= 2.5 * np.ptp(snr) / 65_000 / 2
     tab = visit(address(page))
     open_first(tab)
     for k, (down, right) in enumerate([(0.1, 0.2), (0.52, 0.47), (0.93, 0.07), (0.99, 0.99)]):
@@ -122,13 +125,54 @@ def test_hover_reads_the_values_of_the_arrays(visit, page, trained, judged):
         }
         i, j = (int(np.abs(grid - values[name]).argmin()) for grid, name in ((rows, "row"), (columns, "column")))
         assert values["row"] == pytest.approx(down * sky.shape[0] - 0.5, abs=0.5)
-        assert values["S/N"] == pytest.approx(snr[i, j], abs=0.0056)
-        assert values["cross"] == pytest.approx(cross[i, j], abs=0.0056)
+        assert values["S/N"] == pytest.approx(snr[i, j], abs=half["snr"])
+        assert values["cross"] == pytest.approx(cross[i, j], abs=half["cross"])
         i, j = (
             int(np.abs(grid - values[name]).argmin())
             for grid, name in ((evidence.rows, "row"), (evidence.columns, "column"))
         )
-        assert values["log₁₀ posterior / peak"] == pytest.approx(relative[i, j], abs=0.0056)
+        assert values["log₁₀ posterior / peak"] == pytest.approx(relative[i, j], abs=half["posterior"])
+
+
+def test_a_posterior_below_the_range_of_its_colours_is_shown_as_a_limit(visit, page, judged):
+    text = page.read_text(encoding="utf-8")
+    index = next(i for i in range(len(judged)) if element(text, f"sky-{i}")["posterior"]["low"] == -6)
+    tab = visit(address(page, f"#sky={quote(judged['sky'][index])}"))
+    shown(tab)
+    shown_values = set()
+    box = tab.locator(".stage").nth(3).bounding_box()
+    for right in np.linspace(0.02, 0.98, 9):
+        for down in (0.02, 0.5, 0.98):
+            tab.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
+            shown_values.add(tab.locator('[data-value="log₁₀ posterior / peak"] b').inner_text())
+    assert "≤ −6" in shown_values
+    assert not any(value.startswith("−6") for value in shown_values)
+
+
+def test_keys_are_not_for_the_sky_behind_the_help(visit, page):
+    tab = visit(address(page))
+    open_first(tab)
+    name = shown(tab)
+    tab.keyboard.press("?")
+    assert tab.evaluate("document.getElementById('help').open")
+    for key in ("ArrowRight", "e", "Shift+ArrowDown"):
+        tab.keyboard.press(key)
+    tab.keyboard.press("Escape")
+    until(tab, "!document.getElementById('help').open")
+    assert shown(tab) == name
+    assert tab.evaluate("document.getElementById('sky').open")
+    assert tab.locator("#ellipses").get_attribute("aria-pressed") == "true"
+    assert tab.locator("[data-value]").count() == 0
+
+
+@pytest.mark.parametrize("head", ["label", "row", "column", "likeness", "decided by", "sky", "offset, px"])
+def test_the_order_of_a_head_is_named_in_the_form(visit, page, head):
+    tab = visit(address(page, "#view=table"))
+    for _ in range(2):
+        tab.click(f"#table thead button:text-matches('^{head}( [↑↓])?$')")
+        chosen = tab.locator("[name=sort]")
+        assert chosen.input_value() == tab.evaluate("new URLSearchParams(location.hash.slice(1)).get('sort')")
+        assert tab.evaluate("document.querySelector('[name=sort]').selectedOptions[0].text").strip()
 
 
 def test_shift_and_arrows_move_the_cursor(visit, page):
@@ -151,7 +195,7 @@ def test_a_link_restores_the_view(visit, page, judged):
     assert shown(again) == name
     assert listed(again) == order
     assert again.locator("[name=sort]").input_value() == "probability"
-    assert again.locator("#sky-place").inner_text() == f"2 of {len(order)}"
+    assert again.locator("#sky-rank").inner_text() == f"2 of {len(order)}"
 
 
 def test_an_unknown_sky_in_a_link_is_ignored(visit, page, judged):

@@ -23,19 +23,23 @@ def decoded(encoded):
 def test_a_map_is_read_to_half_a_step(rng, scale):
     values = scale * rng.normal(size=(33, 40))
     values[3, 4] = np.nan
-    encoded = encoded_map(values, finest=0.0)
-    assert encoded["step"] <= 1.01 * np.nanmax(np.ptp(values[np.isfinite(values)])) / 65_533
+    encoded = encoded_map(values)
+    assert encoded["step"] <= 2.51 * np.ptp(values[np.isfinite(values)]) / 65_532
     np.testing.assert_allclose(decoded(encoded), values, rtol=0, atol=0.501 * encoded["step"])
 
 
-def test_signal_to_noise_is_read_to_half_a_thousandth(rng):
-    values = 3.0 * rng.normal(size=(33, 33))
-    np.testing.assert_allclose(decoded(encoded_map(values)), values, rtol=0, atol=0.000501)
+def test_a_level_is_a_decimal_number_of_the_shown_decimals(rng):
+    encoded = encoded_map(rng.normal(2.0, 3.0, size=(33, 33)))
+    assert encoded["decimals"] == 4
+    levels = decoded(encoded)
+    np.testing.assert_allclose(levels, np.round(levels, 4), rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("values", [np.zeros((2, 3)), np.full((1, 1), 7.5), np.full((2, 2), np.nan)])
+@pytest.mark.parametrize(
+    "values", [np.zeros((2, 3)), np.full((1, 1), 7.5), np.full((2, 2), np.nan), np.full((2, 2), -1e9 / 3)]
+)
 def test_constant_and_empty_maps_are_read_as_they_are(values):
-    np.testing.assert_array_equal(decoded(encoded_map(values)), values)
+    np.testing.assert_allclose(decoded(encoded_map(values)), values, rtol=1e-11)
 
 
 def test_a_column_is_read_to_half_a_step(rng):

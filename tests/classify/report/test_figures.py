@@ -84,8 +84,8 @@ def test_headlines_have_the_unit_once_and_leave_out_the_unknown():
 
 
 def test_the_oracle_stands_beside_the_metrics_that_it_has():
-    shown = figures.headline({"auc": 0.99, "brier": 0.02}, {"auc": 0.995})
-    assert [each["oracle"] for each in shown] == ["0.9950", None]
+    shown = figures.headline({"auc": 0.99, "brier": 0.02}, {"auc": 0.995, "auc_lo": 0.99, "auc_hi": 0.999})
+    assert [each["oracle"] for each in shown] == [("0.9950", "0.9900 to 0.9990"), None]
 
 
 @pytest.fixture
@@ -103,11 +103,8 @@ def test_a_withheld_verdict_has_no_probability(judged):
     assert columns["probability"] == [0.9, 0.8, None, 0.45]
     assert columns["label"] == [1, 0, None, 1]
     assert {each["filter"]: each["n"] for each in counts(columns)} == {
-        "missed": 1,
-        "false": 1,
-        "uncertain": 3,
-        "unlike": 1,
-    }
+        "right": 1, "missed": 1, "false": 1, "withheld": 1, "uncertain": 3, "unlike": 1,
+    }  # fmt: skip
 
 
 def test_wrong_and_unlike_skies_come_before_the_certain_ones(judged):

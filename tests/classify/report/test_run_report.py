@@ -9,16 +9,10 @@ import pandas as pd
 import pytest
 
 from classify.cli import main
-from classify.report.run_data import RunData
-from classify.report.run_report import commands, write_report
+from classify.report.run_report import write_report
 from darkmatter_features.errors import ModelError
-from tests.classify.report.conftest import N_SKIES, shown
+from tests.classify.report.conftest import N_SKIES, element, shown
 from tests.support.synthetic import trained_run
-
-
-def element(page, name):
-    found = re.search(rf'id="data-{name}">(.*?)</script>', page, flags=re.DOTALL)
-    return json.loads(found[1])
 
 
 @pytest.fixture
@@ -84,7 +78,7 @@ def test_text_of_the_data_is_escaped(copied, trained, tmp_path, visit):
     shown(tab)
 
 
-def test_a_data_set_that_has_moved_costs_the_pictures_alone(copied, tmp_path, capsys):
+def test_a_data_set_that_has_moved_costs_the_images_alone(copied, tmp_path, capsys):
     origin = json.loads((copied / "run.json").read_text())
     (copied / "run.json").write_text(json.dumps(origin | {"dataset": str(tmp_path / "moved")}))
     assert main(["report", str(copied), "--jobs", "1"]) == 0
@@ -168,27 +162,6 @@ def test_unlabelled_skies_have_no_figures_of_merit(copied):
     text = write_report(copied, n_jobs=1).path.read_text(encoding="utf-8")
     assert not {"roc", "reliability", "offsets"} & set(element(text, "figures"))
     assert element(text, "skies")["label"] == [None] * N_SKIES
-
-
-@pytest.mark.parametrize("n", [N_SKIES, N_SKIES + 1])
-def test_the_oracle_is_shown_where_it_was_computed_for_the_same_skies(trained, tmp_path, n):
-    data = tmp_path / "data"
-    shutil.copytree(trained.parent / "data", data)
-    (data / "truth").mkdir(exist_ok=True)
-    (data / "truth" / "oracle.json").write_text(json.dumps({"n": n, "accuracy": 0.8125}))
-    text = write_report(trained, tmp_path / "report.html", data=data, n_jobs=1).path.read_text(encoding="utf-8")
-    assert ("oracle 81.2 %" in text) == (n == N_SKIES)
-
-
-def test_the_commands_make_the_run_again(trained):
-    """Settings that are not the defaults are flags, and folders with spaces are quoted."""
-    features, train, report = commands(RunData.read(trained))
-    assert features.startswith("darkmatter features ")
-    assert re.search(r"--max-rounds \d+", train)
-    seeded = RunData.read(trained)
-    seeded.model.training["seed"] = 20261126
-    assert "--seed 20261126" in commands(seeded)[1]
-    assert report == f"darkmatter report {trained}"
 
 
 def test_a_size_that_is_no_size_is_refused(trained, capsys):

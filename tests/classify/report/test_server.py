@@ -148,24 +148,28 @@ def test_a_port_in_use_is_named_before_any_sky_is_measured(capsys):
 def test_a_run_gives_the_skies_of_its_report(trained):
     site = site_of_run(trained)
     assert site.n_skies == N_SKIES
-    assert set(json.loads(site.sky(0))) > {"image", "snr", "cross", "posterior", "galaxies", "profile", "contributions"}
+    assert set(json.loads(site.sky(0))) > {"image", "snr", "cross", "posterior", "galaxies", "profile"}
     assert site.image(0)[8:12] == b"WEBP"
 
 
 @pytest.mark.parametrize("with_run", [True, False])
 def test_images_have_the_verdicts_of_a_run_if_there_is_one(trained, with_run, tmp_path):
     skies = [trained.parent / "data" / "validation", tmp_path / "missing.png"]
-    site = site_of_skies(skies, trained if with_run else None, n_jobs=1)
-    assert site.n_skies == N_SKIES
+    site = site_of_skies(skies, trained if with_run else None)
+    assert site.n_skies == N_SKIES + 1
     assert "missing.png" in site.page
-    assert (json.loads(site.sky(0))["contributions"] is not None) == with_run
+    own = json.loads(site.sky(0))
+    assert (own["facts"]["contributions"] is not None) == (own["listed"]["probability"] is not None) == with_run
+    with pytest.raises(SkyError, match=r"missing\.png"):
+        site.verdict(N_SKIES)
 
 
 def test_a_link_to_a_file_that_is_no_image_shows_nothing_of_it(trained, tmp_path):
     (tmp_path / "secret.txt").write_text("root:x:0:0")
     (tmp_path / "link.png").symlink_to(tmp_path / "secret.txt")
-    with pytest.raises(SkyError, match="no sky can be shown") as raised:
-        site_of_skies([tmp_path / "link.png"], trained, n_jobs=1)
+    site = site_of_skies([tmp_path / "link.png"], trained)
+    with pytest.raises(SkyError) as raised:
+        site.sky(0)
     assert "root:x:0:0" not in str(raised.value)
 
 
@@ -192,7 +196,7 @@ def test_a_file_name_in_another_encoding_is_shown(trained, tmp_path, visit):
         path.write_bytes(image.read_bytes())
     except OSError:
         pytest.skip("this file system has names of text alone")
-    with served(site_of_skies([path], n_jobs=1)) as port:
+    with served(site_of_skies([path])) as port:
         tab = visit(f"http://127.0.0.1:{port}/")
         tab.locator(".tile").click()
         shown(tab)

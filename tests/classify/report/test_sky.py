@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 
 from classify.report import sky as module
 from classify.report.page import to_json
@@ -20,7 +21,7 @@ from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation.survey import survey_sky
-from tests.classify.report.conftest import PICTURES, point, shown, until
+from tests.classify.report.conftest import IMAGES, point, shown, until
 from tests.classify.report.test_server import served
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import draw_sky
@@ -86,6 +87,38 @@ def test_the_profile_recovers_a_planted_shear_and_no_cross_shear(rng):
     assert np.sum((gamma_x / error) ** 2) < 25.0  # 7 annuli, chi squared below 25 at 99.9 %
 
 
+RED = """() => {
+    const canvas = document.querySelector(".stage canvas");
+    const { width, height } = canvas;
+    const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+    const row = (i) => Array.from({ length: width }, (_, j) => data[4 * (i * width + j)]);
+    return Array.from({ length: height }, (_, i) => row(i));
+}"""
+"""Red of the pixels of the first panel, row by row."""
+
+
+def test_the_image_and_the_ellipses_agree_to_a_fraction_of_a_pixel(tmp_path, rng, visit):
+    """An image of 1025 px is drawn in blocks of 3 px, which leave its last 2 px out."""
+    side, spot = 1025, 1000.0
+    pixels = np.zeros((side, side), np.uint8)
+    pixels[:SIDE, :SIDE] = np.asarray(
+        Image.open(draw_sky(tmp_path / "galaxies.png", rng)).convert("L").resize((SIDE, SIDE))
+    )
+    pixels[int(spot) - 6 : int(spot) + 7, int(spot) - 6 : int(spot) + 7] = 255
+    Image.fromarray(pixels).save(tmp_path / "sky.png")
+    with served(site_of_skies([tmp_path / "sky.png"])) as port:
+        tab = visit(f"http://127.0.0.1:{port}/")
+        tab.locator(".tile").click()
+        shown(tab)
+        tab.keyboard.press("e")
+        light = np.array(tab.evaluate(RED), dtype=np.float64)
+    scale = light.shape[1] / side
+    corner = np.where(light[-60:, -60:] > 40, light[-60:, -60:], 0)
+    rows, columns = (np.arange(n - 60, n) + 0.5 for n in light.shape)
+    found = (corner.sum(1) @ rows / corner.sum(), corner.sum(0) @ columns / corner.sum())
+    assert np.array(found) / scale - 0.5 == pytest.approx(spot, abs=0.8)  # it was 2 px off
+
+
 def test_of_many_galaxies_the_brightest_are_kept_and_all_are_counted(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(module, "MAX_GALAXIES", 10)
     path = draw_sky(tmp_path / "sky.png", rng)
@@ -111,7 +144,7 @@ def test_without_a_template_the_maps_have_the_name_of_their_window(tmp_path, rng
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("n_bands", [1, 3])
-def test_images_of_any_kind_have_a_picture(rng, dtype, n_bands):
+def test_images_of_any_kind_are_drawn(rng, dtype, n_bands):
     pixels = rng.uniform(0, 200, (70, 700, n_bands)).astype(dtype)
     kind, data = sky_image(Sky("sky", pixels, mask=rng.random((70, 700)) < 0.1))
     assert kind == "image/webp"
@@ -133,7 +166,7 @@ def test_an_image_with_noise_unlike_the_training_skies_has_maps_of_its_own(field
 
 
 def test_the_page_of_an_image_reads_right_ascension_and_declination(field, visit):
-    with served(site_of_skies([field], n_jobs=1)) as port:
+    with served(site_of_skies([field])) as port:
         tab = visit(f"http://127.0.0.1:{port}/")
         tab.locator(".tile").click()
         shown(tab)
@@ -148,4 +181,4 @@ def test_the_page_of_an_image_reads_right_ascension_and_declination(field, visit
         assert read["Dec"] == pytest.approx(float(dec), abs=1e-5)
         assert tab.locator("#verdict .big").inner_text() == "Not judged"
         tab.keyboard.press("Escape")
-        until(tab, PICTURES)
+        until(tab, IMAGES)
