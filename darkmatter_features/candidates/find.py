@@ -1,10 +1,11 @@
-"""Candidate lenses of a shape catalogue: each is located in the field without the shear of the others."""
+"""Candidate lenses of a shape catalogue: the search of halos, and their location together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from darkmatter_features.candidates.coverage import MAX_EMPTY, empty_fractions
 from darkmatter_features.candidates.joint_location import JointLens, locate_jointly
 from darkmatter_features.candidates.search import find_halos
 from darkmatter_features.errors import ConfigError
@@ -33,7 +34,7 @@ class Candidate:
     Attributes
     ----------
     x, y : float, the catalogue's unit
-        Geometric median of the posterior of its position, given all others.
+        Geometric median of the posterior of its position, averaged over all others.
     ra, dec : float, degrees
         Celestial coordinates of that position; nan where the catalogue has none.
     position_error : float, the catalogue's unit
@@ -54,6 +55,17 @@ class Candidate:
     n_galaxies : int
         Effective number of galaxies that carry the S/N, ``sum(v g^2)^2 / sum((v g^2)^2)``, for shear g and inverse
         variance v.
+    empty_fraction : float
+        Fraction of its aperture without galaxies: outside the field or in a hole, such as a mask; see
+        :func:`~darkmatter_features.candidates.coverage.empty_fractions`.
+    edge : bool
+        Whether that is more than :data:`~darkmatter_features.candidates.coverage.MAX_EMPTY`.
+    known_name : str
+        Nearest lens of a list of known ones; "" without a list.
+    known_separation : float, arcmin, or the catalogue's unit for lists of x and y
+        Distance from it; nan without a list.
+    known_chance : float
+        Probability of a known lens as near by chance; nan without a list.
     """
 
     x: float
@@ -68,6 +80,11 @@ class Candidate:
     profile: str
     scale: float
     n_galaxies: int
+    empty_fraction: float = np.nan
+    edge: bool = False
+    known_name: str = ""
+    known_separation: float = np.nan
+    known_chance: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -138,9 +155,12 @@ def find_candidates(
     Notes
     -----
     Halos are added one after another, each at the highest S/N given those before; all are then moved in turn, and their
-    amplitudes fitted together, see :func:`~darkmatter_features.candidates.search.find_halos`. Each candidate is then
-    located in the catalogue from which the shear of the others, as fitted, has been subtracted. With one lens, all
-    figures are those of :func:`~darkmatter_features.location.locate.locate`.
+    amplitudes fitted together, see :func:`~darkmatter_features.candidates.search.find_halos`. With one halo, all
+    figures are those of :func:`~darkmatter_features.location.locate.locate`. The positions of several, their errors
+    and Bayes factors come from the posterior of all together, see
+    :func:`~darkmatter_features.candidates.joint_posterior.sample_jointly`; S/N and false-alarm probability of each are
+    those in the catalogue without the mean shear of the others. The samples are drawn from a stream of `rng`, or of
+    :data:`SEED` without one.
 
     Examples
     --------
@@ -214,6 +234,7 @@ def _single(field: Field, profiles: ShearProfiles, located: Location) -> JointLe
 def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, lens: JointLens) -> Candidate:
     x, y = (corner + field.side * at for at, corner in zip((lens.x, lens.y), field.corner, strict=True))
     ra, dec = sky_position(catalog, x, y) or (np.nan, np.nan)
+    empty = float(empty_fractions(field, np.array([lens.x]), np.array([lens.y]))[0])
     return Candidate(
         x=x,
         y=y,
@@ -227,6 +248,8 @@ def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, len
         profile=profiles.names[lens.profile],
         scale=field.side * profiles.scales[lens.profile] if profiles.scales else np.nan,
         n_galaxies=_n_effective(field, profiles, lens),
+        empty_fraction=empty,
+        edge=empty > MAX_EMPTY,
     )
 
 
