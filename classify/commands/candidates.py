@@ -36,7 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="randomized skies for false_alarm_probability; 0 for none (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the randomization (%(default)s)"
+        "--seed", type=int, default=given["seed"], metavar="S", help="seed of the samples and rotations (%(default)s)"
+    )
+    parser.add_argument(
+        "--known", type=Path, metavar="FILE",
+        help="list of known lenses with RA and Dec, or x and y: the nearest one of each candidate is in the table",
+    )  # fmt: skip
+    parser.add_argument(
+        "--aperture-mass", action="store_true", help="write maps of the aperture mass and its S/N with common filters"
     )
     parser.add_argument(
         "--theme", choices=list(THEMES), default=given["theme"], help="colours of the figure (%(default)s)"
@@ -46,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "darkmatter candidates shapes.fits --out cluster",
         "darkmatter candidates 'fields/*.csv' --threshold 4 --most 3 --out lists",
+        "darkmatter candidates shapes.fits --known clusters.csv --aperture-mass --out cluster",
     )
 
 
@@ -61,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         subtract_mean=args.subtract_mean,
         n_randomizations=args.randomizations,
         seed=args.seed,
+        known=args.known,
+        aperture_mass=args.aperture_mass,
         theme=args.theme,
         n_jobs=args.jobs,
         progress=Progress("candidates", unit="catalogues", notice=LOCATING.notice),
@@ -96,4 +106,6 @@ def _summary(candidate: Candidate) -> str:
     snr = f"S/N {candidate.snr:.1f} (cross {candidate.snr_cross:.1f})"
     p = candidate.false_alarm_probability
     chance = f", false-alarm probability {p:.2g}" if np.isfinite(p) else ""
-    return f"{position}, {snr}{chance}"
+    edge = f", {candidate.empty_fraction:.0%} of its aperture empty" if candidate.edge else ""
+    known = f", {candidate.known_separation:.3g} from {candidate.known_name}" if candidate.known_name else ""
+    return f"{position}, {snr}{chance}{edge}{known}"

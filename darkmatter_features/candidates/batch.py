@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.candidates.find import MOST, THRESHOLD, Candidates, check_limits, find_candidates
-from darkmatter_features.candidates.maps import write_maps
+from darkmatter_features.candidates.known import KnownLenses, read_known, with_known
+from darkmatter_features.candidates.maps import write_aperture_mass, write_maps
 from darkmatter_features.candidates.table import NAME, candidate_table, write_tables
 from darkmatter_features.errors import failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.batch import figure_paths, find_catalogs
+from darkmatter_features.location.profiles import default_profiles
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.plots.theme import THEMES, plot_theme
 from darkmatter_features.workers import parallel
@@ -55,6 +57,8 @@ def list_candidates(
     subtract_mean: bool = False,
     n_randomizations: int = 200,
     seed: int = 1,
+    known: str | Path | None = None,
+    aperture_mass: bool = False,
     theme: str = next(iter(THEMES)),
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
@@ -80,6 +84,11 @@ def list_candidates(
         Number of randomized skies for the probability of a false alarm; 0 for none.
     seed : int
         Seed of the randomization; each catalogue has its own stream.
+    known : str or Path, optional
+        List of known lenses, see :func:`~darkmatter_features.candidates.known.read_known`: the nearest one of each
+        candidate is in the table.
+    aperture_mass : bool
+        Write maps of the aperture mass.
     theme : str
         Theme of the figures, one of :data:`~darkmatter_features.plots.theme.THEMES`.
     n_jobs : int
@@ -99,7 +108,7 @@ def list_candidates(
     ConfigError
         If an option is out of its range.
     TableError
-        If a pattern matches no file.
+        If a pattern matches no file, or the list of known lenses cannot be read.
     """
     check_limits(threshold, most)
     check_n_randomizations(n_randomizations, least=0)
@@ -108,8 +117,10 @@ def list_candidates(
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"threshold": threshold, "most": most, "subtract_mean": subtract_mean}
     options |= {"n_randomizations": n_randomizations}
+    files = {"known": None if known is None else read_known(known), "aperture_mass": aperture_mass, "theme": theme}
+    files |= {"subtract_mean": subtract_mean}
     tasks = [
-        (path, folder, dict(columns or {}), options, own, theme, debug)
+        (path, folder, dict(columns or {}), options, own, files, debug)
         for path, folder, own in zip(paths, folders, seeds, strict=True)
     ]
     done: list[Listed] = []
@@ -126,42 +137,72 @@ def _listed_or_reason(
     columns: dict[str, Any],
     options: dict[str, Any],
     seed: np.random.SeedSequence,
-    theme: str,
+    files: dict[str, Any],
     debug: bool,
 ) -> Listed:
     try:
         catalog = read_catalog(path, **columns)
         found = find_candidates(catalog, **options, rng=np.random.default_rng(seed))
-        write_candidates(folder, catalog, found, theme=theme)
+        found = write_candidates(folder, catalog, found, **files)
         return Listed(path_text(path), path_text(folder), found, catalog.notes)
     except Exception as error:  # an unforeseen error costs one catalogue only
         return Listed(path_text(path), path_text(folder), None, error=failure_reason(error, debug=debug))
 
 
 def write_candidates(
-    folder: str | Path, catalog: ShapeCatalog, found: Candidates, *, theme: str = next(iter(THEMES))
-) -> None:
+    folder: str | Path,
+    catalog: ShapeCatalog,
+    found: Candidates,
+    *,
+    known: KnownLenses | None = None,
+    aperture_mass: bool = False,
+    subtract_mean: bool = False,
+    theme: str = next(iter(THEMES)),
+) -> Candidates:
     """Write all files of the candidates of a catalogue.
 
     Parameters
     ----------
     folder : str or Path
-        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.reg`` and ``.png``, ``snr.fits`` and
+        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.vot``, ``.reg`` and ``.png``, ``snr.fits`` and
         ``cross.fits``.
     catalog : ShapeCatalog
         Galaxies of one field.
     found : Candidates
         Result of :func:`~darkmatter_features.candidates.find.find_candidates` for the catalogue.
+    known : KnownLenses, optional
+        List of known lenses: the nearest one of each candidate is in the table.
+    aperture_mass : bool
+        Write ``aperture_mass.fits`` and ``aperture_mass_snr.fits`` too.
+    subtract_mean : bool
+        Subtract the mean ellipticity for these, as for the candidates.
     theme : str
         Theme of the figure, one of :data:`~darkmatter_features.plots.theme.THEMES`.
+
+    Returns
+    -------
+    Candidates
+        Those given, with the known lenses.
+
+    Raises
+    ------
+    TableError
+        If the known lenses have only RA and Dec, and the catalogue has none.
     """
     from darkmatter_features.candidates.plot import draw_candidates
     from darkmatter_features.plots.page import save_figure
 
     has_sky = sky_position(catalog, found.field.x, found.field.y) is not None
-    table = candidate_table(found, has_sky=has_sky, on_sky=catalog.wcs is not None, notes=catalog.notes)
+    unit = None if known is None else known.unit(catalog.name, has_sky=has_sky)
+    found = found if known is None else with_known(found, known)
+    table = candidate_table(
+        found, has_sky=has_sky, on_sky=catalog.wcs is not None, known_unit=unit, notes=catalog.notes
+    )
     write_tables(Path(folder), table)
     write_maps(Path(folder), catalog, found.field)
+    if aperture_mass:
+        write_aperture_mass(Path(folder), catalog, found.field, default_profiles(), subtract_mean=subtract_mean)
     with plot_theme(theme):
         figure = draw_candidates(catalog, found)
     save_figure(Path(folder) / f"{NAME}.png", figure)
+    return found

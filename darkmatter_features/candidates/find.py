@@ -1,12 +1,12 @@
-"""Candidate lenses of a shape catalogue: each is located in the field without the shear of the others."""
+"""Candidate lenses of a shape catalogue: the search of halos, and their location together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from darkmatter_features.candidates.joint_fit import fit_jointly
+from darkmatter_features.candidates.coverage import MAX_EMPTY, empty_fractions
+from darkmatter_features.candidates.joint_location import JointLens, locate_jointly
 from darkmatter_features.candidates.search import find_halos
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.catalogs import ShapeCatalog
@@ -23,6 +23,9 @@ deviation of 0.4, and 4.3 at most."""
 MOST = 20
 """Default maximum number of candidates."""
 
+SEED = 1
+"""Seed of the samples of the joint posterior without a generator: the same catalogue gives the same candidates."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -31,7 +34,7 @@ class Candidate:
     Attributes
     ----------
     x, y : float, the catalogue's unit
-        Geometric median of the posterior of its position, given all others.
+        Geometric median of the posterior of its position, averaged over all others.
     ra, dec : float, degrees
         Celestial coordinates of that position; nan where the catalogue has none.
     position_error : float, the catalogue's unit
@@ -52,6 +55,17 @@ class Candidate:
     n_galaxies : int
         Effective number of galaxies that carry the S/N, ``sum(v g^2)^2 / sum((v g^2)^2)``, for shear g and inverse
         variance v.
+    empty_fraction : float
+        Fraction of its aperture without galaxies: outside the field or in a hole, such as a mask; see
+        :func:`~darkmatter_features.candidates.coverage.empty_fractions`.
+    edge : bool
+        Whether that is more than :data:`~darkmatter_features.candidates.coverage.MAX_EMPTY`.
+    known_name : str
+        Nearest lens of a list of known ones; "" without a list.
+    known_separation : float, arcmin, or the catalogue's unit for lists of x and y
+        Distance from it; nan without a list.
+    known_chance : float
+        Probability of a known lens as near by chance; nan without a list.
     """
 
     x: float
@@ -66,6 +80,11 @@ class Candidate:
     profile: str
     scale: float
     n_galaxies: int
+    empty_fraction: float = np.nan
+    edge: bool = False
+    known_name: str = ""
+    known_separation: float = np.nan
+    known_chance: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -136,9 +155,12 @@ def find_candidates(
     Notes
     -----
     Halos are added one after another, each at the highest S/N given those before; all are then moved in turn, and their
-    amplitudes fitted together, see :func:`~darkmatter_features.candidates.search.find_halos`. Each candidate is then
-    located in the catalogue from which the shear of the others, as fitted, has been subtracted. With one lens, all
-    figures are those of :func:`~darkmatter_features.location.locate.locate`.
+    amplitudes fitted together, see :func:`~darkmatter_features.candidates.search.find_halos`. With one halo, all
+    figures are those of :func:`~darkmatter_features.location.locate.locate`. The positions of several, their errors
+    and Bayes factors come from the posterior of all together, see
+    :func:`~darkmatter_features.candidates.joint_posterior.sample_jointly`; S/N and false-alarm probability of each are
+    those in the catalogue without the mean shear of the others. The samples are drawn from a stream of `rng`, or of
+    :data:`SEED` without one.
 
     Examples
     --------
@@ -153,14 +175,19 @@ def find_candidates(
     field = field_of(catalog, subtract_mean=subtract_mean)
     catalog = replace(catalog, e1=field.e1.copy(), e2=field.e2.copy())
     halos = find_halos(field, profiles, threshold=threshold, most=most)
-    fit = fit_jointly(field, profiles, halos)
-    found = []
-    for k in range(len(halos)):
-        alone = _without(catalog, fit.shear_of_others(k))
-        located = locate(alone, profiles=profiles, n_randomizations=n_randomizations, rng=rng)
-        found.append(_candidate(catalog, field, profiles, located, float(fit.independence[k])))
+    n_randomizations = n_randomizations if halos else 0
+    if len(halos) < 2:
+        whole = locate(catalog, profiles=profiles, n_randomizations=n_randomizations, rng=rng)
+        lenses = [_single(field, profiles, whole)] if halos else []
+    else:
+        whole, samples_rng = locate(catalog, profiles=profiles), _sampler_generator(rng)
+        lenses = locate_jointly(
+            catalog, profiles, halos, threshold=threshold, samples_rng=samples_rng,
+            n_randomizations=n_randomizations, rng=rng,
+        )  # fmt: skip
+    found = [_candidate(catalog, field, profiles, each) for each in lenses]
     found.sort(key=lambda each: -each.snr)
-    return Candidates(tuple(found), locate(catalog, profiles=profiles))
+    return Candidates(tuple(found), whole)
 
 
 def check_limits(threshold: float, most: int) -> None:
@@ -184,36 +211,51 @@ def _check_generator(n_randomizations: int, rng: np.random.Generator | None) -> 
         )
 
 
-def _without(catalog: ShapeCatalog, shear: NDArray[np.complex128]) -> ShapeCatalog:
-    """Return a catalogue without a shear (n,), to first order."""
-    return replace(catalog, e1=catalog.e1 - shear.real, e2=catalog.e2 - shear.imag)
+def _sampler_generator(rng: np.random.Generator | None) -> np.random.Generator:
+    """Return the source of the samples: a stream of its own, so that rotations are the same with and without them."""
+    return np.random.default_rng(SEED) if rng is None else rng.spawn(1)[0]
 
 
-def _candidate(
-    catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, located: Location, independence: float
-) -> Candidate:
-    profile = profiles.names.index(located.profile)
-    ra, dec = sky_position(catalog, located.x, located.y) or (np.nan, np.nan)
-    return Candidate(
-        x=located.x,
-        y=located.y,
-        ra=ra,
-        dec=dec,
-        position_error=located.position_error,
-        snr=located.snr * independence,
-        snr_cross=located.snr_cross,
-        log_bayes_factor=located.log_bayes_factor,
-        false_alarm_probability=np.nan if located.p_value is None else located.p_value,
-        profile=located.profile,
-        scale=field.side * profiles.scales[profile] if profiles.scales else np.nan,
-        n_galaxies=_n_effective(field, profiles, located, profile),
+def _single(field: Field, profiles: ShearProfiles, located: Location) -> JointLens:
+    """Return the one lens of a field as `locate` finds it."""
+    x, y = ((at - corner) / field.side for at, corner in zip((located.x, located.y), field.corner, strict=True))
+    return JointLens(
+        x,
+        y,
+        located.position_error / field.side,
+        located.snr,
+        located.snr_cross,
+        located.log_bayes_factor,
+        profiles.names.index(located.profile),
+        np.nan if located.p_value is None else located.p_value,
     )
 
 
-def _n_effective(field: Field, profiles: ShearProfiles, located: Location, profile: int) -> int:
+def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, lens: JointLens) -> Candidate:
+    x, y = (corner + field.side * at for at, corner in zip((lens.x, lens.y), field.corner, strict=True))
+    ra, dec = sky_position(catalog, x, y) or (np.nan, np.nan)
+    empty = float(empty_fractions(field, np.array([lens.x]), np.array([lens.y]))[0])
+    return Candidate(
+        x=x,
+        y=y,
+        ra=ra,
+        dec=dec,
+        position_error=field.side * lens.position_error,
+        snr=lens.snr,
+        snr_cross=lens.snr_cross,
+        log_bayes_factor=lens.log_bayes_factor,
+        false_alarm_probability=lens.p_value,
+        profile=profiles.names[lens.profile],
+        scale=field.side * profiles.scales[lens.profile] if profiles.scales else np.nan,
+        n_galaxies=_n_effective(field, profiles, lens),
+        empty_fraction=empty,
+        edge=empty > MAX_EMPTY,
+    )
+
+
+def _n_effective(field: Field, profiles: ShearProfiles, lens: JointLens) -> int:
     """Return the effective number of galaxies that carry the S/N of a halo."""
-    x, y = ((at - corner) / field.side for at, corner in zip((located.x, located.y), field.corner, strict=True))
     radius = np.arange(len(profiles.shear)) * profiles.spacing
-    shear = np.interp(np.hypot(field.x - x, field.y - y), radius, profiles.shear[:, profile])
+    shear = np.interp(np.hypot(field.x - lens.x, field.y - lens.y), radius, profiles.shear[:, lens.profile])
     share = field.weight * shear**2
     return round(float(share.sum() ** 2 / np.square(share).sum()))

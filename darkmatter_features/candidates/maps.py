@@ -1,4 +1,4 @@
-"""Maps of S/N as FITS images, with a WCS where the catalogue has RA and Dec."""
+"""Maps of S/N and of the aperture mass as FITS images, with a WCS where the catalogue has RA and Dec."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.aperture_mass import ApertureMass, aperture_mass, aperture_radii
+from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.table import written_whole
+from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import Location
+from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
 
@@ -38,25 +42,88 @@ def write_maps(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
             fits.PrimaryHDU(values.astype(np.float32), header).writeto(temporary, checksum=True)
 
 
+def write_aperture_mass(
+    folder: Path, catalog: ShapeCatalog, located: Location, profiles: ShearProfiles, *, subtract_mean: bool = False
+) -> None:
+    """Write the aperture mass and its S/N, ``aperture_mass.fits`` and ``aperture_mass_snr.fits``.
+
+    Parameters
+    ----------
+    folder, catalog, located
+        As in :func:`write_maps`; the maps have the same cells.
+    profiles : ShearProfiles
+        Shear profiles, from whose scales the aperture radii are.
+    subtract_mean : bool
+        Subtract the mean ellipticity.
+
+    Notes
+    -----
+    Each file has an image for each filter and radius, see
+    :func:`~darkmatter_features.candidates.aperture_mass.aperture_mass`, whose header gives both; that of S/N has one of
+    the cross shear beside each.
+    """
+    field = field_of(catalog, subtract_mean=subtract_mean)
+    columns, rows = (
+        (axis - corner) / field.side for axis, corner in zip((located.columns, located.rows), field.corner, strict=True)
+    )
+    found = [each for radius in aperture_radii(profiles) for each in aperture_mass(field, columns, rows, radius)]
+    header = map_header(catalog, located)
+    masses = [_image(each.mass, header, "MAP", each, field.side, catalog) for each in found]
+    snrs = [
+        _image(values, header, name, each, field.side, catalog)
+        for each in found
+        for name, values in (("SNR", each.snr), ("SNR_CROSS", each.snr_cross))
+    ]
+    for name, images in (("aperture_mass.fits", masses), ("aperture_mass_snr.fits", snrs)):
+        _write_images(folder / name, images)
+
+
+def _image(values: Array, header: Any, name: str, mass: ApertureMass, side: float, catalog: ShapeCatalog) -> Any:
+    """Return an image with its filter and radius in the header."""
+    from astropy.io import fits
+
+    image = fits.ImageHDU(values.astype(np.float32), header.copy(), name=name)
+    unit = "arcmin" if catalog.wcs is not None else "unit of x and y"
+    image.header["FILTER"] = (mass.filter_name, "filter of the aperture mass")
+    image.header["RADIUS"] = (side * mass.radius, f"aperture radius, {unit}")
+    image.header["BUNIT"] = ""
+    return image
+
+
+def _write_images(path: Path, images: list[Any]) -> None:
+    from astropy.io import fits
+
+    for version, image in enumerate(images, start=1):
+        image.ver = 1 + [other.name for other in images[: version - 1]].count(image.name)
+    with written_whole(path) as temporary:
+        fits.HDUList([fits.PrimaryHDU(), *images]).writeto(temporary, checksum=True)
+
+
 def map_header(catalog: ShapeCatalog, located: Location) -> Any:
     """Return the header that gives x and y, or RA and Dec, of the cells of the maps.
 
-    Where x and y were computed from RA and Dec, their projection is carried over to the cells; otherwise the axes are x
-    and y of the catalogue.
+    Where the catalogue has a projection, see :func:`~darkmatter_features.candidates.projection.field_projection`, it is
+    carried over to the cells; otherwise the axes are x and y of the catalogue.
     """
     from astropy.wcs import WCS
 
-    steps = [_step(axis) for axis in (located.columns, located.rows)]
-    first = [float(located.columns[0]), float(located.rows[0])]
-    if catalog.wcs is None:
-        wcs = WCS(naxis=2)
+    steps = np.array([_step(axis) for axis in (located.columns, located.rows)])
+    first = np.array([located.columns[0], located.rows[0]])
+    projection = field_projection(catalog)
+    wcs = WCS(naxis=2)
+    if projection is None:
         wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cdelt = [1.0, 1.0], first, steps
         wcs.wcs.cname = ["x", "y"]
         return wcs.to_header()
-    wcs = catalog.wcs.deepcopy()
-    origin = np.asarray(wcs.wcs.crpix) - 1.0
-    wcs.wcs.crpix = (origin - first) / steps + 1.0
-    wcs.wcs.cdelt = np.asarray(wcs.wcs.cdelt) * steps
+    own, matrix = projection.wcs, projection.pixel_scale_matrix
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cunit = own.ctype, own.crval, own.cunit
+    wcs.wcs.lonpole, wcs.wcs.latpole = own.lonpole, own.latpole
+    wcs.wcs.radesys = own.radesys
+    wcs.wcs.crpix = (np.asarray(own.crpix) - 1.0 - first) / steps + 1.0
+    is_diagonal = matrix[0, 1] == 0.0 == matrix[1, 0]
+    wcs.wcs.cdelt = np.diag(matrix) * steps if is_diagonal else [1.0, 1.0]
+    if not is_diagonal:
+        wcs.wcs.pc = matrix * steps
     return wcs.to_header()
 
 

@@ -8,21 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.joint_fit import Halo, additional_snr, fit_jointly
-from darkmatter_features.location.bayes_factor import BAYES_FACTOR_CELLS
 from darkmatter_features.location.field import Field
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
 
-MAX_PASSES = 6
+MAX_PASSES = 3
 """Maximum number of passes over the halos after a new one."""
 
 MIN_SEPARATION = 0.05
 """Minimum distance between two halos, sides of the field: half the radius from which most of the signal comes. The sum
 of two profiles at one place is another profile, and would fit any lens better than one of them."""
 
-FINE_CELLS = 200
-"""Cells per side of the field for the final positions of the fit, as for the posterior of one lens."""
+SEARCH_CELLS = 40
+"""Cells per side of the field for the search. The joint posterior finds the positions."""
+
+FINE_PER_CELL = 5
+"""Fine cells per side of a cell: 200 per side of the field, as for the posterior of one lens."""
 
 
 def find_halos(field: Field, profiles: ShearProfiles, *, threshold: float, most: int) -> list[Halo]:
@@ -46,20 +48,38 @@ def find_halos(field: Field, profiles: ShearProfiles, *, threshold: float, most:
     """
     halos: list[Halo] = []
     while len(halos) < most:
-        new, snr = best_halo(field, profiles, halos, BAYES_FACTOR_CELLS)
+        new, snr = best_halo(field, profiles, halos)
         if snr < threshold:
             break
-        halos = _relaxed(field, profiles, [*halos, new], BAYES_FACTOR_CELLS, MAX_PASSES)
-    halos = _relaxed(field, profiles, halos, FINE_CELLS, 1)
+        halos = _relaxed(field, profiles, [*halos, new])
     return _significant(field, profiles, halos, threshold)
 
 
-def best_halo(field: Field, profiles: ShearProfiles, halos: list[Halo], n_cells: int) -> tuple[Halo, float]:
-    """Return the halo of the highest S/N given other `halos`, on a grid of `n_cells` per side, and its S/N.
+def best_halo(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> tuple[Halo, float]:
+    """Return the halo of the highest S/N given other `halos`, to a fine cell, and its S/N.
 
     It lies :data:`MIN_SEPARATION` or more from the others; the S/N is ``-inf`` where no cell does.
     """
-    columns, rows = field.grid(n_cells)
+    columns, rows = field.grid(SEARCH_CELLS)
+    halo, snr = _best_on_grid(field, profiles, halos, columns, rows)
+    if snr == -np.inf:
+        return halo, snr
+    offsets = np.arange(-FINE_PER_CELL, FINE_PER_CELL + 1) / FINE_PER_CELL
+    fine = (
+        at + offsets * size / axis.size
+        for at, size, axis in zip((halo.x, halo.y), field.size, (columns, rows), strict=True)
+    )
+    columns, rows = (
+        np.linspace(max(axis[0], 0.0), min(axis[-1], size), axis.size)
+        for axis, size in zip(fine, field.size, strict=True)
+    )
+    return max((halo, snr), _best_on_grid(field, profiles, halos, columns, rows), key=lambda each: each[1])
+
+
+def _best_on_grid(
+    field: Field, profiles: ShearProfiles, halos: list[Halo], columns: Array, rows: Array
+) -> tuple[Halo, float]:
+    """Return the halo of the highest S/N on a grid, and its S/N."""
     snr = additional_snr(field, profiles, halos, columns, rows)
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
     for halo in halos:
@@ -76,12 +96,12 @@ def joint_snr(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> Array
     return np.asarray(fit.amplitudes * np.sqrt(norm) * fit.independence)
 
 
-def _relaxed(field: Field, profiles: ShearProfiles, halos: list[Halo], n_cells: int, n_passes: int) -> list[Halo]:
-    """Return the halos, each moved in turn to the highest S/N given the others, `n_passes` times at most."""
-    for _ in range(n_passes):
+def _relaxed(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> list[Halo]:
+    """Return the halos, each moved in turn to the highest S/N given the others, a few times at most."""
+    for _ in range(MAX_PASSES if len(halos) > 1 else 0):
         before = list(halos)
         for k in range(len(halos)):
-            halos = [*halos[:k], best_halo(field, profiles, halos[:k] + halos[k + 1 :], n_cells)[0], *halos[k + 1 :]]
+            halos = [*halos[:k], best_halo(field, profiles, halos[:k] + halos[k + 1 :])[0], *halos[k + 1 :]]
         if halos == before:
             break
     return halos

@@ -1,4 +1,4 @@
-"""Files of candidates: tables with units and UCDs (ECSV and FITS), and regions for SAOImage DS9."""
+"""Files of candidates: tables with units and UCDs (ECSV, FITS, VOTable), and regions for SAOImage DS9."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +26,30 @@ COLUMNS = (
     Column("profile", "", "meta.id", "shear profile of the highest S/N"),
     Column("scale", FIELD_UNIT, "phys.size.radius", "core or scale radius of the profile"),
     Column("n_galaxies", "", "meta.number", "effective number of galaxies that carry the S/N"),
+    Column("empty_fraction", "", "stat.filling", "fraction of the aperture of 0.1 sides without galaxies"),
+    Column("edge", "", "meta.code.qual", "true if the empty fraction exceeds 0.25: border or mask"),
+    Column("known_name", "", "meta.id.cross", "nearest lens of the list of known ones"),
+    Column("known_separation", FIELD_UNIT, "pos.angDistance", "distance from it"),
+    Column("known_chance", "", "stat.probability", "of a known lens as near by chance"),
 )
 """Columns of the table, in their order."""
+
+SKY_COLUMNS = ("ra", "dec")
+"""Columns of catalogues with RA and Dec."""
+
+KNOWN_COLUMNS = ("known_name", "known_separation", "known_chance")
+"""Columns of catalogues that were compared with a list of known lenses."""
+
+KINDS: dict[str, Any] = {"profile": "U40", "n_galaxies": np.int64, "edge": np.bool_, "known_name": "U80"}
+"""Types of the columns that are not float64."""
 
 NAME = "candidates"
 """Stem of the files."""
 
 
-def candidate_table(found: Candidates, *, has_sky: bool, on_sky: bool, notes: tuple[str, ...] = ()) -> Any:
+def candidate_table(
+    found: Candidates, *, has_sky: bool, on_sky: bool, known_unit: str | None = None, notes: tuple[str, ...] = ()
+) -> Any:
     """Return the candidates as an astropy table, best first.
 
     Parameters
@@ -44,6 +60,9 @@ def candidate_table(found: Candidates, *, has_sky: bool, on_sky: bool, notes: tu
         Whether the catalogue has RA and Dec; the table lacks them otherwise.
     on_sky : bool
         Whether x and y are arcmin, as computed from RA and Dec.
+    known_unit : str or None
+        Unit of the distances from known lenses, "" for that of x and y; None where there is no list of them, and no
+        column.
     notes : tuple of str
         How the catalogue was read.
 
@@ -53,24 +72,27 @@ def candidate_table(found: Candidates, *, has_sky: bool, on_sky: bool, notes: tu
     """
     from astropy.table import Table
 
+    left_out = (() if has_sky else SKY_COLUMNS) + (KNOWN_COLUMNS if known_unit is None else ())
+    units = {FIELD_UNIT: "arcmin" if on_sky else "", "": ""}
     table = Table(meta={"catalog": found.field.name, "n": found.field.n, "notes": list(notes)})
     for column in COLUMNS:
-        if not has_sky and column.name in ("ra", "dec"):
+        if column.name in left_out:
             continue
         values = [getattr(each, column.name) for each in found.candidates]
-        kind: Any = {"profile": "U40", "n_galaxies": np.int64}.get(column.name, np.float64)
-        table[column.name] = np.array(values, dtype=kind)
+        table[column.name] = np.array(values, dtype=KINDS.get(column.name, np.float64))
         own = table[column.name]
         own.description, own.meta["ucd"] = column.description, column.ucd
-        unit = ("arcmin" if on_sky else "") if column.unit == FIELD_UNIT else column.unit
+        unit = known_unit if column.name == "known_separation" and known_unit else units.get(column.unit, column.unit)
         if unit:
             own.unit = unit
     return table
 
 
 def write_tables(folder: Path, table: Any) -> None:
-    """Write ``candidates.ecsv``, ``candidates.fits`` and ``candidates.reg`` to a folder, each whole or not at all."""
-    writers: dict[str, Callable[[Path, Any], None]] = {".ecsv": _write_ecsv, ".fits": _write_fits, ".reg": _write_reg}
+    """Write ``candidates.ecsv``, ``.fits``, ``.vot`` and ``.reg`` to a folder, each whole or not at all."""
+    writers: dict[str, Callable[[Path, Any], None]] = {
+        ".ecsv": _write_ecsv, ".fits": _write_fits, ".vot": _write_votable, ".reg": _write_reg,
+    }  # fmt: skip
     for suffix, write in writers.items():
         with written_whole(folder / f"{NAME}{suffix}") as temporary:
             write(temporary, table)
@@ -94,6 +116,24 @@ def _write_fits(path: Path, table: Any) -> None:
         hdu.header.add_comment(note.encode("ascii", "replace").decode())
     hdu.name = "CANDIDATES"
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, checksum=True)
+
+
+def _write_votable(path: Path, table: Any) -> None:
+    """Write a VOTable with UCDs, and the notes as its description."""
+    from astropy.io.votable.tree import Info, VOTableFile
+
+    plain = table.copy()
+    plain.meta.clear()
+    for name in plain.colnames:
+        plain[name].meta.clear()
+    votable = VOTableFile.from_table(plain)
+    resource = votable.resources[0].tables[0]
+    resource.name = NAME
+    resource.description = "; ".join([f"{table.meta['n']} galaxies of {table.meta['catalog']}", *table.meta["notes"]])
+    for field in resource.fields:
+        field.ucd, field.description = table[field.name].meta["ucd"], table[field.name].description
+    votable.infos.append(Info(name="catalog", value=table.meta["catalog"]))
+    votable.to_xml(str(path))
 
 
 def _write_reg(path: Path, table: Any) -> None:

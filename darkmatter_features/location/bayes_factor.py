@@ -30,9 +30,9 @@ MAX_EXACT_CELLS = 4000
 """Maximum number of cells whose likelihood is computed exactly."""
 
 
-def trial_amplitudes(filter_norm: Array) -> Array:
+def trial_amplitudes(filter_norm: Array, *, min_snr: float = MIN_SNR, max_snr: float = MAX_SNR) -> Array:
     """Return amplitudes (n_profiles, n_amplitudes), even in log, of the same expected S/N for every profile."""
-    snr = np.geomspace(MIN_SNR, MAX_SNR, N_AMPLITUDES)
+    snr = np.geomspace(min_snr, max_snr, N_AMPLITUDES)
     return np.asarray(snr[None, :] / np.sqrt(filter_norm.mean(axis=0))[:, None])
 
 

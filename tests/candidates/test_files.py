@@ -5,17 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.votable import parse
+from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.testing import assert_allclose
 
 from darkmatter_features.candidates.batch import write_candidates
 from darkmatter_features.candidates.find import Candidate, Candidates
-from darkmatter_features.candidates.table import COLUMNS
+from darkmatter_features.candidates.known import KnownLenses
+from darkmatter_features.candidates.table import COLUMNS, KNOWN_COLUMNS
+from darkmatter_features.errors import TableError
 from darkmatter_features.location.locate import locate
 from tests.support.located import THETA_E, catalog_of, galaxies
 
-FILES = ["candidates.ecsv", "candidates.fits", "candidates.png", "candidates.reg", "cross.fits", "snr.fits"]
+NAMES = ("candidates.ecsv", "candidates.fits", "candidates.png", "candidates.reg", "candidates.vot")
+FILES = [*NAMES, "cross.fits", "snr.fits"]
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +46,39 @@ def candidates_of(catalog):
     one = locate(catalog)
     ra, dec = (np.nan, np.nan) if catalog.wcs is None else catalog.wcs.wcs_pix2world([[one.x, one.y]], 0)[0]
     numbers = one.position_error, one.snr, one.snr_cross, one.log_bayes_factor, 0.05
-    return Candidates((Candidate(one.x, one.y, float(ra), float(dec), *numbers, one.profile, 1.5, 40),), one)
+    return Candidates((Candidate(one.x, one.y, float(ra), float(dec), *numbers, one.profile, 1.5, 40, 0.3, True),), one)
 
 
 def test_tables_have_units_ucds_and_the_same_values(tmp_path, sky):
     catalog, found = sky
     write_candidates(tmp_path, catalog, found)
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    for suffix in ("ecsv", "fits"):
+    columns = [column for column in COLUMNS if column.name not in KNOWN_COLUMNS]
+    for suffix in ("ecsv", "fits", "vot"):
         table = Table.read(tmp_path / f"candidates.{suffix}")
-        assert table.colnames == [column.name for column in COLUMNS]
+        assert table.colnames == [column.name for column in columns]
         assert [str(table[name].unit) for name in ("ra", "x", "position_error", "scale")] == ["deg", *["arcmin"] * 3]
-        for column in COLUMNS:
+        for column in columns:
             assert table[column.name][0] == getattr(found[0], column.name)
     header = fits.getheader(tmp_path / "candidates.fits", 1)
     assert header["TUCD1"] == "pos.eq.ra;meta.main"
     assert Table.read(tmp_path / "candidates.ecsv")["snr"].meta["ucd"] == "stat.snr"
+
+
+def test_the_votable_has_units_valid_ucds_and_the_notes(tmp_path, sky):
+    catalog, found = sky
+    catalog = replace(catalog, notes=("columns ra, dec, e1, e2", "e = <(a - b) / (a + b)>"))
+    write_candidates(tmp_path, catalog, found)
+    table = parse(tmp_path / "candidates.vot").get_first_table()
+    assert [field.ucd for field in table.fields][:2] == ["pos.eq.ra;meta.main", "pos.eq.dec;meta.main"]
+    assert {field.name: str(field.unit) for field in table.fields}["position_error"] == "arcmin"
+    assert " ".join(table.description.split()).endswith("e = <(a - b) / (a + b)>")
+    assert all(field.description for field in table.fields)
+
+
+def test_all_ucds_are_words_of_the_standard():
+    for column in COLUMNS:
+        parse_ucd(column.ucd, check_controlled_vocabulary=True)
 
 
 def test_regions_are_circles_of_the_position_error(tmp_path, sky, plain):
@@ -96,5 +118,26 @@ def test_a_field_without_candidates_has_all_files(tmp_path, plain):
     catalog, found = plain
     write_candidates(tmp_path, catalog, Candidates((), found.field), theme="light")
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    for suffix in ("ecsv", "fits"):
+    for suffix in ("ecsv", "fits", "vot"):
         assert len(Table.read(tmp_path / f"candidates.{suffix}")) == 0
+
+
+def test_known_lenses_are_columns_of_the_table_in_arcmin_or_the_unit_of_x_and_y(tmp_path, sky, plain):
+    catalog, found = sky
+    known = KnownLenses("list.csv", ("A1", "A2"), sky=np.array([[found[0].ra, found[0].dec + 0.1], [100.0, 0.0]]))
+    assert write_candidates(tmp_path / "sky", catalog, found, known=known)[0].known_name == "A1"
+    for suffix in ("ecsv", "fits", "vot"):
+        table = Table.read(tmp_path / "sky" / f"candidates.{suffix}")
+        assert table.colnames[-3:] == list(KNOWN_COLUMNS)
+        assert str(table["known_name"][0]) == "A1"
+        assert_allclose(table["known_separation"][0], 6.0, rtol=1e-6)
+        assert str(table["known_separation"].unit) == "arcmin"
+    catalog, found = plain
+    with pytest.raises(TableError, match=r"list\.csv lists known lenses by RA and Dec, which field\.csv lacks"):
+        write_candidates(tmp_path / "plain", catalog, found, known=known)
+    plane = KnownLenses("list.csv", ("B1",), plane=np.array([[found[0].x + 3, found[0].y + 4]]))
+    write_candidates(tmp_path / "plain", catalog, found, known=plane)
+    table = Table.read(tmp_path / "plain" / "candidates.ecsv")
+    assert table["known_separation"].unit is None
+    assert_allclose(table["known_separation"][0], 5.0)
+    assert np.isnan(table["known_chance"][0])

@@ -34,12 +34,23 @@ def test_several_catalogues_have_a_folder_each_and_a_bad_one_costs_itself(here, 
     assert "lacking.csv has no column that may be e2" in capsys.readouterr().err
 
 
+def test_known_lenses_and_the_aperture_mass_are_options(here, capsys):
+    (here / "known.csv").write_text("name,x,y\nA1,0,0\nA2,1e6,1e6\n")
+    words = ["--known", "known.csv", "--aperture-mass", "--randomizations", "0", "--jobs", "1", "--most", "1"]
+    assert main(["candidates", "one.csv", "--out", "list", *words]) == 0
+    assert Table.read("list/candidates.vot")["known_name"][0] == "A1"
+    assert (here / "list" / "aperture_mass.fits").exists()
+    assert (here / "list" / "aperture_mass_snr.fits").exists()
+    assert " from A1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--threshold", "nan"], "threshold must be a finite S/N, got nan"),
         (["--most", "0"], "most must be 1 or more candidates, got 0"),
         (["--randomizations", "-1"], "number of randomizations must be 0 or more, got -1"),
+        (["--known", "absent.csv"], "absent.csv does not exist"),
     ],
 )
 def test_bad_options_are_refused_in_one_line_before_any_work(here, capsys, words, message):
