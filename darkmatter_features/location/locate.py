@@ -258,13 +258,13 @@ def _posterior(
 def _position(field: Field, columns: Array, rows: Array, posterior: Array) -> tuple[float, float, float]:
     """Return x and y of the geometric median of the posterior, and the root mean square distance from there."""
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
-    median_x, median_y = geometric_median(x, y, posterior)
+    median_x, median_y = _geometric_median(x, y, posterior)
     within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
     square = (posterior * ((x - median_x) ** 2 + (y - median_y) ** 2)).sum() + within_cell
     return median_x, median_y, float(np.sqrt(square))
 
 
-def geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:
+def _geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:
     """Return the point of the least mean distance, by the iteration of Weiszfeld.
 
     References

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.location.profiles import ShearProfiles, nfw
@@ -24,7 +25,7 @@ RADIUS_IN_SCALES = 10.0
 """Radius of a profile in scale radii, about twice the virial radius; smaller ones do not see neighbouring halos."""
 
 UNIT_RADIUS = 1.0
-"""Radius where each profile is 1, arcmin."""
+"""Radius where each profile, without its cut-offs, is 1, arcmin."""
 
 NODE_SPACING = 0.01
 """Distance between the nodes of a profile, arcmin."""
@@ -53,8 +54,9 @@ def survey_profiles(scales: Sequence[float]) -> ShearProfiles:
 
     Notes
     -----
-    The NFW shear is multiplied by the outer cut-off of equation 10 of [1]_, :math:`1 / (1 + \exp(50 x - 47))`, x the
-    radius over that of the profile.
+    The NFW shear is multiplied by both cut-offs of equation 10 of [1]_, :math:`1 / (1 + \exp(6 - 150 x))` within and
+    :math:`1 / (1 + \exp(50 x - 47))` without, x the radius over that of the profile: members of a cluster lie amid the
+    galaxies near its centre, and the S/N is a smooth function of position.
 
     References
     ----------
@@ -81,7 +83,8 @@ def usable_scales(scales: Sequence[float], density: float) -> tuple[float, ...]:
 
 
 def _truncated(radius: Array, scale: float) -> Array:
-    cut = 1.0 / (1.0 + np.exp(np.minimum(50.0 * radius / profile_radius(scale) - 47.0, 700.0)))
-    cut[radius >= profile_radius(scale)] = 0.0
+    x = radius / profile_radius(scale)
+    cut = expit(150.0 * x - 6.0) * expit(47.0 - 50.0 * x)
+    cut[x >= 1.0] = 0.0
     unit = float(nfw(np.array([UNIT_RADIUS]), scale)[0])
     return np.asarray(nfw(radius, scale) / unit * cut)
