@@ -78,6 +78,16 @@ class SphereFrame:
         ra = np.rad2deg(np.arctan2(n[:, 1], n[:, 0])) % 360.0
         return np.where(ra < 360.0, ra, 0.0), np.rad2deg(np.arctan2(n[:, 2], np.hypot(n[:, 0], n[:, 1])))
 
+    def offsets(self, ra: float, dec: float) -> tuple[float, float]:
+        """Return the offset of a direction from the centre along a great circle, arcmin to the west and the north."""
+        n = directions_of(np.array([ra]), np.array([dec]))[0]
+        ra0 = np.arctan2(self.centre[1], self.centre[0])
+        east = np.array([-np.sin(ra0), np.cos(ra0), 0.0])
+        west, up = -float(n @ east), float(n @ np.cross(self.centre, east))
+        distance = float(np.rad2deg(np.arctan2(np.hypot(west, up), n @ self.centre))) * ARCMIN
+        size = max(float(np.hypot(west, up)), np.finfo(np.float64).tiny)
+        return distance * west / size, distance * up / size
+
 
 @dataclass(frozen=True)
 class PlaneFrame:

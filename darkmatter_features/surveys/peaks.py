@@ -15,7 +15,7 @@ SEPARATION = 1.5
 """Minimum distance between two peaks, arcmin: about the position error of a peak of S/N 5."""
 
 NULL_FLOOR = 3.5
-"""Minimum S/N of the peaks of randomized skies that are kept."""
+"""Minimum S/N of the peaks of randomized skies that are kept, unless the threshold is lower."""
 
 N_PHASES = 256
 """Number of phases of a random rotation: the first 255 moments are those of a uniform phase."""
@@ -63,7 +63,11 @@ def apart(x: Array, y: Array, distance: float) -> Integers:
 
 
 def randomized_peaks(
-    bank: FilterBank, owned: Callable[[Array, Array], NDArray[np.bool_]], seeds: Sequence[np.random.SeedSequence]
+    bank: FilterBank,
+    owned: Callable[[Array, Array], NDArray[np.bool_]],
+    seeds: Sequence[np.random.SeedSequence],
+    *,
+    floor: float = NULL_FLOOR,
 ) -> list[Array]:
     """Return the S/N of the peaks of randomized skies, two for each seed.
 
@@ -75,11 +79,13 @@ def randomized_peaks(
         Function of x and y, arcmin, that returns which positions belong to the patch.
     seeds : sequence of SeedSequence
         Seeds of the rotations.
+    floor : float
+        Minimum S/N.
 
     Returns
     -------
     list of (n_peaks,) float64 arrays
-        S/N above :data:`NULL_FLOOR`, the highest first.
+        S/N above the floor, the highest first.
 
     Notes
     -----
@@ -92,6 +98,6 @@ def randomized_peaks(
     for seed in seeds:
         turn = np.random.default_rng(seed).integers(0, N_PHASES, weighted.size, dtype=np.uint8)
         for snr in bank.highest(weighted * phases[turn]):
-            peaks = find_peaks(bank, snr, NULL_FLOOR)
+            peaks = find_peaks(bank, snr, floor)
             found.append(peaks.snr[owned(peaks.x, peaks.y)])
     return found

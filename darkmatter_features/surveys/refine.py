@@ -102,15 +102,16 @@ def refine(patch: SkyPatch, e: ComplexArray, profiles: ShearProfiles, x: float, 
     galaxies = _about(patch, e, x, y, aperture)
     first = _fixed_point(galaxies, profiles, x, y, aperture, FIRST_TOLERANCE)
     aperture = float(np.clip(APERTURE_IN_ERRORS * first.position_error, APERTURES[0], aperture))
-    return _fixed_point(galaxies, profiles, first.x, first.y, aperture, TOLERANCE)
+    found = _fixed_point(galaxies, profiles, first.x, first.y, aperture, TOLERANCE)
+    return found._replace(n_galaxies=_n_effective(patch, profiles, found))
 
 
 def _about(patch: SkyPatch, e: ComplexArray, x: float, y: float, aperture: float) -> Galaxies:
     """Return the galaxies about a peak with their cross shear as a second sky; distant ones are averaged in cells."""
-    near = patch.within(x, y, MAX_RADIUS + 2.0 * aperture)
+    near = patch.within(x, y, MAX_RADIUS + aperture)
     z, v, e = patch.x[near] + 1j * patch.y[near], patch.v[near], e[near]
     cells = np.floor(z.real / FAR_CELL) + 1j * np.floor(z.imag / FAR_CELL)
-    cells = np.where(np.abs(z - complex(x, y)) > FAR + 2.0 * aperture, cells, np.arange(len(z)) + 1e9)
+    cells = np.where(np.abs(z - complex(x, y)) > FAR + aperture, cells, np.arange(len(z)) + 1e9)
     _, cell = np.unique(cells, return_inverse=True)
     total = np.bincount(cell, v)
     z, e = (_sum(cell, v * each) / total for each in (z, e))
@@ -158,13 +159,14 @@ def _on_disc(galaxies: Galaxies, profiles: ShearProfiles, x: float, y: float, ap
         snr_cross=float(snr[peak, 1, best]),
         log_bayes_factor=total - float(np.log(len(centres.x))),
         profile=best,
-        n_galaxies=_n_effective(galaxies, profiles, best, x, y),
+        n_galaxies=0,
         aperture=aperture,
     )
 
 
-def _n_effective(galaxies: Galaxies, profiles: ShearProfiles, profile: int, x: float, y: float) -> int:
+def _n_effective(patch: SkyPatch, profiles: ShearProfiles, halo: Refined) -> int:
+    near = patch.within(halo.x, halo.y, MAX_RADIUS)
     nodes = np.arange(len(profiles.shear)) * profiles.spacing
-    g = np.interp(np.hypot(galaxies.x - x, galaxies.y - y), nodes, profiles.shear[:, profile])
-    share = galaxies.weight * np.square(g)
+    radius = np.hypot(patch.x[near] - halo.x, patch.y[near] - halo.y)
+    share = patch.v[near] * np.square(np.interp(radius, nodes, profiles.shear[:, halo.profile]))
     return round(float(share.sum() ** 2 / max(float(np.square(share).sum()), np.finfo(np.float64).tiny)))

@@ -79,8 +79,8 @@ class SkyPatch:
 
     def within(self, x: float, y: float, radius: float) -> NDArray[np.int64]:
         """Return the indices of the galaxies within a radius of a position, arcmin."""
-        rows = np.floor((np.array([y - radius, y + radius]) - self.grid.y0) / self.grid.cell) + [0, 1]
-        first, last = np.searchsorted(self.occupied, rows * self.grid.shape[1])
+        low, high = (int(np.floor((y + step - self.grid.y0) / self.grid.cell)) for step in (-radius, radius))
+        first, last = np.searchsorted(self.occupied, np.array([low, high + 1]) * self.grid.shape[1])
         ends = np.append(self.starts, len(self.x))
         rows_of = slice(int(ends[first]), int(ends[last]))
         near = np.square(self.x[rows_of] - x) + np.square(self.y[rows_of] - y) <= radius**2
