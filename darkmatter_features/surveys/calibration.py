@@ -87,7 +87,7 @@ class ShearSums:
         """
         square = self.w2_e2 - 2.0 * (np.conj(mean) * self.w2_e).real + abs(mean) ** 2 * self.w2
         variance = max(factor**2 * square / self.w2 / 2.0, MIN_SCATTER**2)
-        return self.w / self.w2 / variance
+        return float(self.w / self.w2 / variance)
 
     def factor(self, path: Path, options: CatalogOptions, calibration: Calibration) -> tuple[float, str]:
         """Return the factor that takes ellipticities to shear, and a note on it.

@@ -105,7 +105,7 @@ def _run(
     results: list[PatchResult] = []
     peaks: list[Array] = []
     for k, done in enumerate(parallel(_call, tasks, n_jobs=n_jobs), start=1):
-        (results if isinstance(done, PatchResult) else peaks).append(done)  # type: ignore[attr-defined]
+        (results if isinstance(done, PatchResult) else peaks).append(done)
         report(progress, k, len(tasks))
     snr = np.sort(np.concatenate([np.zeros(0), *peaks]))[::-1]
     return results, NullPeaks(snr, 2 * n_pairs, task.null_floor)

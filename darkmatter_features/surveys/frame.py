@@ -122,6 +122,10 @@ class PlaneFrame:
         z = self.centre + (-lon + 1j * lat) * self.axis * (ARCMIN / self.unit)
         return z.real, z.imag
 
+    def offsets(self, x: float, y: float) -> tuple[float, float]:
+        """Return x and y, which are offsets themselves."""
+        return x, y
+
 
 Frame = SphereFrame | PlaneFrame
 

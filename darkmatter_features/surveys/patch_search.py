@@ -129,4 +129,4 @@ def _is_near(patch: Patch, x: float, y: float) -> bool:
 
 def _owned(patch: Patch, planted: Planted) -> Planted:
     kept = patch.owns(*patch.restore(planted.x, planted.y))
-    return Planted(*(each[kept] for each in planted))
+    return Planted(*[each[kept] for each in planted])  # type: ignore[arg-type]

@@ -104,7 +104,8 @@ def shares(lon: Array, lat: Array, margin: float, *, is_plane: bool) -> Iterator
     band, column, index = (np.concatenate(each) for each in zip(*pairs))
     order = np.lexsort((index, column, band))
     band, column, index = band[order], column[order], index[order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(band) != 0) | (np.diff(column) != 0)]) if index.size else []
+    changes = (np.diff(band, prepend=-(2**40)) != 0) | (np.diff(column, prepend=-(2**40)) != 0)
+    starts = np.flatnonzero(changes).tolist()
     for start, stop in zip(starts, [*starts[1:], index.size]):
         yield Patch(int(band[start]), int(column[start]), is_plane), index[start:stop]
 
@@ -137,6 +138,6 @@ def _columns(lon: Array, band: Integers, *, is_plane: bool) -> Integers:
     width = np.array([band_width(int(each), is_plane=is_plane) for each in known])[inverse]
     column = np.rint(lon / width).astype(np.int64)
     if is_plane:
-        return column
+        return np.asarray(column)
     count = np.rint(360.0 / width).astype(np.int64)
-    return (column + count // 2) % count - count // 2
+    return np.asarray((column + count // 2) % count - count // 2)

@@ -65,7 +65,7 @@ def survey_profiles(scales: Sequence[float]) -> ShearProfiles:
     low, high = SCALE_RANGE
     if not scales or not all(low <= each <= high for each in scales):
         raise ConfigError(f"--scales (Python: scales=) must be from {low:g} to {high:g} arcmin, got {list(scales)}")
-    radius: Array = np.arange(round(MAX_RADIUS / NODE_SPACING) + 1) * NODE_SPACING
+    radius: Array = np.arange(round(MAX_RADIUS / NODE_SPACING) + 1) * np.float64(NODE_SPACING)
     shear = np.stack([_truncated(radius, each) for each in sorted(scales)], axis=1)
     names = tuple(f"NFW, scale radius {each:g} arcmin" for each in sorted(scales))
     return ShearProfiles(names, shear, NODE_SPACING, tuple(sorted(scales)))

@@ -113,8 +113,8 @@ def _about(patch: SkyPatch, e: ComplexArray, x: float, y: float, aperture: float
     cells = np.floor(z.real / FAR_CELL) + 1j * np.floor(z.imag / FAR_CELL)
     cells = np.where(np.abs(z - complex(x, y)) > FAR + aperture, cells, np.arange(len(z)) + 1e9)
     _, cell = np.unique(cells, return_inverse=True)
-    total = np.bincount(cell, v)
-    z, e = (_sum(cell, v * each) / total for each in (z, e))
+    total: Array = np.bincount(cell, v).astype(np.float64)
+    z, e = _sum(cell, v * z) / total, _sum(cell, v * e) / total
     skies = np.stack([e, -1j * e], axis=1)
     e1, e2 = np.ascontiguousarray(skies.real), np.ascontiguousarray(skies.imag)
     return Galaxies(np.ascontiguousarray(z.real), np.ascontiguousarray(z.imag), e1, e2, total)

@@ -93,6 +93,8 @@ class SurveyCandidates:
         Scale radii in use.
     null : NullPeaks
         Peaks of randomized skies.
+    threshold : float
+        Minimum S/N of a candidate, or the one that the maximum false-alarm probability stands for.
     completeness : Completeness
         Fraction of planted halos found, by expected S/N.
     patches : tuple of PatchResult
@@ -104,6 +106,7 @@ class SurveyCandidates:
     search: SurveySearch
     scales: tuple[float, ...]
     null: NullPeaks
+    threshold: float
     completeness: Completeness
     patches: tuple[PatchResult, ...]
 
@@ -139,7 +142,7 @@ def assembled(
         if (limit is None or p <= limit)
     ]
     candidates.sort(key=lambda each: -each.snr)
-    return SurveyCandidates(tuple(candidates), survey, search, scales, null, completeness, tuple(results))
+    return SurveyCandidates(tuple(candidates), survey, search, scales, null, threshold, completeness, tuple(results))
 
 
 def _snr_of(null: NullPeaks, probability: float) -> float:
@@ -177,7 +180,7 @@ def _candidate(
 ) -> SurveyCandidate:
     first, second = (float(each[0]) for each in survey.frame.restore(np.array([found.lon]), np.array([found.lat])))
     unit = UNITS[search.unit] if survey.frame.is_plane else 1.0
-    x, y = (first, second) if survey.frame.is_plane else survey.frame.offsets(first, second)
+    x, y = survey.frame.offsets(first, second)
     return SurveyCandidate(
         ra=np.nan if survey.frame.is_plane else first,
         dec=np.nan if survey.frame.is_plane else second,

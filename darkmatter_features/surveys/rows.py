@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -226,4 +227,4 @@ def _fits_chunks(file: Path, index: int) -> Iterator[RawTable]:
         with fits.open(file, memmap=True) as hdus:  # opened anew: pages of earlier chunks are given back
             stop = min(start + CHUNK_ROWS, n_rows)
             part = SimpleNamespace(columns=hdus[index].columns, data=hdus[index].data[start:stop])
-            yield RawTable(whole.shapes, stop - start, lambda name, part=part: fits_values(part, name), whole.units)
+            yield RawTable(whole.shapes, stop - start, partial(fits_values, part), whole.units)
