@@ -151,7 +151,7 @@ def sphere_frame(total: Array, reference: Array) -> SphereFrame:
 def plane_frame(mean: complex, reference: ComplexArray, unit: float) -> PlaneFrame:
     """Return the frame of a survey in a plane, see :func:`sphere_frame`; `unit` is that of x and y, arcmin."""
     away = reference - mean
-    farthest = complex(away[int(np.abs(away).argmax())])
+    farthest = -complex(away[int(np.abs(away).argmax())])  # lon points to -x
     return PlaneFrame(mean, farthest / max(abs(farthest), np.finfo(np.float64).tiny), unit)
 
 

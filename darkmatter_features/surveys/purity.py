@@ -93,7 +93,8 @@ def expected_purity(snr: Array, null: NullPeaks) -> Array:
     above the k-th, the local false discovery rate is the slope of the greatest convex minorant of :math:`\lambda_k`
     over k [1]_: candidates are pooled where their numbers fluctuate. For short lists it is raised to what the evidence
     for any lens at all allows: the probability p of as many candidates by chance has the least Bayes factor
-    :math:`-e p \ln p` [2]_, at even prior odds.
+    :math:`B = -e p \ln p` [2]_, and noise alone the probability :math:`2 B / (1 + B)`: 1 where there are as many as
+    chance gives, and prior odds of two to one for noise otherwise.
 
     References
     ----------
@@ -113,7 +114,7 @@ def _probability_of_noise(expected: Array) -> Array:
     count = np.arange(1, len(expected) + 1)
     p = np.maximum(gammainc(count, expected), np.finfo(np.float64).tiny)  # of k or more, by Poisson's distribution
     bound = np.where(p < np.exp(-1.0), -np.e * p * np.log(p), 1.0)
-    return np.asarray(np.minimum.accumulate(bound / (1.0 + bound)))
+    return np.asarray(np.minimum.accumulate(2.0 * bound / (1.0 + bound)))
 
 
 def _isotonic(values: Array) -> Array:

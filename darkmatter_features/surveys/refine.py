@@ -3,7 +3,7 @@
 The disc is centred on the position that it gives, so that no figure depends on the grid of the search.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,7 @@ def _about(patch: SkyPatch, e: ComplexArray, x: float, y: float, aperture: float
     return Galaxies(np.ascontiguousarray(z.real), np.ascontiguousarray(z.imag), e1, e2, total)
 
 
-def _sum(cell: NDArray[np.int64], values: ComplexArray) -> ComplexArray:
+def _sum(cell: NDArray[np.int64], values: NDArray[Any]) -> ComplexArray:
     return np.asarray(np.bincount(cell, values.real) + 1j * np.bincount(cell, values.imag))
 
 
