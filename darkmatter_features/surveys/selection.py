@@ -35,7 +35,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Functions of a condition."""
 
-_TOKENS = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|&&?|\|\|?|~|!(?!=)|.", re.DOTALL)
+_TOKENS = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|&&?|\|\|?|~|!=|!|.", re.DOTALL)
 _WORDS = {"&": " and ", "&&": " and ", "|": " or ", "||": " or ", "~": " not ", "!": " not "}
 _HELP = "write conditions such as 'z > 0.4 & mag < 24.5', with & | ~, brackets, + - * / ** % and " + ", ".join(
     FUNCTIONS
