@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, default=given["threshold"], metavar="S", help="minimum S/N (%(default)g)"
     )
     parser.add_argument(
-        "--most", type=int, default=given["most"], metavar="N", help="maximum number of candidates (%(default)s)"
+        "--most",
+        type=int,
+        default=given["most"],
+        metavar="N",
+        help="maximum number of candidates of a field; a survey has no limit (%(default)s)",
     )
     parser.add_argument(
         "--randomizations", type=int, default=given["n_randomizations"], metavar="N",

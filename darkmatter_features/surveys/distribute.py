@@ -6,7 +6,7 @@ galaxies of each patch, and of its margin, to Parquet files in a temporary folde
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from darkmatter_features.features.extract import report
 from darkmatter_features.io.shape_tables.positions import directions_of
 from darkmatter_features.io.shape_tables.rows import MIN_GALAXIES
 from darkmatter_features.surveys.calibration import Calibration, ShearSums
-from darkmatter_features.surveys.frame import ARCMIN, Frame, plane_frame, sphere_frame
+from darkmatter_features.surveys.frame import ARCMIN, Frame, Moments, plane_frame, sphere_frame
 from darkmatter_features.surveys.patches import Patch, shares
 from darkmatter_features.surveys.profiles import MAX_RADIUS
 from darkmatter_features.surveys.rows import Columns, SurveyTable
@@ -84,27 +84,33 @@ class Survey:
         return self.n / (self.area * ARCMIN**2)
 
 
-@dataclass
-class _Moments:
-    """Sums of a first reading."""
-
-    n: int = 0
-    total: Array = field(default_factory=lambda: np.zeros(3))
-    reference: Array | None = None
-    sums: ShearSums = field(default_factory=ShearSums)
-
-    def add(self, columns: Columns, position: tuple[str, str]) -> None:
-        first, second = (columns[key] for key in position)
-        points = directions_of(first, second) if position[0] == "ra" else _in_plane(first, second)
-        self.n += len(points)
-        self.total = self.total + points.sum(axis=0)
-        if self.reference is None:
-            self.reference = points
-        self.sums.add(columns)
+def _points(columns: Columns, position: tuple[str, str]) -> Array:
+    """Return unit vectors, or x, y and 0."""
+    first, second = (columns[key] for key in position)
+    return directions_of(first, second) if position[0] == "ra" else np.stack([first, second, 0.0 * first], axis=1)
 
 
-def _in_plane(x: Array, y: Array) -> Array:
-    return np.stack([x, y, np.zeros(len(x))], axis=1)
+def _first_reading(table: SurveyTable) -> tuple[Moments, ShearSums]:
+    """Return the sums over all galaxies.
+
+    Raises
+    ------
+    TableError
+        If fewer than 10 galaxies can be used.
+    """
+    moments, sums = Moments(np.zeros(3)), ShearSums()
+    for columns in table.chunks():
+        points = _points(columns, table.position)
+        if not moments.n and table.position[0] != "ra":
+            moments.origin = points[0]
+        moments.add(points)
+        sums.add(columns)
+    if moments.n < MIN_GALAXIES:
+        raise TableError(
+            f"{table.path}: {moments.n} of {table.n_rows} rows can be used ({table.describe() or 'no row'}); "
+            f"{MIN_GALAXIES} are needed; check the choice of columns and the selection"
+        )
+    return moments, sums
 
 
 def distribute(
@@ -138,18 +144,11 @@ def distribute(
     TableError
         If fewer than 10 galaxies can be used, or a column cannot be read.
     """
-    moments = _Moments()
-    for columns in table.chunks():
-        moments.add(columns, table.position)
-    if moments.n < MIN_GALAXIES or moments.reference is None:
-        raise TableError(
-            f"{table.path}: {moments.n} of {table.n_rows} rows can be used ({table.describe() or 'no row'}); "
-            f"{MIN_GALAXIES} are needed; check the choice of columns and the selection"
-        )
-    frame = _frame(table, moments, unit)
-    factor, note = moments.sums.factor(table.path, table.options, calibration or Calibration())
-    mean = moments.sums.mean if subtract_mean else 0.0
-    scale = moments.sums.inverse_variance(factor, mean)
+    moments, sums = _first_reading(table)
+    frame: Frame = sphere_frame(moments) if table.position[0] == "ra" else plane_frame(moments, unit)
+    factor, note = sums.factor(table.path, table.options, calibration or Calibration())
+    mean = sums.mean if subtract_mean else 0.0
+    scale = sums.inverse_variance(factor, mean)
     writer = _Writer(folder)
     area: set[complex] = set()
     for columns in table.chunks():
@@ -166,7 +165,7 @@ def distribute(
         patches=writer.finish(),
         n=moments.n,
         area=len(area) * AREA_CELL**2,
-        mean_snr=moments.sums.mean_snr(),
+        mean_snr=sums.mean_snr(),
         notes=tuple(each for each in notes if each),
     )
 
@@ -176,14 +175,6 @@ def read_patch(files: PatchFiles) -> tuple[Array, Array, NDArray[np.complex128],
     table = pa.concat_tables(pq.read_table(path) for path in files.paths)
     lon, lat, e1, e2, v = (table[name].to_numpy() for name in ("lon", "lat", "e1", "e2", "v"))
     return lon, lat, e1 + 1j * e2, v
-
-
-def _frame(table: SurveyTable, moments: _Moments, unit: float) -> Frame:
-    assert moments.reference is not None
-    if table.position[0] == "ra":
-        return sphere_frame(moments.total, moments.reference)
-    mean, plane = moments.total / moments.n, moments.reference
-    return plane_frame(complex(mean[0], mean[1]), plane[:, 0] + 1j * plane[:, 1], unit)
 
 
 def _area_cells(lon: Array, lat: Array, *, is_plane: bool) -> set[complex]:

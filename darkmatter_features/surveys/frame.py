@@ -1,7 +1,7 @@
 """Frame of a survey: coordinates that turn and move with its galaxies, so that no result depends on RA and Dec.
 
-The frame has longitude and latitude 0 at the mean direction of the galaxies, and its equator passes through a galaxy.
-All grids and patches are laid out in it. A plane survey, with x and y, has the same in its plane.
+The frame has longitude and latitude 0 at the mean direction of the galaxies, and its equator is the axis of their
+largest scatter. All grids and patches are laid out in it. A plane survey, with x and y, has the same in its plane.
 """
 
 from dataclasses import dataclass
@@ -130,29 +130,63 @@ class PlaneFrame:
 Frame = SphereFrame | PlaneFrame
 
 
-def sphere_frame(total: Array, reference: Array) -> SphereFrame:
-    """Return the frame of a survey on the sphere.
+class Moments:
+    """Sums of the positions of galaxies and of their products: they do not depend on the order of the rows.
 
-    Parameters
+    Attributes
     ----------
-    total : (3,) float64 array
-        Sum of the unit vectors of all galaxies.
-    reference : (m, 3) float64 array
-        Unit vectors of some galaxies, in any order: the equator passes through the farthest from the mean direction.
+    n : int
+        Number of galaxies.
+    origin : (3,) float64 array
+        Point about which the sums are taken.
     """
-    length = float(np.linalg.norm(total))
-    centre = total / length if length > MIN_MEAN_DIRECTION else reference[0]
-    away = reference - np.outer(reference @ centre, centre)
-    east = away[int(np.square(away).sum(axis=1).argmax())]
-    east = east / max(float(np.linalg.norm(east)), np.finfo(np.float64).tiny)
+
+    def __init__(self, origin: Array) -> None:
+        self.n, self.origin = 0, origin
+        self._first, self._second, self._third = np.zeros(3), np.zeros((3, 3)), np.zeros((9, 3))
+
+    def add(self, points: Array) -> None:
+        """Add positions (n, 3): unit vectors, or x, y and 0."""
+        away = points - self.origin
+        products = (away[:, :, None] * away[:, None, :]).reshape(len(away), 9)
+        self.n += len(away)
+        self._first = self._first + away.sum(axis=0)
+        self._second = self._second + products.sum(axis=0).reshape(3, 3)
+        self._third = self._third + products.T @ away
+
+    @property
+    def mean(self) -> Array:
+        """Mean position (3,)."""
+        return np.asarray(self.origin + self._first / self.n)
+
+    def axis(self, one: Array, two: Array) -> Array:
+        """Return the unit vector of the largest scatter in the plane of two others, to the side of the longer tail."""
+        basis = np.stack([one, two])
+        mean = self._first / self.n
+        scatter = basis @ (self._second / self.n - np.outer(mean, mean)) @ basis.T
+        axis = np.linalg.eigh(scatter)[1][:, 1] @ basis
+        along = float(mean @ axis)
+        second, third = axis @ self._second @ axis / self.n, np.outer(axis, axis).ravel() @ self._third @ axis / self.n
+        return np.asarray(axis if third - 3.0 * along * second + 2.0 * along**3 >= 0.0 else -axis)
+
+
+def sphere_frame(moments: Moments) -> SphereFrame:
+    """Return the frame of a survey on the sphere, from the moments of the unit vectors of its galaxies."""
+    mean = moments.mean
+    length = float(np.linalg.norm(mean))
+    centre = mean / length if length > MIN_MEAN_DIRECTION else np.array([1.0, 0.0, 0.0])
+    other = np.eye(3)[int(np.abs(centre).argmin())]
+    one = np.cross(centre, other)
+    one /= np.linalg.norm(one)
+    east = moments.axis(one, np.cross(centre, one))
     return SphereFrame(centre, east, np.cross(centre, east))
 
 
-def plane_frame(mean: complex, reference: ComplexArray, unit: float) -> PlaneFrame:
-    """Return the frame of a survey in a plane, see :func:`sphere_frame`; `unit` is that of x and y, arcmin."""
-    away = reference - mean
-    farthest = -complex(away[int(np.abs(away).argmax())])  # lon points to -x
-    return PlaneFrame(mean, farthest / max(abs(farthest), np.finfo(np.float64).tiny), unit)
+def plane_frame(moments: Moments, unit: float) -> PlaneFrame:
+    """Return the frame of a survey in a plane, from the moments of x, y and 0; `unit` is that of x and y, arcmin."""
+    axis = -moments.axis(*np.eye(3)[:2])  # lon points to -x
+    mean = moments.mean
+    return PlaneFrame(complex(mean[0], mean[1]), complex(axis[0], axis[1]), unit)
 
 
 def _north(ra: Array, dec: Array) -> Array:

@@ -106,6 +106,6 @@ def sky_patch(x: Array, y: Array, e: ComplexArray, v: Array, *, cell: float, bor
     size = [next_fast_len(int((np.ptp(each) + border) / cell) + 2) for each in (y, x)]
     grid = Grid(float(x.min()), float(y.min()), cell, (size[0], size[1]))
     cells = grid.cells(x, y)
-    order = np.argsort(cells, kind="stable")
+    order = np.argsort(cells + np.modf((x - grid.x0) / cell)[0], kind="stable")  # in a cell by x, not by rows
     occupied, starts = np.unique(cells[order], return_index=True)
     return SkyPatch(grid, x[order], y[order], e[order], v[order], occupied, starts)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from darkmatter_features.io.shape_tables.positions import directions_of, from_local_north, projected
-from darkmatter_features.surveys.frame import plane_frame, sphere_frame
+from darkmatter_features.surveys.frame import Moments, plane_frame, sphere_frame
 from darkmatter_features.surveys.patches import PATCH_SIZE, Patch, owners, shares
 
 
@@ -15,8 +15,15 @@ def sky(rng, n=500, ra=150.0, dec=2.0, radius=4.0):
 
 
 def frame_of(ra, dec):
-    n = directions_of(ra, dec)
-    return sphere_frame(n.sum(axis=0), n)
+    moments = Moments(np.zeros(3))
+    moments.add(directions_of(ra, dec))
+    return sphere_frame(moments)
+
+
+def plane_frame_of(z):
+    moments = Moments(np.array([z[0].real, z[0].imag, 0.0]))
+    moments.add(np.stack([z.real, z.imag, 0 * z.real], axis=1))
+    return plane_frame(moments, 60.0)
 
 
 def turned_sky(ra, dec, rotation):
@@ -78,7 +85,7 @@ def test_a_patch_at_the_centre_is_the_tangent_plane_of_one_field(rng, tmp_path):
 def test_a_plane_turns_its_shapes(rng):
     z = rng.normal(size=50) + 1j * rng.normal(size=50) + 100
     e = rng.normal(size=50) + 1j * rng.normal(size=50)
-    one, two = (plane_frame(complex(w.mean()), w, 60.0) for w in (z, z * np.exp(0.7j)))
+    one, two = (plane_frame_of(w) for w in (z, z * np.exp(0.7j)))
     a, b = one.place(z.real, z.imag), two.place((z * np.exp(0.7j)).real, (z * np.exp(0.7j)).imag)
     assert_allclose((a.lon, a.lat), (b.lon, b.lat), atol=1e-10)
     assert_allclose(e * a.turn, e * np.exp(1.4j) * b.turn)
