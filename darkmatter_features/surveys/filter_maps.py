@@ -29,11 +29,14 @@ class FilterBank:
         Transforms of the filters.
     inverse_roots : tuple of (n_rows, n_columns) float32 arrays
         ``1 / sqrt(norm)`` of each filter; 0 where :data:`MIN_COVERAGE` is not reached.
+    least : tuple of float
+        Norm of each filter at :data:`MIN_COVERAGE`.
     """
 
     patch: SkyPatch
     kernels: tuple[ComplexMap, ...]
     inverse_roots: tuple[Map, ...]
+    least: tuple[float, ...]
 
     def snr_maps(self, weighted: NDArray[np.complexfloating]) -> Iterator[ComplexMap]:
         """Yield the S/N of each filter: of tangential shear as real and of cross shear as imaginary part.
@@ -79,12 +82,14 @@ def filter_bank(patch: SkyPatch, profiles: ShearProfiles) -> FilterBank:
     radius, phase = _geometry(patch)
     nodes = np.arange(len(profiles.shear)) * profiles.spacing
     weights = fft.fft2(patch.binned(patch.v.astype(np.complex64)), workers=1)
-    kernels, roots = [], []
+    kernels, roots, limits = [], [], []
     for shear in profiles.shear.T:
         g = np.interp(radius, nodes, shear)
         kernels.append(fft.fft2((-g * phase).astype(np.complex64), workers=1))
-        roots.append(_inverse_root(patch, weights, g))
-    return FilterBank(patch, tuple(kernels), tuple(roots))
+        root, least = _inverse_root(patch, weights, g)
+        roots.append(root)
+        limits.append(least)
+    return FilterBank(patch, tuple(kernels), tuple(roots), tuple(limits))
 
 
 def _geometry(patch: SkyPatch) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -96,8 +101,10 @@ def _geometry(patch: SkyPatch) -> tuple[NDArray[np.float64], NDArray[np.complex1
     return radius, direction**2
 
 
-def _inverse_root(patch: SkyPatch, weights: ComplexMap, g: NDArray[np.float64]) -> Map:
+def _inverse_root(patch: SkyPatch, weights: ComplexMap, g: NDArray[np.float64]) -> tuple[Map, float]:
     squares = fft.fft2((g * g).astype(np.complex64), workers=1)
     norm = fft.ifft2(weights * squares, workers=1).real
     least = MIN_COVERAGE * float(np.median(norm.ravel()[patch.occupied]))
-    return np.where(norm > least, 1.0 / np.sqrt(np.maximum(norm, least)), 0.0).astype(np.float32)
+    floor = max(least, float(np.finfo(np.float32).tiny))
+    root: Map = np.where(norm > floor, 1.0 / np.sqrt(np.maximum(norm, floor)), 0.0).astype(np.float32)
+    return root, floor

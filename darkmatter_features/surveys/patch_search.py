@@ -111,7 +111,7 @@ def _refined(patch: Patch, bank: FilterBank, profiles: ShearProfiles, detections
         if not _is_near(patch, halo.x, halo.y):
             continue
         e = bank.patch.e - detections.fit.shear(without=k)
-        best = refine(bank.patch, e, profiles, halo.x, halo.y, halo.profile)
+        best = refine(bank, e, profiles, halo)
         lon, lat = (float(each[0]) for each in patch.restore(np.array([best.x]), np.array([best.y])))
         if bool(patch.owns(np.array([lon]), np.array([lat]))[0]):
             snr = best.snr * float(detections.fit.independence[k])

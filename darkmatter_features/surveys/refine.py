@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from darkmatter_features.candidates.joint_fit import Halo
 from darkmatter_features.location.bayes_factor import log_bayes_factor_map, trial_amplitudes
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.kernels.profiles import profile_sums
 from darkmatter_features.numerics.kernels.records import Centres, Galaxies
+from darkmatter_features.surveys.filter_maps import FilterBank
 from darkmatter_features.surveys.profiles import MAX_RADIUS
 from darkmatter_features.surveys.sky_patch import SkyPatch
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Coverage = tuple[int, float]
+"""Index of a profile, and the norm of its filter where the galaxies about a position are few."""
 
 APERTURES = (0.4, 6.0)
 """Smallest and largest radius of the disc of positions, arcmin."""
@@ -82,28 +86,32 @@ class Refined(NamedTuple):
     aperture: float
 
 
-def refine(patch: SkyPatch, e: ComplexArray, profiles: ShearProfiles, x: float, y: float, profile: int) -> Refined:
+def refine(bank: FilterBank, e: ComplexArray, profiles: ShearProfiles, halo: Halo) -> Refined:
     """Return the halo near a position.
 
     Parameters
     ----------
-    patch : SkyPatch
-        Galaxies.
+    bank : FilterBank
+        Filters over the galaxies.
     e : (n,) complex128 array
-        Their ellipticities without the shear of other halos.
+        Ellipticities without the shear of other halos.
     profiles : ShearProfiles
         Shear profiles.
-    x, y : float, arcmin
-        Position of a peak.
-    profile : int
-        Index of its profile.
+    halo : Halo
+        Position of a peak, arcmin, and index of its profile.
+
+    Notes
+    -----
+    The prior of the position is even where the norm of the peak's filter is usual, and falls with its fourth power
+    where that is below a quarter: no halo is searched beyond the galaxies.
     """
-    aperture = float(np.clip(APERTURE_IN_SCALES * profiles.scales[profile], MIN_FIRST_APERTURE, APERTURES[1]))
-    galaxies = _about(patch, e, x, y, aperture)
-    first = _fixed_point(galaxies, profiles, x, y, aperture, FIRST_TOLERANCE)
+    aperture = float(np.clip(APERTURE_IN_SCALES * profiles.scales[halo.profile], MIN_FIRST_APERTURE, APERTURES[1]))
+    galaxies = _about(bank.patch, e, halo.x, halo.y, aperture)
+    coverage = halo.profile, bank.least[halo.profile]
+    first = _fixed_point(galaxies, profiles, coverage, halo.x, halo.y, aperture, FIRST_TOLERANCE)
     aperture = float(np.clip(APERTURE_IN_ERRORS * first.position_error, APERTURES[0], aperture))
-    found = _fixed_point(galaxies, profiles, first.x, first.y, aperture, TOLERANCE)
-    return found._replace(n_galaxies=_n_effective(patch, profiles, found))
+    found = _fixed_point(galaxies, profiles, coverage, first.x, first.y, aperture, TOLERANCE)
+    return found._replace(n_galaxies=_n_effective(bank.patch, profiles, found))
 
 
 def _about(patch: SkyPatch, e: ComplexArray, x: float, y: float, aperture: float) -> Galaxies:
@@ -125,17 +133,28 @@ def _sum(cell: NDArray[np.int64], values: NDArray[Any]) -> ComplexArray:
 
 
 def _fixed_point(
-    galaxies: Galaxies, profiles: ShearProfiles, x: float, y: float, aperture: float, tolerance: float
+    galaxies: Galaxies,
+    profiles: ShearProfiles,
+    coverage: Coverage,
+    x: float,
+    y: float,
+    aperture: float,
+    tolerance: float,
 ) -> Refined:
-    found = _on_disc(galaxies, profiles, x, y, aperture)
+    """Return the halo of the disc that is centred on it; of the last one about (x, y) if the centre leaves that."""
+    found = _on_disc(galaxies, profiles, coverage, x, y, aperture)
     for _ in range(MAX_STEPS):
-        before, found = found, _on_disc(galaxies, profiles, found.x, found.y, aperture)
+        before, found = found, _on_disc(galaxies, profiles, coverage, found.x, found.y, aperture)
+        if np.hypot(found.x - x, found.y - y) > aperture:
+            return before
         if np.hypot(found.x - before.x, found.y - before.y) < tolerance:
             break
     return found
 
 
-def _on_disc(galaxies: Galaxies, profiles: ShearProfiles, x: float, y: float, aperture: float) -> Refined:
+def _on_disc(
+    galaxies: Galaxies, profiles: ShearProfiles, coverage: Coverage, x: float, y: float, aperture: float
+) -> Refined:
     """Return the halo by the posterior over a disc of positions."""
     step = 2.0 * aperture / CELLS
     axis = (np.arange(CELLS) - (CELLS - 1) / 2.0) * step
@@ -144,12 +163,15 @@ def _on_disc(galaxies: Galaxies, profiles: ShearProfiles, x: float, y: float, ap
     centres = Centres(x + across[inside], y + up[inside])
     response, norm = np.empty((len(centres.x), 2, len(profiles))), np.empty((len(centres.x), len(profiles)))
     profile_sums(galaxies, profiles.tabulated, centres, response, norm)
-    log_bayes_factor = log_bayes_factor_map(response[:, :1], norm, trial_amplitudes(norm))[:, 0]
-    total = float(logsumexp(log_bayes_factor))
-    posterior = np.exp(log_bayes_factor - total)
+    tiny = np.finfo(np.float64).tiny
+    log_bayes_factor = log_bayes_factor_map(response[:, :1], norm, trial_amplitudes(norm + tiny))[:, 0]
+    log_prior = 4.0 * np.log(np.clip(norm[:, coverage[0]] / max(coverage[1], tiny), 1e-6, 1.0))
+    total = float(logsumexp(log_bayes_factor + log_prior))
+    posterior = np.exp(log_bayes_factor + log_prior - total)
     x, y = float(posterior @ centres.x), float(posterior @ centres.y)
     square = float((posterior * ((centres.x - x) ** 2 + (centres.y - y) ** 2)).sum()) + step**2 / 6.0
-    snr = response / np.sqrt(np.maximum(norm, np.finfo(np.float64).tiny))[:, None]
+    snr = response / np.sqrt(np.maximum(norm, tiny))[:, None]
+    snr[log_prior < log_prior.max()] *= 0.0  # too few galaxies
     peak, best = (int(k) for k in np.unravel_index(snr[:, 0].argmax(), norm.shape))
     return Refined(
         x=x,
@@ -157,7 +179,7 @@ def _on_disc(galaxies: Galaxies, profiles: ShearProfiles, x: float, y: float, ap
         position_error=float(np.sqrt(square)),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
-        log_bayes_factor=total - float(np.log(len(centres.x))),
+        log_bayes_factor=total - float(logsumexp(log_prior)),
         profile=best,
         n_galaxies=0,
         aperture=aperture,
