@@ -30,6 +30,7 @@ FLOORS = {
         "checks",
         "shape_catalogs",
         "candidates",
+        "surveys",
     ),
     "classify": (
         "config",

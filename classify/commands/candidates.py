@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,10 +10,13 @@ from classify.commands import add_example, add_jobs, check_folder, defaults, pri
 from classify.commands.compilation import LOCATING
 from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
-from darkmatter_features.candidates.batch import Listed, list_candidates
+from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
+from darkmatter_features.candidates.batch import Listed, candidate_folders, list_candidates
 from darkmatter_features.candidates.find import Candidate
+from darkmatter_features.location.batch import find_catalogs
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.plots.theme import THEMES
+from darkmatter_features.surveys.batch import is_survey
 
 OUT = Path("candidates")
 
@@ -29,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=float, default=given["threshold"], metavar="S", help="minimum S/N (%(default)g)"
     )
     parser.add_argument(
-        "--most", type=int, default=given["most"], metavar="N", help="maximum number of candidates (%(default)s)"
+        "--most",
+        type=int,
+        default=given["most"],
+        metavar="N",
+        help="maximum number of candidates of a field; a survey has no limit (%(default)s)",
     )
     parser.add_argument(
         "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
@@ -49,21 +57,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--theme", choices=list(THEMES), default=given["theme"], help="colours of the figure (%(default)s)"
     )
     add_jobs(parser, given["n_jobs"])
+    add_survey_arguments(parser)
     add_example(
         parser,
         "darkmatter candidates shapes.fits --out cluster",
         "darkmatter candidates 'fields/*.csv' --threshold 4 --most 3 --out lists",
         "darkmatter candidates shapes.fits --known clusters.csv --aperture-mass --out cluster",
+        "darkmatter candidates survey.parquet --select 'z > 0.4 & mag < 24.5' --max-false-alarm 0.05 --out survey",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """List the lenses."""
     check_folder(args.out)
-    done = list_candidates(
-        args.catalogs,
-        args.out,
-        columns=reading_options(args),
+    columns, search = reading_options(args), survey_search(args)
+    paths = find_catalogs(args.catalogs)
+    surveys = [path for path in paths if search is not None or is_survey(path, columns)]
+    folders = dict(zip(paths, candidate_folders(paths, args.out)))
+    failures = [list_one_survey(args, path, folders[path], columns, search) for path in surveys]
+    fields = [path for path in paths if path not in surveys]
+    done = _list_fields(args, fields, folders, columns) if fields else []
+    for each in done:
+        if each.found is not None:
+            _print_candidates(each, subtracted=args.subtract_mean)
+    failed = [each for each in failures if each is not None] + [
+        (each.catalog, each.error) for each in done if each.error
+    ]
+    return report_failures(failed, len(paths) - len(failed))
+
+
+def _list_fields(
+    args: argparse.Namespace, fields: list[Path], folders: dict[Path, Path], columns: dict[str, Any]
+) -> list[Listed]:
+    """List the lenses of catalogues of one field each."""
+    return list_candidates(
+        fields,
+        folders[fields[0]] if len(fields) == 1 else args.out,
+        columns=columns,
         threshold=args.threshold,
         most=args.most,
         subtract_mean=args.subtract_mean,
@@ -76,11 +106,6 @@ def run(args: argparse.Namespace) -> int:
         progress=Progress("candidates", unit="catalogues", notice=LOCATING.notice),
         debug=args.debug,
     )
-    for each in done:
-        if each.found is not None:
-            _print_candidates(each, subtracted=args.subtract_mean)
-    failures = [(each.catalog, each.error) for each in done if each.error]
-    return report_failures(failures, len(done) - len(failures))
 
 
 def _print_candidates(listed: Listed, *, subtracted: bool) -> None:

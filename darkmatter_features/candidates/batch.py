@@ -113,7 +113,7 @@ def list_candidates(
     check_limits(threshold, most)
     check_n_randomizations(n_randomizations, least=0)
     paths = find_catalogs(catalogs)
-    folders = [Path(out)] if len(paths) == 1 else [each.with_suffix("") for each in figure_paths(paths, Path(out))]
+    folders = candidate_folders(paths, Path(out))
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"threshold": threshold, "most": most, "subtract_mean": subtract_mean}
     options |= {"n_randomizations": n_randomizations}
@@ -129,6 +129,11 @@ def list_candidates(
         done.append(each)
         report(progress, len(done), len(tasks))
     return done
+
+
+def candidate_folders(paths: Sequence[Path], out: Path) -> list[Path]:
+    """Return the folder of each catalogue: `out` for one; for several, one in it named like each of them."""
+    return [out] if len(paths) == 1 else [each.with_suffix("") for each in figure_paths(list(paths), out)]
 
 
 def _listed_or_reason(

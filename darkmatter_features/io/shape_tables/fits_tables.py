@@ -37,7 +37,7 @@ def _table(hdu: Any, index: int) -> RawTable:
     return RawTable(
         shapes={name: shape for name, shape in shapes.items() if shape is not None},
         n_rows=n_rows,
-        values=partial(_values, hdu),
+        values=partial(column_values, hdu),
         units={column.name: column.unit for column in hdu.columns if column.unit},
         index=index,
         name=hdu.name,
@@ -53,7 +53,7 @@ def _shape(hdu: Any, column: Any, n_rows: int) -> tuple[int, ...] | None:
     return () if shape == (1,) else shape
 
 
-def _values(hdu: Any, name: str) -> Values:
+def column_values(hdu: Any, name: str) -> Values:
     """Return a column with nan where its value is TNULL."""
     column, raw = hdu.columns[name], hdu.data[name]
     values = np.stack(raw) if raw.dtype == object else np.asarray(raw)

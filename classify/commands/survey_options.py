@@ -1,0 +1,118 @@
+"""Options of `darkmatter candidates` for surveys, wider than one field, and the work on one survey."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classify.commands import print_line
+from classify.commands.compilation import LOCATING
+from classify.commands.progress import Progress
+from darkmatter_features.location.field import MAX_MEAN_SNR
+from darkmatter_features.surveys.batch import list_survey
+from darkmatter_features.surveys.presets import PRESETS, preset
+from darkmatter_features.surveys.profiles import SCALES
+from darkmatter_features.surveys.result import SurveyCandidate, SurveyCandidates
+from darkmatter_features.surveys.settings import UNITS, SurveySearch
+
+MAX_PRINTED = 20
+"""Maximum number of candidates of a survey that are printed; the tables have all."""
+
+
+def add_survey_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of surveys; any of the first four makes every catalogue a survey."""
+    group = parser.add_argument_group(
+        "surveys", "catalogues with RA and Dec wider than a degree, or any with one of these options"
+    )
+    group.add_argument(
+        "--scales", type=_scales, metavar="S,S", help="scale radii of the trial profiles, arcmin "
+        f"({','.join(f'{each:g}' for each in SCALES)}, as far as the density of galaxies allows)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-false-alarm", type=float, metavar="P", help="maximum false-alarm probability, instead of --threshold"
+    )
+    group.add_argument(
+        "--survey", choices=sorted(PRESETS), metavar="NAME",
+        help=f"columns, signs and calibration of a public catalogue: {', '.join(sorted(PRESETS))}",
+    )  # fmt: skip
+    group.add_argument(
+        "--select", metavar="CONDITION", help="rows to use, as 'z > 0.4 & mag < 24.5'; columns with other characters "
+        "in backquotes",
+    )  # fmt: skip
+    group.add_argument(
+        "--xy-unit", choices=list(UNITS), metavar="UNIT", help=f"unit of x and y: {', '.join(UNITS)} (arcmin)"
+    )
+    group.add_argument(
+        "--completeness", action=argparse.BooleanOptionalAction, default=True,
+        help="plant halos in the galaxies for the completeness (default)",
+    )  # fmt: skip
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"give numbers separated by commas, such as 0.5,1,2,4, not {text!r}") from None
+
+
+def survey_search(args: argparse.Namespace) -> SurveySearch | None:
+    """Return the settings of a search that the options ask for; None if they ask for none."""
+    asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit)
+    return None if all(each is None for each in asked) else _search(args)
+
+
+def _search(args: argparse.Namespace) -> SurveySearch:
+    options: dict[str, Any] = {"threshold": args.threshold, "max_false_alarm": args.max_false_alarm}
+    options |= {"n_randomizations": args.randomizations, "seed": args.seed, "subtract_mean": args.subtract_mean}
+    options |= {"completeness": args.completeness, "selection": args.select}
+    options |= {} if args.scales is None else {"scales": args.scales}
+    options |= {} if args.xy_unit is None else {"unit": args.xy_unit}
+    options |= {} if args.survey is None else {"calibration": preset(args.survey).calibration}
+    return SurveySearch(**options)
+
+
+def list_one_survey(
+    args: argparse.Namespace, path: Path, folder: Path, columns: Mapping[str, Any], search: SurveySearch | None
+) -> tuple[str, str] | None:
+    """Write and print the candidates of one survey; return its path and the reason if it failed."""
+    if args.survey is not None:
+        columns = preset(args.survey).columns_with(columns)
+    listed = list_survey(
+        path,
+        folder,
+        search or _search(args),
+        columns=columns,
+        n_jobs=args.jobs,
+        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice),
+        debug=args.debug,
+    )
+    if listed.found is None:
+        return listed.catalog, listed.error
+    _print_survey(listed.catalog, listed.folder, listed.found)
+    return None
+
+
+def _print_survey(catalog: str, folder: str, found: SurveyCandidates) -> None:
+    survey, null = found.survey, found.null
+    count = f"{len(found)} candidate{'' if len(found) == 1 else 's'} of S/N {found.threshold:.2f} or more"
+    false = f", {float(null.expected(np.array([found.threshold]))[0]):.2g} false ones expected" if null.n_skies else ""
+    biased = survey.mean_snr > MAX_MEAN_SNR and not found.search.subtract_mean
+    bias = f"; mean ellipticity {survey.mean_snr:.1f} sigma from 0: use --subtract-mean" if biased else ""
+    print_line(f"{catalog}: {survey.n} galaxies on {survey.area:.3g} square degrees, {count}{false}{bias}")
+    print_line(f"  {'; '.join(survey.notes)}")
+    for k, each in enumerate(found.candidates[:MAX_PRINTED], start=1):
+        print_line(f"  {k}: {_summary(each)}")
+    if len(found) > MAX_PRINTED:
+        print_line(f"  and {len(found) - MAX_PRINTED} more")
+    print_line(f"  -> {folder}")
+
+
+def _summary(each: SurveyCandidate) -> str:
+    position = f"x {each.x:.5g}, y {each.y:.5g}" if np.isnan(each.ra) else f"RA {each.ra:.5f}, Dec {each.dec:.5f}"
+    snr = f"error {each.position_error:.2g}, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
+    if np.isnan(each.false_alarm_probability):
+        return f"{position}, {snr}"
+    chance = f"false-alarm probability {each.false_alarm_probability:.2g}, purity {each.expected_purity:.2f}"
+    return f"{position}, {snr}, {chance}"

@@ -1,0 +1,115 @@
+"""Candidate lenses of a survey, searched in patches."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.features.extract import report
+from darkmatter_features.io.shape_tables.options import CatalogOptions
+from darkmatter_features.surveys.distribute import Survey, distribute
+from darkmatter_features.surveys.patch_search import PatchResult, PatchTask, randomize_patch, search_patch
+from darkmatter_features.surveys.peaks import NULL_FLOOR
+from darkmatter_features.surveys.profiles import usable_scales
+from darkmatter_features.surveys.purity import NullPeaks
+from darkmatter_features.surveys.result import SurveyCandidates, assembled
+from darkmatter_features.surveys.rows import open_survey
+from darkmatter_features.surveys.settings import UNITS, SurveySearch
+from darkmatter_features.workers import parallel
+
+Array = NDArray[np.float64]
+
+N_BLOCKS = 4
+"""Number of parts of the randomized skies of a patch, which are separate tasks."""
+
+
+def find_survey_candidates(
+    path: str | Path,
+    search: SurveySearch | None = None,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    folder: str | Path | None = None,
+    n_jobs: int = -1,
+    progress: Callable[[int, int], None] | None = None,
+) -> SurveyCandidates:
+    """Find all lenses of a survey.
+
+    Parameters
+    ----------
+    path : str or Path
+        Table of galaxies, of any length if it is a Parquet or an uncompressed FITS file.
+    search : SurveySearch, optional
+        Settings.
+    columns : mapping, optional
+        Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: names of columns, table and conventions.
+    folder : str or Path, optional
+        Folder for a temporary folder with the galaxies of each patch, 40 bytes each; that of the system by default.
+    n_jobs : int
+        Number of processes; -1 for one per core.
+    progress : callable, optional
+        Function of the number of tasks done and of all tasks.
+
+    Returns
+    -------
+    SurveyCandidates
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read, or has too few galaxies.
+    ConfigError
+        If a setting is out of its range.
+
+    Notes
+    -----
+    Patches of 3 degrees with a margin are searched in their tangent planes, in a frame that turns and moves with the
+    galaxies. Peaks of the maps of S/N are halos, the highest first, each without the shear of those before. Each is
+    then located in the galaxies about it without the shear of the others. The result does not depend on the number of
+    processes.
+    """
+    search = search or SurveySearch()
+    table = open_survey(
+        Path(path),
+        CatalogOptions(**dict(columns or {})),
+        selection=search.selection,
+        factors=search.calibration.columns,
+    )
+    with tempfile.TemporaryDirectory(prefix="darkmatter-", dir=folder) as temporary:
+        survey = distribute(
+            table,
+            Path(temporary),
+            calibration=search.calibration,
+            subtract_mean=search.subtract_mean,
+            unit=UNITS[search.unit],
+        )
+        scales = usable_scales(search.scales, survey.density)
+        floor = min(NULL_FLOOR, search.search_threshold)
+        task = PatchTask(scales, search.search_threshold, floor, search.seed, search.completeness)
+        results, null = _run(survey, task, search.n_randomizations, n_jobs, progress)
+    return assembled(survey, search, scales, results, null)
+
+
+def _run(
+    survey: Survey, task: PatchTask, n_randomizations: int, n_jobs: int, progress: Callable[[int, int], None] | None
+) -> tuple[list[PatchResult], NullPeaks]:
+    """Return the results of all patches, and the peaks of the randomized skies."""
+    n_pairs = -(-n_randomizations // 2)
+    ends = np.unique(np.linspace(0, n_pairs, N_BLOCKS + 1).astype(int)).tolist()
+    tasks: list[tuple[Any, ...]] = [(search_patch, files, task) for files in survey.patches]
+    tasks += [(randomize_patch, files, task, *block) for files in survey.patches for block in pairwise(ends)]
+    report(progress, 0, len(tasks))
+    results: list[PatchResult] = []
+    peaks: list[Array] = []
+    for k, done in enumerate(parallel(_call, tasks, n_jobs=n_jobs), start=1):
+        (results if isinstance(done, PatchResult) else peaks).append(done)
+        report(progress, k, len(tasks))
+    snr = np.sort(np.concatenate([np.zeros(0), *peaks]))[::-1]
+    return results, NullPeaks(snr, 2 * n_pairs, task.null_floor)
+
+
+def _call(work: Callable[..., Any], *arguments: Any) -> Any:
+    return work(*arguments)

@@ -1,0 +1,132 @@
+"""Work on one patch of a survey: its candidates, its randomized skies, and planted halos."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.location.profiles import ShearProfiles
+from darkmatter_features.surveys.completeness import Planted, plant
+from darkmatter_features.surveys.distribute import PatchFiles, read_patch
+from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
+from darkmatter_features.surveys.patches import Patch
+from darkmatter_features.surveys.peaks import randomized_peaks
+from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
+from darkmatter_features.surveys.refine import Refined, refine
+from darkmatter_features.surveys.search import Detections, search_halos
+from darkmatter_features.surveys.sky_patch import CELL, sky_patch
+
+Array = NDArray[np.float64]
+
+PLANTING = 1_000_000
+"""Last number of the key of the random stream of planted halos; those of randomized skies are below."""
+
+
+@dataclass(frozen=True)
+class PatchTask:
+    """What is done with each patch.
+
+    Attributes
+    ----------
+    scales : tuple of float, arcmin
+        Scale radii of the profiles.
+    threshold : float
+        Minimum S/N of the search.
+    null_floor : float
+        Minimum S/N of the peaks of randomized skies.
+    seed : int
+        Seed of all random numbers.
+    plant : bool
+        Whether halos are planted for the completeness.
+    """
+
+    scales: tuple[float, ...]
+    threshold: float
+    null_floor: float
+    seed: int
+    plant: bool
+
+
+class Found(NamedTuple):
+    """Candidate of a patch: its position in the frame, its S/N in the search and in the joint fit, and its figures."""
+
+    lon: float
+    lat: float
+    search_snr: float
+    snr: float
+    amplitude: float
+    halo: Refined
+
+
+class PatchResult(NamedTuple):
+    """Candidates of a patch, and halos planted in it; None without them."""
+
+    patch: Patch
+    found: list[Found]
+    planted: Planted | None
+
+
+def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
+    """Return the candidates that a patch owns."""
+    profiles = survey_profiles(task.scales)
+    bank = _bank(files, profiles, task)
+    detections = search_halos(bank, profiles, task.threshold)
+    found = _refined(files.patch, bank, profiles, detections)
+    planted = None
+    if task.plant:
+        rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
+        planted = _owned(files.patch, plant(bank, profiles, detections.fit, task.null_floor, rng))
+    return PatchResult(files.patch, found, planted)
+
+
+def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> Array:
+    """Return the S/N of the peaks that a patch owns, in randomized skies of the rotations from `first` to `last`."""
+    bank = _bank(files, survey_profiles(task.scales), task)
+    seeds = [_seed(task, files.patch, k) for k in range(first, last)]
+
+    def owned(x: Array, y: Array) -> NDArray[np.bool_]:
+        return files.patch.owns(*files.patch.restore(x, y))
+
+    return np.concatenate(randomized_peaks(bank, owned, seeds, floor=task.null_floor))
+
+
+def _seed(task: PatchTask, patch: Patch, k: int) -> np.random.SeedSequence:
+    """Return the seed of a stream of a patch: it depends on nothing but the patch's place in the lattice."""
+    return np.random.SeedSequence(task.seed, spawn_key=(patch.band % 2**32, patch.column % 2**32, k))
+
+
+def _bank(files: PatchFiles, profiles: ShearProfiles, task: PatchTask) -> FilterBank:
+    lon, lat, e, v = read_patch(files)
+    x, y, turn = files.patch.project(lon, lat)
+    cell = min(CELL, 0.5 * min(task.scales))
+    patch = sky_patch(x, y, e * turn, v, cell=cell, border=profile_radius(max(task.scales)))
+    return filter_bank(patch, profiles)
+
+
+def _refined(patch: Patch, bank: FilterBank, profiles: ShearProfiles, detections: Detections) -> list[Found]:
+    """Return the halos near or in the rectangle of a patch, each located in the galaxies without the others."""
+    found = []
+    for k, halo in enumerate(detections.halos):
+        if not _is_near(patch, halo.x, halo.y):
+            continue
+        e = bank.patch.e - detections.fit.shear(without=k)
+        best = refine(bank, e, profiles, halo)
+        lon, lat = (float(each[0]) for each in patch.restore(np.array([best.x]), np.array([best.y])))
+        if bool(patch.owns(np.array([lon]), np.array([lat]))[0]):
+            snr = best.snr * float(detections.fit.independence[k])
+            amplitude = float(detections.fit.amplitudes[k])
+            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, best))
+    return found
+
+
+def _is_near(patch: Patch, x: float, y: float) -> bool:
+    """Return whether a position lies in a patch or within the largest step of the refinement from it."""
+    step = 6.0
+    x_near, y_near = x + step * np.array([0, 1, 1, -1, -1]), y + step * np.array([0, 1, -1, 1, -1])
+    return bool(patch.owns(*patch.restore(x_near, y_near)).any())
+
+
+def _owned(patch: Patch, planted: Planted) -> Planted:
+    kept = patch.owns(*patch.restore(planted.x, planted.y))
+    return Planted(*[each[kept] for each in planted])  # type: ignore[arg-type]

@@ -1,0 +1,201 @@
+"""Candidate lenses of a survey: those of all patches, with false alarms, expected purity and completeness."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.location.profiles import ShearProfiles
+from darkmatter_features.surveys.completeness import Completeness, completeness_of
+from darkmatter_features.surveys.distribute import Survey
+from darkmatter_features.surveys.patch_search import Found, PatchResult
+from darkmatter_features.surveys.peaks import SEPARATION
+from darkmatter_features.surveys.profiles import survey_profiles
+from darkmatter_features.surveys.purity import NullPeaks, expected_purity
+from darkmatter_features.surveys.settings import SEARCH_FLOOR, UNITS, SurveySearch
+
+Array = NDArray[np.float64]
+
+MAX_SNR = 12.0
+"""Largest S/N at which a false-alarm probability is looked up."""
+
+
+@dataclass(frozen=True)
+class SurveyCandidate:
+    """Candidate lens of a survey.
+
+    Attributes
+    ----------
+    ra, dec : float, degrees
+        Celestial coordinates; nan in a plane survey.
+    x, y : float
+        Position in the unit of the catalogue; with RA and Dec offsets from the centre of the survey to the west and the
+        north, arcmin, along great circles.
+    position_error : float
+        Root mean square distance over the posterior; arcmin with RA and Dec.
+    snr : float
+        S/N with the amplitudes of all candidates free.
+    snr_cross : float
+        S/N of the cross shear with the same profile at the same position.
+    log_bayes_factor : float
+        Log of the evidence for this lens beside the others, anywhere in the disc of four position errors, over that
+        for the others alone.
+    false_alarm_probability : float
+        Probability of a peak of at least this S/N anywhere in the survey, without a lens; nan without randomized skies.
+    profile : str
+        Profile of the highest S/N.
+    scale : float, arcmin or the catalogue's unit
+        Its scale radius.
+    n_galaxies : int
+        Effective number of galaxies that carry the S/N.
+    search_snr : float
+        S/N in the map where the candidate was found, which the false-alarm probability refers to.
+    expected_purity : float
+        Probability to be no noise, see :func:`~darkmatter_features.surveys.purity.expected_purity`.
+    local_completeness : float
+        Fraction of halos of this amplitude, planted among as many galaxies, that are found.
+    amplitude : float
+        Best-fit shear at one arcminute, by its profile without cut-offs.
+    """
+
+    ra: float
+    dec: float
+    x: float
+    y: float
+    position_error: float
+    snr: float
+    snr_cross: float
+    log_bayes_factor: float
+    false_alarm_probability: float
+    profile: str
+    scale: float
+    n_galaxies: int
+    search_snr: float
+    expected_purity: float
+    local_completeness: float
+    amplitude: float
+
+
+@dataclass(frozen=True)
+class SurveyCandidates:
+    """Candidate lenses of a survey.
+
+    Attributes
+    ----------
+    candidates : tuple of SurveyCandidate
+        Those of the highest S/N first.
+    survey : Survey
+        Survey.
+    search : SurveySearch
+        Settings.
+    scales : tuple of float, arcmin
+        Scale radii in use.
+    null : NullPeaks
+        Peaks of randomized skies.
+    threshold : float
+        Minimum S/N of a candidate, or the one that the maximum false-alarm probability stands for.
+    completeness : Completeness
+        Fraction of planted halos found, by expected S/N.
+    patches : tuple of PatchResult
+        Candidates and planted halos by patch.
+    """
+
+    candidates: tuple[SurveyCandidate, ...]
+    survey: Survey
+    search: SurveySearch
+    scales: tuple[float, ...]
+    null: NullPeaks
+    threshold: float
+    completeness: Completeness
+    patches: tuple[PatchResult, ...]
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def __getitem__(self, k: int) -> SurveyCandidate:
+        return self.candidates[k]
+
+    def __iter__(self) -> Iterator[SurveyCandidate]:
+        return iter(self.candidates)
+
+
+def assembled(
+    survey: Survey, search: SurveySearch, scales: tuple[float, ...], results: list[PatchResult], null: NullPeaks
+) -> SurveyCandidates:
+    """Return all candidates above the threshold, each once."""
+    found = _deduplicated([each for result in results for each in result.found], is_plane=survey.frame.is_plane)
+    search_snr = np.array([each.search_snr for each in found])
+    chance = null.false_alarm_probability(search_snr) if null.n_skies else np.full(len(found), np.nan)
+    purity = expected_purity(search_snr, null) if null.n_skies else np.full(len(found), np.nan)
+    limit = search.max_false_alarm
+    threshold = search.threshold if limit is None else _snr_of(null, limit)
+    planted = [each.planted for each in results if each.planted is not None]
+    expected, snr = (
+        np.concatenate([np.zeros(0), *(getattr(each, key) for each in planted)]) for key in ("expected", "snr")
+    )
+    completeness = completeness_of(expected, snr, threshold)
+    profiles = survey_profiles(scales)
+    candidates = [
+        _candidate(survey, search, profiles, each, float(p), float(q), completeness)
+        for each, p, q in zip(found, chance, purity)
+        if (limit is None or p <= limit)
+    ]
+    candidates.sort(key=lambda each: -each.snr)
+    return SurveyCandidates(tuple(candidates), survey, search, scales, null, threshold, completeness, tuple(results))
+
+
+def _snr_of(null: NullPeaks, probability: float) -> float:
+    """Return the S/N whose false-alarm probability is the given one."""
+    snr = np.linspace(SEARCH_FLOOR, MAX_SNR, 801)
+    below = null.false_alarm_probability(snr) <= probability
+    return float(snr[int(below.argmax())]) if below.any() else float(snr[-1])
+
+
+def _deduplicated(found: list[Found], *, is_plane: bool) -> list[Found]:
+    """Return the candidates, highest first, without those that two patches found at one place."""
+    found = sorted(found, key=lambda each: (-each.search_snr, each.lon, each.lat))
+    kept: list[Found] = []
+    for each in found:
+        same = [
+            abs(each.lat - other.lat) < SEPARATION / 60.0
+            and abs((each.lon - other.lon + 180.0) % 360.0 - 180.0)
+            * (1.0 if is_plane else np.cos(np.deg2rad(each.lat)))
+            < SEPARATION / 60.0
+            for other in kept
+        ]
+        if not any(same):
+            kept.append(each)
+    return kept
+
+
+def _candidate(
+    survey: Survey,
+    search: SurveySearch,
+    profiles: ShearProfiles,
+    found: Found,
+    chance: float,
+    purity: float,
+    completeness: Completeness,
+) -> SurveyCandidate:
+    first, second = (float(each[0]) for each in survey.frame.restore(np.array([found.lon]), np.array([found.lat])))
+    unit = UNITS[search.unit] if survey.frame.is_plane else 1.0
+    x, y = survey.frame.offsets(first, second)
+    return SurveyCandidate(
+        ra=np.nan if survey.frame.is_plane else first,
+        dec=np.nan if survey.frame.is_plane else second,
+        x=x,
+        y=y,
+        position_error=found.halo.position_error / unit,
+        snr=found.snr,
+        snr_cross=found.halo.snr_cross,
+        log_bayes_factor=found.halo.log_bayes_factor,
+        false_alarm_probability=chance,
+        profile=profiles.names[found.halo.profile],
+        scale=profiles.scales[found.halo.profile] / unit,
+        n_galaxies=found.halo.n_galaxies,
+        search_snr=found.search_snr,
+        expected_purity=purity,
+        local_completeness=float(completeness.at(np.array(found.snr))),
+        amplitude=found.amplitude,
+    )

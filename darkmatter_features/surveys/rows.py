@@ -1,0 +1,230 @@
+"""Rows of a survey's table in chunks, so that no more than one chunk is in memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkmatter_features.errors import TableError
+from darkmatter_features.io.parts import split_part
+from darkmatter_features.io.shape_tables.choice import choose_table
+from darkmatter_features.io.shape_tables.conventions import ellipticity_of, with_signs
+from darkmatter_features.io.shape_tables.fits_tables import column_values as fits_values
+from darkmatter_features.io.shape_tables.formats import opened_tables
+from darkmatter_features.io.shape_tables.options import CatalogOptions
+from darkmatter_features.io.shape_tables.raw import RawTable
+from darkmatter_features.io.shape_tables.rows import (
+    LABELS,
+    Rows,
+    describe,
+    leave_out_long,
+    leave_out_sheared,
+    leave_out_stars,
+    leave_out_unknown,
+)
+from darkmatter_features.io.shape_tables.units import numbers
+from darkmatter_features.surveys.selection import Selection
+
+Array = NDArray[np.float64]
+Columns = dict[str, Array]
+
+CHUNK_ROWS = 1_000_000
+"""Number of rows of a chunk: some 100 MB with the columns in use."""
+
+MAX_RA, MAX_DEC = 360.0, 90.0
+"""Largest absolute values of RA and Dec, degrees."""
+
+
+@dataclass
+class SurveyTable:
+    """Table of a survey and how it is read.
+
+    Attributes
+    ----------
+    path : Path
+        File, with the part of it in brackets if one is given.
+    options : CatalogOptions
+        Columns and conventions.
+    chosen : dict
+        Column of each quantity.
+    position : (str, str)
+        Quantities that are the position: RA and Dec, or x and y.
+    index : int
+        Number of the table in its file.
+    n_rows : int
+        Number of rows.
+    selection : Selection or None
+        Condition that rows must satisfy.
+    factors : dict
+        Further columns by quantity, for the calibration of the shear.
+    left_out : dict
+        Numbers of rows left out, by reason, filled as they are read.
+    """
+
+    path: Path
+    options: CatalogOptions
+    chosen: dict[str, str]
+    position: tuple[str, str]
+    index: int
+    n_rows: int
+    selection: Selection | None = None
+    factors: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def chunks(self) -> Iterator[Columns]:
+        """Yield the usable rows: the position, e1, e2, weight, and columns of the response and the calibration."""
+        self.left_out.clear()
+        for raw in _raw_chunks(self.path, self.index):
+            rows = self._rows(raw)
+            if len(rows):
+                yield rows.columns
+
+    def describe(self) -> str:
+        """Return the numbers of rows left out, by reason, of the last reading."""
+        return describe(Rows({"x": np.zeros(0)}, dict(self.left_out)))
+
+    def _rows(self, raw: RawTable) -> Rows:
+        columns = {key: numbers(self.path, raw, key, name)[0] for key, name in self._used().items()}
+        columns |= {
+            key: LABELS[key](self.path, self.chosen[key], raw.column(self.path, self.chosen[key]))
+            for key in ("step", "star")
+            if key in self.chosen
+        }
+        rows = Rows(columns, self.left_out)
+        if self.selection is not None:
+            rows.leave_out(~self.selection.holds(self.path, raw), "not selected")
+        if len(rows):
+            self._clean(rows)
+        return rows
+
+    def _used(self) -> dict[str, str]:
+        keys = [*self.position, "e1", "e2", "weight", *(key for key in self.chosen if key.startswith("response "))]
+        return {key: self.chosen[key] for key in keys if key in self.chosen} | self.factors
+
+    def _clean(self, rows: Rows) -> None:
+        leave_out_sheared(rows)
+        leave_out_stars(rows)
+        if "weight" in rows.columns:
+            rows.leave_out(~(rows.columns["weight"] > 0.0), "without a weight above 0")
+        if len(rows):
+            leave_out_unknown(self.path, rows, self.position)
+        self._check_angles(rows)
+        rows.columns = with_signs(rows.columns, self.options)
+        leave_out_long(rows)
+        if self.options.distortion:
+            e1, e2 = ellipticity_of(rows.columns["e1"], rows.columns["e2"])
+            rows.columns |= {"e1": e1, "e2": e2}
+
+    def _check_angles(self, rows: Rows) -> None:
+        if self.position == ("ra", "dec") and len(rows):
+            ra, dec = (float(np.abs(rows.columns[key]).max()) for key in self.position)
+            if ra > MAX_RA or dec > MAX_DEC:
+                raise TableError(
+                    f"{self.path}: RA reaches {ra:g} and Dec {dec:g}; give degrees with --ra and --dec "
+                    "(Python: ra=, dec=)"
+                )
+
+
+def open_survey(
+    path: Path, options: CatalogOptions, *, selection: str | None = None, factors: dict[str, str] | None = None
+) -> SurveyTable:
+    """Return the table of a survey, of which no row is read yet.
+
+    Parameters
+    ----------
+    path : Path
+        Table, as for :func:`~darkmatter_features.io.catalogs.read_catalog`.
+    options : CatalogOptions
+        Columns and conventions.
+    selection : str, optional
+        Condition on the columns, see :func:`~darkmatter_features.surveys.selection.parse`.
+    factors : dict, optional
+        Further columns by quantity, for the calibration of the shear.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read or lacks a column.
+    ConfigError
+        If the condition is none, or names an unknown column.
+    """
+    file, part = split_part(path)
+    with opened_tables(file) as tables:
+        table, chosen, _ = choose_table(path, tables, options.named, part or options.part)
+        names = table.names
+    missing = [name for name in (factors or {}).values() if name not in names]
+    if missing:
+        raise TableError(f"{path} has no column {missing[0]}, which calibrates the shear; its columns are {names[:12]}")
+    on_sky = "ra" in chosen and not {"x", "y"} & options.named.keys()
+    position = ("ra", "dec") if on_sky else ("x", "y")
+    condition = None if selection is None else Selection.of(selection, path, names)
+    return SurveyTable(path, options, chosen, position, table.index, table.n_rows, condition, dict(factors or {}))
+
+
+def _raw_chunks(path: Path, index: int) -> Iterator[RawTable]:
+    """Yield the rows of a table in chunks; of formats other than Parquet and FITS all at once."""
+    file, _ = split_part(path)
+    with file.open("rb") as opened:
+        start = opened.read(6)
+    if start[:4] == b"PAR1":
+        yield from _parquet_chunks(file)
+    elif start == b"SIMPLE":
+        yield from _fits_chunks(file, index)
+    else:
+        with opened_tables(file) as tables:
+            yield next(table for table in tables if table.index == index)
+
+
+def _parquet_chunks(file: Path) -> Iterator[RawTable]:
+    import pyarrow.parquet as pq
+
+    with opened_tables(file) as (whole,), pq.ParquetFile(file) as table:
+        for group in _groups(table):
+            frame = _LazyColumns(table, group)
+            yield RawTable(whole.shapes, frame.n_rows, frame.values, whole.units)
+
+
+def _groups(table: Any) -> Iterator[list[int]]:
+    """Yield the numbers of row groups that together have at most one chunk of rows, or are one group."""
+    group: list[int] = []
+    n_rows = 0
+    for k in range(table.num_row_groups):
+        more = table.metadata.row_group(k).num_rows
+        if group and n_rows + more > CHUNK_ROWS:
+            yield group
+            group, n_rows = [], 0
+        group, n_rows = [*group, k], n_rows + more
+    if group:
+        yield group
+
+
+class _LazyColumns:
+    """Columns of some row groups of a Parquet file, read one by one when they are used."""
+
+    def __init__(self, table: Any, groups: list[int]) -> None:
+        self._table, self._groups = table, groups
+        self.n_rows = sum(table.metadata.row_group(k).num_rows for k in groups)
+
+    def values(self, name: str) -> Any:
+        read = self._table.read_row_groups(self._groups, columns=[name])
+        values = read.to_pandas(ignore_metadata=True)[name].to_numpy()
+        is_list = values.dtype == object and len(values) and isinstance(values[0], np.ndarray)
+        return np.stack(values) if is_list else np.asarray(values)
+
+
+def _fits_chunks(file: Path, index: int) -> Iterator[RawTable]:
+    from astropy.io import fits
+
+    with opened_tables(file) as tables:
+        whole = next(table for table in tables if table.index == index)
+    n_rows = whole.n_rows
+    for start in range(0, n_rows, CHUNK_ROWS):
+        with fits.open(file, memmap=True) as hdus:  # opened anew: pages of earlier chunks are given back
+            stop = min(start + CHUNK_ROWS, n_rows)
+            part = SimpleNamespace(columns=hdus[index].columns, data=hdus[index].data[start:stop])
+            yield RawTable(whole.shapes, stop - start, partial(fits_values, part), whole.units)

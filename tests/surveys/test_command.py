@@ -1,0 +1,122 @@
+"""`darkmatter candidates` on surveys: the choice of the search, files, options and presets."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from classify.cli import main
+from darkmatter_features.io.shape_tables.options import CatalogOptions
+from darkmatter_features.surveys.batch import is_survey
+from darkmatter_features.surveys.calibration import Calibration, ShearSums
+from darkmatter_features.surveys.files import COLUMNS
+from darkmatter_features.surveys.presets import PRESETS, preset
+from tests.support.surveys import on_sky, plane_survey, write, write_sky
+
+QUICK = ["--randomizations", "4", "--no-completeness", "--jobs", "1"]
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    halo = (5.0, 5.0, 0.2, 1.5)
+    galaxies = plane_survey(np.random.default_rng(4), n=30_000, side=90.0, halos=[halo])
+    return write_sky(tmp_path_factory.mktemp("survey") / "wide.parquet", *galaxies)
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory):
+    galaxies = plane_survey(np.random.default_rng(5), n=400, side=12.0, halos=[(1.0, 1.0, 0.4, 1.0)])
+    return write_sky(tmp_path_factory.mktemp("field") / "field.parquet", *galaxies)
+
+
+def test_a_wide_catalogue_is_a_survey_and_a_field_is_not(survey, field, tmp_path):
+    assert is_survey(survey)
+    assert not is_survey(field)
+    assert not is_survey(tmp_path / "missing.fits")
+    z, e = plane_survey(np.random.default_rng(4), n=2000, side=900.0)
+    pixels = write(tmp_path / "pixels.parquet", x=z.real, y=z.imag, e1=e.real, e2=e.imag)
+    assert not is_survey(pixels)
+
+
+def test_a_few_distant_rows_make_no_survey(field, tmp_path):
+    table = Table.read(field).to_pandas()
+    table.loc[:3, ["ra", "dec"]] = 0.0
+    table.to_parquet(tmp_path / "far.parquet")
+    assert not is_survey(tmp_path / "far.parquet")
+
+
+def test_the_command_writes_the_tables_of_a_survey(survey, tmp_path, capsys):
+    assert main(["candidates", str(survey), "--out", str(tmp_path / "out"), *QUICK]) == 0
+    output = capsys.readouterr().out
+    assert "square degrees" in output
+    assert "false-alarm probability" in output
+    table = Table.read(tmp_path / "out" / "candidates.ecsv")
+    assert table.colnames == [column.name for column in COLUMNS]
+    assert table["ra"].unit == "deg"
+    assert table["position_error"].unit == "arcmin"
+    assert abs(table["x"][0] - 5) < 1
+    assert fits.getdata(tmp_path / "out" / "candidates.fits").size == len(table)
+    assert (tmp_path / "out" / "candidates.reg").read_text().count("circle") == len(table)
+    assert not (tmp_path / "out" / "completeness.ecsv").exists()
+
+
+def test_a_field_and_a_survey_are_listed_together(survey, field, tmp_path):
+    assert main(["candidates", str(survey), str(field), "--out", str(tmp_path / "both"), *QUICK]) == 0
+    assert (tmp_path / "both" / "wide" / "candidates.ecsv").exists()
+    assert (tmp_path / "both" / "field" / "snr.fits").exists()
+
+
+def test_scales_make_a_field_a_survey_with_its_completeness(field, tmp_path):
+    options = ["--scales", "0.5,1", "--max-false-alarm", "0.2", "--randomizations", "20", "--jobs", "1"]
+    assert main(["candidates", str(field), "--out", str(tmp_path / "out"), *options]) == 0
+    table = Table.read(tmp_path / "out" / "completeness.ecsv")
+    assert (table["n_found"] <= table["n_planted"]).all()
+    found = Table.read(tmp_path / "out" / "candidates.ecsv")
+    assert (found["false_alarm_probability"] <= 0.2).all()
+
+
+def test_a_failed_survey_is_one_line(survey, tmp_path, capsys):
+    assert main(["candidates", str(survey), "--select", "zz > 1", "--out", str(tmp_path / "out"), *QUICK]) == 2
+    assert "no column zz" in capsys.readouterr().err
+
+
+def test_wrong_scales_are_refused(survey, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["candidates", str(survey), "--scales", "one", "--out", str(tmp_path)])
+    assert "0.5,1,2,4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_public_catalogue_is_read_by_its_columns(name, tmp_path):
+    """A table with the columns of the preset, among others that might be taken instead."""
+    rng = np.random.default_rng(6)
+    ra, dec, e = on_sky(*plane_survey(rng, n=3000, side=70.0))
+    chosen = preset(name)
+    values = {"ra": ra, "dec": dec, "e1": e.real, "e2": e.imag, "weight": np.ones(3000)}
+    columns = {chosen.columns[key]: values[key] for key in values if key in chosen.columns}
+    response = chosen.columns.get("response", "none")
+    columns |= {each: np.full(3000, 0.7) for each in response.split(",") if response != "none"}
+    columns |= {each: np.full(3000, 0.3) for each in chosen.calibration.columns.values()}
+    path = write(tmp_path / "shapes.parquet", **columns, psf_e1=e.real, psf_e2=e.imag)
+    options = ["--survey", name, "--out", str(tmp_path / "out"), *QUICK]
+    assert main(["candidates", str(path), *options]) == 0
+    assert chosen.source
+
+
+def test_hsc_shear_is_e_over_twice_the_responsivity_and_one_plus_m(tmp_path):
+    sums = ShearSums()
+    e = np.full(10, 0.1)
+    sums.add({"e1": e, "e2": e, "bias": np.full(10, -0.1), "e_rms": np.full(10, 0.4)})
+    factor, note = sums.factor(tmp_path, CatalogOptions(response="none"), preset("hsc-y3").calibration)
+    assert factor == pytest.approx(1 / (2 * (1 - 0.4**2)) / 0.9)
+    assert "1.512" in note
+
+
+def test_the_response_of_a_metacalibration_includes_that_of_the_selection(tmp_path):
+    sums = ShearSums()
+    e = np.full(10, 0.1)
+    weight = np.arange(1.0, 11.0)
+    r11, r22 = np.linspace(0.5, 0.9, 10), np.full(10, 0.6)
+    sums.add({"e1": e, "e2": e, "weight": weight, "response 1": r11, "response 2": r22})
+    factor, _ = sums.factor(tmp_path, CatalogOptions(response="R11,R22"), Calibration(selection_response=0.01))
+    assert 1 / factor == pytest.approx(np.average((r11 + r22) / 2, weights=weight) + 0.01)
