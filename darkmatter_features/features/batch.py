@@ -27,7 +27,7 @@ from darkmatter_features.io.layouts import sky_name
 from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel, run_alone
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _measured_parts(
     n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
     report(progress, n_done, len(files))
     tasks = [(chunk, part, config, debug) for chunk, part in missing]
-    for n_measured in workers(_measure_part, tasks):
+    for n_measured in workers(_measure_part, tasks, lost=_measure_one_by_one):
         n_done += n_measured
         report(progress, n_done, len(files))
     return [part for _, part in parts]
@@ -240,6 +240,28 @@ def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debu
             failures.append((name, failure_reason(error, debug=debug)))
     write_table(part, catalog_table(catalogs), kind="part", metadata={"failures": failures, "notes": notes})
     return len(files)
+
+
+def _measure_one_by_one(task: tuple[Any, ...]) -> int:
+    """Measure the images of a part whose process was lost, each in a process of its own."""
+    files, part, config, debug = task
+    own = [part.with_name(f"{part.stem}-{k}{part.suffix}") for k in range(len(files))]
+    for file, path in zip(files, own, strict=True):
+        run_alone(_measure_part, ([file], path, config, debug), lost=_write_lost)
+    tables, records = zip(*(read_table(path, kind="part") for path in own), strict=True)
+    metadata = {key: [each for record in records for each in record[key]] for key in ("failures", "notes")}
+    write_table(part, pd.concat(tables, ignore_index=True), kind="part", metadata=metadata)
+    for path in own:
+        path.unlink()
+    return len(files)
+
+
+def _write_lost(task: tuple[Any, ...]) -> int:
+    """Write the part of an image whose process was lost."""
+    (file,), part, *_ = task
+    failures = [(sky_name(file), f"{UNFORESEEN} {LOST}")]
+    write_table(part, catalog_table({}), kind="part", metadata={"failures": failures, "notes": []})
+    return 1
 
 
 def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:
