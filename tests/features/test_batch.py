@@ -14,7 +14,7 @@ from PIL import Image
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DatasetError
-from darkmatter_features.features import batch, cross_fitting, extract
+from darkmatter_features.features import batch, cross_fitting, extract, measured_parts
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.extract import extract_rows, extract_sky
 from darkmatter_features.features.statistics import FEATURES
@@ -148,7 +148,7 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
         return read_sky(path)
 
     extract_dataset(data, tmp_path / "complete", n_jobs=1)
-    monkeypatch.setattr(batch, "read_sky", until_killed)
+    monkeypatch.setattr(measured_parts, "read_sky", until_killed)
     with pytest.raises(KeyboardInterrupt):
         extract_dataset(data, tmp_path / "killed", n_jobs=1)
     assert not (tmp_path / "killed" / "features.parquet").exists()
@@ -160,9 +160,9 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
 
 def test_chunks_with_other_columns_are_not_resumed(data, monkeypatch):
     files = Dataset.open(data).splits[0].files
-    key = batch._key(files, MeasureConfig())
-    monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
-    assert batch._key(files, MeasureConfig()) != key
+    key = measured_parts.images_key(files, MeasureConfig())
+    monkeypatch.setattr(measured_parts, "CATALOG_COLUMNS", measured_parts.CATALOG_COLUMNS[:-1])
+    assert measured_parts.images_key(files, MeasureConfig()) != key
 
 
 def test_finished_tables_are_kept_until_something_changes(data, tmp_path):
@@ -221,7 +221,7 @@ def test_unforeseen_error_costs_one_row(data, tmp_path, monkeypatch):
             raise ZeroDivisionError("by zero")
         return read_sky(path)
 
-    monkeypatch.setattr(batch, "read_sky", broken)
+    monkeypatch.setattr(measured_parts, "read_sky", broken)
     done = extract_dataset(data, tmp_path, n_jobs=1)
     assert done.failures == (("training/training-00004.png", "unexpected ZeroDivisionError: by zero"),)
 
@@ -309,7 +309,7 @@ def test_debug_raises_an_unforeseen_failure_that_was_recorded(data, tmp_path, mo
             raise ZeroDivisionError("by zero")
         return read_sky(path)
 
-    monkeypatch.setattr(batch, "read_sky", broken)
+    monkeypatch.setattr(measured_parts, "read_sky", broken)
     assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
     assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
     with pytest.raises(ZeroDivisionError):
@@ -340,12 +340,12 @@ def kill_at_4(paths, *others):
     return WORK[len(others)](paths, *others)
 
 
-WORK = {3: batch._measure_part, 4: extract._rows_of_chunk}
+WORK = {3: measured_parts._measure_part, 4: extract._rows_of_chunk}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
 def test_an_image_that_kills_its_process_costs_its_row_and_is_named(data, tmp_path, small_chunks, monkeypatch):
-    monkeypatch.setattr(batch, "_measure_part", kill_at_4)
+    monkeypatch.setattr(measured_parts, "_measure_part", kill_at_4)
     done = extract_dataset(data, tmp_path, n_jobs=2)
     assert done.failures == (("training/training-00004.png", f"unexpected {LOST}"),)
     assert done.n_skies == 8
