@@ -10,7 +10,7 @@ from scipy.fft import next_fast_len
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-CELL_IN_SCALES = 0.5
+CELL_IN_SCALES = 0.3
 """Side of a cell, smallest scale radii."""
 
 MAX_CELL = 1.0
