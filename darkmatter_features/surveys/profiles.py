@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 SCALES = (1.0, 2.0)
 """Default scale radii, arcmin: a halo of 2e14 solar masses has 1.3 at redshift 0.3. In two simulated surveys of 12
-square degrees, 75 candidates of 95 % purity against noise were 58 true ones; with 0.5 and 4 in addition 42 and 35, since
+square degrees, 75 candidates of 95 % purity against noise were 58 true ones; with 0.5 and 4 in addition 42 and 35:
 noise has many more peaks on small scales."""
 
 SCALE_RANGE = (0.05, 15.0)
