@@ -171,6 +171,6 @@ def test_a_low_peak_at_the_border_stays_among_the_galaxies(tmp_path):
     """Noise peaks of S/N 3 at the border of a blank survey, where most of the disc of positions has no galaxy."""
     path = write_sky(tmp_path / "blank.parquet", *plane_survey(np.random.default_rng(11), side=40.0, n=40_000))
     found = find_survey_candidates(path, replace(QUICK, threshold=2.7, n_randomizations=2), n_jobs=1)
-    assert len(found) > 20
+    assert len(found) > 10
     assert max(max(abs(each.x), abs(each.y)) for each in found) < 24.0  # a scale radius beyond
     assert all(np.isfinite(each.snr) and each.position_error < 6 for each in found)
