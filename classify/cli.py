@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from darkmatter_features import __version__
-from darkmatter_features.errors import DarkmatterError
+from darkmatter_features.errors import DarkmatterError, file_error
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all skies done; some skies failed; nothing done; interrupted by the user."""
@@ -115,9 +115,8 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, DarkmatterError):
         return text
-    if isinstance(error, OSError) and error.filename is not None:
-        path = error.filename2 or error.filename  # destination of a temporary file, or the file itself
-        return f"{path}: {error.strerror}; check the path, its permissions and the free disk space"
+    if isinstance(error, OSError) and (reason := file_error(error)) is not None:
+        return reason
     return f"unexpected {type(error).__name__}: {text} (--debug prints the traceback)"
 
 
