@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser(_command_in(words)).parse_args(words)
+        args.words = words
         return int(args.run(args))
     except KeyboardInterrupt:
         _print_error("interrupted")

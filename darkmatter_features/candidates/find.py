@@ -14,7 +14,7 @@ from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
-from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.numerics.significance import NullTest, check_n_randomizations
 
 THRESHOLD = 5.0
 """Default minimum S/N: the highest S/N of 60 simulated blank fields of 500 galaxies is 3.5 in the mean, with a standard
@@ -66,6 +66,8 @@ class Candidate:
         Distance from it; nan without a list.
     known_chance : float
         Probability of a known lens as near by chance; nan without a list.
+    null : NullTest or None
+        Log Bayes factors without the other lenses, of the catalogue and of randomized skies; None without these.
     """
 
     x: float
@@ -85,6 +87,7 @@ class Candidate:
     known_name: str = ""
     known_separation: float = np.nan
     known_chance: float = np.nan
+    null: NullTest | None = None
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ def _single(field: Field, profiles: ShearProfiles, located: Location) -> JointLe
         located.snr_cross,
         located.log_bayes_factor,
         profiles.names.index(located.profile),
-        np.nan if located.p_value is None else located.p_value,
+        located.null,
     )
 
 
@@ -244,12 +247,13 @@ def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, len
         snr=lens.snr,
         snr_cross=lens.snr_cross,
         log_bayes_factor=lens.log_bayes_factor,
-        false_alarm_probability=lens.p_value,
+        false_alarm_probability=np.nan if lens.null is None else lens.null.p_value,
         profile=profiles.names[lens.profile],
         scale=field.side * profiles.scales[lens.profile] if profiles.scales else np.nan,
         n_galaxies=_n_effective(field, profiles, lens),
         empty_fraction=empty,
         edge=empty > MAX_EMPTY,
+        null=lens.null,
     )
 
 
