@@ -12,6 +12,7 @@ from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.completeness import Planted, plant
 from darkmatter_features.surveys.distribute import PatchFiles, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
+from darkmatter_features.surveys.maps import PatchMaps, patch_maps
 from darkmatter_features.surveys.patches import Patch
 from darkmatter_features.surveys.peaks import find_peaks, randomized_peaks
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
@@ -67,12 +68,13 @@ class Found(NamedTuple):
 
 
 class PatchResult(NamedTuple):
-    """Candidates of a patch, halos planted in it, None without them, and the S/N of the peaks of its cross shear."""
+    """Candidates of a patch, halos planted in it, None without them, the S/N of its cross peaks, and its maps."""
 
     patch: Patch
     found: list[Found]
     planted: Planted | None
     cross_peaks: Array
+    maps: PatchMaps
 
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
@@ -85,7 +87,9 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
     if task.plant:
         rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
         planted = _owned(files.patch, plant(bank, profiles, detections.fit, task.null_floor, rng))
-    return PatchResult(files.patch, found, planted, _cross_peaks(files.patch, bank, task.null_floor))
+    return PatchResult(
+        files.patch, found, planted, _cross_peaks(files.patch, bank, task.null_floor), patch_maps(files.patch, bank)
+    )
 
 
 def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> Array:
