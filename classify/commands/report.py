@@ -103,7 +103,6 @@ def _report_candidates(args: argparse.Namespace) -> int:
     for note in done.notes:
         print_line(f"left out: {note}")
     count = f"{done.n_candidates} candidate{'' if done.n_candidates == 1 else 's'}"
-    print_line(
-        f"{done.path}: {count}, maps of {done.n_maps} field{'' if done.n_maps == 1 else 's'}, {done.n_bytes / MB:.1f} MB"
-    )
+    maps = f"{done.n_maps} map{'' if done.n_maps == 1 else 's'}"
+    print_line(f"{done.path}: {count}, {maps}, {done.n_bytes / MB:.1f} MB")
     return DONE

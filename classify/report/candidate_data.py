@@ -19,7 +19,6 @@ Array = NDArray[np.float64]
 TABLE = f"{NAME}.ecsv"
 """File of a folder by which it is one of candidates."""
 
-COMPLETENESS = "completeness.ecsv"
 AGAIN = "make the folder again with `darkmatter candidates`"
 
 
@@ -53,7 +52,7 @@ class CandidateData:
         Folder.
     table : astropy.table.Table
         Candidates, best first; its header has the catalogue, the settings, the command and the null tests.
-    profiles, null, known, completeness : astropy.table.Table or None
+    profiles, null, known : astropy.table.Table or None
         Further tables; None where the folder lacks them.
     maps : tuple of MapPair
         Maps: one of a field, one for each patch of a survey; empty where the folder lacks them.
@@ -64,7 +63,6 @@ class CandidateData:
     profiles: Any
     null: Any
     known: Any
-    completeness: Any
     maps: tuple[MapPair, ...]
 
     @classmethod
@@ -80,8 +78,8 @@ class CandidateData:
         table = _table(folder / TABLE)
         if not {"snr", "x", "y"} <= set(table.colnames) or "catalog" not in table.meta:
             raise TableError(f"{folder / TABLE} is no list of candidates; {AGAIN}")
-        others = [_optional(folder / name) for name in (PROFILES, NULL, KNOWN, COMPLETENESS)]
-        return cls(folder, table, *others, _maps(folder))
+        profiles, null, known = (_optional(folder / name) for name in (PROFILES, NULL, KNOWN))
+        return cls(folder, table, profiles, null, known, _maps(folder))
 
     @property
     def is_survey(self) -> bool:

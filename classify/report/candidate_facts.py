@@ -42,18 +42,18 @@ def columns_of(data: CandidateData) -> list[dict[str, Any]]:
 def _column(table: Any, name: str) -> dict[str, Any]:
     own = table[name]
     kind = {"U": "text", "S": "text", "O": "text", "b": "flag"}.get(own.dtype.kind, "number")
-    values = [str(each) for each in own] if kind == "text" else [bool(each) for each in own]
-    return {
-        "name": name, "title": TITLES.get(name, name.replace("_", " ")), "unit": str(own.unit or ""), "kind": kind,
-        "description": own.description or "", "values": rounded(np.asarray(own, np.float64), 9) if kind == "number" else values,
-    }  # fmt: skip
+    values: list[Any] = [str(each) if kind == "text" else bool(each) for each in own]
+    if kind == "number":
+        values = rounded(np.asarray(own, np.float64), 9)
+    head = {"name": name, "title": TITLES.get(name, name.replace("_", " ")), "unit": str(own.unit or "")}
+    return head | {"kind": kind, "description": own.description or "", "values": values}
 
 
 def _matched(table: Any) -> list[bool]:
     """Return whether the known lens of each candidate is not there by chance, or within three position errors."""
     chance, separation = (np.asarray(table[name], np.float64) for name in ("known_chance", "known_separation"))
     near = np.isnan(chance) & (separation <= 3.0 * np.asarray(table["position_error"]))
-    return ((chance < MAX_CHANCE) | near).tolist()
+    return [bool(each) for each in (chance < MAX_CHANCE) | near]
 
 
 def profile_of(data: CandidateData, number: int) -> dict[str, Any] | None:
@@ -80,7 +80,7 @@ def null_of(data: CandidateData, number: int) -> dict[str, Any] | None:
 
 
 def null_curve(data: CandidateData) -> dict[str, Any] | None:
-    """Return log10 of the expected number of false candidates of a survey by S/N, and that of its peaks of cross shear."""
+    """Return log10 of the expected number of false candidates of a survey, and of its peaks of cross shear, by S/N."""
     if data.null is None or "expected" not in data.null.colnames:
         return None
     expected = np.log10(np.maximum(np.asarray(data.null["expected"], np.float64), 1e-300))
@@ -120,40 +120,33 @@ def _lengths(known: Any, row: Any) -> Array:
 def headline(data: CandidateData) -> list[dict[str, str]]:
     """Return the cards of the page: name, value and a remark."""
     meta, table = data.table.meta, data.table
-    settings = meta.get("settings", {})
-    threshold = meta.get("threshold", settings.get("threshold"))
+    threshold = meta.get("threshold", meta.get("settings", {}).get("threshold"))
     limit = "" if threshold is None else f"of S/N {float(threshold):.3g} or more"
-    cards = [{"name": "candidates", "value": str(len(table)), "note": limit},
-             {"name": "galaxies", "value": f"{int(meta.get('n', 0)):,}".replace(",", "\u202f"), "note": _area(meta)}]  # fmt: skip
-    if len(table):
-        first = table[int(np.argmax(table["snr"]))]
-        cards.append(
-            {"name": "highest S/N", "value": f"{first['snr']:.1f}", "note": f"cross S/N {first['snr_cross']:+.1f}"}
-        )
-        best = float(np.nanmin(table["false_alarm_probability"])) if _has(table) else np.nan
-        if np.isfinite(best):
-            cards.append({"name": "lowest false-alarm probability", "value": f"{best:.2g}", "note": _skies(meta)})
+    n_galaxies = f"{int(meta.get('n', 0)):,}".replace(",", "\u202f")
+    cards = [("candidates", str(len(table)), limit), ("galaxies", n_galaxies, _area(meta)), *_strongest(data)]
     if meta.get("expected_false") is not None:
-        cards.append(
-            {
-                "name": "expected false candidates",
-                "value": f"{meta['expected_false']:.2g}",
-                "note": "noise of shapes alone",
-            }
-        )
+        cards.append(("expected false candidates", f"{meta['expected_false']:.2g}", "noise of shapes alone"))
     if "known_name" in table.colnames:
-        n = sum(_matched(table))
+        n = f"{sum(_matched(table))} of {len(table)}"
+        cards.append(("near known lenses", n, f"fewer than {MAX_CHANCE:.0%} by chance"))
+    if tests := meta.get("null_tests", []):
         cards.append(
-            {
-                "name": "near known lenses",
-                "value": f"{n} of {len(table)}",
-                "note": f"fewer than {MAX_CHANCE:.0%} by chance",
-            }
+            ("null tests passed", f"{sum(bool(each['passes']) for each in tests)} of {len(tests)}", "see below")
         )
-    tests = meta.get("null_tests", [])
-    if tests:
-        n = sum(bool(each["passes"]) for each in tests)
-        cards.append({"name": "null tests passed", "value": f"{n} of {len(tests)}", "note": "see below"})
+    return [dict(zip(("name", "value", "note"), each, strict=True)) for each in cards]
+
+
+def _strongest(data: CandidateData) -> list[tuple[str, str, str]]:
+    """Return the cards of the highest S/N and of the lowest false-alarm probability."""
+    table = data.table
+    if not len(table):
+        return []
+    first = table[int(np.argmax(table["snr"]))]
+    cross = f"cross S/N {first['snr_cross']:+.1f}".replace("-", "\u2212")
+    cards = [("highest S/N", f"{first['snr']:.1f}", cross)]
+    if _has(table):
+        best = float(np.nanmin(table["false_alarm_probability"]))
+        cards.append(("lowest false-alarm probability", f"{best:.2g}", _skies(table.meta)))
     return cards
 
 

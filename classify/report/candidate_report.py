@@ -154,9 +154,10 @@ def candidate_page(data: CandidateData, maps: dict[int, str], notes: tuple[str, 
         "curve": null_curve(data),
         **{f"map-{k}": Json(text) for k, text in maps.items()},
     }  # fmt: skip
-    settings = [(key, _plain(value)) for key, value in meta.get("settings", {}).items()]
+    settings = [(key.removeprefix("n_"), _plain(value)) for key, value in meta.get("settings", {}).items()]
     return make_page(
-        "candidates.html", data=content, **parts_of(STYLES, SCRIPTS, curves=True), title=f"Candidates of {meta['catalog']}",
+        "candidates.html", data=content, **parts_of(STYLES, SCRIPTS, curves=True),
+        title=f"Candidates of {meta['catalog']}",
         name=Path(str(meta["catalog"])).name, version=__version__, served=False, notes=notes,
         headline=headline(data), reading=list(meta.get("notes", [])), settings=settings,
         command=str(meta.get("command", "")), tests=list(meta.get("null_tests", [])), is_survey=data.is_survey,

@@ -124,7 +124,11 @@ def list_candidates(
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"threshold": threshold, "most": most, "subtract_mean": subtract_mean}
     options |= {"n_randomizations": n_randomizations}
-    files = {"known": None if known is None else read_known(known), "aperture_mass": aperture_mass, "theme": theme}
+    files: dict[str, Any] = {
+        "known": None if known is None else read_known(known),
+        "aperture_mass": aperture_mass,
+        "theme": theme,
+    }
     settings = options | {"seed": seed} | {key: value for key, value in (columns or {}).items() if value}
     files |= {"subtract_mean": subtract_mean, "record": {"command": command, "settings": settings}}
     tasks = [

@@ -7,6 +7,7 @@ import numpy as np
 
 from darkmatter_features.candidates.coverage import MAX_EMPTY, empty_fractions
 from darkmatter_features.candidates.joint_location import JointLens, locate_jointly
+from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.candidates.search import find_halos
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.catalogs import ShapeCatalog
@@ -236,7 +237,7 @@ def _single(field: Field, profiles: ShearProfiles, located: Location) -> JointLe
 
 def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, lens: JointLens) -> Candidate:
     x, y = (corner + field.side * at for at, corner in zip((lens.x, lens.y), field.corner, strict=True))
-    ra, dec = sky_position(catalog, x, y) or (np.nan, np.nan)
+    ra, dec = sky_position(catalog, x, y) or _projected(catalog, x, y)
     empty = float(empty_fractions(field, np.array([lens.x]), np.array([lens.y]))[0])
     return Candidate(
         x=x,
@@ -255,6 +256,15 @@ def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, len
         edge=empty > MAX_EMPTY,
         null=lens.null,
     )
+
+
+def _projected(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, float]:
+    """Return RA and Dec by the projection of the whole field; nan where it has none."""
+    projection = field_projection(catalog)
+    if projection is None:
+        return np.nan, np.nan
+    ra, dec = projection.wcs_pix2world([[x, y]], 0)[0]
+    return float(ra), float(dec)
 
 
 def _n_effective(field: Field, profiles: ShearProfiles, lens: JointLens) -> int:

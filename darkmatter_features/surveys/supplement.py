@@ -36,7 +36,7 @@ def survey_null_tests(found: SurveyCandidates) -> list[Verdict]:
     if not found.null.n_skies or not peaks.size:
         return tests
     p = float(found.null.false_alarm_probability(peaks[:1])[0])
-    noise = f"of {found.null.n_skies} randomized skies, {p:.2g} have a higher one"
+    noise = f"a higher one in {p:.2g} of all skies without a lens"
     return [*tests, Verdict("highest peak of the cross S/N map", float(peaks[0]), noise, p, p >= MIN_P)]
 
 

@@ -31,7 +31,7 @@ function hatched(map) {
   map.values.forEach((value, i) => {
     if (Number.isNaN(value)) return;
     const isLine = ((i % map.columns) + Math.floor(i / map.columns)) % period < Math.max(1, period / 4);
-    pixels.data.set(isLine ? [155, 166, 178, 220] : [40, 46, 54, 150], 4 * i);
+    pixels.data.set(isLine ? [110, 120, 132, 200] : [28, 33, 40, 170], 4 * i);
   });
   context.putImageData(pixels, 0, 0);
   return canvas;
