@@ -12,7 +12,7 @@ from darkmatter_features.surveys.filter_maps import FilterBank, Map
 from darkmatter_features.surveys.frame import ARCMIN, Frame
 from darkmatter_features.surveys.patches import PATCH_SIZE, Patch
 
-STEP = 1.0
+PIXEL = 1.0
 """Distance of the pixels of the maps, arcmin; the cells of the search are four times as fine."""
 
 MAX_REACH = 1.1
@@ -42,7 +42,7 @@ def patch_maps(patch: Patch, bank: FilterBank) -> PatchMaps:
     grid = bank.patch.grid
     reach = MAX_REACH * PATCH_SIZE * ARCMIN / 2.0
     x, y = (
-        np.arange(np.ceil(max(-reach, low) / STEP), np.floor(min(reach, high) / STEP) + 1) * STEP
+        np.arange(np.ceil(max(-reach, low) / PIXEL), np.floor(min(reach, high) / PIXEL) + 1) * PIXEL
         for low, high in ((bank.patch.x.min(), bank.patch.x.max()), (bank.patch.y.min(), bank.patch.y.max()))
     )
     across, up = (each.ravel() for each in np.meshgrid(x, y))
@@ -88,8 +88,8 @@ def map_header(frame: Frame, patch: Patch, maps: PatchMaps) -> Any:
     from astropy.wcs import WCS
 
     wcs = WCS(naxis=2)
-    wcs.wcs.crpix = [1.0 - maps.x[0] / STEP, 1.0 - maps.y[0] / STEP]
-    steps = STEP * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    wcs.wcs.crpix = [1.0 - maps.x[0] / PIXEL, 1.0 - maps.y[0] / PIXEL]
+    steps = PIXEL * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     first, second = frame.restore(*patch.restore(steps[:, 0], steps[:, 1]))
     wcs.wcs.crval = [first[0], second[0]]
     if frame.is_plane:
