@@ -49,7 +49,7 @@ def time_a_sky(run: Path, n_skies: int) -> dict[str, float]:
     describe_sky(tasks[0])
     reading = [seconds(lambda task=task: read_sky(task.path)) for task in tasks]
     whole = [seconds(lambda task=task: to_json(describe_sky(task))) for task in tasks]
-    page = seconds(lambda: page_of(read, {}, notes=()))
+    page = seconds(lambda: page_of(read, {}, facts=[], notes=()))
     return {
         "read_ms": 1e3 * statistics.median(reading),
         "beyond_reading_ms": 1e3 * (statistics.median(whole) - statistics.median(reading)),

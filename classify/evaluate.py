@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from classify.metrics import counted, score
 from classify.model import LensModel
-from classify.predict import load_model, measure_skies, verdicts_on
+from classify.predict import load_model, measure_skies, reason_without_cnn, verdicts_on
 from classify.verdicts.outcomes import probabilities_of
 from classify.verdicts.verdict import WITHHELD, Verdict
 from darkmatter_features.errors import DatasetError, path_text
@@ -39,14 +39,14 @@ class Evaluation:
         A row of `JUDGED_COLUMNS` for each sky.
     failures : tuple of (str, str)
         Failed skies and the reasons; the metrics exclude them.
-    has_cnn_stage : bool
-        Whether the CNN stage was applied to uncertain skies.
+    without_cnn : str or None
+        Why the CNN stage was not applied to uncertain skies; None if it was.
     """
 
     metrics: dict[str, float]
     judged: pd.DataFrame
     failures: tuple[tuple[str, str], ...]
-    has_cnn_stage: bool = False
+    without_cnn: str | None = None
 
 
 def evaluate(
@@ -98,7 +98,7 @@ def evaluate(
         raise DatasetError(f"{data}: no sky of the {split} split could be measured; the first: {failures[0][1]}")
     judged = _judged_split(model, dataset, chosen, measured)
     metrics = {**score_judged(judged), **count_unlike(judged), "n_failed": len(failures)}
-    return Evaluation(metrics, judged, failures, model.cnn_stage is not None)
+    return Evaluation(metrics, judged, failures, reason_without_cnn(model))
 
 
 def judged_table(

@@ -39,8 +39,8 @@ class Prediction:
     explained : pandas.DataFrame or None
         On request, the terms of the log-odds of each judged sky: ``image, baseline, start``, a column for each input
         of the trees, ``cut``, and ``cnn_stage``, the change by the CNN stage.
-    has_cnn_stage : bool
-        Whether the CNN stage was applied to uncertain skies.
+    without_cnn : str or None
+        Why the CNN stage was not applied to uncertain skies; None if it was.
     adaptation : Adaptation or None
         Adaptation of the model to these skies, on request.
     """
@@ -49,7 +49,7 @@ class Prediction:
     failures: tuple[tuple[str, str], ...]
     notes: tuple[tuple[str, str], ...]
     explained: pd.DataFrame | None = None
-    has_cnn_stage: bool = False
+    without_cnn: str | None = None
     adaptation: Adaptation | None = None
 
 
@@ -68,16 +68,23 @@ def load_model(run: str | Path, *, cnn: str = "auto") -> LensModel:
     ModelError
         If there is no usable model in `run`, or no CNN stage with ``cnn="on"``.
     ConfigError
-        If the CNN stage is used and PyTorch is missing.
+        If PyTorch is missing and the CNN stage is required; with ``cnn="auto"`` the trees then decide alone.
     """
     model = LensModel.load(run)
     if cnn == "off":
-        return model.without_cnn_stage()
+        return model.without_cnn_stage("--cnn off")
     if model.cnn_stage is None and cnn == "on":
         raise ModelError(f"{run} has no CNN stage; train one with `darkmatter train --cnn on`, or leave --cnn on out")
-    if model.cnn_stage is not None and (reason := missing()) is not None:
+    if model.cnn_stage is None or (reason := missing()) is None:
+        return model
+    if cnn == "on":
         raise ConfigError(f"{reason}, or leave the CNN stage out by --cnn off")
-    return model
+    return model.without_cnn_stage(reason)
+
+
+def reason_without_cnn(model: LensModel) -> str | None:
+    """Return why a model has no CNN stage; None if it has one."""
+    return model.without_cnn if model.cnn_stage is None else None
 
 
 def predict(
@@ -145,7 +152,7 @@ def predict(
         write_explained(explained_path(out), explained)
     failures = tuple((path_text(row.path), row.error) for row in measured if row.error is not None)
     notes = tuple((path_text(row.path), "; ".join(row.notes)) for row in measured if row.notes)
-    return Prediction(table, failures, notes, explained, model.cnn_stage is not None, adaptation)
+    return Prediction(table, failures, notes, explained, reason_without_cnn(model), adaptation)
 
 
 def _out_of_fold(row: SkyRow, adaptation: Adaptation) -> SkyRow:

@@ -29,6 +29,7 @@ from classify.trees.boosting import Boosted, HistoryLine, boost
 from classify.verdicts.table import write_verdicts
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.io.labels import write_records
+from darkmatter_features.io.lock import held
 from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
 
@@ -113,7 +114,7 @@ def train(
     TableError
         If the features are missing or of another version, or have too few labelled training rows.
     ConfigError
-        If `resume` is set with ``cnn="off"``.
+        If `resume` is set with ``cnn="off"``, or another process writes to `run`.
     DarkmatterError
         With ``cnn="on"``, if PyTorch, the images or the catalogues are missing.
     """
@@ -123,7 +124,7 @@ def train(
     if cnn == "on":
         train_stage.check_files(Path(features), table.dataset)
     x, y = labelled(table.split("training"))
-    with changed_whole(run, may_lack=MAY_LACK, resumable=train_stage.CNN_FOLDER, resume=resume) as fresh:
+    with held(run), changed_whole(run, may_lack=MAY_LACK, resumable=train_stage.CNN_FOLDER, resume=resume) as fresh:
         log = _HistoryFile(fresh / "history.csv", report)
         boosted = boost(x, y, *labelled(table.split("validation")), config=config, report=log)
         record = {**config.to_dict(), "n_rows": len(boosted.chosen), "best_round": boosted.best_round}

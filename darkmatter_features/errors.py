@@ -28,6 +28,10 @@ class ModelError(DarkmatterError):
     """Model bundle that is missing, damaged, or made for another configuration."""
 
 
+class WorkerError(DarkmatterError):
+    """Process that ended unexpectedly while it worked on a task."""
+
+
 MAX_SHOWN = 200
 """Maximum length of a value from a file in a message, characters."""
 

@@ -1,15 +1,32 @@
 """Tasks distributed over processes on this machine, or over the workers of a Dask cluster."""
 
 import os
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from darkmatter_features.errors import ConfigError, install_command
+from darkmatter_features.errors import ConfigError, WorkerError, install_command
 
 CONNECT_SECONDS = 10
 """Maximum time to connect to a Dask scheduler, seconds."""
+
+WATCH_SECONDS = 1.0
+"""Interval at which a process checks that the one that started it is alive, seconds."""
+
+WATCH = "darkmatter-watch"
+"""Name of the thread that does so."""
+
+N_TRIES = 2
+"""Number of times that a task is tried on its own."""
+
+LOST = "its process ended unexpectedly, twice: out of memory, or a crash of a library"
+"""Reason of the failure of a task whose process was lost."""
+
+Lost = Callable[[tuple[Any, ...]], Any]
 
 
 def parallel(
@@ -19,6 +36,7 @@ def parallel(
     n_jobs: int,
     dask: str | None = None,
     first_here: bool = False,
+    lost: Lost | None = None,
 ) -> Iterator[Any]:
     """Yield the results of `work` for each task, in the order of the tasks.
 
@@ -37,6 +55,9 @@ def parallel(
         Run the first task in the calling process, and start processes only when it is done. Use it where the first task
         compiles kernels: the processes then load the machine code from disk. Without effect where the calling process
         runs all tasks or Dask runs them.
+    lost : callable, optional
+        Function of the arguments of a task whose process ended unexpectedly, twice, that returns a result in its place;
+        an error when not given. Without effect where the calling process runs all tasks or Dask runs them.
 
     Yields
     ------
@@ -47,9 +68,14 @@ def parallel(
     ------
     ConfigError
         If `n_jobs` is 0, Dask is not installed, or no scheduler responds.
+    WorkerError
+        If a task's process ended unexpectedly, twice, and `lost` is not given.
 
     Notes
     -----
+    When a process ends unexpectedly, all of them are replaced, and each task that was under way is tried on its own,
+    twice at most. When the calling process is killed, the others end within two seconds.
+
     joblib restarts a process that has grown by more than 300 MB if psutil is installed. Imports, compiled kernels and
     networks take as much, and a restart can block for ever while another process sends a result: the processes are
     therefore never restarted.
@@ -63,25 +89,92 @@ def parallel(
     else:
         remaining = iter(tasks)
         yield from (work(*task) for task in islice(remaining, int(first_here)))
-        yield from _on_processes(work, remaining, n_jobs)
+        yield from _on_processes(work, remaining, n_jobs, lost)
 
 
-def _on_processes(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
+def _on_processes(
+    work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs: int, lost: Lost | None
+) -> Iterator[Any]:
+    """Yield the results; tasks that were under way when a process was lost are run one by one."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    under_way: deque[tuple[Any, ...]] = deque()
+
+    def drawn() -> Iterator[tuple[Any, ...]]:
+        for task in tasks:
+            under_way.append(task)
+            yield task
+
+    is_done = False
+    while not is_done:
+        try:
+            for result in _results(work, drawn(), n_jobs):
+                under_way.popleft()
+                yield result
+            is_done = True
+        except BrokenProcessPool:
+            while under_way:
+                yield run_alone(work, under_way.popleft(), lost)
+
+
+def run_alone(work: Callable[..., Any], task: tuple[Any, ...], lost: Lost | None = None) -> Any:
+    """Return the result of one task, run in a process while no other task is.
+
+    Parameters
+    ----------
+    work, task
+        Function of a module, and its arguments.
+    lost : callable, optional
+        Function of the arguments that returns a result in its place if the process ends unexpectedly.
+
+    Raises
+    ------
+    WorkerError
+        If the process ends unexpectedly, and `lost` is not given.
+    """
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    for _ in range(N_TRIES):
+        try:
+            return next(_results(work, iter([task]), 2))
+        except BrokenProcessPool:
+            continue
+    if lost is not None:
+        return lost(task)
+    raise WorkerError(f"{_first_path(task)}{LOST}; give it more memory, or --jobs 1 to see it crash")
+
+
+def _first_path(task: tuple[Any, ...]) -> str:
+    """Return the first path among the arguments of a task for a message, "" without one."""
+    flat = (each for value in task for each in (value if isinstance(value, list | tuple) else [value]))
+    return next((f"{each}: " for each in flat if isinstance(each, Path)), "")
+
+
+def _results(work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
 
-    folder = Path.cwd()
+    folder, leader = Path.cwd(), os.getpid()
     with parallel_config(backend="loky", inner_max_num_threads=1):
         run = Parallel(n_jobs=n_jobs, return_as="generator")
-        yield from run(delayed(_work_in)(folder, work, task) for task in tasks)
+        yield from run(delayed(_work_in)(folder, leader, work, task) for task in tasks)
 
 
-def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+def _work_in(folder: Path, leader: int, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     from joblib.externals.loky import process_executor
 
     process_executor._USE_PSUTIL = False  # no restart, see `parallel`
+    if os.getppid() == leader and all(thread.name != WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_end_after, args=(leader,), name=WATCH, daemon=True).start()
     os.chdir(folder)
     return work(*task)
+
+
+def _end_after(leader: int) -> None:
+    """End this process when the one that started it has ended: nobody waits for its results."""
+    while os.getppid() == leader:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
 
 
 def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address: str) -> Iterator[Any]:

@@ -128,12 +128,12 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
-def describe_cnn_stage(cnn: str, *, has_cnn_stage: bool, decided_by: Sequence[str] | None = None) -> str:
+def describe_cnn_stage(without_cnn: str | None, decided_by: Sequence[str] | None = None) -> str:
     """Return a note on the use of the CNN stage, with the number of its skies if `decided_by` is given."""
-    if has_cnn_stage:
-        n_uncertain = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
-        return f"CNN stage at {n_uncertain}uncertain skies"
-    return "no CNN stage (--cnn off)" if cnn == "off" else "no CNN stage (the run has none)"
+    if without_cnn is not None:
+        return f"no CNN stage ({without_cnn})"
+    n_uncertain = "" if decided_by is None else f"{decided_by.count(DECIDES)} "
+    return f"CNN stage at {n_uncertain}uncertain skies"
 
 
 def describe_unlike(table: Any) -> list[str]:

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         debug=args.debug,
     )
     decided_by = done.judged["decided_by"].tolist()
-    cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
+    cnn_stage = describe_cnn_stage(done.without_cnn, decided_by)
     print_line(f"{args.model} on the {args.split} split of {args.data}, {cnn_stage}, with 95 % bounds:")
     print_metrics(done.metrics)
     if args.json is not None:

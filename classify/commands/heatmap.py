@@ -25,7 +25,7 @@ from classify.model import LensModel
 from classify.model.bundle import BUNDLE
 from classify.plots.examples import Drawing, clear, named, select_examples
 from classify.plots.heatmaps import FigureStyle, draw, draw_template_of
-from classify.predict import load_model
+from classify.predict import load_model, reason_without_cnn
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.lens.randomization import peak_p_value
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     n_done = len(drawings) - len(done.failures)
     for line in describe_notes(done.notes, len(drawings)):
         print_line(line)
-    print_line(f"{out}: {n_done} drawn, {len(done.failures)} failed; {_judged_by(model, args.cnn)}")
+    print_line(f"{out}: {n_done} drawn, {len(done.failures)} failed; {_judged_by(model)}")
     return report_failures(done.failures, n_done)
 
 
@@ -146,12 +146,8 @@ def _model(run: Path | None, cnn: str) -> LensModel | None:
     return None
 
 
-def _judged_by(model: LensModel | None, cnn: str) -> str:
-    return (
-        "no run and no verdicts"
-        if model is None
-        else describe_cnn_stage(cnn, has_cnn_stage=model.cnn_stage is not None)
-    )
+def _judged_by(model: LensModel | None) -> str:
+    return "no run and no verdicts" if model is None else describe_cnn_stage(reason_without_cnn(model))
 
 
 def _name_of(model: LensModel | None, run: Path | None) -> str:

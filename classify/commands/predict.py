@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             print_line(f"{row['image']}: {largest_contributions(row)}")
         print_line(f"{explained_path(args.out)}: all contributions to the log-odds")
     decided_by = done.table["decided_by"].tolist()
-    cnn_stage = describe_cnn_stage(args.cnn, has_cnn_stage=done.has_cnn_stage, decided_by=decided_by)
+    cnn_stage = describe_cnn_stage(done.without_cnn, decided_by)
     found = f"{int(done.table['label'].sum())} of {n_done} skies with a lens, {len(done.failures)} failed"
     if done.adaptation is not None:
         print_line(describe_adaptation(done.adaptation))

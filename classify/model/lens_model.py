@@ -58,6 +58,8 @@ class LensModel:
         Networks for the uncertain skies.
     likeness : Likeness or None
         Comparison of skies with the training skies; without it, all skies count as like these.
+    without_cnn : str
+        Why there is no CNN stage, where there is none.
     """
 
     start: Calibration
@@ -68,6 +70,7 @@ class LensModel:
     training: dict[str, Any]
     cnn_stage: CnnStage | None = None
     likeness: Likeness | None = None
+    without_cnn: str = "the run has none"
 
     @cached_property
     def compiled(self) -> CompiledTemplate:
@@ -193,9 +196,9 @@ class LensModel:
         inputs = None if sky is None else lambda chosen: [FieldInput.of(sky, galaxies) for _ in chosen]
         return self.verdicts([catalog.name], row[None], inputs=inputs)[0]
 
-    def without_cnn_stage(self) -> Self:
-        """Return the same model without its CNN stage."""
-        return replace(self, cnn_stage=None)
+    def without_cnn_stage(self, reason: str = "left out") -> Self:
+        """Return the same model without its CNN stage, for a reason."""
+        return replace(self, cnn_stage=None, without_cnn=reason)
 
     def save(self, run: str | Path) -> Path:
         """Write the bundle to ``run/model``, replacing an earlier one, and return that folder."""

@@ -29,7 +29,7 @@ from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.page import FORMATS, save_figure
 from darkmatter_features.plots.template import draw_template
 from darkmatter_features.plots.theme import THEMES, plot_theme
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel
 
 RANDOMIZATION_SEED = 1
 """Seed of the randomized skies of each sky, so that its p-value does not depend on the other skies."""
@@ -108,7 +108,9 @@ def draw(
         _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
     tasks = [(drawing, Path(out), model, n_randomizations, style, debug) for drawing in drawings]
     failures, notes = [], []
-    results = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling())
+    results = parallel(
+        _draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling(), lost=lambda task: (LOST, ())
+    )
     report(progress, 0, len(drawings))
     for done, (drawing, (reason, own)) in enumerate(zip(drawings, results), start=1):
         if reason is not None:

@@ -16,6 +16,7 @@ from classify.tables.feature_table import FeatureTable, labelled
 from classify.tune.space import SPACES, Scorer, Span
 from classify.tune.study import Study, Trial, open_study
 from darkmatter_features.errors import ConfigError, ModelError, TableError
+from darkmatter_features.io.lock import held
 from darkmatter_features.io.table import written_whole
 
 STORAGE = "tune.sqlite3"
@@ -128,7 +129,7 @@ def tune(
     Raises
     ------
     ConfigError
-        If the numbers are out of range, or the storage holds another search.
+        If the numbers are out of range, the storage holds another search, or another process writes to the folder.
     TableError
         If the features are missing or unfit.
     KeyboardInterrupt
@@ -148,6 +149,7 @@ def tune(
     made_of = {"features": _digest(table), "settings": asdict(start), "spans": repr(spans), "seed": seed}
     path = Path(storage) if storage is not None else folder / STORAGE
     with (
+        held(folder),
         open_study(path, section, spans, settings, seed=seed, made_of=made_of) as study,
         space.scorer(features, n_jobs) as score,
     ):

@@ -23,7 +23,7 @@ from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.profiles import default_profiles
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.plots.theme import THEMES, plot_theme
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def list_candidates(
     ]
     done: list[Listed] = []
     report(progress, 0, len(tasks))
-    for each in parallel(_listed_or_reason, tasks, n_jobs=n_jobs):
+    for each in parallel(_listed_or_reason, tasks, n_jobs=n_jobs, lost=_lost):
         done.append(each)
         report(progress, len(done), len(tasks))
     return done
@@ -146,6 +146,10 @@ def list_candidates(
 def candidate_folders(paths: Sequence[Path], out: Path) -> list[Path]:
     """Return the folder of each catalogue: `out` for one; for several, one in it named like each of them."""
     return [out] if len(paths) == 1 else [each.with_suffix("") for each in figure_paths(list(paths), out)]
+
+
+def _lost(task: tuple[Any, ...]) -> Listed:
+    return Listed(path_text(task[0]), path_text(task[1]), None, error=LOST)
 
 
 def _listed_or_reason(

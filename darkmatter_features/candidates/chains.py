@@ -14,12 +14,16 @@ from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 COARSE_CELLS = 30
 """Coarse cells per side of the field: they propose, and need no high resolution."""
 
 FINE_PER_COARSE = 5
 """Fine cells per side of a coarse cell: 150 per side of the field, a scatter within a cell of 0.0027 of a side."""
+
+WINDOW_CELLS = 7
+"""Fine cells per side of a square in which a halo is drawn once more."""
 
 MIN_JOINT_SNR = 2.0
 """Expected S/N at the smallest amplitude, half that of a single lens: a weak halo beside a strong one has to be placed,
@@ -81,6 +85,7 @@ class Chains:
         self._columns, self._rows = field.grid(COARSE_CELLS)
         self._cells = tuple(axis.ravel() for axis in np.meshgrid(self._columns, self._rows))
         self._steps = field.size[0] / self._columns.size, field.size[1] / self._rows.size
+        self._n_fine = FINE_PER_COARSE * self._columns.size, FINE_PER_COARSE * self._rows.size
         no_shape = np.zeros((field.x.size, 1))
         norm = filter_sums(field, profiles, self._columns, self._rows, no_shape, no_shape)[1]
         self._proposing = ShearProfiles(
@@ -110,6 +115,11 @@ class Chains:
         gain = (tiles[there].log_mean - proposal[there]) - (tiles[here].log_mean - proposal[here])
         tile = tiles[there if -self._rng.standard_exponential() < gain else here]
         self.log_bayes_factor[j, k] = evidence(log_ratio, tiles)
+        self._set(j, k, tile)
+        self._set(j, k, self._window(j, k, power))
+
+    def _set(self, j: int, k: int, tile: Tile) -> None:
+        """Draw a halo from its posterior on fine cells."""
         chosen = drawn(tile.log_ratio.ravel(), self._rng)
         cell, profile, amplitude = np.unravel_index(chosen, tile.log_ratio.shape)
         self.x[j, k], self.y[j, k], self.profile[j, k] = tile.x[cell], tile.y[cell], profile
@@ -117,13 +127,24 @@ class Chains:
 
     def _tile(self, j: int, k: int, power: float, cell: int) -> Tile:
         """Return the fine cells of a coarse one, for halo k of a chain."""
-        offsets = (np.arange(FINE_PER_COARSE) + 0.5) / FINE_PER_COARSE - 0.5
+        column, row = cell % self._columns.size, cell // self._columns.size
+        ranges = (FINE_PER_COARSE * at + np.arange(FINE_PER_COARSE) for at in (column, row))
+        return self._fine_cells(j, k, power, *ranges)
+
+    def _window(self, j: int, k: int, power: float) -> Tile:
+        """Return the fine cells of a square about the present one, at random: the borders of coarse cells are none."""
+        ranges = []
+        for at, step, size in zip((self.x[j, k], self.y[j, k]), self._steps, self._n_fine, strict=True):
+            shift = int(self._rng.integers(WINDOW_CELLS))
+            first = (int(at / step * FINE_PER_COARSE) + shift) // WINDOW_CELLS * WINDOW_CELLS - shift
+            ranges.append(np.arange(max(first, 0), min(first + WINDOW_CELLS, size)))
+        return self._fine_cells(j, k, power, *ranges)
+
+    def _fine_cells(self, j: int, k: int, power: float, across: Indices, up: Indices) -> Tile:
+        """Return some columns and rows of fine cells, for halo k of a chain."""
         columns, rows = (
-            centres[k] + offsets * step for centres, k, step in zip(
-                (self._columns, self._rows), (cell % self._columns.size, cell // self._columns.size), self._steps,
-                strict=True,
-            )
-        )  # fmt: skip
+            (at + 0.5) * step / FINE_PER_COARSE for at, step in zip((across, up), self._steps, strict=True)
+        )
         left = self._left[:, j : j + 1]
         sums = filter_sums(self._field, self._profiles, columns, rows, left.real.copy(), left.imag.copy())
         response, norm = (each.reshape(columns.size * rows.size, -1, 1) for each in sums)

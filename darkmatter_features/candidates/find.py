@@ -179,16 +179,16 @@ def find_candidates(
     field = field_of(catalog, subtract_mean=subtract_mean)
     catalog = replace(catalog, e1=field.e1.copy(), e2=field.e2.copy())
     halos = find_halos(field, profiles, threshold=threshold, most=most)
-    n_randomizations = n_randomizations if halos else 0
-    if len(halos) < 2:
-        whole = locate(catalog, profiles=profiles, n_randomizations=n_randomizations, rng=rng)
-        lenses = [_single(field, profiles, whole)] if halos else []
-    else:
-        whole, samples_rng = locate(catalog, profiles=profiles), _sampler_generator(rng)
+    whole, lenses = locate(catalog, profiles=profiles), list[JointLens]()
+    if len(halos) > 1:
         lenses = locate_jointly(
-            catalog, profiles, halos, threshold=threshold, samples_rng=samples_rng,
+            catalog, profiles, halos, threshold=threshold, samples_rng=_sampler_generator(rng),
             n_randomizations=n_randomizations, rng=rng,
         )  # fmt: skip
+    if halos and not lenses:
+        if n_randomizations:
+            whole = locate(catalog, profiles=profiles, n_randomizations=n_randomizations, rng=rng)
+        lenses = [_single(field, profiles, whole)]
     found = [_candidate(catalog, field, profiles, each) for each in lenses]
     found.sort(key=lambda each: -each.snr)
     return Candidates(tuple(found), whole)

@@ -65,7 +65,7 @@ def locate_jointly(
     n_randomizations: int = 0,
     rng: np.random.Generator | None = None,
 ) -> list[JointLens]:
-    """Return the lenses of a catalogue, from two halos on.
+    """Return the lenses of a catalogue, two or more; none where only one is left.
 
     Parameters
     ----------
@@ -86,9 +86,11 @@ def locate_jointly(
     while True:
         lenses, shears = _located(catalog, field, profiles, halos, samples_rng)
         weakest = min(range(len(lenses)), key=lambda k: lenses[k].snr)
-        if lenses[weakest].snr >= threshold or len(lenses) <= 2:
+        if lenses[weakest].snr >= threshold:
             break
         halos = halos[:weakest] + halos[weakest + 1 :]
+        if len(halos) < 2:
+            return []
     if not n_randomizations:
         return lenses
     return [

@@ -6,8 +6,8 @@ one lens, see :mod:`~darkmatter_features.location.bayes_factor`. Coarse cells pr
 posterior on the fine cells of the present and of the proposed coarse cell decides between them (Hastings 1970): the
 samples are exact on fine cells, to first order in shear.
 
-The cost is bounded: galaxies beyond :data:`MAX_GALAXIES` are averaged in cells, and halos beyond :data:`MAX_UPDATES`
-have fewer sweeps. On one core three halos among 500 galaxies take 2 s, twenty among any number some 15 s.
+The cost is bounded: more than some galaxies are averaged in cells, see
+:mod:`~darkmatter_features.candidates.averages`, and more than eight halos have fewer sweeps.
 
 References
 ----------
@@ -15,12 +15,12 @@ S. Geman, D. Geman (1984), IEEE Trans. PAMI 6, 721, doi:10.1109/TPAMI.1984.47675
 W. K. Hastings (1970), Biometrika 57, 97, doi:10.1093/biomet/57.1.97.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.averages import averaged
 from darkmatter_features.candidates.chains import Chains
 from darkmatter_features.candidates.joint_fit import Halo
 from darkmatter_features.location.field import Field
@@ -44,12 +44,6 @@ MAX_UPDATES = 112
 ANNEALING = 1.32
 """Factor of the power of the likelihood from one sweep of the burn-in to the next: six begin at 0.25, where a halo of
 S/N 10 counts as one of S/N 5, and chains that start at one place spread over the field."""
-
-MAX_GALAXIES = 1000
-"""Maximum number of galaxies that are used one by one."""
-
-BINS = 40
-"""Cells per side of the field for the averages of more galaxies. A cell is as wide as the smallest core radius."""
 
 
 class JointSamples(NamedTuple):
@@ -109,22 +103,3 @@ def n_sweeps_of(n_halos: int) -> tuple[int, int]:
     n = max(MAX_UPDATES // n_halos, 4)
     n_burn_in = min(N_BURN_IN, n * N_BURN_IN // (N_BURN_IN + N_SWEEPS))
     return n_burn_in, min(N_SWEEPS, n - n_burn_in)
-
-
-def averaged(field: Field) -> Field:
-    """Return a field whose galaxies are weighted averages in cells, where there are more than :data:`MAX_GALAXIES`."""
-    if field.x.size <= MAX_GALAXIES:
-        return field
-    n_columns, n_rows = field.n_cells(BINS)
-    column, row = (
-        np.clip((at / size * n).astype(np.int64), 0, n - 1)
-        for at, size, n in ((field.x, field.size[0], n_columns), (field.y, field.size[1], n_rows))
-    )
-    cell = row * n_columns + column
-    weight: Array = np.bincount(cell, field.weight).astype(np.float64)
-    used = weight > 0.0
-    means = (
-        np.bincount(cell, field.weight * each)[used] / weight[used] for each in (field.x, field.y, field.e1, field.e2)
-    )
-    x, y, e1, e2 = means
-    return replace(field, x=x, y=y, e1=e1, e2=e2, weight=weight[used])

@@ -7,6 +7,7 @@ all are always fitted together.
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.averages import averaged
 from darkmatter_features.candidates.joint_fit import Halo, additional_snr, fit_jointly
 from darkmatter_features.location.field import Field
 from darkmatter_features.location.profiles import ShearProfiles
@@ -15,6 +16,9 @@ Array = NDArray[np.float64]
 
 MAX_PASSES = 3
 """Maximum number of passes over the halos after a new one."""
+
+MAX_REPEATED = 5
+"""Maximum number of halos for more than one pass: the number of moves grows with its square."""
 
 MIN_SEPARATION = 0.05
 """Minimum distance between two halos, sides of the field: half the radius from which most of the signal comes. The sum
@@ -46,22 +50,23 @@ def find_halos(field: Field, profiles: ShearProfiles, *, threshold: float, most:
     list of Halo
         On cells of 1/200 of the field's side; empty where no S/N reaches the threshold.
     """
-    halos: list[Halo] = []
+    halos, means = list[Halo](), averaged(field)
     while len(halos) < most:
-        new, snr = best_halo(field, profiles, halos)
+        new, snr = best_halo(field, profiles, halos, means)
         if snr < threshold:
             break
-        halos = _relaxed(field, profiles, [*halos, new])
+        halos = _relaxed(field, profiles, [*halos, new], means)
     return _significant(field, profiles, halos, threshold)
 
 
-def best_halo(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> tuple[Halo, float]:
+def best_halo(field: Field, profiles: ShearProfiles, halos: list[Halo], means: Field) -> tuple[Halo, float]:
     """Return the halo of the highest S/N given other `halos`, to a fine cell, and its S/N.
 
-    It lies :data:`MIN_SEPARATION` or more from the others; the S/N is ``-inf`` where no cell does.
+    Cells are searched in `means`, the averages of the galaxies, and the fine cells about the best one in the field. The
+    halo lies :data:`MIN_SEPARATION` or more from the others; the S/N is ``-inf`` where no cell does.
     """
     columns, rows = field.grid(SEARCH_CELLS)
-    halo, snr = _best_on_grid(field, profiles, halos, columns, rows)
+    halo, snr = _best_on_grid(means, profiles, halos, columns, rows)
     if snr == -np.inf:
         return halo, snr
     offsets = np.arange(-FINE_PER_CELL, FINE_PER_CELL + 1) / FINE_PER_CELL
@@ -96,12 +101,12 @@ def joint_snr(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> Array
     return np.asarray(fit.amplitudes * np.sqrt(norm) * fit.independence)
 
 
-def _relaxed(field: Field, profiles: ShearProfiles, halos: list[Halo]) -> list[Halo]:
+def _relaxed(field: Field, profiles: ShearProfiles, halos: list[Halo], means: Field) -> list[Halo]:
     """Return the halos, each moved in turn to the highest S/N given the others, a few times at most."""
-    for _ in range(MAX_PASSES if len(halos) > 1 else 0):
+    for _ in range(0 if len(halos) == 1 else MAX_PASSES if len(halos) <= MAX_REPEATED else 1):
         before = list(halos)
         for k in range(len(halos)):
-            halos = [*halos[:k], best_halo(field, profiles, halos[:k] + halos[k + 1 :])[0], *halos[k + 1 :]]
+            halos = [*halos[:k], best_halo(field, profiles, halos[:k] + halos[k + 1 :], means)[0], *halos[k + 1 :]]
         if halos == before:
             break
     return halos

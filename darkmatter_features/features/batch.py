@@ -15,16 +15,13 @@ import pandas as pd
 
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import UNFORESEEN, DatasetError, TableError, failure_reason
+from darkmatter_features.errors import DatasetError, TableError
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
-from darkmatter_features.features.extract import Progress, chunks, needs_compiling, report, row_of_catalog
-from darkmatter_features.features.statistics import FEATURES
-from darkmatter_features.features.tables import Mapped, catalog_table, feature_table
-from darkmatter_features.galaxies.measure import measure
-from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS
+from darkmatter_features.features.extract import Progress, needs_compiling, report, row_of_catalog
+from darkmatter_features.features.measured_parts import images_key, is_unforeseen, measured_parts
+from darkmatter_features.features.tables import Mapped, feature_table
 from darkmatter_features.io.dataset import Dataset
-from darkmatter_features.io.layouts import sky_name
-from darkmatter_features.io.sky import read_sky
+from darkmatter_features.io.lock import held
 from darkmatter_features.io.table import read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.workers import parallel
@@ -89,16 +86,32 @@ def extract_dataset(
     ------
     DatasetError
         If the folder holds no data set, or no sky of it can be measured.
+    ConfigError
+        If another process writes to `out`.
     """
     dataset, out, config = Dataset.open(data), Path(out), config or MeasureConfig()
+    workers = partial(parallel, n_jobs=n_jobs, dask=dask)
+    with held(out):
+        return _extract(dataset, out, config, workers, (progress, fit_progress, map_progress), debug=debug)
+
+
+def _extract(
+    dataset: Dataset,
+    out: Path,
+    config: MeasureConfig,
+    workers: Workers,
+    reports: tuple[Progress | None, Progress | None, Progress | None],
+    *,
+    debug: bool,
+) -> Extraction:
+    progress, fit_progress, map_progress = reports
     files = [file for split in dataset.splits for file in split.files]
     key = tables_key(dataset, config)
     done = _already_there(out, key)
-    if done is not None and not (debug and any(map(_is_unforeseen, done.failures))):
+    if done is not None and not (debug and any(map(is_unforeseen, done.failures))):
         return done
-    workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     measuring = partial(workers, first_here=needs_compiling())
-    parts = _measured_parts(files, out / ".parts", config, measuring, progress, debug)
+    parts = measured_parts(files, out / ".parts", config, measuring, progress, debug)
     records = [read_table(part, kind="part")[1] for part in parts]
     failures = tuple((sky, error) for record in records for sky, error in record["failures"])
     notes = tuple((sky, note) for record in records for sky, note in record["notes"])
@@ -148,14 +161,6 @@ def _write_tables(
     write_table(out / "features.parquet", feature_table(dataset, rows), kind="features", metadata=provenance)
 
 
-def _key(files: Iterable[Path], config: MeasureConfig) -> str:
-    """Return a key of these images and settings: it changes when an image does."""
-    stats = [(sky_name(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    columns = [*CATALOG_COLUMNS, *(feature.name for feature in FEATURES)]
-    text = json.dumps([__version__, config.fingerprint(), columns, stats])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def tables_key(dataset: Dataset, config: MeasureConfig, *, root: str | None = None) -> str:
     """Return a key of the tables that are made from a data set.
 
@@ -178,7 +183,7 @@ def tables_key(dataset: Dataset, config: MeasureConfig, *, root: str | None = No
         for split in dataset.splits
     ]
     files = [file for split in dataset.splits for file in split.files]
-    text = json.dumps([root or str(dataset.root.resolve()), _key(files, config), known])
+    text = json.dumps([root or str(dataset.root.resolve()), images_key(files, config), known])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -196,50 +201,6 @@ def _already_there(out: Path, key: str) -> Extraction | None:
     is_same = metadata.get("key") == key and found == [fingerprint for _, fingerprint in templates.files]
     notes = tuple((sky, note) for sky, note in metadata.get("notes", ()))
     return Extraction(len(table), failures, notes) if is_same else None
-
-
-def _measured_parts(
-    files: Sequence[Path],
-    folder: Path,
-    config: MeasureConfig,
-    workers: Workers,
-    progress: Progress | None,
-    debug: bool,
-) -> list[Path]:
-    """Measure the skies in chunks, each into a table of its own; those of an earlier run are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = [(chunk, folder / f"{_key(chunk, config)}.parquet") for chunk in chunks(files)]
-    missing = [(chunk, part) for chunk, part in parts if not part.exists() or _has_unforeseen(part)]
-    n_done = len(files) - sum(len(chunk) for chunk, _ in missing)
-    report(progress, n_done, len(files))
-    tasks = [(chunk, part, config, debug) for chunk, part in missing]
-    for n_measured in workers(_measure_part, tasks):
-        n_done += n_measured
-        report(progress, n_done, len(files))
-    return [part for _, part in parts]
-
-
-def _is_unforeseen(failure: Sequence[str]) -> bool:
-    """Return whether a failure (sky, reason) may be an error of the program or of the machine: it is tried again."""
-    return failure[1].startswith(UNFORESEEN)
-
-
-def _has_unforeseen(part: Path) -> bool:
-    return any(map(_is_unforeseen, read_table(part, kind="part")[1]["failures"]))
-
-
-def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
-    catalogs, failures, notes = {}, [], []
-    for file in files:
-        name = sky_name(file)
-        try:
-            sky = read_sky(file)
-            catalogs[name] = measure(sky, config)
-            notes += [(name, "; ".join(sky.notes))] if sky.notes else []
-        except Exception as error:
-            failures.append((name, failure_reason(error, debug=debug)))
-    write_table(part, catalog_table(catalogs), kind="part", metadata={"failures": failures, "notes": notes})
-    return len(files)
 
 
 def _of_training(dataset: Dataset, catalogs: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.lens.template import LensTemplate
 
 Array = NDArray[np.float64]
-Workers = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
+Workers = Callable[..., Iterator[Any]]
 TemplateFile = tuple[Path, str]
 """Path and fingerprint of a template: a small thing to hand to workers."""
 

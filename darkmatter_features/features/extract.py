@@ -21,7 +21,7 @@ from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.numerics.jit import is_cached
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel, run_alone
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -168,10 +168,20 @@ def extract_rows(
     parts = list(chunks(paths))
     compiled = _compiled(template, paths if len(parts) > 1 else [])
     tasks = [(chunk, compiled, config, select, debug) for chunk in parts]
-    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
+    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling(), lost=_rows_one_by_one):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows
+
+
+def _rows_one_by_one(task: tuple[Any, ...]) -> list[SkyRow]:
+    """Return the rows of a chunk whose process was lost, each measured in a process of its own."""
+    paths, *others = task
+    return [
+        row
+        for path in paths
+        for row in run_alone(_rows_of_chunk, ([path], *others), lost=lambda own: [SkyRow(own[0][0], None, error=LOST)])
+    ]
 
 
 def needs_compiling() -> bool:

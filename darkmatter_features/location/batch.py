@@ -20,7 +20,7 @@ from darkmatter_features.io.table import written_whole
 from darkmatter_features.location.conventions import better_convention, rank_conventions
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel
 
 COLUMNS = (
     "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr",
@@ -122,7 +122,7 @@ def locate_catalogs(
     ]
     report(progress, 0, len(tasks))
     records = []
-    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs):
+    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs, lost=_lost):
         records.append(record)
         report(progress, len(records), len(tasks))
     table = _table(records)
@@ -131,6 +131,10 @@ def locate_catalogs(
     failures = tuple((record["catalog"], record["error"]) for record in records if record["error"])
     notes, warnings = (tuple(record.get(key) or "" for record in records) for key in ("note", "warning"))
     return Locations(table, failures, notes, warnings)
+
+
+def _lost(task: tuple[Any, ...]) -> dict[str, Any]:
+    return {"catalog": path_text(task[0]), "error": LOST}
 
 
 def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, failure_reason
@@ -16,7 +16,7 @@ from darkmatter_features.io.planes import with_planes
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import WRITERS, columns_of, write_catalog, writer_of
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import LOST, parallel
 
 SUFFIX = ".parquet"
 """Format of the catalogues of several images."""
@@ -120,10 +120,14 @@ def measure_images(
     ]
     report(progress, 0, len(tasks))
     done = []
-    for measured in parallel(_measure_file, tasks, n_jobs=n_jobs, first_here=True):
+    for measured in parallel(_measure_file, tasks, n_jobs=n_jobs, first_here=True, lost=_lost):
         done.append(measured)
         report(progress, len(done), len(tasks))
     return done
+
+
+def _lost(task: tuple[Any, ...]) -> Measured:
+    return Measured(task[0], error=LOST)
 
 
 def _catalogs(images: Sequence[str | Path], out: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from darkmatter_features.io.dataset import (
     write_labels,
 )
 from darkmatter_features.io.layouts import LAYOUTS, list_images, zip_of
+from darkmatter_features.io.lock import held
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.io.truth import CONDITION_COLUMNS, psf_path, write_galaxy_truth, write_sky_truth
 from darkmatter_features.simulation.seed import seed_sky
@@ -101,7 +102,7 @@ def simulate_dataset(
     ------
     ConfigError
         If there is no such preset or survey, `like` is given with another preset than "survey" or `mirrored` without
-        `like`, the seed or a number of skies is negative, or there is no sky at all.
+        `like`, the seed or a number of skies is negative, there is no sky at all, or another process writes to `out`.
     DatasetError
         If `out` holds images that are not part of this data set.
 
@@ -117,13 +118,14 @@ def simulate_dataset(
     _check_counts(counts)
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}; choose another")
-    _check_room(Path(out))
-    images = {split: _image_paths(Path(out), split, counts[split], kind.suffix) for split in SPLITS}
-    journal = Path(out) / f"{_JOURNAL}{__version__}-{kind.name}-{seed}"
-    _remove_others(journal)
-    truth = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
-    _write_tables(Path(out), images, truth)
-    shutil.rmtree(journal, ignore_errors=True)
+    with held(out):
+        _check_room(Path(out))
+        images = {split: _image_paths(Path(out), split, counts[split], kind.suffix) for split in SPLITS}
+        journal = Path(out) / f"{_JOURNAL}{__version__}-{kind.name}-{seed}"
+        _remove_others(journal)
+        truth = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
+        _write_tables(Path(out), images, truth)
+        shutil.rmtree(journal, ignore_errors=True)
 
 
 def _preset(name: str | Preset) -> Preset:

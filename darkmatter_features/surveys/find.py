@@ -41,7 +41,7 @@ def find_survey_candidates(
     Parameters
     ----------
     path : str or Path
-        Table of galaxies, of any length if it is a Parquet or an uncompressed FITS file.
+        Table of galaxies, of any length if it is a Parquet, FITS or HDF5 file that is not packed.
     search : SurveySearch, optional
         Settings.
     columns : mapping, optional

@@ -18,7 +18,7 @@ from darkmatter_features.surveys.peaks import find_peaks, randomized_peaks
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
 from darkmatter_features.surveys.refine import Refined, refine
 from darkmatter_features.surveys.search import Detections, search_halos
-from darkmatter_features.surveys.sky_patch import CELL, SkyPatch, sky_patch
+from darkmatter_features.surveys.sky_patch import CELL_IN_SCALES, MAX_CELL, SkyPatch, sky_patch
 
 Array = NDArray[np.float64]
 
@@ -111,7 +111,7 @@ def _seed(task: PatchTask, patch: Patch, k: int) -> np.random.SeedSequence:
 def _bank(files: PatchFiles, profiles: ShearProfiles, task: PatchTask) -> FilterBank:
     lon, lat, e, v = read_patch(files)
     x, y, turn = files.patch.project(lon, lat)
-    cell = min(CELL, 0.5 * min(task.scales))
+    cell = min(CELL_IN_SCALES * min(task.scales), MAX_CELL)
     patch = sky_patch(x, y, e * turn, v, cell=cell, border=profile_radius(max(task.scales)))
     return filter_bank(patch, profiles)
 

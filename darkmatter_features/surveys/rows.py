@@ -167,7 +167,7 @@ def open_survey(
 
 
 def _raw_chunks(path: Path, index: int) -> Iterator[RawTable]:
-    """Yield the rows of a table in chunks; of formats other than Parquet and FITS all at once."""
+    """Yield the rows of a table in chunks; of formats other than Parquet, FITS and HDF5 all at once."""
     file, _ = split_part(path)
     with file.open("rb") as opened:
         start = opened.read(6)
@@ -175,6 +175,8 @@ def _raw_chunks(path: Path, index: int) -> Iterator[RawTable]:
         yield from _parquet_chunks(file)
     elif start == b"SIMPLE":
         yield from _fits_chunks(file, index)
+    elif start[1:4] == b"HDF":
+        yield from _hdf5_chunks(file, index)
     else:
         with opened_tables(file) as tables:
             yield next(table for table in tables if table.index == index)
@@ -215,6 +217,23 @@ class _LazyColumns:
         values = read.to_pandas(ignore_metadata=True)[name].to_numpy()
         is_list = values.dtype == object and len(values) and isinstance(values[0], np.ndarray)
         return np.stack(values) if is_list else np.asarray(values)
+
+
+def _hdf5_chunks(file: Path, index: int) -> Iterator[RawTable]:
+    import h5py
+
+    with opened_tables(file) as tables:
+        whole = next(table for table in tables if table.index == index)
+    with h5py.File(file, "r") as root:
+        node = root[whole.name or "/"]
+        for start in range(0, whole.n_rows, CHUNK_ROWS):
+            rows = slice(start, min(start + CHUNK_ROWS, whole.n_rows))
+            yield RawTable(whole.shapes, rows.stop - start, partial(_hdf5_values, node, rows), whole.units)
+
+
+def _hdf5_values(node: Any, rows: slice, name: str) -> Any:
+    """Return some rows of a column: of a group of data sets, or of a compound data set."""
+    return node[rows][name] if hasattr(node, "dtype") else node[name][rows]
 
 
 def _fits_chunks(file: Path, index: int) -> Iterator[RawTable]:

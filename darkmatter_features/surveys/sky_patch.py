@@ -10,8 +10,11 @@ from scipy.fft import next_fast_len
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-CELL = 0.25
-"""Maximum side of a cell, arcmin: half the smallest default scale."""
+CELL_IN_SCALES = 0.3
+"""Side of a cell, smallest scale radii."""
+
+MAX_CELL = 1.0
+"""Maximum side of a cell, arcmin."""
 
 
 class Grid(NamedTuple):

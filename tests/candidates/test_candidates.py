@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import darkmatter_features.candidates.find as find_module
 from darkmatter_features.candidates.find import find_candidates
 from darkmatter_features.candidates.joint_fit import Halo, additional_snr, fit_jointly, shear_pattern
 from darkmatter_features.errors import ConfigError
@@ -65,6 +66,15 @@ def test_a_strong_lens_of_another_profile_is_one_candidate(seed):
     found = find_candidates(galaxies(np.random.default_rng(seed), theta_e=2 * THETA_E, n=1500))
     assert len(found) == 1
     assert found[0].snr == found.field.snr
+
+
+def test_lenses_whose_signal_falls_below_the_threshold_beside_others_are_left_out(monkeypatch):
+    """Two halos of the search, of which the location leaves one: it is the lens of `locate`."""
+    catalog = galaxies(np.random.default_rng(1), theta_e=THETA_E)
+    monkeypatch.setattr(find_module, "find_halos", lambda *args, **options: [Halo(0.36, 0.62, 2), Halo(0.9, 0.1, 1)])
+    found = find_candidates(catalog, threshold=5.0)
+    assert len(found) == 1
+    assert (found[0].x, found[0].snr) == (locate(catalog).x, locate(catalog).snr)
 
 
 def test_randomization_without_a_generator_is_refused_for_a_blank_field_too(rng):

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.special import logsumexp
 
 import darkmatter_features.candidates.chains as chains_module
+from darkmatter_features.candidates.averages import averaged
 from darkmatter_features.candidates.chains import Chains, Tile, drawn, evidence, log_mean_exp
 from darkmatter_features.candidates.find import find_candidates
 from darkmatter_features.candidates.joint_fit import Halo, shear_pattern
@@ -16,7 +17,6 @@ from darkmatter_features.candidates.joint_positions import joint_positions, mean
 from darkmatter_features.candidates.joint_posterior import (
     MAX_UPDATES,
     JointSamples,
-    averaged,
     n_sweeps_of,
     sample_jointly,
 )

@@ -1,6 +1,9 @@
 """The tables of a data set."""
 
+import os
 import shutil
+import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +14,7 @@ from PIL import Image
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ConfigError, DatasetError
-from darkmatter_features.features import batch, cross_fitting, extract
+from darkmatter_features.features import batch, cross_fitting, extract, measured_parts
 from darkmatter_features.features.batch import extract_dataset
 from darkmatter_features.features.extract import extract_rows, extract_sky
 from darkmatter_features.features.statistics import FEATURES
@@ -21,6 +24,7 @@ from darkmatter_features.io.sky import read_sky
 from darkmatter_features.io.table import read_table
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation import simulate_dataset
+from darkmatter_features.workers import LOST
 from tests.support.drawing import lensed_catalog
 from tests.support.synthetic import write_images
 
@@ -144,7 +148,7 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
         return read_sky(path)
 
     extract_dataset(data, tmp_path / "complete", n_jobs=1)
-    monkeypatch.setattr(batch, "read_sky", until_killed)
+    monkeypatch.setattr(measured_parts, "read_sky", until_killed)
     with pytest.raises(KeyboardInterrupt):
         extract_dataset(data, tmp_path / "killed", n_jobs=1)
     assert not (tmp_path / "killed" / "features.parquet").exists()
@@ -156,9 +160,9 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
 
 def test_chunks_with_other_columns_are_not_resumed(data, monkeypatch):
     files = Dataset.open(data).splits[0].files
-    key = batch._key(files, MeasureConfig())
-    monkeypatch.setattr(batch, "CATALOG_COLUMNS", batch.CATALOG_COLUMNS[:-1])
-    assert batch._key(files, MeasureConfig()) != key
+    key = measured_parts.images_key(files, MeasureConfig())
+    monkeypatch.setattr(measured_parts, "CATALOG_COLUMNS", measured_parts.CATALOG_COLUMNS[:-1])
+    assert measured_parts.images_key(files, MeasureConfig()) != key
 
 
 def test_finished_tables_are_kept_until_something_changes(data, tmp_path):
@@ -217,7 +221,7 @@ def test_unforeseen_error_costs_one_row(data, tmp_path, monkeypatch):
             raise ZeroDivisionError("by zero")
         return read_sky(path)
 
-    monkeypatch.setattr(batch, "read_sky", broken)
+    monkeypatch.setattr(measured_parts, "read_sky", broken)
     done = extract_dataset(data, tmp_path, n_jobs=1)
     assert done.failures == (("training/training-00004.png", "unexpected ZeroDivisionError: by zero"),)
 
@@ -236,7 +240,7 @@ def test_rows_keep_the_order_of_the_files_and_the_failures(data, tmp_path, small
     text.write_text("no image")
     files = [*Dataset.open(data).training.files[:2], text, Dataset.open(data).training.files[2]]
     rows = extract_rows(files, n_jobs=1)
-    assert [row.path for row in rows] == files
+    assert [row.path for row in rows] == list(files)
     assert [row.values is None for row in rows] == [False, False, True, False]
     assert "text.png" in rows[2].error
     assert rows[0].shape == (512, 512)
@@ -305,7 +309,7 @@ def test_debug_raises_an_unforeseen_failure_that_was_recorded(data, tmp_path, mo
             raise ZeroDivisionError("by zero")
         return read_sky(path)
 
-    monkeypatch.setattr(batch, "read_sky", broken)
+    monkeypatch.setattr(measured_parts, "read_sky", broken)
     assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
     assert len(extract_dataset(data, tmp_path, n_jobs=1).failures) == 1
     with pytest.raises(ZeroDivisionError):
@@ -327,3 +331,30 @@ def test_what_is_kept_belongs_to_its_sky(data, tmp_path):
     assert [row.error is not None for row in rows] == [True] * 4
     with pytest.raises(ZeroDivisionError):
         extract_rows(files, n_jobs=1, select=broken, debug=True)
+
+
+def kill_at_4(paths, *others):
+    """Measure a part, but for an image that kills the process."""
+    if any("00004" in path.name for path in paths):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return WORK[len(others)](paths, *others)
+
+
+WORK = {3: measured_parts._measure_part, 4: extract._rows_of_chunk}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
+def test_an_image_that_kills_its_process_costs_its_row_and_is_named(data, tmp_path, small_chunks, monkeypatch):
+    monkeypatch.setattr(measured_parts, "_measure_part", kill_at_4)
+    done = extract_dataset(data, tmp_path, n_jobs=2)
+    assert done.failures == (("training/training-00004.png", f"unexpected {LOST}"),)
+    assert done.n_skies == 8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
+def test_an_image_that_kills_its_process_costs_one_row(data, small_chunks, monkeypatch):
+    monkeypatch.setattr(extract, "_rows_of_chunk", kill_at_4)
+    files = Dataset.open(data).training.files
+    rows = extract_rows(files, n_jobs=2)
+    assert [row.path for row in rows] == list(files)
+    assert [row.error for row in rows] == [None] * 4 + [LOST, None]

@@ -152,5 +152,5 @@ def test_halos_planted_where_there_are_no_galaxies_do_not_count():
 
 def test_scales_follow_the_density():
     assert usable_scales(SCALES, 30.0) == SCALES
-    assert usable_scales(SCALES, 0.5) == (2.0, 4.0)
-    assert usable_scales(SCALES, 1e-3) == (4.0,)
+    assert usable_scales((4.0, 0.5, 1.0), 0.5) == (4.0,)
+    assert usable_scales(SCALES, 1e-3) == (2.0,)

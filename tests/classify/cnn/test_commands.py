@@ -51,11 +51,11 @@ def test_uncertain_skies_are_read_once(command, arguments, monkeypatch):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_without_torch_the_stage_is_refused_before_any_sky_is_measured(command, arguments, monkeypatch, capsys):
+def test_without_torch_a_required_stage_is_refused_before_any_sky_is_measured(command, arguments, monkeypatch, capsys):
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
     for name in ("classify.predict.extract_rows", "classify.plots.heatmaps.measure_with_sources"):
         monkeypatch.setattr(name, lambda *args, **options: pytest.fail("a sky was measured"))
-    assert main(arguments[command]) == 2
+    assert main([*arguments[command], "--cnn", "on"]) == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert "install it: pip install 'darkmatter-lensing[cnn]', or leave the CNN stage out by --cnn off" in message
@@ -68,6 +68,14 @@ def test_without_torch_the_trees_decide_when_the_stage_is_off(command, arguments
     monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
     assert main([*arguments[command], "--cnn", "off"]) == 0
     assert "no CNN stage (--cnn off)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_torch_the_trees_decide_and_the_reason_is_printed_once(command, arguments, monkeypatch, capsys):
+    monkeypatch.setattr(classify.cnn, "find_spec", lambda name: None)
+    assert main(arguments[command]) == 0
+    printed = "".join(capsys.readouterr())
+    assert printed.count("no CNN stage (torch, which the CNN stage needs, is missing; install it: pip install") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)
