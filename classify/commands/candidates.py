@@ -6,13 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from classify.commands import add_example, add_jobs, check_folder, defaults, print_line, report_failures
+from classify.commands import (
+    add_example,
+    add_jobs,
+    check_folder,
+    command_of,
+    defaults,
+    print_line,
+    report_failures,
+)
 from classify.commands.compilation import LOCATING
 from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
 from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
 from darkmatter_features.candidates.batch import Listed, candidate_folders, list_candidates
 from darkmatter_features.candidates.find import Candidate
+from darkmatter_features.candidates.known import read_known
+from darkmatter_features.errors import ConfigError, path_text
 from darkmatter_features.location.batch import find_catalogs
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.plots.theme import THEMES
@@ -70,11 +80,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the lenses."""
     check_folder(args.out)
+    known = None if args.known is None else read_known(args.known)
     columns, search = reading_options(args), survey_search(args)
     paths = find_catalogs(args.catalogs)
     surveys = [path for path in paths if search is not None or is_survey(path, columns)]
+    if surveys and args.aperture_mass:
+        raise ConfigError(
+            f"{path_text(surveys[0])} is searched as a survey, which has no maps of the aperture mass; leave out "
+            "--aperture-mass, or give fields no wider than a degree"
+        )
     folders = dict(zip(paths, candidate_folders(paths, args.out)))
-    failures = [list_one_survey(args, path, folders[path], columns, search) for path in surveys]
+    failures = [list_one_survey(args, path, folders[path], columns, search, known) for path in surveys]
     fields = [path for path in paths if path not in surveys]
     done = _list_fields(args, fields, folders, columns) if fields else []
     for each in done:
@@ -102,6 +118,7 @@ def _list_fields(
         known=args.known,
         aperture_mass=args.aperture_mass,
         theme=args.theme,
+        command=command_of(args),
         n_jobs=args.jobs,
         progress=Progress("candidates", unit="catalogues", notice=LOCATING.notice),
         debug=args.debug,
