@@ -21,7 +21,7 @@ from classify.commands.progress import Progress
 from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
 from darkmatter_features.candidates.batch import Listed, candidate_folders, list_candidates
 from darkmatter_features.candidates.find import Candidate
-from darkmatter_features.candidates.known import read_known
+from darkmatter_features.candidates.known import KnownLenses, read_known
 from darkmatter_features.errors import ConfigError, path_text
 from darkmatter_features.location.batch import find_catalogs
 from darkmatter_features.location.field import MAX_MEAN_SNR
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     done = _list_fields(args, fields, folders, columns) if fields else []
     for each in done:
         if each.found is not None:
-            _print_candidates(each, subtracted=args.subtract_mean)
+            _print_candidates(each, known, subtracted=args.subtract_mean)
     failed = [each for each in failures if each is not None] + [
         (each.catalog, each.error) for each in done if each.error
     ]
@@ -125,7 +125,7 @@ def _list_fields(
     )
 
 
-def _print_candidates(listed: Listed, *, subtracted: bool) -> None:
+def _print_candidates(listed: Listed, known: KnownLenses | None, *, subtracted: bool) -> None:
     """Print a line for the catalogue, and one for each candidate."""
     found = listed.found
     if found is None:
@@ -137,11 +137,11 @@ def _print_candidates(listed: Listed, *, subtracted: bool) -> None:
     print_line(f"{listed.catalog}: {found.field.n} galaxies, {count}{strongest}{bias}")
     print_line(f"  {'; '.join(listed.notes)}")
     for k, each in enumerate(found, start=1):
-        print_line(f"  {k}: {_summary(each)}")
+        print_line(f"  {k}: {_summary(each, known)}")
     print_line(f"  -> {listed.folder}")
 
 
-def _summary(candidate: Candidate) -> str:
+def _summary(candidate: Candidate, known: KnownLenses | None) -> str:
     """Return one line on a candidate."""
     error = float(f"{candidate.position_error:.2g}")
     position = f"x {candidate.x:.5g}, y {candidate.y:.5g}, error {error:g}"
@@ -149,5 +149,5 @@ def _summary(candidate: Candidate) -> str:
     p = candidate.false_alarm_probability
     chance = f", false-alarm probability {p:.2g}" if np.isfinite(p) else ""
     edge = f", {candidate.empty_fraction:.0%} of its aperture empty" if candidate.edge else ""
-    known = f", {candidate.known_separation:.3g} from {candidate.known_name}" if candidate.known_name else ""
-    return f"{position}, {snr}{chance}{edge}{known}"
+    near = "" if known is None else known.note(candidate.known_name, candidate.known_separation, candidate.ra)
+    return f"{position}, {snr}{chance}{edge}{near}"

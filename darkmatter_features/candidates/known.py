@@ -123,6 +123,11 @@ class KnownLenses:
         separation = np.rad2deg(separation) * 60.0 if on_sky else separation
         return Match(self.names[int(order[0])], separation, float(chance))
 
+    def note(self, name: str, separation: float, ra: float) -> str:
+        """Return a note on the nearest lens of a candidate, "" for no name; the separation is arcmin on the sphere."""
+        unit = " arcmin" if self.sky is not None and np.isfinite(ra) else ""
+        return f", {separation:.3g}{unit} from {name}" if name else ""
+
     def _separations(self, ra: float, dec: float) -> Array:
         """Return the angles (n,) from a direction, radians."""
         from astropy.coordinates import angular_separation
