@@ -39,6 +39,7 @@ function showPanels(sky) {
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
   ];
   byId("readout").hidden = byId("marks").hidden = false;
+  byId("marks").querySelector("[data-mark=lens]").hidden = !sky.lens;
   byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
   redraw();
   readOut();

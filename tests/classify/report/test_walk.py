@@ -1,0 +1,80 @@
+"""A walk through the skies of the report: values in view, names, the place in the list, marks, numbers."""
+
+import json
+import re
+
+import pytest
+
+from classify.report.view import site_of_skies
+from tests.classify.report.conftest import element, point, shown, until
+from tests.classify.report.test_server import served
+from tests.support.synthetic import write_images
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 640), (900, 700), (390, 844)])
+def test_the_values_under_the_cursor_are_in_view(visit, page, width, height):
+    tab = visit(f"file://{page}", width=width)
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.locator(".tile").first.click()
+    shown(tab)
+    box = tab.locator(".stage").first.bounding_box()
+    point(tab, box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    readout = tab.locator("#readout").bounding_box()
+    assert readout["y"] + readout["height"] <= height + 1
+
+
+def test_names_in_the_list_begin_where_they_differ(visit, trained, tmp_path):
+    folders = [write_images(tmp_path / "survey" / name, n=2) / "validation" for name in ("north", "south")]
+    with served(site_of_skies(folders)) as port:
+        tab = visit(f"http://127.0.0.1:{port}/")
+        until(tab, "document.getElementById('measured').innerText === ''")
+        names = tab.locator(".tile .name").all_inner_texts()
+    assert [name.split("/")[0] for name in names] == ["north", "north", "south", "south"]
+
+
+def test_the_list_continues_at_the_sky_that_was_shown_last(visit, page):
+    tab = visit(f"file://{page}")
+    tab.locator(".tile").first.click()
+    shown(tab)
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Escape")
+    until(tab, "!document.getElementById('sky').open")
+    until(tab, "document.activeElement.dataset.index === '3'")
+
+
+def test_a_sky_has_the_number_of_the_list_and_that_of_its_map(visit, page):
+    tab = visit(f"file://{page}")
+    tab.locator(".tile").first.click()
+    shown(tab)
+    facts = dict(row.split("\n") for row in tab.locator("#sky-text .facts > div").all_inner_texts())
+    snr = element(page.read_text(encoding="utf-8"), "skies")["snr"][0]
+    assert facts["highest S/N"].startswith(f"{snr:.2f}")
+    assert facts["peak of the map"].startswith("S/N ")
+
+
+def test_the_legend_has_the_true_lens_where_it_is_known(visit, page):
+    skies = element(page.read_text(encoding="utf-8"), "skies")
+    assert {None} < set(skies["lens_row"])
+    tab = visit(f"file://{page}")
+    for name, row in zip(skies["name"], skies["lens_row"], strict=True):
+        tab.evaluate(f"location.hash = 'sky=' + {json.dumps(name)}")
+        until(tab, f"document.body.dataset.shown === {json.dumps(name)}")
+        assert tab.get_by_text("true lens").is_visible() == (row is not None)
+
+
+def test_contributions_to_a_withheld_verdict_are_those_before_it_was_withheld(visit, page, tmp_path):
+    text = page.read_text(encoding="utf-8")
+    skies = element(text, "skies")
+    skies["outcome"][0], skies["probability"][0] = "withheld", None
+    changed = tmp_path / "changed.html"
+    changed.write_text(
+        re.sub(r'(id="data-skies">).*?(</script>)', lambda m: m[1] + json.dumps(skies) + m[2], text, flags=re.DOTALL)
+    )
+    tab = visit(f"file://{changed}")
+    tab.locator(".tile").first.click()
+    shown(tab)
+    assert "before it was withheld" in tab.locator("#sky-text").inner_text()
+    tab.keyboard.press("ArrowRight")
+    until(tab, f"document.body.dataset.shown === {json.dumps(skies['name'][1])}")
+    assert "withheld" not in tab.locator("#sky-text").inner_text()
