@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from classify.report.oracle import Oracle
+from classify.report.run_data import RunData
+from classify.report.run_report import facts_of, page_of
 from classify.report.view import site_of_skies
 from tests.classify.report.conftest import element, point, shown, until
 from tests.classify.report.test_server import served
@@ -63,14 +66,21 @@ def test_the_legend_has_the_true_lens_where_it_is_known(visit, page):
         assert tab.get_by_text("true lens").is_visible() == (row is not None)
 
 
-def test_contributions_to_a_withheld_verdict_are_those_before_it_was_withheld(visit, page, tmp_path):
+def changed_page(page, folder, **values):
+    """Return a copy of a page with other values of its first sky, and the columns of its list."""
     text = page.read_text(encoding="utf-8")
     skies = element(text, "skies")
-    skies["outcome"][0], skies["probability"][0] = "withheld", None
-    changed = tmp_path / "changed.html"
-    changed.write_text(
-        re.sub(r'(id="data-skies">).*?(</script>)', lambda m: m[1] + json.dumps(skies) + m[2], text, flags=re.DOTALL)
-    )
+    for name, value in values.items():
+        skies[name][0] = value
+    changed = folder / "changed.html"
+    pattern = r'(id="data-skies">).*?(</script>)'
+    text = re.sub(pattern, lambda m: m[1] + json.dumps(skies) + m[2], text, flags=re.DOTALL)
+    changed.write_text(text, encoding="utf-8")
+    return changed, skies
+
+
+def test_contributions_to_a_withheld_verdict_are_those_before_it_was_withheld(visit, page, tmp_path):
+    changed, skies = changed_page(page, tmp_path, outcome="withheld", probability=None)
     tab = visit(f"file://{changed}")
     tab.locator(".tile").first.click()
     shown(tab)
@@ -78,3 +88,26 @@ def test_contributions_to_a_withheld_verdict_are_those_before_it_was_withheld(vi
     tab.keyboard.press("ArrowRight")
     until(tab, f"document.body.dataset.shown === {json.dumps(skies['name'][1])}")
     assert "withheld" not in tab.locator("#sky-text").inner_text()
+
+
+def test_a_bound_of_the_signal_to_noise_leaves_out_skies_without_one(visit, page, tmp_path):
+    changed, skies = changed_page(page, tmp_path, snr=None)
+    tab = visit(f"file://{changed}#snr=0")
+    assert tab.locator("#count").inner_text() == f"{len(skies['name']) - 1} of {len(skies['name'])}"
+
+
+def test_the_name_of_the_next_sky_is_read_aloud(visit, page):
+    tab = visit(f"file://{page}")
+    tab.locator(".tile").first.click()
+    first = shown(tab)
+    tab.keyboard.press("ArrowRight")
+    until(tab, f"document.querySelector('#sky [aria-live=polite]').innerText !== {json.dumps(first)}")
+    assert tab.locator("#sky-title").get_attribute("aria-live") == "polite"
+
+
+def test_the_command_of_the_oracle_is_set_as_a_command(trained, monkeypatch):
+    note = "The oracle is not computed; run `python it.py <data>`."
+    monkeypatch.setattr(RunData, "oracle", Oracle(note=note), raising=True)
+    run = RunData.read(trained)
+    made = page_of(run, {}, facts=facts_of(run), notes=())
+    assert "run <code>python it.py &lt;data&gt;</code>." in made
