@@ -3,15 +3,20 @@
 import json
 import re
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from PIL import Image
 
 from classify.report.oracle import Oracle
 from classify.report.run_data import RunData
 from classify.report.run_report import facts_of, page_of
 from classify.report.view import site_of_skies
+from darkmatter_features.io.sky import read_sky
 from tests.classify.report.conftest import element, point, shown, until
 from tests.classify.report.test_server import served
-from tests.support.synthetic import write_images
+from tests.support.synthetic import draw_sky, write_images
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (1280, 640), (900, 700), (390, 844)])
@@ -111,3 +116,24 @@ def test_the_command_of_the_oracle_is_set_as_a_command(trained, monkeypatch):
     run = RunData.read(trained)
     made = page_of(run, {}, facts=facts_of(run), notes=())
     assert "run <code>python it.py &lt;data&gt;</code>." in made
+
+
+def test_hover_reads_right_ascension_and_declination_of_the_header(visit, trained, tmp_path):
+    rng = np.random.default_rng(3)
+    draw_sky(tmp_path / "sky.png", rng)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [359.99, 71.0], [200.0, 300.0]
+    wcs.wcs.cd = 5e-5 * np.array([[-0.8, 0.6], [0.6, 0.8]])
+    pixels = np.asarray(Image.open(tmp_path / "sky.png").convert("L"), dtype=np.float32)
+    fits.writeto(tmp_path / "sky.fits", pixels, wcs.to_header())
+    sky = read_sky(tmp_path / "sky.fits")
+    with served(site_of_skies([tmp_path / "sky.fits"])) as port:
+        tab = visit(f"http://127.0.0.1:{port}/")
+        tab.locator(".tile").first.click()
+        shown(tab)
+        box = tab.locator(".stage").first.bounding_box()
+        point(tab, box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"])
+        names = ("row", "column", "RA", "Dec")
+        texts = [tab.locator(f'[data-value="{name}"] b').inner_text() for name in names]
+    row, column, *found = (float(text.strip("°").replace("−", "-")) for text in texts)
+    assert found == pytest.approx(sky.wcs.wcs_pix2world([[column, row]], 0)[0], abs=2e-5)
