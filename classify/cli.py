@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from darkmatter_features import __version__
-from darkmatter_features.errors import DarkmatterError
+from darkmatter_features.errors import DarkmatterError, file_error
 
 DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all skies done; some skies failed; nothing done; interrupted by the user."""
@@ -24,7 +24,7 @@ COMMANDS = {
     "tune": "search for settings with a lower loss",
     "evaluate": "compute the metrics of a trained model on a labelled data set",
     "predict": "predict for each image whether it contains a lens, and where",
-    "report": "write a run and its skies as one HTML file",
+    "report": "write a run and its skies, or a list of candidates, as one HTML file",
     "view": "show a run or images in the browser",
     "heatmap": "draw the shear heatmap of each image",
     "adapt": "fit a run to unlabelled skies of another kind",
@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser(_command_in(words)).parse_args(words)
+        args.words = words
         return int(args.run(args))
     except KeyboardInterrupt:
         _print_error("interrupted")
@@ -115,9 +116,8 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, DarkmatterError):
         return text
-    if isinstance(error, OSError) and error.filename is not None:
-        path = error.filename2 or error.filename  # destination of a temporary file, or the file itself
-        return f"{path}: {error.strerror}; check the path, its permissions and the free disk space"
+    if isinstance(error, OSError) and (reason := file_error(error)) is not None:
+        return reason
     return f"unexpected {type(error).__name__}: {text} (--debug prints the traceback)"
 
 

@@ -1,5 +1,6 @@
 """Errors that the user can correct: each is one line with the file, the defect and the remedy."""
 
+import os
 import re
 from pathlib import PurePath
 
@@ -91,6 +92,14 @@ UNFORESEEN = "unexpected"
 """First word of the reason of an unforeseen failure."""
 
 
+def file_error(error: OSError) -> str | None:
+    """Return one line on an error of the system with a file, with the remedy; None where the error names no file."""
+    if error.filename is None:
+        return None
+    path = error.filename2 or error.filename  # destination of a temporary file, or the file itself
+    return escaped(f"{os.fsdecode(path)}: {error.strerror}; check the path, its permissions and the free disk space")
+
+
 def failure_reason(error: Exception, *, debug: bool = False) -> str:
     """Return the reason for which a sky or a catalogue failed, in one line.
 
@@ -106,4 +115,6 @@ def failure_reason(error: Exception, *, debug: bool = False) -> str:
         return escaped(" ".join(str(error).split()))
     if debug:
         raise error
+    if isinstance(error, OSError) and (reason := file_error(error)) is not None:
+        return f"{UNFORESEEN} error of the system: {reason}"
     return escaped(" ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split()))

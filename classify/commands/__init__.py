@@ -7,6 +7,7 @@ import argparse
 import inspect
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
@@ -162,6 +163,11 @@ def describe_notes(notes: Sequence[tuple[str, str]], n_images: int) -> list[str]
     if len(notes) > MAX_NAMED:
         lines.append(f"{len(notes)} of {n_images} images were read by such a choice")
     return lines
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """Return the command whose arguments these are, as it was given, for a record."""
+    return shlex.join(["darkmatter", *getattr(args, "words", [])])
 
 
 def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:

@@ -6,13 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from classify.commands import add_example, add_jobs, check_folder, defaults, print_line, report_failures
+from classify.commands import (
+    add_example,
+    add_jobs,
+    check_folder,
+    command_of,
+    defaults,
+    print_line,
+    report_failures,
+)
 from classify.commands.compilation import LOCATING
 from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
 from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
 from darkmatter_features.candidates.batch import Listed, candidate_folders, list_candidates
 from darkmatter_features.candidates.find import Candidate
+from darkmatter_features.candidates.known import KnownLenses, read_known
+from darkmatter_features.errors import ConfigError, path_text
 from darkmatter_features.location.batch import find_catalogs
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.plots.theme import THEMES
@@ -70,16 +80,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the lenses."""
     check_folder(args.out)
+    known = None if args.known is None else read_known(args.known)
     columns, search = reading_options(args), survey_search(args)
     paths = find_catalogs(args.catalogs)
     surveys = [path for path in paths if search is not None or is_survey(path, columns)]
+    if surveys and args.aperture_mass:
+        raise ConfigError(
+            f"{path_text(surveys[0])} is searched as a survey, which has no maps of the aperture mass; leave out "
+            "--aperture-mass, or give fields no wider than a degree"
+        )
     folders = dict(zip(paths, candidate_folders(paths, args.out)))
-    failures = [list_one_survey(args, path, folders[path], columns, search) for path in surveys]
+    failures = [list_one_survey(args, path, folders[path], columns, search, known) for path in surveys]
     fields = [path for path in paths if path not in surveys]
     done = _list_fields(args, fields, folders, columns) if fields else []
     for each in done:
         if each.found is not None:
-            _print_candidates(each, subtracted=args.subtract_mean)
+            _print_candidates(each, known, subtracted=args.subtract_mean)
     failed = [each for each in failures if each is not None] + [
         (each.catalog, each.error) for each in done if each.error
     ]
@@ -102,13 +118,14 @@ def _list_fields(
         known=args.known,
         aperture_mass=args.aperture_mass,
         theme=args.theme,
+        command=command_of(args),
         n_jobs=args.jobs,
         progress=Progress("candidates", unit="catalogues", notice=LOCATING.notice),
         debug=args.debug,
     )
 
 
-def _print_candidates(listed: Listed, *, subtracted: bool) -> None:
+def _print_candidates(listed: Listed, known: KnownLenses | None, *, subtracted: bool) -> None:
     """Print a line for the catalogue, and one for each candidate."""
     found = listed.found
     if found is None:
@@ -120,11 +137,11 @@ def _print_candidates(listed: Listed, *, subtracted: bool) -> None:
     print_line(f"{listed.catalog}: {found.field.n} galaxies, {count}{strongest}{bias}")
     print_line(f"  {'; '.join(listed.notes)}")
     for k, each in enumerate(found, start=1):
-        print_line(f"  {k}: {_summary(each)}")
+        print_line(f"  {k}: {_summary(each, known)}")
     print_line(f"  -> {listed.folder}")
 
 
-def _summary(candidate: Candidate) -> str:
+def _summary(candidate: Candidate, known: KnownLenses | None) -> str:
     """Return one line on a candidate."""
     error = float(f"{candidate.position_error:.2g}")
     position = f"x {candidate.x:.5g}, y {candidate.y:.5g}, error {error:g}"
@@ -132,5 +149,5 @@ def _summary(candidate: Candidate) -> str:
     p = candidate.false_alarm_probability
     chance = f", false-alarm probability {p:.2g}" if np.isfinite(p) else ""
     edge = f", {candidate.empty_fraction:.0%} of its aperture empty" if candidate.edge else ""
-    known = f", {candidate.known_separation:.3g} from {candidate.known_name}" if candidate.known_name else ""
-    return f"{position}, {snr}{chance}{edge}{known}"
+    near = "" if known is None else known.note(candidate.known_name, candidate.known_separation, candidate.ra)
+    return f"{position}, {snr}{chance}{edge}{near}"

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from classify.commands import print_line
+from classify.commands import command_of, print_line
 from classify.commands.compilation import LOCATING
 from classify.commands.progress import Progress
+from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.surveys.batch import list_survey
 from darkmatter_features.surveys.presets import PRESETS, preset
@@ -74,7 +75,12 @@ def _search(args: argparse.Namespace) -> SurveySearch:
 
 
 def list_one_survey(
-    args: argparse.Namespace, path: Path, folder: Path, columns: Mapping[str, Any], search: SurveySearch | None
+    args: argparse.Namespace,
+    path: Path,
+    folder: Path,
+    columns: Mapping[str, Any],
+    search: SurveySearch | None,
+    known: KnownLenses | None = None,
 ) -> tuple[str, str] | None:
     """Write and print the candidates of one survey; return its path and the reason if it failed."""
     if args.survey is not None:
@@ -84,17 +90,19 @@ def list_one_survey(
         folder,
         search or _search(args),
         columns=columns,
+        known=known,
+        command=command_of(args),
         n_jobs=args.jobs,
         progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice),
         debug=args.debug,
     )
     if listed.found is None:
         return listed.catalog, listed.error
-    _print_survey(listed.catalog, listed.folder, listed.found)
+    _print_survey(listed.catalog, listed.folder, listed.found, known)
     return None
 
 
-def _print_survey(catalog: str, folder: str, found: SurveyCandidates) -> None:
+def _print_survey(catalog: str, folder: str, found: SurveyCandidates, known: KnownLenses | None) -> None:
     survey, null = found.survey, found.null
     count = f"{len(found)} candidate{'' if len(found) == 1 else 's'} of S/N {found.threshold:.2f} or more"
     false = f", {float(null.expected(np.array([found.threshold]))[0]):.2g} false ones expected" if null.n_skies else ""
@@ -103,16 +111,18 @@ def _print_survey(catalog: str, folder: str, found: SurveyCandidates) -> None:
     print_line(f"{catalog}: {survey.n} galaxies on {survey.area:.3g} square degrees, {count}{false}{bias}")
     print_line(f"  {'; '.join(survey.notes)}")
     for k, each in enumerate(found.candidates[:MAX_PRINTED], start=1):
-        print_line(f"  {k}: {_summary(each)}")
+        print_line(f"  {k}: {_summary(each, known)}")
     if len(found) > MAX_PRINTED:
         print_line(f"  and {len(found) - MAX_PRINTED} more")
     print_line(f"  -> {folder}")
 
 
-def _summary(each: SurveyCandidate) -> str:
+def _summary(each: SurveyCandidate, known: KnownLenses | None) -> str:
     position = f"x {each.x:.5g}, y {each.y:.5g}" if np.isnan(each.ra) else f"RA {each.ra:.5f}, Dec {each.dec:.5f}"
-    snr = f"error {each.position_error:.2g}, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
+    snr = f"error {each.position_error:.2g} arcmin, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
+    edge = f", {each.empty_fraction:.0%} of its aperture empty" if each.edge else ""
+    near = "" if known is None else known.note(each.known_name, each.known_separation, each.ra)
     if np.isnan(each.false_alarm_probability):
-        return f"{position}, {snr}"
+        return f"{position}, {snr}{edge}{near}"
     chance = f"false-alarm probability {each.false_alarm_probability:.2g}, purity {each.expected_purity:.2f}"
-    return f"{position}, {snr}, {chance}"
+    return f"{position}, {snr}, {chance}{edge}{near}"

@@ -51,15 +51,28 @@ def make_page(template: str, *, data: Mapping[str, Any], **context: Any) -> str:
     return _environment().get_template(template).render(data=elements, **context)
 
 
-def parts_of(styles: Sequence[str], scripts: Sequence[str]) -> dict[str, Markup]:
-    """Return style sheets and scripts, by file name, in the place of all others; none of a library.
+def parts_of(styles: Sequence[str], scripts: Sequence[str], *, curves: bool = False) -> dict[str, Markup]:
+    """Return style sheets and scripts, by file name, in the place of all others.
+
+    Parameters
+    ----------
+    styles, scripts : sequence of str
+        Names of files in ``classify/report/static``.
+    curves : bool
+        Whether the page has curves, and with them the library that draws them, its styles and its licence.
 
     Returns
     -------
     dict
         Values for :func:`make_page`.
     """
-    return {"styles": _styles(styles), "scripts": _own_scripts(scripts), "licence": Markup("")}
+    if not curves:
+        return {"styles": _styles(styles), "scripts": _own_scripts(scripts), "licence": Markup("")}
+    return {
+        "styles": _styles((STYLES[0], *styles)),
+        "scripts": Markup(f"{_static(SCRIPTS[0])}\n{_own_scripts(scripts)}"),
+        "licence": Markup(_static(LICENCE)),
+    }
 
 
 class Json:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from classify.report.encoding import encoded_column, encoded_image, encoded_map, rounded
 from classify.report.world import encoded_world
+from darkmatter_features.candidates.radial import radial_profile as mean_shears
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.features.statistics import ANNULI
 from darkmatter_features.galaxies.measure import measure_with_sources
@@ -209,18 +210,8 @@ def radial_profile(galaxies: PreparedCatalog, row: float, column: float) -> dict
         means weighted by inverse variance; ``error``, ``1 / sqrt(sum of the weights)``; ``n``, numbers of galaxies.
     """
     catalog = galaxies.catalog
-    dx, dy = catalog.x - column, catalog.y - row
-    radius, angle = np.hypot(dx, dy), 2.0 * np.arctan2(dy, dx)
-    gamma_t = -galaxies.e1 * np.cos(angle) - galaxies.e2 * np.sin(angle)
-    gamma_x = galaxies.e1 * np.sin(angle) - galaxies.e2 * np.cos(angle)
+    z = (catalog.x - column) + 1j * (catalog.y - row)
     edges = np.array(ANNULI) * max(1.0, float(np.sqrt(np.prod(catalog.shape))) / USUAL_SIDE)
-    annulus, n = np.searchsorted(edges, radius, side="right") - 1, len(ANNULI) - 1
-    weight = np.where(annulus < n, galaxies.weight, 0.0)
-    total, *sums = (
-        np.bincount(np.minimum(annulus, n - 1), weight * values, n) for values in (1.0, radius, gamma_t, gamma_x)
-    )
-    filled = total > 0
-    mean = [rounded(each[filled] / total[filled]) for each in sums]
-    number = np.bincount(annulus[weight > 0], minlength=n)[filled]
-    errors = rounded(1.0 / np.sqrt(total[filled]))
-    return dict(zip(("radius", "gamma_t", "gamma_x"), mean, strict=True)) | {"error": errors, "n": number.tolist()}
+    found = mean_shears(z, galaxies.e1 + 1j * galaxies.e2, galaxies.weight, edges)
+    columns = {name: rounded(values) for name, values in zip(found._fields[:-1], found[:-1], strict=True)}
+    return columns | {"n": found.n_galaxies.tolist()}

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.candidates.find import MOST, THRESHOLD, Candidates, check_limits, find_candidates
-from darkmatter_features.candidates.known import KnownLenses, read_known, with_known
-from darkmatter_features.candidates.maps import write_aperture_mass, write_maps
+from darkmatter_features.candidates.known import KnownLenses, known_in_field, read_known, with_known
+from darkmatter_features.candidates.maps import write_aperture_mass, write_empty, write_maps
+from darkmatter_features.candidates.null_tests import cross_map_test, cross_test, mean_test
+from darkmatter_features.candidates.radial import field_profile
+from darkmatter_features.candidates.supplement import write_known, write_null, write_profiles
 from darkmatter_features.candidates.table import NAME, candidate_table, write_tables
 from darkmatter_features.errors import failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.batch import figure_paths, find_catalogs
+from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.profiles import default_profiles
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.plots.theme import THEMES, plot_theme
@@ -60,6 +64,7 @@ def list_candidates(
     known: str | Path | None = None,
     aperture_mass: bool = False,
     theme: str = next(iter(THEMES)),
+    command: str = "",
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
@@ -91,6 +96,8 @@ def list_candidates(
         Write maps of the aperture mass.
     theme : str
         Theme of the figures, one of :data:`~darkmatter_features.plots.theme.THEMES`.
+    command : str
+        Command that makes the folder, for its record.
     n_jobs : int
         Number of processes; -1 for one per core.
     progress : callable, optional
@@ -117,8 +124,13 @@ def list_candidates(
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
     options = {"threshold": threshold, "most": most, "subtract_mean": subtract_mean}
     options |= {"n_randomizations": n_randomizations}
-    files = {"known": None if known is None else read_known(known), "aperture_mass": aperture_mass, "theme": theme}
-    files |= {"subtract_mean": subtract_mean}
+    files: dict[str, Any] = {
+        "known": None if known is None else read_known(known),
+        "aperture_mass": aperture_mass,
+        "theme": theme,
+    }
+    settings = options | {"seed": seed} | {key: value for key, value in (columns or {}).items() if value}
+    files |= {"subtract_mean": subtract_mean, "record": {"command": command, "settings": settings}}
     tasks = [
         (path, folder, dict(columns or {}), options, own, files, debug)
         for path, folder, own in zip(paths, folders, seeds, strict=True)
@@ -167,14 +179,16 @@ def write_candidates(
     aperture_mass: bool = False,
     subtract_mean: bool = False,
     theme: str = next(iter(THEMES)),
+    record: Mapping[str, Any] | None = None,
 ) -> Candidates:
     """Write all files of the candidates of a catalogue.
 
     Parameters
     ----------
     folder : str or Path
-        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.vot``, ``.reg`` and ``.png``, ``snr.fits`` and
-        ``cross.fits``.
+        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.vot``, ``.reg`` and ``.png``, ``snr.fits``,
+        ``cross.fits`` and ``empty.fits``, ``profiles.ecsv``, ``null.ecsv`` if there are randomized skies, and
+        ``known.ecsv`` if there is a list.
     catalog : ShapeCatalog
         Galaxies of one field.
     found : Candidates
@@ -187,6 +201,8 @@ def write_candidates(
         Subtract the mean ellipticity for these, as for the candidates.
     theme : str
         Theme of the figure, one of :data:`~darkmatter_features.plots.theme.THEMES`.
+    record : mapping, optional
+        Settings and command, for the header of the ECSV file.
 
     Returns
     -------
@@ -204,14 +220,42 @@ def write_candidates(
     has_sky = sky_position(catalog, found.field.x, found.field.y) is not None
     unit = None if known is None else known.unit(catalog.name, has_sky=has_sky)
     found = found if known is None else with_known(found, known)
+    field = field_of(catalog, subtract_mean=subtract_mean)
     table = candidate_table(
-        found, has_sky=has_sky, on_sky=catalog.wcs is not None, known_unit=unit, notes=catalog.notes
-    )
+        found, has_sky=has_sky, on_sky=catalog.wcs is not None, known_unit=unit, notes=catalog.notes,
+        record={**(record or {}), "null_tests": _null_tests(field, found)},
+    )  # fmt: skip
     write_tables(Path(folder), table)
     write_maps(Path(folder), catalog, found.field)
+    write_empty(Path(folder), catalog, found.field)
+    _write_supplement(Path(folder), catalog, found, field, known)
     if aperture_mass:
         write_aperture_mass(Path(folder), catalog, found.field, default_profiles(), subtract_mean=subtract_mean)
     with plot_theme(theme):
         figure = draw_candidates(catalog, found)
     save_figure(Path(folder) / f"{NAME}.png", figure)
     return found
+
+
+def _null_tests(field: Field, found: Candidates) -> list[dict[str, Any]]:
+    tests = [
+        mean_test(found.field.mean_snr),
+        *cross_test([each.snr_cross for each in found]),
+        cross_map_test(field, default_profiles(), found.field.profile),
+    ]
+    return [each.record for each in tests]
+
+
+def _write_supplement(
+    folder: Path, catalog: ShapeCatalog, found: Candidates, field: Field, known: KnownLenses | None
+) -> None:
+    """Write profiles, null distributions and the known lenses in the field."""
+    unit = "" if catalog.wcs is None else "arcmin"
+    write_profiles(folder, [field_profile(field, each.x, each.y) for each in found], unit)
+    if any(each.null for each in found):
+        write_null(folder, [each.null for each in found])
+    if known is not None:
+        near, places = known_in_field(known, catalog)
+        write_known(
+            folder, [known.names[k] for k in near], places, None if known.sky is None else known.sky[near], unit
+        )

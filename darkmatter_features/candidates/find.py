@@ -7,6 +7,7 @@ import numpy as np
 
 from darkmatter_features.candidates.coverage import MAX_EMPTY, empty_fractions
 from darkmatter_features.candidates.joint_location import JointLens, locate_jointly
+from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.candidates.search import find_halos
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.catalogs import ShapeCatalog
@@ -14,7 +15,7 @@ from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
-from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.numerics.significance import NullTest, check_n_randomizations
 
 THRESHOLD = 5.0
 """Default minimum S/N: the highest S/N of 60 simulated blank fields of 500 galaxies is 3.5 in the mean, with a standard
@@ -66,6 +67,8 @@ class Candidate:
         Distance from it; nan without a list.
     known_chance : float
         Probability of a known lens as near by chance; nan without a list.
+    null : NullTest or None
+        Log Bayes factors without the other lenses, of the catalogue and of randomized skies; None without these.
     """
 
     x: float
@@ -85,6 +88,7 @@ class Candidate:
     known_name: str = ""
     known_separation: float = np.nan
     known_chance: float = np.nan
+    null: NullTest | None = None
 
 
 @dataclass(frozen=True)
@@ -227,13 +231,13 @@ def _single(field: Field, profiles: ShearProfiles, located: Location) -> JointLe
         located.snr_cross,
         located.log_bayes_factor,
         profiles.names.index(located.profile),
-        np.nan if located.p_value is None else located.p_value,
+        located.null,
     )
 
 
 def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, lens: JointLens) -> Candidate:
     x, y = (corner + field.side * at for at, corner in zip((lens.x, lens.y), field.corner, strict=True))
-    ra, dec = sky_position(catalog, x, y) or (np.nan, np.nan)
+    ra, dec = sky_position(catalog, x, y) or _projected(catalog, x, y)
     empty = float(empty_fractions(field, np.array([lens.x]), np.array([lens.y]))[0])
     return Candidate(
         x=x,
@@ -244,13 +248,23 @@ def _candidate(catalog: ShapeCatalog, field: Field, profiles: ShearProfiles, len
         snr=lens.snr,
         snr_cross=lens.snr_cross,
         log_bayes_factor=lens.log_bayes_factor,
-        false_alarm_probability=lens.p_value,
+        false_alarm_probability=np.nan if lens.null is None else lens.null.p_value,
         profile=profiles.names[lens.profile],
         scale=field.side * profiles.scales[lens.profile] if profiles.scales else np.nan,
         n_galaxies=_n_effective(field, profiles, lens),
         empty_fraction=empty,
         edge=empty > MAX_EMPTY,
+        null=lens.null,
     )
+
+
+def _projected(catalog: ShapeCatalog, x: float, y: float) -> tuple[float, float]:
+    """Return RA and Dec by the projection of the whole field; nan where it has none."""
+    projection = field_projection(catalog)
+    if projection is None:
+        return np.nan, np.nan
+    ra, dec = projection.wcs_pix2world([[x, y]], 0)[0]
+    return float(ra), float(dec)
 
 
 def _n_effective(field: Field, profiles: ShearProfiles, lens: JointLens) -> int:

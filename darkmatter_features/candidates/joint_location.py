@@ -16,7 +16,7 @@ from darkmatter_features.location.field import MIN_SCATTER, Field, field_of
 from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.location.significance import randomized_log_bayes_factors
-from darkmatter_features.numerics.significance import monte_carlo_p_value
+from darkmatter_features.numerics.significance import NullTest
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -41,8 +41,8 @@ class JointLens(NamedTuple):
         Log of the evidence for it beside the others over that for the others alone.
     profile : int
         Index of the profile with the highest S/N.
-    p_value : float
-        Probability of such a Bayes factor without it; nan without randomizations.
+    null : NullTest or None
+        Log Bayes factors without the other lenses, of the field and of randomized skies; None without these.
     """
 
     x: float
@@ -52,7 +52,7 @@ class JointLens(NamedTuple):
     snr_cross: float
     log_bayes_factor: float
     profile: int
-    p_value: float = np.nan
+    null: NullTest | None = None
 
 
 def locate_jointly(
@@ -94,7 +94,7 @@ def locate_jointly(
     if not n_randomizations:
         return lenses
     return [
-        each._replace(p_value=_p_value(without_others(catalog, shears, k), profiles, n_randomizations, rng))
+        each._replace(null=_null_test(without_others(catalog, shears, k), profiles, n_randomizations, rng))
         for k, each in enumerate(lenses)
     ]
 
@@ -153,10 +153,9 @@ def _peak(field: Field, profiles: ShearProfiles, x: float, y: float, error: floa
     return float(snr[cell, 0, profile]), float(snr[cell, 1, profile]), int(profile)
 
 
-def _p_value(
+def _null_test(
     catalog: ShapeCatalog, profiles: ShearProfiles, n_randomizations: int, rng: np.random.Generator | None
-) -> float:
+) -> NullTest:
     field = field_of(catalog, subtract_mean=False)
-    return monte_carlo_p_value(
-        *randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
-    )
+    observed, randomized = randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
+    return NullTest(observed, tuple(randomized.tolist()))

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darkmatter_features.candidates.find import Candidates
+from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.errors import TableError
+from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.names import candidates as columns_with
 from darkmatter_features.io.shape_tables.names import names_for_message
@@ -24,6 +25,9 @@ N_NEIGHBORS = 10
 """Number of known lenses, beyond the nearest, from which their local density is estimated."""
 
 SKY, PLANE = ("ra", "dec"), ("x", "y")
+
+Found = TypeVar("Found", bound=Any)
+"""Result of a search: a dataclass, and a sequence, of candidates."""
 
 
 class Match(NamedTuple):
@@ -119,6 +123,11 @@ class KnownLenses:
         separation = np.rad2deg(separation) * 60.0 if on_sky else separation
         return Match(self.names[int(order[0])], separation, float(chance))
 
+    def note(self, name: str, separation: float, ra: float) -> str:
+        """Return a note on the nearest lens of a candidate, "" for no name; the separation is arcmin on the sphere."""
+        unit = " arcmin" if self.sky is not None and np.isfinite(ra) else ""
+        return f", {separation:.3g}{unit} from {name}" if name else ""
+
     def _separations(self, ra: float, dec: float) -> Array:
         """Return the angles (n,) from a direction, radians."""
         from astropy.coordinates import angular_separation
@@ -131,8 +140,8 @@ class KnownLenses:
         return np.asarray(np.hypot(lenses[:, 0] - x, lenses[:, 1] - y))
 
 
-def with_known(found: Candidates, known: KnownLenses) -> Candidates:
-    """Return the candidates of a catalogue, each with the nearest known lens."""
+def with_known(found: Found, known: KnownLenses) -> Found:
+    """Return the candidates of a catalogue or a survey, each with the nearest known lens."""
     matches = [known.nearest(each.x, each.y, each.ra, each.dec) for each in found]
     return replace(
         found,
@@ -141,6 +150,26 @@ def with_known(found: Candidates, known: KnownLenses) -> Candidates:
             for each, match in zip(found, matches, strict=True)
         ),
     )
+
+
+def known_in_field(known: KnownLenses, catalog: ShapeCatalog) -> tuple[NDArray[np.int64], Array]:
+    """Return the indices of the known lenses in a field, with a tenth of its sides about it, and their x and y (n, 2).
+
+    Positions are those of the list in RA and Dec where the catalogue has a projection, else its x and y.
+    """
+    projection = field_projection(catalog)
+    if known.sky is not None and projection is not None:
+        centre = projection.wcs_pix2world([[np.mean(catalog.bounds[:2]), np.mean(catalog.bounds[2:])]], 0)[0]
+        near = np.flatnonzero(known._separations(*(float(each) for each in centre)) < np.pi / 4.0)
+        places = projection.wcs_world2pix(known.sky[near], 0) if near.size else np.zeros((0, 2))
+    elif known.plane is not None:
+        near, places = np.arange(len(known)), known.plane
+    else:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, 2))
+    low, high = np.array(catalog.bounds[::2]), np.array(catalog.bounds[1::2])
+    margin = 0.1 * (high - low)
+    inside = ((places >= low - margin) & (places <= high + margin)).all(axis=1)
+    return near[inside], places[inside]
 
 
 def read_known(path: str | Path) -> KnownLenses:

@@ -7,14 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.aperture_mass import ApertureMass, aperture_mass, aperture_radii
+from darkmatter_features.candidates.coverage import empty_map
 from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.io.table import written_whole
-from darkmatter_features.location.field import field_of
+from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.locate import Location
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
+
+EMPTY = "empty.fits"
+"""File with 1 in the cells without galaxies, outside the field or in a hole, and 0 elsewhere."""
+
+PLANE_KEY = "A"
+"""Key of the second coordinates of the maps: x and y of the catalogue."""
 
 MAPS = {"snr.fits": "tangential", "cross.fits": "cross"}
 """Component of the shear in each file."""
@@ -42,6 +49,24 @@ def write_maps(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
             fits.PrimaryHDU(values.astype(np.float32), header).writeto(temporary, checksum=True)
 
 
+def write_empty(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
+    """Write ``empty.fits``: where the field has no galaxies, see :func:`~.coverage.empty_map`; cells as in the maps."""
+    from astropy.io import fits
+
+    field = field_of(catalog, subtract_mean=False)
+    values = empty_map(field, *_in_sides(field, located))
+    with written_whole(folder / EMPTY) as temporary:
+        fits.PrimaryHDU(values.astype(np.uint8), map_header(catalog, located)).writeto(temporary, checksum=True)
+
+
+def _in_sides(field: Field, located: Location) -> tuple[Array, Array]:
+    """Return x and y of the cells of the maps in sides of the field."""
+    columns, rows = (
+        (axis - corner) / field.side for axis, corner in zip((located.columns, located.rows), field.corner, strict=True)
+    )
+    return columns, rows
+
+
 def write_aperture_mass(
     folder: Path, catalog: ShapeCatalog, located: Location, profiles: ShearProfiles, *, subtract_mean: bool = False
 ) -> None:
@@ -63,9 +88,7 @@ def write_aperture_mass(
     the cross shear beside each.
     """
     field = field_of(catalog, subtract_mean=subtract_mean)
-    columns, rows = (
-        (axis - corner) / field.side for axis, corner in zip((located.columns, located.rows), field.corner, strict=True)
-    )
+    columns, rows = _in_sides(field, located)
     found = [each for radius in aperture_radii(profiles) for each in aperture_mass(field, columns, rows, radius)]
     header = map_header(catalog, located)
     masses = [_image(each.mass, header, "MAP", each, field.side, catalog) for each in found]
@@ -103,18 +126,21 @@ def map_header(catalog: ShapeCatalog, located: Location) -> Any:
     """Return the header that gives x and y, or RA and Dec, of the cells of the maps.
 
     Where the catalogue has a projection, see :func:`~darkmatter_features.candidates.projection.field_projection`, it is
-    carried over to the cells; otherwise the axes are x and y of the catalogue.
+    carried over to the cells; otherwise the axes are x and y of the catalogue. The coordinates of key A are these in
+    both cases.
     """
     from astropy.wcs import WCS
 
     steps = np.array([_step(axis) for axis in (located.columns, located.rows)])
     first = np.array([located.columns[0], located.rows[0]])
     projection = field_projection(catalog)
-    wcs = WCS(naxis=2)
+    plane, wcs = WCS(naxis=2), WCS(naxis=2)
+    plane.wcs.crpix, plane.wcs.crval, plane.wcs.cdelt = [1.0, 1.0], first, steps
+    plane.wcs.cname = ["x", "y"]
+    header = plane.to_header(key=PLANE_KEY)
     if projection is None:
-        wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cdelt = [1.0, 1.0], first, steps
-        wcs.wcs.cname = ["x", "y"]
-        return wcs.to_header()
+        header.update(plane.to_header())
+        return header
     own, matrix = projection.wcs, projection.pixel_scale_matrix
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cunit = own.ctype, own.crval, own.cunit
     wcs.wcs.lonpole, wcs.wcs.latpole = own.lonpole, own.latpole
@@ -124,7 +150,8 @@ def map_header(catalog: ShapeCatalog, located: Location) -> Any:
     wcs.wcs.cdelt = np.diag(matrix) * steps if is_diagonal else [1.0, 1.0]
     if not is_diagonal:
         wcs.wcs.pc = matrix * steps
-    return wcs.to_header()
+    header.update(wcs.to_header())
+    return header
 
 
 def _step(axis: Array) -> float:

@@ -1,6 +1,6 @@
 """Files of candidates: tables with units and UCDs (ECSV, FITS, VOTable), and regions for SAOImage DS9."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,13 @@ NAME = "candidates"
 
 
 def candidate_table(
-    found: Candidates, *, has_sky: bool, on_sky: bool, known_unit: str | None = None, notes: tuple[str, ...] = ()
+    found: Candidates,
+    *,
+    has_sky: bool,
+    on_sky: bool,
+    known_unit: str | None = None,
+    notes: tuple[str, ...] = (),
+    record: Mapping[str, Any] | None = None,
 ) -> Any:
     """Return the candidates as an astropy table, best first.
 
@@ -65,6 +71,8 @@ def candidate_table(
         column.
     notes : tuple of str
         How the catalogue was read.
+    record : mapping, optional
+        Further entries of the header of the ECSV file: settings, command and null tests.
 
     Returns
     -------
@@ -74,7 +82,7 @@ def candidate_table(
 
     left_out = (() if has_sky else SKY_COLUMNS) + (KNOWN_COLUMNS if known_unit is None else ())
     units = {FIELD_UNIT: "arcmin" if on_sky else "", "": ""}
-    table = Table(meta={"catalog": found.field.name, "n": found.field.n, "notes": list(notes)})
+    table = Table(meta={"catalog": found.field.name, "n": found.field.n, "notes": list(notes), **(record or {})})
     for column in COLUMNS:
         if column.name in left_out:
             continue

@@ -34,6 +34,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     Path
         Temporary path in the same folder. It is removed if the block raises an error.
 
+    Raises
+    ------
+    OSError
+        If the system refuses a write, as to a full disk; it names `path`.
+
     Examples
     --------
     >>> import tempfile
@@ -49,6 +54,10 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None:  # of a write, as to a full disk
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

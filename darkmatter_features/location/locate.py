@@ -22,7 +22,7 @@ from darkmatter_features.location.field import Field, field_of, mean_snr
 from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
 from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
-from darkmatter_features.numerics.significance import monte_carlo_p_value
+from darkmatter_features.numerics.significance import NullTest, monte_carlo_p_value
 
 Array = NDArray[np.float64]
 
@@ -74,6 +74,8 @@ class Location:
         Probability that a cell holds the lens, given that there is one; sums to 1.
     profile : str
         Name of the profile with the highest S/N.
+    null : NullTest or None
+        Log Bayes factors of the field and of the randomized skies, by the same method; None without them.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Location:
     snr_cross_map: Array
     posterior: Array
     profile: str
+    null: NullTest | None = None
 
     def __post_init__(self) -> None:
         for array in (self.columns, self.rows, self.snr_map, self.snr_cross_map, self.posterior):
@@ -185,6 +188,7 @@ def locate(
         snr_cross_map=snr[:, 1, best].reshape(shape).copy(),
         posterior=posterior.reshape(shape),
         profile=profiles.names[int(best)],
+        null=None if null is None else NullTest(null[0], tuple(null[1].tolist())),
     )
 
 

@@ -1,9 +1,31 @@
 """Monte Carlo p-values: the rank of a statistic among those of randomized skies."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError
+
+
+class NullTest(NamedTuple):
+    """Statistic of a sky and those of randomized skies.
+
+    Attributes
+    ----------
+    observed : float
+        Statistic of the observed sky.
+    randomized : tuple of float
+        Statistic of each randomized sky.
+    """
+
+    observed: float
+    randomized: tuple[float, ...]
+
+    @property
+    def p_value(self) -> float:
+        """Probability of at least the observed statistic, see :func:`monte_carlo_p_value`."""
+        return monte_carlo_p_value(self.observed, np.array(self.randomized))
 
 
 def check_n_randomizations(n_randomizations: int, *, least: int = 1) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.errors import DarkmatterError, failure_reason
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.shape_tables.positions import directions_of
@@ -16,6 +17,7 @@ from darkmatter_features.surveys.find import find_survey_candidates
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.rows import open_survey
 from darkmatter_features.surveys.settings import SurveySearch
+from darkmatter_features.surveys.supplement import as_settings
 
 Array = NDArray[np.float64]
 
@@ -88,6 +90,8 @@ def list_survey(
     search: SurveySearch,
     *,
     columns: Mapping[str, Any] | None = None,
+    known: KnownLenses | None = None,
+    command: str = "",
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
@@ -100,12 +104,19 @@ def list_survey(
         As for :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
     folder : str or Path
         Folder for the files, see :func:`~darkmatter_features.surveys.files.write_survey`.
+    known : KnownLenses, optional
+        List of known lenses: the nearest one of each candidate is in the table.
+    command : str
+        Command that makes the folder, for its record.
     debug : bool
         Raise an unforeseen error instead of recording it as the reason of the failure.
     """
     try:
         found = find_survey_candidates(path, search, columns=columns, n_jobs=n_jobs, progress=progress)
-        write_survey(folder, found)
+        settings = {
+            key: value for key, value in {**as_settings(search), **(columns or {})}.items() if value is not None
+        }
+        found = write_survey(folder, found, known=known, record={"command": command, "settings": settings})
         return ListedSurvey(Path(path).as_posix(), Path(folder).as_posix(), found)
     except Exception as error:  # an unforeseen error costs one catalogue only
         return ListedSurvey(

@@ -1,15 +1,18 @@
 """Files of the candidates of a survey: the tables of `darkmatter candidates`, and the completeness by region."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from darkmatter_features.candidates.known import KnownLenses, with_known
 from darkmatter_features.candidates.table import COLUMNS as FIELD_COLUMNS
-from darkmatter_features.candidates.table import FIELD_UNIT, write_tables
+from darkmatter_features.candidates.table import FIELD_UNIT, KINDS, KNOWN_COLUMNS, SKY_COLUMNS, write_tables
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
 from darkmatter_features.surveys.result import SurveyCandidates
+from darkmatter_features.surveys.supplement import survey_null_tests, write_supplement
 
 _OWN = (
     Column("search_snr", "", "stat.snr", "S/N in the map where the candidate was found"),
@@ -37,8 +40,19 @@ N_AMPLITUDES = 6
 """Number of bins of amplitude in ``completeness.ecsv``."""
 
 
-def survey_table(found: SurveyCandidates) -> Any:
+def survey_table(
+    found: SurveyCandidates, *, known_unit: str | None = None, record: Mapping[str, Any] | None = None
+) -> Any:
     """Return the candidates of a survey as an astropy table, best first.
+
+    Parameters
+    ----------
+    found : SurveyCandidates
+        Candidates of a survey.
+    known_unit : str or None
+        Unit of the distances from known lenses, "" for that of x and y; None without a list, and without columns.
+    record : mapping, optional
+        Further entries of the header: settings, command and null tests.
 
     Returns
     -------
@@ -49,12 +63,14 @@ def survey_table(found: SurveyCandidates) -> Any:
 
     on_sky = not found.survey.frame.is_plane
     unit = "arcmin" if on_sky else found.search.unit
-    table = Table(meta=_meta(found))
+    table = Table(meta=_meta(found) | dict(record or {}))
+    left_out = (() if on_sky else SKY_COLUMNS) + (KNOWN_COLUMNS if known_unit is None else ())
     for column in COLUMNS:
-        if on_sky or column.name not in ("ra", "dec"):
-            kind: Any = {"profile": "U60", "n_galaxies": np.int64}.get(column.name, np.float64)
+        if column.name not in left_out:
+            kind: Any = {**KINDS, "profile": "U60"}.get(column.name, np.float64)
             values = np.array([getattr(each, column.name) for each in found], dtype=kind)
-            _add(table, _with_unit(column, unit), values)
+            own = known_unit if column.name == "known_separation" and known_unit else unit
+            _add(table, _with_unit(column, own), values)
     return table
 
 
@@ -74,20 +90,47 @@ def completeness_table(found: SurveyCandidates) -> Any:
     return table
 
 
-def write_survey(folder: str | Path, found: SurveyCandidates) -> None:
+def write_survey(
+    folder: str | Path,
+    found: SurveyCandidates,
+    *,
+    known: KnownLenses | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> SurveyCandidates:
     """Write the files of the candidates of a survey.
 
     Parameters
     ----------
     folder : str or Path
-        Folder, made if missing, for ``candidates.ecsv``, ``.fits`` and ``.reg``, and ``completeness.ecsv``.
+        Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.vot`` and ``.reg``, ``profiles.ecsv``,
+        ``null.ecsv``, ``known.ecsv`` and ``completeness.ecsv``.
     found : SurveyCandidates
         Result of :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
+    known : KnownLenses, optional
+        List of known lenses: the nearest one of each candidate is in the table.
+    record : mapping, optional
+        Settings and command, for the header of the ECSV file.
+
+    Returns
+    -------
+    SurveyCandidates
+        Those given, with the known lenses.
+
+    Raises
+    ------
+    TableError
+        If the known lenses have only RA and Dec, and the survey has none.
     """
-    write_tables(Path(folder), survey_table(found))
+    on_sky = not found.survey.frame.is_plane
+    unit = None if known is None else known.unit(found.survey.name, has_sky=on_sky)
+    found = found if known is None else with_known(found, known)
+    record = {**(record or {}), "null_tests": [each.record for each in survey_null_tests(found)]}
+    write_tables(Path(folder), survey_table(found, known_unit=unit, record=record))
+    write_supplement(Path(folder), found, known)
     if found.search.completeness:
         with written_whole(Path(folder) / "completeness.ecsv") as temporary:
             completeness_table(found).write(temporary, format="ascii.ecsv", delimiter=",")
+    return found
 
 
 def _meta(found: SurveyCandidates) -> dict[str, Any]:

@@ -6,18 +6,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.coverage import empty_fraction
+from darkmatter_features.candidates.radial import SURVEY_ANNULI, RadialProfile, radial_profile
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.completeness import Planted, plant
 from darkmatter_features.surveys.distribute import PatchFiles, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
+from darkmatter_features.surveys.maps import PatchMaps, patch_maps
 from darkmatter_features.surveys.patches import Patch
-from darkmatter_features.surveys.peaks import randomized_peaks
+from darkmatter_features.surveys.peaks import find_peaks, randomized_peaks
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
 from darkmatter_features.surveys.refine import Refined, refine
 from darkmatter_features.surveys.search import Detections, search_halos
-from darkmatter_features.surveys.sky_patch import CELL_IN_SCALES, MAX_CELL, sky_patch
+from darkmatter_features.surveys.sky_patch import CELL_IN_SCALES, MAX_CELL, SkyPatch, sky_patch
 
 Array = NDArray[np.float64]
+
+APERTURE = 4.0
+"""Radius of the aperture of a candidate whose empty fraction is given, arcmin: most of the signal comes from there."""
 
 PLANTING = 1_000_000
 """Last number of the key of the random stream of planted halos; those of randomized skies are below."""
@@ -49,7 +55,7 @@ class PatchTask:
 
 
 class Found(NamedTuple):
-    """Candidate of a patch: its position in the frame, its S/N in the search and in the joint fit, and its figures."""
+    """Candidate of a patch: position in the frame, S/N in the search and in the joint fit, and what is about it."""
 
     lon: float
     lat: float
@@ -57,14 +63,18 @@ class Found(NamedTuple):
     snr: float
     amplitude: float
     halo: Refined
+    radial: RadialProfile
+    empty_fraction: float
 
 
 class PatchResult(NamedTuple):
-    """Candidates of a patch, and halos planted in it; None without them."""
+    """Candidates of a patch, halos planted in it, None without them, the S/N of its cross peaks, and its maps."""
 
     patch: Patch
     found: list[Found]
     planted: Planted | None
+    cross_peaks: Array
+    maps: PatchMaps
 
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
@@ -77,7 +87,9 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
     if task.plant:
         rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
         planted = _owned(files.patch, plant(bank, profiles, detections.fit, task.null_floor, rng))
-    return PatchResult(files.patch, found, planted)
+    return PatchResult(
+        files.patch, found, planted, _cross_peaks(files.patch, bank, task.null_floor), patch_maps(files.patch, bank)
+    )
 
 
 def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> Array:
@@ -116,8 +128,24 @@ def _refined(patch: Patch, bank: FilterBank, profiles: ShearProfiles, detections
         if bool(patch.owns(np.array([lon]), np.array([lat]))[0]):
             snr = best.snr * float(detections.fit.independence[k])
             amplitude = float(detections.fit.amplitudes[k])
-            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, best))
+            about = _about(bank.patch, e, best)
+            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, best, *about))
     return found
+
+
+def _about(patch: SkyPatch, e: NDArray[np.complex128], halo: Refined) -> tuple[RadialProfile, float]:
+    """Return the mean shear about a halo, and the fraction of :data:`APERTURE` without galaxies."""
+    near = patch.within(halo.x, halo.y, SURVEY_ANNULI[-1])
+    z = patch.x[near] - halo.x + 1j * (patch.y[near] - halo.y)
+    mean = radial_profile(z, e[near], patch.v[near], np.array(SURVEY_ANNULI))
+    return mean, empty_fraction(z[patch.v[near] > 0.0], APERTURE)
+
+
+def _cross_peaks(patch: Patch, bank: FilterBank, floor: float) -> Array:
+    """Return the S/N of the peaks of cross shear that a patch owns, the highest first."""
+    _, cross = bank.highest((bank.patch.v * bank.patch.e).astype(np.complex64))
+    peaks = find_peaks(bank, cross, floor)
+    return peaks.snr[patch.owns(*patch.restore(peaks.x, peaks.y))]
 
 
 def _is_near(patch: Patch, x: float, y: float) -> bool:

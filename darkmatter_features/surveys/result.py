@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darkmatter_features.candidates.coverage import MAX_EMPTY
+from darkmatter_features.candidates.radial import RadialProfile
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.completeness import Completeness, completeness_of
 from darkmatter_features.surveys.distribute import Survey
@@ -57,6 +59,14 @@ class SurveyCandidate:
         Fraction of halos of this amplitude, planted among as many galaxies, that are found.
     amplitude : float
         Best-fit shear at one arcminute, by its profile without cut-offs.
+    empty_fraction : float
+        Fraction of the disc of :data:`~darkmatter_features.surveys.patch_search.APERTURE` about it without galaxies.
+    edge : bool
+        Whether that is more than :data:`~darkmatter_features.candidates.coverage.MAX_EMPTY`.
+    known_name, known_separation, known_chance
+        Nearest known lens, as in :class:`~darkmatter_features.candidates.find.Candidate`; "" and nan without a list.
+    radial_profile : RadialProfile or None
+        Mean shear about it, without that of the other candidates; radii in the unit of x and y.
     """
 
     ra: float
@@ -75,6 +85,12 @@ class SurveyCandidate:
     expected_purity: float
     local_completeness: float
     amplitude: float
+    empty_fraction: float = np.nan
+    edge: bool = False
+    known_name: str = ""
+    known_separation: float = np.nan
+    known_chance: float = np.nan
+    radial_profile: RadialProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -198,4 +214,7 @@ def _candidate(
         expected_purity=purity,
         local_completeness=float(completeness.at(np.array(found.snr))),
         amplitude=found.amplitude,
+        empty_fraction=found.empty_fraction,
+        edge=found.empty_fraction > MAX_EMPTY,
+        radial_profile=found.radial._replace(radius=found.radial.radius / unit),
     )

@@ -20,7 +20,7 @@ from darkmatter_features.location.locate import locate
 from tests.support.located import THETA_E, catalog_of, galaxies
 
 NAMES = ("candidates.ecsv", "candidates.fits", "candidates.png", "candidates.reg", "candidates.vot")
-FILES = [*NAMES, "cross.fits", "snr.fits"]
+FILES = [*NAMES, "cross.fits", "empty.fits", "profiles.ecsv", "snr.fits"]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
+import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from darkmatter_features.errors import TableError
+from darkmatter_features.errors import TableError, failure_reason, file_error
 from darkmatter_features.io.table import read_table, write_table, written_whole
 
 
@@ -149,3 +151,30 @@ def test_table_of_another_program_is_rejected(tmp_path, frame):
 def test_missing_columns_are_named(features):
     columns = ["split", "m_ap", "theta_e"]
     assert_rejected(features, "lacks 2 columns: m_ap, theta_e", "make it again", columns=columns)
+
+
+def test_a_write_that_the_system_refuses_names_the_file(tmp_path):
+    """Writing to a full disk raises an error without a name; no half file stays."""
+    target = tmp_path / "verdicts.csv"
+
+    def filled():
+        with written_whole(target) as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left on device") as found:
+        filled()
+    assert found.value.filename == str(target)
+    remedy = f"{target}: No space left on device; check the path, its permissions and the free disk space"
+    assert file_error(found.value) == remedy
+    assert failure_reason(found.value) == f"unexpected error of the system: {remedy}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_a_full_disk_is_one_line_with_the_file_and_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "with_name", lambda path, name: Path("/dev/full"))
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok: None)
+    with pytest.raises(OSError, match="No space") as found, written_whole(tmp_path / "a.csv") as temporary:
+        temporary.write_text("x" * 100_000)
+    assert file_error(found.value).startswith(f"{tmp_path / 'a.csv'}: No space left on device; check the path")

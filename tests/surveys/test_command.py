@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 
 from classify.cli import main
+from darkmatter_features.candidates.table import KNOWN_COLUMNS
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.surveys.batch import is_survey
 from darkmatter_features.surveys.calibration import Calibration, ShearSums
@@ -51,7 +53,7 @@ def test_the_command_writes_the_tables_of_a_survey(survey, tmp_path, capsys):
     assert "square degrees" in output
     assert "false-alarm probability" in output
     table = Table.read(tmp_path / "out" / "candidates.ecsv")
-    assert table.colnames == [column.name for column in COLUMNS]
+    assert table.colnames == [column.name for column in COLUMNS if column.name not in KNOWN_COLUMNS]
     assert table["ra"].unit == "deg"
     assert table["position_error"].unit == "arcmin"
     assert abs(table["x"][0] - 5) < 1
@@ -120,3 +122,62 @@ def test_the_response_of_a_metacalibration_includes_that_of_the_selection(tmp_pa
     sums.add({"e1": e, "e2": e, "weight": weight, "response 1": r11, "response 2": r22})
     factor, _ = sums.factor(tmp_path, CatalogOptions(response="R11,R22"), Calibration(selection_response=0.01))
     assert 1 / factor == pytest.approx(np.average((r11 + r22) / 2, weights=weight) + 0.01)
+
+
+@pytest.fixture(scope="module")
+def listed(survey, tmp_path_factory):
+    """Return the folder of the candidates of the survey with a list of known lenses."""
+    root = tmp_path_factory.mktemp("listed")
+    table = Table({"name": ["A", "B"], "ra": [149.92, 10.0], "dec": [2.083, 20.0]})
+    table.write(root / "known.csv")
+    assert (
+        main(["candidates", str(survey), "--known", str(root / "known.csv"), "--out", str(root / "out"), *QUICK]) == 0
+    )
+    return root / "out"
+
+
+def test_known_lenses_are_in_the_table_of_a_survey(listed):
+    table = Table.read(listed / "candidates.ecsv")
+    assert table.colnames == [column.name for column in COLUMNS]
+    assert table["known_name"][0] == "A"
+    assert table["known_separation"][0] < 2
+    assert table["known_separation"].unit == "arcmin"
+    assert Table.read(listed / "known.ecsv")["name"].tolist() == ["A"]
+
+
+def test_a_list_without_positions_on_the_sky_is_refused_for_a_survey_that_lacks_them(survey, tmp_path, capsys):
+    (tmp_path / "known.csv").write_text("name,x,y\nA,1,2\n")
+    words = ["--known", str(tmp_path / "known.csv"), "--out", str(tmp_path / "out"), *QUICK]
+    assert main(["candidates", str(survey), *words]) == 0  # x and y of the list are offsets from the centre
+    z, e = plane_survey(np.random.default_rng(4), n=2000, side=20.0)
+    plane = write(tmp_path / "plane.parquet", x=z.real, y=z.imag, e1=e.real, e2=e.imag)
+    (tmp_path / "known.csv").write_text("name,ra,dec\nA,1,2\n")
+    assert main(["candidates", str(plane), "--xy-unit", "arcmin", *words]) == 2
+    assert "lists known lenses by RA and Dec, which plane.parquet lacks" in capsys.readouterr().err
+
+
+def test_maps_of_the_aperture_mass_are_refused_for_a_survey(survey, tmp_path, capsys):
+    assert main(["candidates", str(survey), "--aperture-mass", "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "is searched as a survey, which has no maps of the aperture mass; leave out --aperture-mass" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_peaks_of_the_maps_of_a_survey_have_the_coordinates_of_its_candidates(listed):
+    table = Table.read(listed / "candidates.ecsv")
+    snr, header = fits.getdata(listed / "snr.fits", 1, header=True)
+    row, column = np.unravel_index(np.nanargmax(snr), snr.shape)
+    ra, dec = WCS(header).wcs_pix2world([[column, row]], 0)[0]
+    best = table[int(np.argmax(table["search_snr"]))]
+    assert np.hypot((ra - best["ra"]) * np.cos(np.deg2rad(dec)), dec - best["dec"]) * 60 < 1.5
+    assert snr[row, column] == pytest.approx(best["search_snr"], rel=0.15)
+    assert fits.getdata(listed / "cross.fits", 1).shape == snr.shape
+
+
+def test_the_header_of_a_survey_has_settings_command_and_null_tests(listed):
+    meta = Table.read(listed / "candidates.ecsv").meta
+    assert meta["settings"]["threshold"] == 5.0
+    assert meta["command"].startswith("darkmatter candidates ")
+    assert meta["null_tests"][0]["test"].startswith("mean ellipticity")
+    assert all(each["passes"] for each in meta["null_tests"])

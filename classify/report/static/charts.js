@@ -135,6 +135,23 @@ function barsFigure(spec) {
     element("div", { class: "bars" }, ...rows));
 }
 
+/** Return a figure of the radial profile of the mean shear; null without galaxies. */
+function profileFigure(profile, unit) {
+  if (!profile?.radius.length) return null;
+  const series = (label, values, color) => ({
+    label, kind: "points", color, x: profile.radius, y: values,
+    low: values.map((value, i) => value - profile.error[i]), high: values.map((value, i) => value + profile.error[i]),
+  });
+  const apart = (one, by) => ({ ...one, x: one.x.map((x) => x + by) });
+  const width = Math.max(...profile.radius) / 120;
+  const zero = { label: "zero", kind: "line", color: "faint", x: [0, Math.max(...profile.radius) * 1.05], y: [0, 0] };
+  return chartFigure({
+    title: "Shear about the best-fit position", x: `distance${unit && `, ${unit}`}`, y: "shear",
+    series: [zero, apart(series("γₜ", profile.gamma_t, "second"), -width), apart(series("γₓ", profile.gamma_x, "main"), width)],
+    caption: `Mean tangential and cross shear of ${profile.n.reduce((sum, n) => sum + n, 0)} galaxies; cross shear is the null.`,
+  }, 210);
+}
+
 const CHART_ORDER = ["reliability", "roc", "precision", "scores", "likeness", "offsets", "history", "cnn", "template"];
 
 function startCharts() {

@@ -45,3 +45,13 @@ function probability(value) {
 }
 
 const bytesOf = (base64 = "") => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+/** Move to a section without changing the address, which keeps the view. */
+function onAnchor(event) {
+  const target = byId(event.target.getAttribute("href").slice(1));
+  if (!target) return;
+  event.preventDefault();
+  target.scrollIntoView();
+  if (!target.hasAttribute("tabindex")) target.setAttribute("tabindex", "-1");
+  target.focus({ preventScroll: true });
+}

@@ -25,16 +25,6 @@ function listAction(event) {
 
 const showHelp = () => byId("help")?.showModal();
 
-/** Move to a section without changing the address, which keeps the view. */
-function onAnchor(event) {
-  const target = byId(event.target.getAttribute("href").slice(1));
-  if (!target) return;
-  event.preventDefault();
-  target.scrollIntoView();
-  if (!target.hasAttribute("tabindex")) target.setAttribute("tabindex", "-1");
-  target.focus({ preventScroll: true });
-}
-
 startTheme();
 startState();
 startCharts();

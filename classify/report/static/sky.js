@@ -82,7 +82,7 @@ async function showSky(before) {
     showPanels(sky);
     byId("verdict").replaceChildren(...verdictBlock(index));
     byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(index),
-      profileBlock(sky.profile)].filter(Boolean));
+      profileFigure(sky.profile, "px")].filter(Boolean));
     document.body.dataset.shown = skies.name[index];
     prepareNext(index);
   } catch (error) {
@@ -187,32 +187,10 @@ function contributionsBlock(index) {
     element("div", { class: "parts" }, ...rows));
 }
 
-function profileBlock(profile) {
-  if (!profile.radius.length) return null;
-  const series = (label, values, color) => ({
-    label, kind: "points", color, x: profile.radius, y: values,
-    low: values.map((value, i) => value - profile.error[i]), high: values.map((value, i) => value + profile.error[i]),
-  });
-  const apart = (one, by) => ({ ...one, x: one.x.map((x) => x + by) });
-  const width = Math.max(...profile.radius) / 120;
-  const zero = { label: "zero", kind: "line", color: "faint", x: [0, Math.max(...profile.radius) * 1.05], y: [0, 0] };
-  return chartFigure({
-    title: "Shear about the best-fit position", x: "distance, px", y: "shear",
-    series: [zero, apart(series("γₜ", profile.gamma_t, "second"), -width), apart(series("γₓ", profile.gamma_x, "main"), width)],
-    caption: `Mean tangential and cross shear of ${profile.n.reduce((sum, n) => sum + n, 0)} galaxies; cross shear is the null.`,
-  }, 210);
-}
-
 /** Close a sky: the list continues at the one that was shown last. */
 function leaveSky() {
   if (state.sky) updateState({ sky: "" });
   if (listOrder.includes(lastShown)) focusListed(lastShown);
-}
-
-function toggleMarks() {
-  viewer.marks = !viewer.marks;
-  byId("ellipses").setAttribute("aria-pressed", String(viewer.marks));
-  redraw();
 }
 
 function startSky() {

@@ -1,6 +1,6 @@
 // The address of the page keeps the view: filters, order, kind of list, sky.
 
-const STATE_KEYS = ["filter", "label", "pmin", "pmax", "snr", "q", "sort", "view", "sky"];
+const STATE_KEYS = page.state_keys ?? ["filter", "label", "pmin", "pmax", "snr", "q", "sort", "view", "sky"];
 const stateListeners = [];
 let state = stateOf(location.hash);
 

@@ -27,17 +27,24 @@ function peakOf(map) {
 
 function showPanels(sky) {
   viewer.sky = sky;
-  viewer.cursor = null;
   const signs = [-sky.limit, sky.limit];
-  const scale = (colors, low, high) => element("span", {}, low, colorStrip(colors), high);
-  viewer.stages = [
+  showStages([
     stage("Sky", element("span", {}, describeGalaxies(sky.galaxies)), drawSkyPanel),
     stage("S/N of tangential shear", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
       drawSnr(canvas, sky.fine.snr, signs)),
     stage("S/N of cross shear, the null", scale(COLORS.shear, fixed(-sky.limit, 0), fixed(sky.limit, 0)), (canvas) =>
       drawSnr(canvas, sky.fine.cross, signs)),
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
-  ];
+  ]);
+}
+
+/** Return the colours of a map with the values at both ends. */
+const scale = (colors, low, high) => element("span", {}, low, colorStrip(colors), high);
+
+/** Show panels of `viewer.sky` with a common cursor. */
+function showStages(stages) {
+  viewer.stages = stages;
+  viewer.cursor = null;
   byId("readout").hidden = byId("marks").hidden = false;
   byId("marks").querySelector("[data-mark=lens]").hidden = !sky.lens;
   byId("panels").replaceChildren(...viewer.stages.map((each) => each.figure));
@@ -130,7 +137,13 @@ function readOut() {
     readout.replaceChildren(element("span", { class: "muted" }, matchMedia("(pointer: coarse)").matches ? "Touch a panel to read its values." : "Point at a panel to read its values, or use Shift and the arrow keys."));
     return;
   }
-  const [row, column] = viewer.cursor;
+  const entries = (viewer.sky.entries ?? skyEntries)(...viewer.cursor);
+  readout.replaceChildren(...entries.map(([name, value]) =>
+    element("span", { "data-value": name }, element("span", { class: "muted" }, `${name} `), element("b", {}, value))));
+}
+
+/** Return names and values of a sky at a pixel. */
+function skyEntries(row, column) {
   const { snr, cross, posterior, world } = viewer.sky;
   const entries = [["row", fixed(row, 1)], ["column", fixed(column, 1)]];
   const coordinates = worldAt(world, row, column);
@@ -139,8 +152,7 @@ function readOut() {
     ["log₁₀ posterior / peak", posteriorText(posterior, valueAt(posterior, row, column))]);
   const galaxy = galaxyAt(row, column);
   if (galaxy) entries.push(["galaxy", galaxy]);
-  readout.replaceChildren(...entries.map(([name, value]) =>
-    element("span", { "data-value": name }, element("span", { class: "muted" }, `${name} `), element("b", {}, value))));
+  return entries;
 }
 
 /** Return log10 of a posterior; its map ends at the range of the colours. */
@@ -159,4 +171,10 @@ function galaxyAt(row, column) {
   const modulus = (a[best] - b[best]) / (a[best] + b[best]);
   const angle = (theta[best] * 180) / Math.PI;
   return `|e| ${fixed(modulus, 3)} at ${fixed(angle, 0)}°, size ${fixed(Math.sqrt(a[best] * b[best]), 1)} px`;
+}
+
+function toggleMarks() {
+  viewer.marks = !viewer.marks;
+  byId("ellipses").setAttribute("aria-pressed", String(viewer.marks));
+  redraw();
 }

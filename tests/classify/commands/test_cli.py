@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -96,7 +97,7 @@ def test_help_names_every_command_and_version_the_version(capsys):
 def test_every_command_has_help_with_an_example_that_parses(name, capsys):
     assert exit_of([name, "--help"]) == 0
     out = capsys.readouterr().out
-    examples = [line.split() for line in out.split("example:")[1].splitlines() if line.strip()]
+    examples = [shlex.split(line) for line in out.split("example:")[1].splitlines() if line.strip()]
     assert examples
     for words in examples:
         assert words[:2] == ["darkmatter", name]

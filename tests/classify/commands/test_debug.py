@@ -3,7 +3,7 @@
 import pytest
 
 from classify.cli import main
-from darkmatter_features.features import batch, extract
+from darkmatter_features.features import extract, measured_parts
 from tests.support.synthetic import trained_run, write_images
 
 
@@ -14,7 +14,7 @@ def broken(*args, **kwargs):
 @pytest.mark.parametrize("jobs", ["1"])
 def test_features_record_an_unforeseen_error_and_debug_raises_it(jobs, tmp_path, monkeypatch, capsys):
     write_images(tmp_path / "data", n=4)
-    monkeypatch.setattr(batch, "measure", broken)
+    monkeypatch.setattr(measured_parts, "measure", broken)
     argv = ["features", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--jobs", jobs]
     assert main(argv) == 2
     assert "unexpected AttributeError: a slip of the programmer" in capsys.readouterr().err
