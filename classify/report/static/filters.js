@@ -31,7 +31,7 @@ function rangeTests({ pmin, pmax, snr }) {
   return [
     bound(pmin, (i, value) => skies.probability[i] != null && skies.probability[i] >= value),
     bound(pmax, (i, value) => skies.probability[i] != null && skies.probability[i] <= value),
-    bound(snr, (i, value) => skies.snr[i] >= value),
+    bound(snr, (i, value) => skies.snr[i] != null && skies.snr[i] >= value),
   ];
 }
 

@@ -44,10 +44,18 @@ function listMore(n = BATCH) {
   else byId("gallery").append(...next.map(tile));
 }
 
-/** Length of the folder that all names begin with. */
+/** Focus a sky of the list, with as many more skies as it takes. */
+function focusListed(index) {
+  const rank = listOrder.indexOf(index);
+  if (rank >= nListed) listMore(rank + 1 - nListed);
+  document.querySelector(`button[data-index="${index}"]`).focus();
+}
+
+/** Length of the longest folder that all names begin with. */
 const commonFolder = (() => {
-  const folder = (skies?.name[0] ?? "").replace(/[^/]*$/, "");
-  return skies?.name.every((name) => name.startsWith(folder)) ? folder.length : 0;
+  let folder = (skies?.name[0] ?? "").replace(/[^/]*$/, "");
+  while (folder && !skies.name.every((name) => name.startsWith(folder))) folder = folder.replace(/[^/]*\/$/, "");
+  return folder.length;
 })();
 
 const shortName = (index) => skies.name[index].slice(commonFolder);

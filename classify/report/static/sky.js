@@ -4,6 +4,7 @@ const skies = pageData("skies");
 const detailed = new Set(page.detailed);
 const cachedDetails = new Map();
 const MAX_CACHED = 12;
+let lastShown = -1;
 
 const facts = pageData("facts") ?? [];
 
@@ -64,6 +65,7 @@ async function showSky(before) {
     if (dialog.open) dialog.close();
     return;
   }
+  lastShown = index;
   if (!dialog.open) dialog.showModal();
   else if (before?.sky === state.sky) return showRank(index);
   byId("sky-title").textContent = skies.name[index];
@@ -79,7 +81,7 @@ async function showSky(before) {
     if (state.sky !== skies.name[index]) return;
     showPanels(sky);
     byId("verdict").replaceChildren(...verdictBlock(index));
-    byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(facts[index]?.contributions),
+    byId("sky-text").replaceChildren(...[factsBlock(index, sky), contributionsBlock(index),
       profileFigure(sky.profile, "px")].filter(Boolean));
     document.body.dataset.shown = skies.name[index];
     prepareNext(index);
@@ -97,7 +99,7 @@ function prepareNext(index) {
 /** Show the numbers of a sky whose image and maps are not in the page. */
 function showWithoutMaps(index) {
   showAbsent("The image and the maps of this sky are not in this page.");
-  byId("sky-text").replaceChildren(...[factsBlock(index, null), contributionsBlock(facts[index]?.contributions)].filter(Boolean));
+  byId("sky-text").replaceChildren(...[factsBlock(index, null), contributionsBlock(index)].filter(Boolean));
   document.body.dataset.shown = skies.name[index];
 }
 
@@ -154,7 +156,8 @@ function factsBlock(index, sky) {
     world && ["RA, Dec", `${fixed(world[0], 5)}°, ${signed(world[1], 5)}°`],
     lens && ["true position", `row ${fixed(lens[0], 1)}, column ${fixed(lens[1], 1)}`],
     skies.offset_px[index] != null && ["offset", `${fixed(skies.offset_px[index], 1)} px`],
-    sky ? ["peak of the map", `S/N ${fixed(sky.peak[2])} (${sky.filter})`] : ["highest S/N", fixed(skies.snr[index])],
+    skies.snr[index] != null && ["highest S/N", `${fixed(skies.snr[index])}, of all Gaussian windows`],
+    sky && ["peak of the map", `S/N ${fixed(sky.peak[2])} (${sky.filter})`],
     bayes && ["log Bayes factor", `${signed(bayes[0], 1)}: shapes ${signed(bayes[1], 1)}, counts ${signed(bayes[2], 1)}`],
     amplitude != null && ["amplitude", `${fixed(amplitude)} of the mean lens`],
     skies.likeness[index] != null && ["likeness", fixed(skies.likeness[index], 3)],
@@ -165,8 +168,10 @@ function factsBlock(index, sky) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-function contributionsBlock(contributions) {
+function contributionsBlock(index) {
+  const contributions = facts[index]?.contributions;
   if (!contributions) return null;
+  const stage = skies.outcome[index] === "withheld" ? ", before it was withheld" : "";
   const { parts, others, baseline, total } = contributions;
   const largest = Math.max(...parts.map(([, value]) => Math.abs(value)), 1e-9);
   const rows = [...parts.map(([term, value]) => [page.terms?.[term] ?? term, value]), ["all others", others], ["baseline of the training skies", baseline]].filter(([, value]) => value).map(([name, value]) => {
@@ -178,8 +183,14 @@ function contributionsBlock(contributions) {
       element("span", { class: "track" }, bar));
   });
   return element("div", {}, element("h3", {}, "Contributions to the verdict"),
-    element("p", { class: "muted small" }, `Contributions to the log-odds of a lens, ${signed(total)} in sum; orange bars are for a lens, blue ones against.`),
+    element("p", { class: "muted small" }, `Contributions to the log-odds of a lens${stage}, ${signed(total)} in sum; orange bars are for a lens, blue ones against.`),
     element("div", { class: "parts" }, ...rows));
+}
+
+/** Close a sky: the list continues at the one that was shown last. */
+function leaveSky() {
+  if (state.sky) updateState({ sky: "" });
+  if (listOrder.includes(lastShown)) focusListed(lastShown);
 }
 
 function startSky() {
@@ -189,7 +200,7 @@ function startSky() {
   byId("next").addEventListener("click", () => stepSky(1));
   byId("close").addEventListener("click", () => dialog.close());
   byId("ellipses").addEventListener("click", toggleMarks);
-  dialog.addEventListener("close", () => state.sky && updateState({ sky: "" }));
+  dialog.addEventListener("close", leaveSky);
   new ResizeObserver(redraw).observe(byId("panels"));
   onState(showSky);
   showSky();

@@ -36,6 +36,7 @@ function showPanels(sky) {
       drawSnr(canvas, sky.fine.cross, signs)),
     stage("Posterior of the position", scale(COLORS.posterior, `10${superscript(-page.decades)}`, "1"), drawPosterior),
   ]);
+  byId("marks").querySelector("[data-mark=lens]").hidden = !sky.lens;
 }
 
 /** Return the colours of a map with the values at both ends. */
