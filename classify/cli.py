@@ -24,7 +24,7 @@ COMMANDS = {
     "tune": "search for settings with a lower loss",
     "evaluate": "compute the metrics of a trained model on a labelled data set",
     "predict": "predict for each image whether it contains a lens, and where",
-    "report": "write a run and its skies, or a list of candidates, as one HTML file",
+    "report": "write a run, or a list of candidates, as one HTML page",
     "view": "show a run or images in the browser",
     "heatmap": "draw the shear heatmap of each image",
     "adapt": "fit a run to unlabelled skies of another kind",

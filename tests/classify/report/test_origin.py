@@ -51,7 +51,7 @@ def test_the_commands_are_parsed_to_the_settings_of_the_run(run, tmp_path, monke
     assert (training.features, training.out, training.cnn) == (read.features, run, "auto")
     assert train_command._config(training) == TRAIN
     assert train_command._cnn_config(training) == CNN
-    assert report.model == run
+    assert report.folder == run
 
 
 def test_the_page_has_the_file_and_the_commands(run, visit, tmp_path):
@@ -75,7 +75,7 @@ def test_default_settings_need_no_file(trained):
 def test_a_folder_with_the_name_of_a_flag_is_parsed(trained, monkeypatch):
     monkeypatch.chdir(trained.parent)
     trained.parent.joinpath("-x").symlink_to(trained)
-    assert parsed(commands(RunData.read("-x"))[2]).model.name == "-x"
+    assert parsed(commands(RunData.read("-x"))[2]).folder.name == "-x"
 
 
 def test_versions_are_recorded_by_the_training_and_shown(run):
