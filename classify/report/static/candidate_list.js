@@ -71,9 +71,7 @@ function showList(before) {
 function listMore(n = BATCH) {
   const next = listOrder.slice(nListed, nListed + n);
   nListed += next.length;
-  const left = listOrder.length - nListed;
-  byId("more").hidden = left === 0;
-  byId("more").textContent = `Show ${Math.min(BATCH, left)} more of ${left}`;
+  offerMore(BATCH, listOrder.length - nListed);
   byId("table").querySelector("tbody").append(...next.map(tableRow));
   markRow();
 }

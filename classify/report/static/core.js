@@ -55,3 +55,9 @@ function onAnchor(event) {
   if (!target.hasAttribute("tabindex")) target.setAttribute("tabindex", "-1");
   target.focus({ preventScroll: true });
 }
+
+/** Set the button that shows the next entries of a list, of `left` that are not shown. */
+function offerMore(batch, left) {
+  byId("more").hidden = left === 0;
+  byId("more").textContent = `Show ${Math.min(batch, left)} more of ${left}`;
+}
