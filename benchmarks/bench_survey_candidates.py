@@ -72,8 +72,8 @@ def halos_of(rng: np.random.Generator, area: float) -> dict[str, np.ndarray]:
     return dict(zip(("mass", "z", "scale", "strength"), np.concatenate(found, axis=1)))
 
 
-def simulate(rng: np.random.Generator, area: float) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return positions x + i y (arcmin), ellipticities, and halos with their positions and S/N without noise."""
+def simulate(rng: np.random.Generator, area: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return positions x + i y (arcmin), ellipticities, redshifts, and halos with positions and S/N without noise."""
     from colossus.cosmology import cosmology
 
     side = 60.0 * np.sqrt(area)
@@ -98,7 +98,7 @@ def simulate(rng: np.random.Generator, area: float) -> tuple[np.ndarray, np.ndar
         snr[k] = np.sqrt(np.square(shear).sum()) / SCATTER
     e = np.minimum(SCATTER * rng.rayleigh(size=len(z)), 0.95) * np.exp(2j * np.pi * rng.random(len(z)))
     e = (e + g) / (1.0 + np.conj(g) * e)
-    return z, e, halos | {"x": position[:, 0], "y": position[:, 1], "snr": snr}
+    return z, e, redshift, halos | {"x": position[:, 0], "y": position[:, 1], "snr": snr}
 
 
 def source_distribution() -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +145,7 @@ def schirmer(z: np.ndarray, e: np.ndarray, halos: dict[str, np.ndarray]) -> dict
 
 def one_survey(seed: int, area: float, n_jobs: int) -> dict[str, Any]:
     """Return the figures of one survey."""
-    z, e, halos = simulate(np.random.default_rng(seed), area)
+    z, e, _, halos = simulate(np.random.default_rng(seed), area)
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), z, e)
         start = time.perf_counter()

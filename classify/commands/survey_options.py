@@ -13,6 +13,7 @@ from classify.commands.progress import Progress
 from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.surveys.batch import list_survey
+from darkmatter_features.surveys.lens_planes import LENS_REDSHIFTS
 from darkmatter_features.surveys.presets import PRESETS, preset
 from darkmatter_features.surveys.profiles import SCALES
 from darkmatter_features.surveys.result import SurveyCandidate, SurveyCandidates
@@ -23,12 +24,12 @@ MAX_PRINTED = 20
 
 
 def add_survey_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of surveys; any of the first four makes every catalogue a survey."""
+    """Declare the options of surveys; those that :func:`survey_search` looks at make every catalogue a survey."""
     group = parser.add_argument_group(
         "surveys", "catalogues with RA and Dec wider than a degree, or any with one of these options"
     )
     group.add_argument(
-        "--scales", type=_scales, metavar="S,S", help="scale radii of the trial profiles, arcmin "
+        "--scales", type=_numbers, metavar="S,S", help="scale radii of the trial profiles, arcmin "
         f"({','.join(f'{each:g}' for each in SCALES)}, as far as the density of galaxies allows)",
     )  # fmt: skip
     group.add_argument(
@@ -46,12 +47,20 @@ def add_survey_arguments(parser: argparse.ArgumentParser) -> None:
         "--xy-unit", choices=list(UNITS), metavar="UNIT", help=f"unit of x and y: {', '.join(UNITS)} (arcmin)"
     )
     group.add_argument(
+        "--redshift", metavar="COLUMN", help="redshifts of the galaxies, by which they are weighted for lenses at the "
+        "--lens-redshifts",
+    )  # fmt: skip
+    group.add_argument(
+        "--lens-redshifts", type=_numbers, metavar="Z,Z", help="trial redshifts of lenses "
+        f"({','.join(f'{each:g}' for each in LENS_REDSHIFTS)})",
+    )  # fmt: skip
+    group.add_argument(
         "--completeness", action=argparse.BooleanOptionalAction, default=True,
         help="plant halos in the galaxies for the completeness (default)",
     )  # fmt: skip
 
 
-def _scales(text: str) -> tuple[float, ...]:
+def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(each) for each in text.split(","))
     except ValueError:
@@ -60,7 +69,7 @@ def _scales(text: str) -> tuple[float, ...]:
 
 def survey_search(args: argparse.Namespace) -> SurveySearch | None:
     """Return the settings of a search that the options ask for; None if they ask for none."""
-    asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit)
+    asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift)
     return None if all(each is None for each in asked) else _search(args)
 
 
@@ -69,6 +78,8 @@ def _search(args: argparse.Namespace) -> SurveySearch:
     options |= {"n_randomizations": args.randomizations, "seed": args.seed, "subtract_mean": args.subtract_mean}
     options |= {"completeness": args.completeness, "selection": args.select}
     options |= {} if args.scales is None else {"scales": args.scales}
+    options |= {"redshift": args.redshift}
+    options |= {} if args.lens_redshifts is None else {"lens_redshifts": args.lens_redshifts}
     options |= {} if args.xy_unit is None else {"unit": args.xy_unit}
     options |= {} if args.survey is None else {"calibration": preset(args.survey).calibration}
     return SurveySearch(**options)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.joint_fit import Halo
-from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.filter_maps import FilterBank
 from darkmatter_features.surveys.local_fit import LocalFit, fit_locally
 from darkmatter_features.surveys.peaks import find_peaks
@@ -45,9 +44,9 @@ class Planted(NamedTuple):
     x, y : (n,) float64 arrays, arcmin
         Positions.
     profile : (n,) int64 array
-        Indices of their profiles.
+        Indices of their filters.
     amplitude : (n,) float64 array
-        Shear at one arcminute.
+        Shear at one arcminute, for an efficiency of 1.
     expected : (n,) float64 array
         Expected S/N at the position, by the galaxies about it; 0 where the galaxies are too few.
     snr : (n,) float64 array
@@ -82,15 +81,13 @@ class Completeness:
         return np.interp(snr, self.expected, self.fraction) if len(self.expected) else np.full(np.shape(snr), np.nan)
 
 
-def plant(bank: FilterBank, profiles: ShearProfiles, fit: LocalFit, floor: float, rng: np.random.Generator) -> Planted:
+def plant(bank: FilterBank, fit: LocalFit, floor: float, rng: np.random.Generator) -> Planted:
     """Return halos planted in the galaxies of a patch, and the peaks at their positions.
 
     Parameters
     ----------
     bank : FilterBank
         Filters over the patch.
-    profiles : ShearProfiles
-        Shear profiles.
     fit : LocalFit
         Halos that were found: their shear is subtracted first.
     floor : float
@@ -106,23 +103,21 @@ def plant(bank: FilterBank, profiles: ShearProfiles, fit: LocalFit, floor: float
     rest = bank.patch.e - fit.shear()
     passes: list[Planted] = []
     while len(passes) < MAX_PASSES and sum(len(each.x) for each in passes) < N_PLANTED:
-        passes.append(_one_pass(bank, profiles, rest, floor, rng))
+        passes.append(_one_pass(bank, rest, floor, rng))
     return Planted(*(np.concatenate(each) for each in zip(*passes)))
 
 
-def _one_pass(
-    bank: FilterBank, profiles: ShearProfiles, e: ComplexArray, floor: float, rng: np.random.Generator
-) -> Planted:
+def _one_pass(bank: FilterBank, e: ComplexArray, floor: float, rng: np.random.Generator) -> Planted:
     patch = bank.patch
     x, y = _positions(bank, rng)
-    profile = rng.integers(0, len(profiles), len(x))
+    profile = rng.integers(0, len(bank), len(x))
     cells = patch.grid.cells(x, y)
     roots = np.array([root.ravel() for root in bank.inverse_roots])
     typical = np.array([np.median(root[patch.occupied]) for root in roots])
     amplitude = rng.uniform(*SNR_RANGE, len(x)) * typical[profile]
     root = roots[profile, cells].astype(np.float64)
     expected = np.divide(amplitude, root, out=np.zeros(len(x)), where=root > 0.0)
-    patterns = fit_locally(patch, profiles, [Halo(*each) for each in zip(x, y, profile.tolist())]).patterns
+    patterns = fit_locally(bank, [Halo(*each) for each in zip(x, y, profile.tolist())]).patterns
     g = np.asarray(patterns.T @ amplitude)
     sheared = (e + g) / (1.0 + np.conj(g) * e)
     best, _ = bank.best((patch.v * sheared).astype(np.complex64))

@@ -37,7 +37,13 @@ FILE_ROWS = 200_000
 """Number of rows of a patch that are written at once."""
 
 MAX_BUFFERED = 4_000_000
-"""Maximum number of rows that wait to be written, of all patches together: 160 MB."""
+"""Maximum number of rows that wait to be written, of all patches together: 160 MB, 190 with redshifts."""
+
+NAMES = ("lon", "lat", "e1", "e2", "v")
+"""Columns of the file of a patch; with redshifts, :data:`REDSHIFT` is the last."""
+
+REDSHIFT = "redshift"
+"""Quantity of the redshifts of galaxies, and their column in the file of a patch."""
 
 
 class PatchFiles(NamedTuple):
@@ -155,7 +161,8 @@ def distribute(
         lon, lat, turn = frame.place(*(columns[key] for key in table.position))
         e = (columns["e1"] + 1j * columns["e2"] - mean) * factor * turn
         v = scale * columns.get("weight", np.ones(len(lon)))
-        writer.add(lon, lat, e, v, is_plane=frame.is_plane)
+        values = [lon, lat, e.real, e.imag, v, *([columns[REDSHIFT]] if REDSHIFT in columns else [])]
+        writer.add(np.stack(values, axis=1), is_plane=frame.is_plane)
         area |= _area_cells(lon, lat, is_plane=frame.is_plane)
         report(progress, min(writer.n, table.n_rows), table.n_rows)
     notes = (_columns_note(table), note, table.describe())
@@ -170,11 +177,22 @@ def distribute(
     )
 
 
-def read_patch(files: PatchFiles) -> tuple[Array, Array, NDArray[np.complex128], Array]:
-    """Return longitudes and latitudes, ellipticities in the frame, and inverse variances of the galaxies of a patch."""
+class PatchGalaxies(NamedTuple):
+    """Galaxies of a patch: longitudes and latitudes, ellipticities in the frame, inverse variances, and redshifts."""
+
+    lon: Array
+    lat: Array
+    e: NDArray[np.complex128]
+    v: Array
+    redshift: Array | None
+
+
+def read_patch(files: PatchFiles) -> PatchGalaxies:
+    """Return the galaxies of a patch."""
     table = pa.concat_tables(pq.read_table(path) for path in files.paths)
-    lon, lat, e1, e2, v = (table[name].to_numpy() for name in ("lon", "lat", "e1", "e2", "v"))
-    return lon, lat, e1 + 1j * e2, v
+    lon, lat, e1, e2, v = (table[name].to_numpy() for name in NAMES)
+    redshift = table[REDSHIFT].to_numpy() if REDSHIFT in table.column_names else None
+    return PatchGalaxies(lon, lat, e1 + 1j * e2, v, redshift)
 
 
 def _area_cells(lon: Array, lat: Array, *, is_plane: bool) -> set[complex]:
@@ -186,6 +204,7 @@ def _area_cells(lon: Array, lat: Array, *, is_plane: bool) -> set[complex]:
 
 def _columns_note(table: SurveyTable) -> str:
     used = {key: table.chosen[key] for key in (*table.position, "e1", "e2", "weight") if key in table.chosen}
+    used |= {REDSHIFT: table.factors[REDSHIFT]} if REDSHIFT in table.factors else {}
     return "columns " + ", ".join(name if name.lower() == key else f"{key} = {name}" for key, name in used.items())
 
 
@@ -200,11 +219,10 @@ class _Writer:
         self._n: dict[Patch, int] = defaultdict(int)
         self.n = 0
 
-    def add(self, lon: Array, lat: Array, e: NDArray[np.complex128], v: Array, *, is_plane: bool) -> None:
-        """Add galaxies to their patches."""
-        values = np.stack([lon, lat, e.real, e.imag, v], axis=1)
+    def add(self, values: Array, *, is_plane: bool) -> None:
+        """Add galaxies, a row of the columns each, to their patches."""
         self.n += len(values)
-        for patch, index in shares(lon, lat, MARGIN, is_plane=is_plane):
+        for patch, index in shares(values[:, 0], values[:, 1], MARGIN, is_plane=is_plane):
             self._waiting[patch].append(values[index])
             self._n_waiting[patch] += len(index)
             if self._n_waiting[patch] >= FILE_ROWS:
@@ -225,8 +243,7 @@ class _Writer:
         values = np.concatenate(self._waiting.pop(patch))
         del self._n_waiting[patch]
         path = self._folder / f"{patch.band}_{patch.column}_{len(self._files[patch])}.parquet"
-        names = ("lon", "lat", "e1", "e2", "v")
-        columns = {name: pa.array(np.ascontiguousarray(values[:, k])) for k, name in enumerate(names)}
+        columns = {name: pa.array(np.ascontiguousarray(column)) for name, column in zip((*NAMES, REDSHIFT), values.T)}
         pq.write_table(pa.table(columns), path, compression="none", use_dictionary=False)
         self._files[patch].append(path)
         self._n[patch] += len(values)

@@ -1,6 +1,7 @@
 """Files of the candidates of a survey: the tables of `darkmatter candidates`, and the completeness by region."""
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from darkmatter_features.shape_catalogs.table import Column
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.supplement import survey_null_tests, write_supplement
 
+LENS_REDSHIFT = "lens_redshift"
+"""Column that is there if redshifts of galaxies are known."""
+
 _OWN = (
     Column("search_snr", "", "stat.snr", "S/N in the map where the candidate was found"),
     Column("expected_purity", "", "stat.probability", "probability to be no noise, by randomized skies"),
@@ -21,6 +25,7 @@ _OWN = (
         "local_completeness", "", "stat.probability", "fraction of planted halos of this expected S/N that are found"
     ),
     Column("amplitude", "", "phys.gravitation", "best-fit shear at one arcminute"),
+    Column(LENS_REDSHIFT, "", "src.redshift", "trial redshift of the highest S/N"),
 )
 
 COLUMNS = (*FIELD_COLUMNS, *_OWN)
@@ -30,6 +35,7 @@ COMPLETENESS_COLUMNS = (
     Column("ra", "deg", "pos.eq.ra", "right ascension of the centre of the region"),
     Column("dec", "deg", "pos.eq.dec", "declination of the centre of the region"),
     Column("scale", "arcmin", "phys.size.radius", "scale radius of the planted halos"),
+    Column(LENS_REDSHIFT, "", "src.redshift", "redshift of the planted halos"),
     Column("amplitude", "", "phys.gravitation", "mean shear of the planted halos at one arcminute"),
     Column("n_planted", "", "meta.number", "number of planted halos"),
     Column("n_found", "", "meta.number", "number of them with a peak above the threshold"),
@@ -65,6 +71,7 @@ def survey_table(
     unit = "arcmin" if on_sky else found.search.unit
     table = Table(meta=_meta(found) | dict(record or {}))
     left_out = (() if on_sky else SKY_COLUMNS) + (KNOWN_COLUMNS if known_unit is None else ())
+    left_out += () if found.search.redshift else (LENS_REDSHIFT,)
     for column in COLUMNS:
         if column.name not in left_out:
             kind: Any = {**KINDS, "profile": "U60"}.get(column.name, np.float64)
@@ -86,7 +93,8 @@ def completeness_table(found: SurveyCandidates) -> Any:
     table = Table(meta=_meta(found))
     for k, column in enumerate(COMPLETENESS_COLUMNS):
         kind = np.int64 if column.ucd == "meta.number" else np.float64
-        _add(table, column, np.array([row[k] for row in rows], dtype=kind))
+        if found.search.redshift or column.name != LENS_REDSHIFT:
+            _add(table, column, np.array([row[k] for row in rows], dtype=kind))
     return table
 
 
@@ -161,10 +169,11 @@ def _completeness_rows(found: SurveyCandidates, result: Any) -> list[tuple[float
     lon, lat = np.array([result.patch.lon]), np.array([result.patch.lat])
     ra, dec = (float(each[0]) for each in found.survey.frame.restore(lon, lat))
     rows: list[tuple[float, ...]] = []
-    for k, scale in enumerate(found.scales):
+    redshifts = found.search.lens_redshifts if found.search.redshift is not None else (np.nan,)
+    for k, (redshift, scale) in enumerate(product(redshifts, found.scales)):
         own = np.flatnonzero((planted.profile == k) & (planted.expected > 0.0))
         for each in np.array_split(own[np.argsort(planted.amplitude[own], kind="stable")], N_AMPLITUDES):
             if len(each):
                 n_found = int((planted.snr[each] >= found.threshold).sum())
-                rows.append((ra, dec, scale, float(planted.amplitude[each].mean()), len(each), n_found))
+                rows.append((ra, dec, scale, redshift, float(planted.amplitude[each].mean()), len(each), n_found))
     return rows

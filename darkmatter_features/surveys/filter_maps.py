@@ -1,6 +1,6 @@
 """Maps of S/N of matched filters over a patch, by fast Fourier transforms of binned galaxies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from darkmatter_features.location.profiles import ShearProfiles
+from darkmatter_features.surveys.lens_planes import lensing_efficiency
 from darkmatter_features.surveys.sky_patch import SkyPatch
 
 Map = NDArray[np.float32]
@@ -19,14 +20,20 @@ MIN_COVERAGE = 0.25
 
 @dataclass(frozen=True)
 class FilterBank:
-    """Matched filters of several profiles over one patch.
+    """Matched filters over one patch: each profile for each lens plane, the profiles of the first plane first.
 
     Attributes
     ----------
     patch : SkyPatch
         Galaxies.
+    profiles : ShearProfiles
+        Profiles.
+    lens_redshifts : tuple of float
+        Redshift of each lens plane; nan for the only one where redshifts of galaxies are unknown.
+    efficiencies : tuple of (n,) float64 arrays or None
+        Shear of each galaxy by a lens in each plane, relative to that of the profile; None for 1.
     kernels : tuple of (n_rows, n_columns) complex64 arrays
-        Transforms of the filters.
+        Transform of each profile.
     inverse_roots : tuple of (n_rows, n_columns) float32 arrays
         ``1 / sqrt(norm)`` of each filter; 0 where :data:`MIN_COVERAGE` is not reached.
     least : tuple of float
@@ -34,9 +41,32 @@ class FilterBank:
     """
 
     patch: SkyPatch
+    profiles: ShearProfiles
+    lens_redshifts: tuple[float, ...]
+    efficiencies: tuple[NDArray[np.float64] | None, ...]
     kernels: tuple[ComplexMap, ...]
     inverse_roots: tuple[Map, ...]
     least: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.inverse_roots)
+
+    def profile_of(self, index: int) -> int:
+        """Return the index of the profile of a filter."""
+        return index % len(self.profiles)
+
+    def scale_of(self, index: int) -> float:
+        """Return the scale radius of a filter, arcmin."""
+        return self.profiles.scales[self.profile_of(index)]
+
+    def lens_redshift_of(self, index: int) -> float:
+        """Return the redshift of the lens plane of a filter; nan where redshifts of galaxies are unknown."""
+        return self.lens_redshifts[index // len(self.profiles)]
+
+    def efficiency_of(self, index: int, galaxies: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the efficiency of the lens plane of a filter for some galaxies."""
+        efficiency = self.efficiencies[index // len(self.profiles)]
+        return np.ones(len(galaxies)) if efficiency is None else efficiency[galaxies]
 
     def snr_maps(self, weighted: NDArray[np.complexfloating]) -> Iterator[ComplexMap]:
         """Yield the S/N of each filter: of tangential shear as real and of cross shear as imaginary part.
@@ -46,9 +76,12 @@ class FilterBank:
         weighted : (n,) complex array
             Ellipticities times inverse variances.
         """
-        sky = fft.fft2(self.patch.binned(weighted), workers=1)
-        for kernel, root in zip(self.kernels, self.inverse_roots):
-            yield fft.ifft2(sky * kernel, workers=1, overwrite_x=True) * root
+        roots = iter(self.inverse_roots)
+        for efficiency in self.efficiencies:
+            values = weighted if efficiency is None else (weighted * efficiency).astype(np.complex64)
+            sky = fft.fft2(self.patch.binned(values), workers=1)
+            for kernel in self.kernels:
+                yield fft.ifft2(sky * kernel, workers=1, overwrite_x=True) * next(roots)
 
     def best(self, weighted: NDArray[np.complexfloating]) -> tuple[Map, NDArray[np.int8]]:
         """Return the highest S/N of tangential shear over the filters, and the index of that filter."""
@@ -67,13 +100,23 @@ class FilterBank:
         return best[0], best[1]
 
 
-def filter_bank(patch: SkyPatch, profiles: ShearProfiles) -> FilterBank:
+def filter_bank(patch: SkyPatch, profiles: ShearProfiles, lens_redshifts: Sequence[float] = ()) -> FilterBank:
     r"""Return the matched filters of some profiles over a patch.
+
+    Parameters
+    ----------
+    patch : SkyPatch
+        Galaxies.
+    profiles : ShearProfiles
+        Profiles.
+    lens_redshifts : sequence of float
+        Trial redshifts of lenses; without effect where redshifts of galaxies are unknown.
 
     Notes
     -----
-    The S/N at a position is :math:`\sum v g \gamma_t / \sqrt{\sum v g^2}` (Schneider 1996 [1]_), over the galaxies
-    about it, with inverse variances v: the norm follows masks and densities of galaxies.
+    The S/N at a position is :math:`\sum v \beta g \gamma_t / \sqrt{\sum v \beta^2 g^2}` (Schneider 1996 [1]_), over
+    the galaxies about it, with inverse variances v and efficiencies :math:`\beta`: the norm follows masks and densities
+    of galaxies.
 
     References
     ----------
@@ -81,15 +124,24 @@ def filter_bank(patch: SkyPatch, profiles: ShearProfiles) -> FilterBank:
     """
     radius, phase = _geometry(patch)
     nodes = np.arange(len(profiles.shear)) * profiles.spacing
-    weights = fft.fft2(patch.binned(patch.v.astype(np.complex64)), workers=1)
-    kernels, roots, limits = [], [], []
-    for shear in profiles.shear.T:
-        g = np.interp(radius, nodes, shear)
-        kernels.append(fft.fft2((-g * phase).astype(np.complex64), workers=1))
-        root, least = _inverse_root(patch, weights, g)
-        roots.append(root)
-        limits.append(least)
-    return FilterBank(patch, tuple(kernels), tuple(roots), tuple(limits))
+    radial = [np.interp(radius, nodes, shear) for shear in profiles.shear.T]
+    kernels = tuple(fft.fft2((-g * phase).astype(np.complex64), workers=1) for g in radial)
+    squares = [fft.fft2((g * g).astype(np.complex64), workers=1) for g in radial]
+    redshifts: tuple[float, ...] = (np.nan,)
+    efficiencies: tuple[NDArray[np.float64] | None, ...] = (None,)
+    if patch.redshift is not None and lens_redshifts:
+        redshifts = tuple(lens_redshifts)
+        efficiencies = tuple(lensing_efficiency(each, patch.redshift) for each in redshifts)
+    norms = [norm for efficiency in efficiencies for norm in _inverse_roots(patch, efficiency, squares)]
+    return FilterBank(
+        patch,
+        profiles,
+        redshifts,
+        efficiencies,
+        kernels,
+        tuple(root for root, _ in norms),
+        tuple(least for _, least in norms),
+    )
 
 
 def _geometry(patch: SkyPatch) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
@@ -101,10 +153,15 @@ def _geometry(patch: SkyPatch) -> tuple[NDArray[np.float64], NDArray[np.complex1
     return radius, direction**2
 
 
-def _inverse_root(patch: SkyPatch, weights: ComplexMap, g: NDArray[np.float64]) -> tuple[Map, float]:
-    squares = fft.fft2((g * g).astype(np.complex64), workers=1)
-    norm = fft.ifft2(weights * squares, workers=1).real
-    least = MIN_COVERAGE * float(np.median(norm.ravel()[patch.occupied]))
-    floor = max(least, float(np.finfo(np.float32).tiny))
-    root: Map = np.where(norm > floor, 1.0 / np.sqrt(np.maximum(norm, floor)), 0.0).astype(np.float32)
-    return root, floor
+def _inverse_roots(
+    patch: SkyPatch, efficiency: NDArray[np.float64] | None, squares: list[ComplexMap]
+) -> Iterator[tuple[Map, float]]:
+    """Yield the inverse root of the norm of each profile for one lens plane, and its least norm."""
+    v = patch.v if efficiency is None else patch.v * efficiency**2
+    weights = fft.fft2(patch.binned(v.astype(np.complex64)), workers=1)
+    for square in squares:
+        norm = fft.ifft2(weights * square, workers=1).real
+        least = MIN_COVERAGE * float(np.median(norm.ravel()[patch.occupied]))
+        floor = max(least, float(np.finfo(np.float32).tiny))
+        root: Map = np.where(norm > floor, 1.0 / np.sqrt(np.maximum(norm, floor)), 0.0).astype(np.float32)
+        yield root, floor

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.shape_tables.options import CatalogOptions
-from darkmatter_features.surveys.distribute import Survey, distribute
+from darkmatter_features.surveys.distribute import REDSHIFT, Survey, distribute
 from darkmatter_features.surveys.patch_search import PatchResult, PatchTask, randomize_patch, search_patch
 from darkmatter_features.surveys.peaks import NULL_FLOOR
 from darkmatter_features.surveys.profiles import usable_scales
@@ -76,7 +76,7 @@ def find_survey_candidates(
         Path(path),
         CatalogOptions(**dict(columns or {})),
         selection=search.selection,
-        factors=search.calibration.columns,
+        factors=search.calibration.columns | ({} if search.redshift is None else {REDSHIFT: search.redshift}),
     )
     with tempfile.TemporaryDirectory(prefix="darkmatter-", dir=folder) as temporary:
         survey = distribute(
@@ -88,7 +88,8 @@ def find_survey_candidates(
         )
         scales = usable_scales(search.scales, survey.density)
         floor = min(NULL_FLOOR, search.search_threshold)
-        task = PatchTask(scales, search.search_threshold, floor, search.seed, search.completeness)
+        redshifts = search.lens_redshifts if search.redshift is not None else ()
+        task = PatchTask(scales, redshifts, search.search_threshold, floor, search.seed, search.completeness)
         results, null = _run(survey, task, search.n_randomizations, n_jobs, progress)
     return assembled(survey, search, scales, results, null)
 

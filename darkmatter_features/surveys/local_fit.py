@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from darkmatter_features.candidates.joint_fit import Halo
-from darkmatter_features.location.profiles import ShearProfiles
+from darkmatter_features.surveys.filter_maps import FilterBank
 from darkmatter_features.surveys.profiles import profile_radius
-from darkmatter_features.surveys.sky_patch import SkyPatch
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -41,24 +40,22 @@ class LocalFit(NamedTuple):
         return np.asarray(self.patterns.T @ amplitudes, dtype=np.complex128)
 
 
-def fit_locally(patch: SkyPatch, profiles: ShearProfiles, halos: Sequence[Halo]) -> LocalFit:
+def fit_locally(bank: FilterBank, halos: Sequence[Halo]) -> LocalFit:
     """Return the best-fit amplitudes of all halos of a patch together.
 
     Parameters
     ----------
-    patch : SkyPatch
-        Galaxies.
-    profiles : ShearProfiles
-        Shear profiles, see :func:`~darkmatter_features.surveys.profiles.survey_profiles`.
+    bank : FilterBank
+        Filters over the galaxies, with profiles of :func:`~darkmatter_features.surveys.profiles.survey_profiles`.
     halos : sequence of Halo
-        Halos at positions in arcmin.
+        Halos at positions in arcmin, with indices of filters as profiles.
 
     Returns
     -------
     LocalFit
         The least-squares solution of :func:`~darkmatter_features.candidates.joint_fit.fit_jointly`.
     """
-    patterns = _patterns(patch, profiles, halos)
+    patch, patterns = bank.patch, _patterns(bank, halos)
     weighted = patterns.conj().multiply(patch.v).tocsr()
     normal = (weighted @ patterns.T).real.toarray()
     inverse = np.linalg.pinv(normal, hermitian=True)
@@ -67,18 +64,20 @@ def fit_locally(patch: SkyPatch, profiles: ShearProfiles, halos: Sequence[Halo])
     return LocalFit(patterns, np.asarray(amplitudes), np.asarray(alone))
 
 
-def _patterns(patch: SkyPatch, profiles: ShearProfiles, halos: Sequence[Halo]) -> csr_matrix:
-    rows = [_pattern(patch, profiles, halo) for halo in halos]
+def _patterns(bank: FilterBank, halos: Sequence[Halo]) -> csr_matrix:
+    rows = [_pattern(bank, halo) for halo in halos]
     index = np.concatenate([near for near, _ in rows]) if rows else np.zeros(0, dtype=np.int64)
     values = np.concatenate([shear for _, shear in rows]) if rows else np.zeros(0, dtype=np.complex128)
     ends = np.cumsum([0, *(len(near) for near, _ in rows)])
-    return csr_matrix((values, index, ends), shape=(len(rows), len(patch.x)))
+    return csr_matrix((values, index, ends), shape=(len(rows), len(bank.patch.x)))
 
 
-def _pattern(patch: SkyPatch, profiles: ShearProfiles, halo: Halo) -> tuple[NDArray[np.int64], ComplexArray]:
+def _pattern(bank: FilterBank, halo: Halo) -> tuple[NDArray[np.int64], ComplexArray]:
     """Return the galaxies that a halo shears, and their shear at unit amplitude."""
-    near = patch.within(halo.x, halo.y, profile_radius(profiles.scales[halo.profile]))
+    patch, profiles = bank.patch, bank.profiles
+    near = patch.within(halo.x, halo.y, profile_radius(bank.scale_of(halo.profile)))
     away = (patch.x[near] - halo.x) + 1j * (patch.y[near] - halo.y)
     nodes = np.arange(len(profiles.shear)) * profiles.spacing
-    g = np.interp(np.abs(away), nodes, profiles.shear[:, halo.profile])
+    g = np.interp(np.abs(away), nodes, profiles.shear[:, bank.profile_of(halo.profile)])
+    g *= bank.efficiency_of(halo.profile, near)
     return near, np.asarray(-g * np.exp(2j * np.angle(away)))

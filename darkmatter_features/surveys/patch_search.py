@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from darkmatter_features.candidates.coverage import empty_fraction
 from darkmatter_features.candidates.radial import SURVEY_ANNULI, RadialProfile, radial_profile
-from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.completeness import Planted, plant
 from darkmatter_features.surveys.distribute import PatchFiles, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
@@ -37,6 +36,8 @@ class PatchTask:
     ----------
     scales : tuple of float, arcmin
         Scale radii of the profiles.
+    lens_redshifts : tuple of float
+        Trial redshifts of lenses; empty where redshifts of galaxies are unknown.
     threshold : float
         Minimum S/N of the search.
     null_floor : float
@@ -48,6 +49,7 @@ class PatchTask:
     """
 
     scales: tuple[float, ...]
+    lens_redshifts: tuple[float, ...]
     threshold: float
     null_floor: float
     seed: int
@@ -55,13 +57,18 @@ class PatchTask:
 
 
 class Found(NamedTuple):
-    """Candidate of a patch: position in the frame, S/N in the search and in the joint fit, and what is about it."""
+    """Candidate of a patch: position in the frame, S/N in the search and in the joint fit, and what is about it.
+
+    The lens redshift is that of the plane with the highest S/N; nan where redshifts of galaxies are unknown.
+    """
 
     lon: float
     lat: float
     search_snr: float
     snr: float
     amplitude: float
+    scale: float
+    lens_redshift: float
     halo: Refined
     radial: RadialProfile
     empty_fraction: float
@@ -79,14 +86,13 @@ class PatchResult(NamedTuple):
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
     """Return the candidates that a patch owns."""
-    profiles = survey_profiles(task.scales)
-    bank = _bank(files, profiles, task)
-    detections = search_halos(bank, profiles, task.threshold)
-    found = _refined(files.patch, bank, profiles, detections)
+    bank = _bank(files, task)
+    detections = search_halos(bank, task.threshold)
+    found = _refined(files.patch, bank, detections)
     planted = None
     if task.plant:
         rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
-        planted = _owned(files.patch, plant(bank, profiles, detections.fit, task.null_floor, rng))
+        planted = _owned(files.patch, plant(bank, detections.fit, task.null_floor, rng))
     return PatchResult(
         files.patch, found, planted, _cross_peaks(files.patch, bank, task.null_floor), patch_maps(files.patch, bank)
     )
@@ -94,7 +100,7 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
 
 def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> Array:
     """Return the S/N of the peaks that a patch owns, in randomized skies of the rotations from `first` to `last`."""
-    bank = _bank(files, survey_profiles(task.scales), task)
+    bank = _bank(files, task)
     seeds = [_seed(task, files.patch, k) for k in range(first, last)]
 
     def owned(x: Array, y: Array) -> NDArray[np.bool_]:
@@ -108,28 +114,31 @@ def _seed(task: PatchTask, patch: Patch, k: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(task.seed, spawn_key=(patch.band % 2**32, patch.column % 2**32, k))
 
 
-def _bank(files: PatchFiles, profiles: ShearProfiles, task: PatchTask) -> FilterBank:
-    lon, lat, e, v = read_patch(files)
-    x, y, turn = files.patch.project(lon, lat)
+def _bank(files: PatchFiles, task: PatchTask) -> FilterBank:
+    galaxies = read_patch(files)
+    x, y, turn = files.patch.project(galaxies.lon, galaxies.lat)
     cell = min(CELL_IN_SCALES * min(task.scales), MAX_CELL)
-    patch = sky_patch(x, y, e * turn, v, cell=cell, border=profile_radius(max(task.scales)))
-    return filter_bank(patch, profiles)
+    border = profile_radius(max(task.scales))
+    e = galaxies.e * turn
+    patch = sky_patch(x, y, e, galaxies.v, cell=cell, border=border, redshift=galaxies.redshift)
+    return filter_bank(patch, survey_profiles(task.scales), task.lens_redshifts)
 
 
-def _refined(patch: Patch, bank: FilterBank, profiles: ShearProfiles, detections: Detections) -> list[Found]:
+def _refined(patch: Patch, bank: FilterBank, detections: Detections) -> list[Found]:
     """Return the halos near or in the rectangle of a patch, each located in the galaxies without the others."""
     found = []
     for k, halo in enumerate(detections.halos):
         if not _is_near(patch, halo.x, halo.y):
             continue
         e = bank.patch.e - detections.fit.shear(without=k)
-        best = refine(bank, e, profiles, halo)
+        best = refine(bank, e, halo)
         lon, lat = (float(each[0]) for each in patch.restore(np.array([best.x]), np.array([best.y])))
         if bool(patch.owns(np.array([lon]), np.array([lat]))[0]):
             snr = best.snr * float(detections.fit.independence[k])
             amplitude = float(detections.fit.amplitudes[k])
             about = _about(bank.patch, e, best)
-            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, best, *about))
+            scale, redshift = bank.scale_of(best.profile), bank.lens_redshift_of(halo.profile)
+            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, scale, redshift, best, *about))
     return found
 
 

@@ -16,7 +16,6 @@ from darkmatter_features.numerics.kernels.profiles import profile_sums
 from darkmatter_features.numerics.kernels.records import Centres, Galaxies
 from darkmatter_features.surveys.filter_maps import FilterBank
 from darkmatter_features.surveys.profiles import MAX_RADIUS
-from darkmatter_features.surveys.sky_patch import SkyPatch
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -68,7 +67,7 @@ class Refined(NamedTuple):
     log_bayes_factor : float
         Log of the evidence for a halo in the disc over that for none, to first order in shear.
     profile : int
-        Index of the profile of the highest S/N.
+        Index of the filter of the highest S/N, among those of the lens plane of the peak.
     n_galaxies : int
         Effective number of galaxies that carry the S/N.
     aperture : float, arcmin
@@ -86,7 +85,7 @@ class Refined(NamedTuple):
     aperture: float
 
 
-def refine(bank: FilterBank, e: ComplexArray, profiles: ShearProfiles, halo: Halo) -> Refined:
+def refine(bank: FilterBank, e: ComplexArray, halo: Halo) -> Refined:
     """Return the halo near a position.
 
     Parameters
@@ -95,29 +94,35 @@ def refine(bank: FilterBank, e: ComplexArray, profiles: ShearProfiles, halo: Hal
         Filters over the galaxies.
     e : (n,) complex128 array
         Ellipticities without the shear of other halos.
-    profiles : ShearProfiles
-        Shear profiles.
     halo : Halo
-        Position of a peak, arcmin, and index of its profile.
+        Position of a peak, arcmin, and index of its filter.
 
     Notes
     -----
     The prior of the position is even where the norm of the peak's filter is usual, and falls with its fourth power
     where that is below a quarter: no halo is searched beyond the galaxies.
     """
-    aperture = float(np.clip(APERTURE_IN_SCALES * profiles.scales[halo.profile], MIN_FIRST_APERTURE, APERTURES[1]))
-    galaxies = _about(bank.patch, e, halo.x, halo.y, aperture)
-    coverage = halo.profile, bank.least[halo.profile]
+    profiles = bank.profiles
+    aperture = float(np.clip(APERTURE_IN_SCALES * bank.scale_of(halo.profile), MIN_FIRST_APERTURE, APERTURES[1]))
+    galaxies = _about(bank, e, halo, aperture)
+    coverage = bank.profile_of(halo.profile), bank.least[halo.profile]
     first = _fixed_point(galaxies, profiles, coverage, halo.x, halo.y, aperture, FIRST_TOLERANCE)
     aperture = float(np.clip(APERTURE_IN_ERRORS * first.position_error, APERTURES[0], aperture))
     found = _fixed_point(galaxies, profiles, coverage, first.x, first.y, aperture, TOLERANCE)
-    return found._replace(n_galaxies=_n_effective(bank.patch, profiles, found))
+    plane = halo.profile - bank.profile_of(halo.profile)
+    found = found._replace(profile=plane + found.profile)
+    return found._replace(n_galaxies=_n_effective(bank, found))
 
 
-def _about(patch: SkyPatch, e: ComplexArray, x: float, y: float, aperture: float) -> Galaxies:
-    """Return the galaxies about a peak with their cross shear as a second sky; distant ones are averaged in cells."""
+def _about(bank: FilterBank, e: ComplexArray, halo: Halo, aperture: float) -> Galaxies:
+    """Return the galaxies about a peak with their cross shear as a second sky; distant ones are averaged in cells.
+
+    Ellipticities and weights are those of galaxies for which a lens in the plane of the peak has an efficiency of 1.
+    """
+    patch, x, y = bank.patch, halo.x, halo.y
     near = patch.within(x, y, MAX_RADIUS + aperture)
-    z, v, e = patch.x[near] + 1j * patch.y[near], patch.v[near], e[near]
+    efficiency = bank.efficiency_of(halo.profile, near)
+    z, v, e = patch.x[near] + 1j * patch.y[near], patch.v[near] * efficiency**2, e[near] / efficiency
     cells = np.floor(z.real / FAR_CELL) + 1j * np.floor(z.imag / FAR_CELL)
     cells = np.where(np.abs(z - complex(x, y)) > FAR + aperture, cells, np.arange(len(z)) + 1e9)
     _, cell = np.unique(cells, return_inverse=True)
@@ -186,9 +191,11 @@ def _on_disc(
     )
 
 
-def _n_effective(patch: SkyPatch, profiles: ShearProfiles, halo: Refined) -> int:
+def _n_effective(bank: FilterBank, halo: Refined) -> int:
+    patch, profiles = bank.patch, bank.profiles
     near = patch.within(halo.x, halo.y, MAX_RADIUS)
     nodes = np.arange(len(profiles.shear)) * profiles.spacing
     radius = np.hypot(patch.x[near] - halo.x, patch.y[near] - halo.y)
-    share = patch.v[near] * np.square(np.interp(radius, nodes, profiles.shear[:, halo.profile]))
+    g = np.interp(radius, nodes, profiles.shear[:, bank.profile_of(halo.profile)])
+    share = patch.v[near] * np.square(g * bank.efficiency_of(halo.profile, near))
     return round(float(share.sum() ** 2 / max(float(np.square(share).sum()), np.finfo(np.float64).tiny)))

@@ -58,7 +58,9 @@ class SurveyCandidate:
     local_completeness : float
         Fraction of halos of this amplitude, planted among as many galaxies, that are found.
     amplitude : float
-        Best-fit shear at one arcminute, by its profile without cut-offs.
+        Best-fit shear at one arcminute, by its profile without cut-offs; with redshifts, of a source at infinity.
+    lens_redshift : float
+        Trial redshift of the highest S/N; nan without redshifts of galaxies.
     empty_fraction : float
         Fraction of the disc of :data:`~darkmatter_features.surveys.patch_search.APERTURE` about it without galaxies.
     edge : bool
@@ -85,6 +87,7 @@ class SurveyCandidate:
     expected_purity: float
     local_completeness: float
     amplitude: float
+    lens_redshift: float = np.nan
     empty_fraction: float = np.nan
     edge: bool = False
     known_name: str = ""
@@ -207,13 +210,14 @@ def _candidate(
         snr_cross=found.halo.snr_cross,
         log_bayes_factor=found.halo.log_bayes_factor,
         false_alarm_probability=chance,
-        profile=profiles.names[found.halo.profile],
-        scale=profiles.scales[found.halo.profile] / unit,
+        profile=profiles.names[profiles.scales.index(found.scale)],
+        scale=found.scale / unit,
         n_galaxies=found.halo.n_galaxies,
         search_snr=found.search_snr,
         expected_purity=purity,
         local_completeness=float(completeness.at(np.array(found.snr))),
         amplitude=found.amplitude,
+        lens_redshift=found.lens_redshift,
         empty_fraction=found.empty_fraction,
         edge=found.empty_fraction > MAX_EMPTY,
         radial_profile=found.radial._replace(radius=found.radial.radius / unit),

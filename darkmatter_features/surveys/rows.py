@@ -61,7 +61,7 @@ class SurveyTable:
     selection : Selection or None
         Condition that rows must satisfy.
     factors : dict
-        Further columns by quantity, for the calibration of the shear.
+        Further columns by quantity: redshifts, and those that calibrate the shear.
     left_out : dict
         Numbers of rows left out, by reason, filled as they are read.
     """
@@ -109,6 +109,8 @@ class SurveyTable:
     def _clean(self, rows: Rows) -> None:
         leave_out_sheared(rows)
         leave_out_stars(rows)
+        if "redshift" in rows.columns:
+            rows.leave_out(~(rows.columns["redshift"] > 0.0), "without a redshift above 0")
         if "weight" in rows.columns:
             rows.leave_out(~(rows.columns["weight"] > 0.0), "without a weight above 0")
         if len(rows):
@@ -144,7 +146,7 @@ def open_survey(
     selection : str, optional
         Condition on the columns, see :func:`~darkmatter_features.surveys.selection.parse`.
     factors : dict, optional
-        Further columns by quantity, for the calibration of the shear.
+        Further columns by quantity: redshifts, and those that calibrate the shear.
 
     Raises
     ------
@@ -157,9 +159,10 @@ def open_survey(
     with opened_tables(file) as tables:
         table, chosen, _ = choose_table(path, tables, options.named, part or options.part)
         names = table.names
-    missing = [name for name in (factors or {}).values() if name not in names]
+    missing = [(key, name) for key, name in (factors or {}).items() if name not in names]
     if missing:
-        raise TableError(f"{path} has no column {missing[0]}, which calibrates the shear; its columns are {names[:12]}")
+        use = "the redshifts" if missing[0][0] == "redshift" else "the calibration of the shear"
+        raise TableError(f"{path} has no column {missing[0][1]}, named for {use}; its columns are {names[:12]}")
     on_sky = "ra" in chosen and not {"x", "y"} & options.named.keys()
     position = ("ra", "dec") if on_sky else ("x", "y")
     condition = None if selection is None else Selection.of(selection, path, names)

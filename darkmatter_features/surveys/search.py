@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.joint_fit import Halo
-from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.surveys.filter_maps import FilterBank
 from darkmatter_features.surveys.local_fit import LocalFit, fit_locally
 from darkmatter_features.surveys.peaks import SEPARATION, find_peaks
@@ -24,7 +23,7 @@ class Detections(NamedTuple):
     Attributes
     ----------
     halos : list of Halo
-        Cells of the peaks, arcmin, the earliest found first.
+        Cells of the peaks, arcmin, and indices of their filters, the earliest found first.
     snr : (n_halos,) float64 array
         S/N at which each was found, given those before.
     fit : LocalFit
@@ -36,28 +35,25 @@ class Detections(NamedTuple):
     fit: LocalFit
 
 
-def search_halos(bank: FilterBank, profiles: ShearProfiles, threshold: float) -> Detections:
+def search_halos(bank: FilterBank, threshold: float) -> Detections:
     """Return the halos of a patch whose S/N, without the shear of those found before, is at least a threshold.
 
     Parameters
     ----------
     bank : FilterBank
-        Filters of the profiles over the patch.
-    profiles : ShearProfiles
-        Shear profiles.
+        Filters over the patch.
     threshold : float
         Minimum S/N.
     """
-    patch = bank.patch
     halos: list[Halo] = []
     snr: list[float] = []
-    fit = fit_locally(patch, profiles, halos)
+    fit = fit_locally(bank, halos)
     for _ in range(MAX_ROUNDS):
         more = _next_halos(bank, fit, halos, threshold)
         if not more:
             break
         halos, snr = halos + [halo for halo, _ in more], snr + [height for _, height in more]
-        fit = fit_locally(patch, profiles, halos)
+        fit = fit_locally(bank, halos)
     return Detections(halos, np.array(snr), fit)
 
 

@@ -8,6 +8,7 @@ from darkmatter_features.candidates.find import THRESHOLD
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.surveys.calibration import Calibration
+from darkmatter_features.surveys.lens_planes import LENS_REDSHIFTS, check_lens_redshifts
 from darkmatter_features.surveys.profiles import SCALES, survey_profiles
 
 SEARCH_FLOOR = 4.0
@@ -30,6 +31,10 @@ class SurveySearch:
         Maximum false-alarm probability of a candidate, instead of the threshold.
     scales : tuple of float, arcmin
         Scale radii of the profiles; those that the density of galaxies does not resolve are left out.
+    redshift : str or None
+        Column of the redshifts of galaxies: galaxies are weighted for lenses at the trial redshifts.
+    lens_redshifts : tuple of float
+        Trial redshifts of lenses; without effect if there is no column of redshifts.
     n_randomizations : int
         Number of randomized skies for false alarms and purity; 0 for neither.
     seed : int
@@ -54,6 +59,8 @@ class SurveySearch:
     threshold: float = THRESHOLD
     max_false_alarm: float | None = None
     scales: tuple[float, ...] = SCALES
+    redshift: str | None = None
+    lens_redshifts: tuple[float, ...] = LENS_REDSHIFTS
     n_randomizations: int = 200
     seed: int = 1
     completeness: bool = True
@@ -75,6 +82,7 @@ class SurveySearch:
         if self.unit not in UNITS:
             raise ConfigError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
         survey_profiles(self.scales)
+        check_lens_redshifts(self.lens_redshifts)
 
     @property
     def search_threshold(self) -> float:

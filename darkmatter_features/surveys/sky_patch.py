@@ -60,6 +60,8 @@ class SkyPatch:
         Ellipticities in the tangent plane.
     v : (n,) float64 array
         Inverse variances of one component.
+    redshift : (n,) float64 array or None
+        Redshifts; None where they are unknown.
     occupied : (n_occupied,) int64 array
         Cells with galaxies.
     starts : (n_occupied,) int64 array
@@ -71,6 +73,7 @@ class SkyPatch:
     y: Array
     e: ComplexArray
     v: Array
+    redshift: Array | None
     occupied: NDArray[np.int64]
     starts: NDArray[np.int64]
 
@@ -90,7 +93,9 @@ class SkyPatch:
         return np.asarray(np.flatnonzero(near) + rows_of.start)
 
 
-def sky_patch(x: Array, y: Array, e: ComplexArray, v: Array, *, cell: float, border: float) -> SkyPatch:
+def sky_patch(
+    x: Array, y: Array, e: ComplexArray, v: Array, *, cell: float, border: float, redshift: Array | None = None
+) -> SkyPatch:
     """Return the galaxies of a patch sorted by the cells of a grid that covers them.
 
     Parameters
@@ -105,10 +110,13 @@ def sky_patch(x: Array, y: Array, e: ComplexArray, v: Array, *, cell: float, bor
         Side of a cell.
     border : float, arcmin
         Minimum width of the empty border, the radius of the largest filter.
+    redshift : (n,) float64 array, optional
+        Redshifts.
     """
     size = [next_fast_len(int((np.ptp(each) + border) / cell) + 2) for each in (y, x)]
     grid = Grid(float(x.min()), float(y.min()), cell, (size[0], size[1]))
     cells = grid.cells(x, y)
     order = np.argsort(cells + np.modf((x - grid.x0) / cell)[0], kind="stable")  # in a cell by x, not by rows
     occupied, starts = np.unique(cells[order], return_index=True)
-    return SkyPatch(grid, x[order], y[order], e[order], v[order], occupied, starts)
+    redshift = None if redshift is None else redshift[order]
+    return SkyPatch(grid, x[order], y[order], e[order], v[order], redshift, occupied, starts)

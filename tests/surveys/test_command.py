@@ -11,7 +11,7 @@ from darkmatter_features.candidates.table import KNOWN_COLUMNS
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.surveys.batch import is_survey
 from darkmatter_features.surveys.calibration import Calibration, ShearSums
-from darkmatter_features.surveys.files import COLUMNS
+from darkmatter_features.surveys.files import COLUMNS, LENS_REDSHIFT
 from darkmatter_features.surveys.presets import PRESETS, preset
 from tests.support.surveys import on_sky, plane_survey, write, write_sky
 
@@ -53,7 +53,7 @@ def test_the_command_writes_the_tables_of_a_survey(survey, tmp_path, capsys):
     assert "square degrees" in output
     assert "false-alarm probability" in output
     table = Table.read(tmp_path / "out" / "candidates.ecsv")
-    assert table.colnames == [column.name for column in COLUMNS if column.name not in KNOWN_COLUMNS]
+    assert table.colnames == [column.name for column in COLUMNS if column.name not in (*KNOWN_COLUMNS, LENS_REDSHIFT)]
     assert table["ra"].unit == "deg"
     assert table["position_error"].unit == "arcmin"
     assert abs(table["x"][0] - 5) < 1
@@ -138,7 +138,7 @@ def listed(survey, tmp_path_factory):
 
 def test_known_lenses_are_in_the_table_of_a_survey(listed):
     table = Table.read(listed / "candidates.ecsv")
-    assert table.colnames == [column.name for column in COLUMNS]
+    assert table.colnames == [column.name for column in COLUMNS if column.name != LENS_REDSHIFT]
     assert table["known_name"][0] == "A"
     assert table["known_separation"][0] < 2
     assert table["known_separation"].unit == "arcmin"
