@@ -39,7 +39,7 @@ class Candidate:
     ra, dec : float, degrees
         Celestial coordinates of that position; nan where the catalogue has none.
     position_error : float, the catalogue's unit
-        Root mean square distance from there over the posterior.
+        Radius about there that holds 68 % of the posterior.
     snr : float
         S/N with the amplitudes of all candidates free.
     snr_cross : float

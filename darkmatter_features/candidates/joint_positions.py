@@ -16,7 +16,7 @@ from darkmatter_features.candidates.chains import log_mean_exp
 from darkmatter_features.candidates.joint_fit import Halo, shear_pattern
 from darkmatter_features.candidates.joint_posterior import JointSamples
 from darkmatter_features.location.field import Field
-from darkmatter_features.location.locate import geometric_median
+from darkmatter_features.location.position import credible_radius, geometric_median
 from darkmatter_features.location.profiles import ShearProfiles
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class JointPositions(NamedTuple):
     Attributes
     ----------
     x, y, error : (n_halos,) float64 arrays, sides of the field
-        Geometric median, and the root mean square distance from there.
+        Geometric median, and the position error: the radius about it that holds 68 % of the samples.
     log_bayes_factor : (n_halos,) float64 array
         Log of the evidence for each halo beside the others over that for the others alone.
     samples : JointSamples
@@ -73,8 +73,8 @@ def joint_positions(samples: JointSamples, halos: list[Halo], cell_area: float) 
     starts = [np.array([halo.x + 1j * halo.y for halo in halos]), *places[chosen]]
     median, order = min((_assigned(places, start) for start in starts), key=lambda each: _loss(places, *each))
     samples = _reordered(samples, order)
-    square = np.abs(samples.x + 1j * samples.y - median) ** 2
-    error = np.sqrt(square.mean(axis=0) + cell_area / 6.0)  # as for the posterior of one lens
+    distance, weight = np.abs(samples.x + 1j * samples.y - median), np.full(len(samples.x), 1.0 / len(samples.x))
+    error = np.array([credible_radius(each, weight, cell_area) for each in distance.T])
     log_bayes_factor = -np.array([log_mean_exp(-each) for each in samples.log_bayes_factor.T])
     return JointPositions(median.real, median.imag, error, log_bayes_factor, samples)
 

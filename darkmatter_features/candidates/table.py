@@ -18,7 +18,7 @@ COLUMNS = (
     Column("dec", "deg", "pos.eq.dec;meta.main", "declination"),
     Column("x", FIELD_UNIT, "pos.cartesian.x", "x of the position, in the unit of the catalogue"),
     Column("y", FIELD_UNIT, "pos.cartesian.y", "y of the position, in the unit of the catalogue"),
-    Column("position_error", FIELD_UNIT, "stat.error;pos", "rms distance of the lens from the position"),
+    Column("position_error", FIELD_UNIT, "stat.error;pos", "radius that holds 68 % of the posterior"),
     Column("snr", "", "stat.snr", "S/N of tangential shear, amplitudes of all candidates free"),
     Column("snr_cross", "", "stat.snr", "S/N of cross shear there: unit noise about a lens"),
     Column("log_bayes_factor", "", "stat.likelihood", "ln of the evidence with this lens over that without it"),

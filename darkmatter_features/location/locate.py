@@ -19,6 +19,7 @@ from darkmatter_features.location.bayes_factor import (
     trial_amplitudes,
 )
 from darkmatter_features.location.field import Field, field_of, mean_snr
+from darkmatter_features.location.position import credible_radius, geometric_median
 from darkmatter_features.location.profile_sums import filter_sums
 from darkmatter_features.location.profiles import ShearProfiles, default_profiles
 from darkmatter_features.location.significance import bayes_factor_excess, randomized_log_bayes_factors
@@ -29,12 +30,6 @@ Array = NDArray[np.float64]
 POSTERIOR_CELLS = 200
 """Cells per side of the field, for any number of galaxies. The scatter within a cell is 0.002 of a side; 100,000
 galaxies locate a lens of S/N 20 to 0.004, and stronger lenses are located no better than a cell."""
-
-MEDIAN_TOLERANCE = 1e-6
-"""Tolerance of the geometric median, sides of the field."""
-
-MAX_ITERATIONS = 200
-"""Maximum number of iterations for the geometric median."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Location:
     x, y : float, the catalogue's unit
         Geometric median of the posterior: the point with the least expected distance from the lens.
     position_error : float, the catalogue's unit
-        Root mean square distance from there over the posterior; the posterior is constant within a cell.
+        Radius about there that holds 68 % of the posterior, which is constant within a cell.
     log_bayes_factor : float
         Log of the evidence for one lens over that for none, to first order in shear, averaged over the prior of
         positions in the field, profiles and amplitudes.
@@ -260,34 +255,8 @@ def _posterior(
 
 
 def _position(field: Field, columns: Array, rows: Array, posterior: Array) -> tuple[float, float, float]:
-    """Return x and y of the geometric median of the posterior, and the root mean square distance from there."""
+    """Return x and y of the geometric median of the posterior, and the position error."""
     x, y = (axis.ravel() for axis in np.meshgrid(columns, rows))
     median_x, median_y = geometric_median(x, y, posterior)
-    within_cell = np.prod(field.size) / x.size / 6.0  # mean square distance from the centre of a square cell
-    square = (posterior * ((x - median_x) ** 2 + (y - median_y) ** 2)).sum() + within_cell
-    return median_x, median_y, float(np.sqrt(square))
-
-
-def geometric_median(x: Array, y: Array, weight: Array) -> tuple[float, float]:
-    """Return the point of the least mean distance from points of some weights, by the iteration of Weiszfeld.
-
-    Parameters
-    ----------
-    x, y : (n,) float64 arrays, sides of the field
-        Points.
-    weight : (n,) float64 array
-        Weights, whose sum is 1.
-
-    References
-    ----------
-    E. Weiszfeld (1937), Tohoku Math. J. 43, 355; in English, E. Weiszfeld, F. Plastria (2009), Ann. Oper. Res. 167, 7,
-    doi:10.1007/s10479-008-0352-z.
-    """
-    z = x + 1j * y
-    median = complex((weight * z).sum())
-    for _ in range(MAX_ITERATIONS):
-        pull = weight / np.maximum(np.abs(z - median), MEDIAN_TOLERANCE)
-        before, median = median, complex((pull * z).sum() / pull.sum())
-        if abs(median - before) < MEDIAN_TOLERANCE:
-            break
-    return median.real, median.imag
+    distance = np.hypot(x - median_x, y - median_y)
+    return median_x, median_y, credible_radius(distance, posterior, float(np.prod(field.size)) / x.size)

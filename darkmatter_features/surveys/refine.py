@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from darkmatter_features.candidates.joint_fit import Halo
 from darkmatter_features.location.bayes_factor import log_bayes_factor_map, trial_amplitudes
+from darkmatter_features.location.position import credible_radius
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.kernels.profiles import profile_sums
 from darkmatter_features.numerics.kernels.records import Centres, Galaxies
@@ -35,7 +36,8 @@ APERTURE_IN_ERRORS = 4.0
 """Radius of the second disc, position errors."""
 
 CELLS = 11
-"""Cells across the disc of positions: 0.7 position errors each, for which sums over a Gaussian are exact to 1e-12."""
+"""Cells across the disc of positions, 0.7 position errors each: for a Gaussian the mean is exact to 1e-12, the position
+error to 5 %."""
 
 FIRST_TOLERANCE = 0.02
 """Largest last step towards the centre of the first disc, arcmin."""
@@ -61,7 +63,7 @@ class Refined(NamedTuple):
     x, y : float, arcmin
         Mean of the posterior of the position.
     position_error : float, arcmin
-        Root mean square distance from there.
+        Radius about there that holds 68 % of the posterior.
     snr, snr_cross : float
         Highest S/N in the disc, and that of cross shear there.
     log_bayes_factor : float
@@ -174,14 +176,13 @@ def _on_disc(
     total = float(logsumexp(log_bayes_factor + log_prior))
     posterior = np.exp(log_bayes_factor + log_prior - total)
     x, y = float(posterior @ centres.x), float(posterior @ centres.y)
-    square = float((posterior * ((centres.x - x) ** 2 + (centres.y - y) ** 2)).sum()) + step**2 / 6.0
     snr = response / np.sqrt(np.maximum(norm, tiny))[:, None]
     snr[log_prior < log_prior.max()] *= 0.0  # too few galaxies
     peak, best = (int(k) for k in np.unravel_index(snr[:, 0].argmax(), norm.shape))
     return Refined(
         x=x,
         y=y,
-        position_error=float(np.sqrt(square)),
+        position_error=_position_error(np.hypot(centres.x - x, centres.y - y), posterior, step),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         log_bayes_factor=total - float(logsumexp(log_prior)),
@@ -189,6 +190,15 @@ def _on_disc(
         n_galaxies=0,
         aperture=aperture,
     )
+
+
+def _position_error(distance: Array, posterior: Array, step: float) -> float:
+    """Return the position error of a posterior at the nodes of a lattice, between which it is smooth.
+
+    The mean square distance over nodes is exact for a Gaussian; a cell about each increases it by ``step**2 / 2 pi``.
+    """
+    square = float(posterior @ distance**2) + np.finfo(np.float64).tiny
+    return credible_radius(distance, posterior, step**2) / float(np.sqrt(1.0 + step**2 / (2.0 * np.pi * square)))
 
 
 def _n_effective(bank: FilterBank, halo: Refined) -> int:

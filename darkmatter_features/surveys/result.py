@@ -35,7 +35,7 @@ class SurveyCandidate:
         Position in the unit of the catalogue; with RA and Dec offsets from the centre of the survey to the west and the
         north, arcmin, along great circles.
     position_error : float
-        Root mean square distance over the posterior; arcmin with RA and Dec.
+        Radius about there that holds 68 % of the posterior; arcmin with RA and Dec.
     snr : float
         S/N with the amplitudes of all candidates free.
     snr_cross : float

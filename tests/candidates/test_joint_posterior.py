@@ -73,7 +73,7 @@ def test_samples_of_two_halos_have_the_posterior_summed_over_all_pairs_of_cells(
 
 @pytest.mark.parametrize("n_halos", [2, 3])
 def test_two_thirds_of_the_truths_lie_within_the_position_error(n_halos):
-    """Of 12 halos; the rms of a two-dimensional Gaussian holds 63 % of it."""
+    """Of 12 halos."""
     within: list[bool] = []
     for seed in range(12 // n_halos):
         catalog, truth = planted(100 + seed, n_halos, n=150)

@@ -31,7 +31,7 @@ def test_position_error_is_at_least_the_scatter_within_a_cell(rng):
     """For shapes without scatter the whole posterior is in one or two cells."""
     found = locate(galaxies(rng, theta_e=THETA_E, n=2000, scatter=0.01))
     assert found.posterior.max() > 0.3
-    assert 0.99 < found.position_error / (SIDE / POSTERIOR_CELLS / np.sqrt(6)) < 2
+    assert 0.9 < found.position_error / (SIDE / POSTERIOR_CELLS * np.sqrt(0.68 / np.pi)) < 2
 
 
 def test_maps_and_posterior_agree_with_the_figures(rng):
