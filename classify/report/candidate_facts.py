@@ -20,7 +20,7 @@ TITLES = {
     "ra": "RA", "dec": "Dec", "snr": "S/N", "snr_cross": "cross S/N", "log_bayes_factor": "ln Bayes factor",
     "false_alarm_probability": "false alarm", "n_galaxies": "galaxies", "empty_fraction": "empty",
     "position_error": "error", "known_name": "known lens", "known_separation": "distance from it",
-    "known_chance": "by chance", "search_snr": "S/N of the search", "expected_purity": "purity",
+    "known_chance": "by chance", "expected_purity": "purity",
     "local_completeness": "completeness",
 }  # fmt: skip
 """Heads of columns that differ from their names."""

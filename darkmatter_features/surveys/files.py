@@ -19,8 +19,7 @@ LENS_REDSHIFT = "lens_redshift"
 """Column that is there if redshifts of galaxies are known."""
 
 _OWN = (
-    Column("search_snr", "", "stat.snr", "S/N in the map where the candidate was found"),
-    Column("expected_purity", "", "stat.probability", "probability to be no noise, by randomized skies"),
+    Column("expected_purity", "", "stat.probability", "probability to be neither noise nor weak structure"),
     Column(
         "local_completeness", "", "stat.probability", "fraction of planted halos of this expected S/N that are found"
     ),
@@ -150,6 +149,7 @@ def _meta(found: SurveyCandidates) -> dict[str, Any]:
         "threshold": found.threshold,
         "expected_false": float(found.null.expected(np.array([found.threshold]))[0]) if found.null.n_skies else None,
         "n_randomizations": found.null.n_skies,
+        "structure_factor": round(found.structure, 4),
         "notes": list(survey.notes),
     }
 

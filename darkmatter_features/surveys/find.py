@@ -19,6 +19,7 @@ from darkmatter_features.surveys.purity import NullPeaks
 from darkmatter_features.surveys.result import SurveyCandidates, assembled
 from darkmatter_features.surveys.rows import open_survey
 from darkmatter_features.surveys.settings import UNITS, SurveySearch
+from darkmatter_features.surveys.structure import structure_factor
 from darkmatter_features.workers import parallel
 
 Array = NDArray[np.float64]
@@ -89,27 +90,42 @@ def find_survey_candidates(
         scales = usable_scales(search.scales, survey.density)
         floor = min(NULL_FLOOR, search.search_threshold)
         redshifts = search.lens_redshifts if search.redshift is not None else ()
-        task = PatchTask(scales, redshifts, search.search_threshold, floor, search.seed, search.completeness)
-        results, null = _run(survey, task, search.n_randomizations, n_jobs, progress)
-    return assembled(survey, search, scales, results, null)
+        task = PatchTask(
+            scales,
+            redshifts,
+            search.search_threshold,
+            search.minimum_snr,
+            floor,
+            search.seed,
+            search.completeness,
+        )
+        results, null, structure = _run(survey, task, search.n_randomizations, n_jobs, progress)
+    return assembled(survey, search, scales, results, null, structure)
 
 
 def _run(
     survey: Survey, task: PatchTask, n_randomizations: int, n_jobs: int, progress: Callable[[int, int], None] | None
-) -> tuple[list[PatchResult], NullPeaks]:
-    """Return the results of all patches, and the peaks of the randomized skies."""
+) -> tuple[list[PatchResult], NullPeaks, float]:
+    """Return the results of all patches, the peaks of the randomized skies, and the structure factor."""
     n_pairs = -(-n_randomizations // 2)
     ends = np.unique(np.linspace(0, n_pairs, N_BLOCKS + 1).astype(int)).tolist()
     tasks: list[tuple[Any, ...]] = [(search_patch, files, task) for files in survey.patches]
     tasks += [(randomize_patch, files, task, *block) for files in survey.patches for block in pairwise(ends)]
     report(progress, 0, len(tasks))
     results: list[PatchResult] = []
-    peaks: list[Array] = []
+    peaks: list[Array] = [np.zeros(0)]
+    squares: dict[int, Array] = {}
     for k, done in enumerate(parallel(_call, tasks, n_jobs=n_jobs), start=1):
-        (results if isinstance(done, PatchResult) else peaks).append(done)
+        if isinstance(done, PatchResult):
+            results.append(done)
+        else:
+            block, skies = done
+            peaks.append(skies.peaks)
+            squares[block] = squares.get(block, 0.0) + skies.squares
         report(progress, k, len(tasks))
-    snr = np.sort(np.concatenate([np.zeros(0), *peaks]))[::-1]
-    return results, NullPeaks(snr, 2 * n_pairs, task.null_floor)
+    null = NullPeaks(np.sort(np.concatenate(peaks))[::-1], 2 * n_pairs, task.null_floor)
+    randomized = np.concatenate([squares[block] for block in sorted(squares)]) if squares else np.zeros((0, 1))
+    return results, null, structure_factor(np.sum([each.squares for each in results], axis=0), randomized)
 
 
 def _call(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -24,12 +24,15 @@ class LocalFit(NamedTuple):
         Shear of each galaxy by each halo of unit amplitude.
     amplitudes : (n_halos,) float64 array
         Best-fit amplitudes: shear at one arcminute.
+    snr : (n_halos,) float64 array
+        Amplitudes over their errors, with all others free.
     independence : (n_halos,) float64 array
         Error of each amplitude with all others fixed, over its error with all others free.
     """
 
     patterns: csr_matrix
     amplitudes: Array
+    snr: Array
     independence: Array
 
     def shear(self, without: int | None = None) -> ComplexArray:
@@ -60,8 +63,9 @@ def fit_locally(bank: FilterBank, halos: Sequence[Halo]) -> LocalFit:
     normal = (weighted @ patterns.T).real.toarray()
     inverse = np.linalg.pinv(normal, hermitian=True)
     amplitudes = inverse @ (weighted @ patch.e).real
-    alone = 1.0 / np.sqrt(np.maximum(np.diag(normal) * np.diag(inverse), 1.0))
-    return LocalFit(patterns, np.asarray(amplitudes), np.asarray(alone))
+    variance = np.maximum(np.diag(inverse), np.finfo(np.float64).tiny)
+    alone = 1.0 / np.sqrt(np.maximum(np.diag(normal) * variance, 1.0))
+    return LocalFit(patterns, np.asarray(amplitudes), amplitudes / np.sqrt(variance), np.asarray(alone))
 
 
 def _patterns(bank: FilterBank, halos: Sequence[Halo]) -> csr_matrix:

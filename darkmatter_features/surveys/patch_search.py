@@ -1,5 +1,6 @@
 """Work on one patch of a survey: its candidates, its randomized skies, and planted halos."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from darkmatter_features.surveys.distribute import PatchFiles, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
 from darkmatter_features.surveys.maps import PatchMaps, patch_maps
 from darkmatter_features.surveys.patches import Patch
-from darkmatter_features.surveys.peaks import find_peaks, randomized_peaks
+from darkmatter_features.surveys.peaks import Randomized, find_peaks, owned_cells, randomize, sum_of_squares
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
 from darkmatter_features.surveys.refine import Refined, refine
 from darkmatter_features.surveys.search import Detections, search_halos
@@ -40,6 +41,8 @@ class PatchTask:
         Trial redshifts of lenses; empty where redshifts of galaxies are unknown.
     threshold : float
         Minimum S/N of the search.
+    minimum_snr : float
+        Minimum S/N in the maps of what is located.
     null_floor : float
         Minimum S/N of the peaks of randomized skies.
     seed : int
@@ -51,20 +54,20 @@ class PatchTask:
     scales: tuple[float, ...]
     lens_redshifts: tuple[float, ...]
     threshold: float
+    minimum_snr: float
     null_floor: float
     seed: int
     plant: bool
 
 
 class Found(NamedTuple):
-    """Candidate of a patch: position in the frame, S/N in the search and in the joint fit, and what is about it.
+    """Candidate of a patch: position in the frame, S/N with the amplitudes of all free, and what is about it.
 
     The lens redshift is that of the plane with the highest S/N; nan where redshifts of galaxies are unknown.
     """
 
     lon: float
     lat: float
-    search_snr: float
     snr: float
     amplitude: float
     scale: float
@@ -75,38 +78,61 @@ class Found(NamedTuple):
 
 
 class PatchResult(NamedTuple):
-    """Candidates of a patch, halos planted in it, None without them, the S/N of its cross peaks, and its maps."""
+    """Result for a patch.
+
+    Attributes
+    ----------
+    patch : Patch
+        Patch.
+    found : list of Found
+        Candidates.
+    planted : Planted or None
+        Halos planted in it; None without them.
+    cross_peaks : (n,) float64 array
+        S/N of the peaks of cross shear.
+    maps : PatchMaps
+        Maps of S/N.
+    squares : (n_filters,) float64 array
+        Sum of the squared S/N of each filter over cells, without the shear of the halos of the search.
+    """
 
     patch: Patch
     found: list[Found]
     planted: Planted | None
     cross_peaks: Array
     maps: PatchMaps
+    squares: Array
 
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
     """Return the candidates that a patch owns."""
     bank = _bank(files, task)
     detections = search_halos(bank, task.threshold)
-    found = _refined(files.patch, bank, detections)
+    found = _refined(files.patch, bank, detections, task.minimum_snr)
     planted = None
     if task.plant:
         rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
         planted = _owned(files.patch, plant(bank, detections.fit, task.null_floor, rng))
+    rest = (bank.patch.v * (bank.patch.e - detections.fit.shear())).astype(np.complex64)
+    inside = owned_cells(bank, _owner(files.patch))
     return PatchResult(
-        files.patch, found, planted, _cross_peaks(files.patch, bank, task.null_floor), patch_maps(files.patch, bank)
+        files.patch,
+        found,
+        planted,
+        _cross_peaks(files.patch, bank, task.null_floor),
+        patch_maps(files.patch, bank),
+        np.array([sum_of_squares(snr.real, inside) for snr in bank.snr_maps(rest)]),
     )
 
 
-def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> Array:
-    """Return the S/N of the peaks that a patch owns, in randomized skies of the rotations from `first` to `last`."""
-    bank = _bank(files, task)
+def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> tuple[int, Randomized]:
+    """Return the index of a block of rotations, the first, and what a patch owns of their randomized skies."""
     seeds = [_seed(task, files.patch, k) for k in range(first, last)]
+    return first, randomize(_bank(files, task), _owner(files.patch), seeds, floor=task.null_floor)
 
-    def owned(x: Array, y: Array) -> NDArray[np.bool_]:
-        return files.patch.owns(*files.patch.restore(x, y))
 
-    return np.concatenate(randomized_peaks(bank, owned, seeds, floor=task.null_floor))
+def _owner(patch: Patch) -> Callable[[Array, Array], NDArray[np.bool_]]:
+    return lambda x, y: patch.owns(*patch.restore(x, y))
 
 
 def _seed(task: PatchTask, patch: Patch, k: int) -> np.random.SeedSequence:
@@ -124,11 +150,11 @@ def _bank(files: PatchFiles, task: PatchTask) -> FilterBank:
     return filter_bank(patch, survey_profiles(task.scales), task.lens_redshifts)
 
 
-def _refined(patch: Patch, bank: FilterBank, detections: Detections) -> list[Found]:
+def _refined(patch: Patch, bank: FilterBank, detections: Detections, minimum_snr: float) -> list[Found]:
     """Return the halos near or in the rectangle of a patch, each located in the galaxies without the others."""
     found = []
     for k, halo in enumerate(detections.halos):
-        if not _is_near(patch, halo.x, halo.y):
+        if detections.snr[k] < minimum_snr or not _is_near(patch, halo.x, halo.y):
             continue
         e = bank.patch.e - detections.fit.shear(without=k)
         best = refine(bank, e, halo)
@@ -138,7 +164,7 @@ def _refined(patch: Patch, bank: FilterBank, detections: Detections) -> list[Fou
             amplitude = float(detections.fit.amplitudes[k])
             about = _about(bank.patch, e, best)
             scale, redshift = bank.scale_of(best.profile), bank.lens_redshift_of(halo.profile)
-            found.append(Found(lon, lat, float(detections.snr[k]), snr, amplitude, scale, redshift, best, *about))
+            found.append(Found(lon, lat, snr, amplitude, scale, redshift, best, *about))
     return found
 
 

@@ -17,6 +17,9 @@ SEPARATION = 1.5
 NULL_FLOOR = 3.5
 """Minimum S/N of the peaks of randomized skies that are kept, unless the threshold is lower."""
 
+MAX_GAIN = 0.05
+"""Maximum gain of a peak between cells, relative to the S/N of its cell: a parabola fails at the border of a mask."""
+
 N_PHASES = 256
 """Number of phases of a random rotation: the first 255 moments are those of a uniform phase."""
 
@@ -31,7 +34,7 @@ class Peaks(NamedTuple):
     x, y : (n,) float64 arrays, arcmin
         Positions.
     snr : (n,) float64 array
-        S/N.
+        S/N, of the parabolas through a cell and its neighbours.
     """
 
     cell: Integers
@@ -50,7 +53,18 @@ def find_peaks(bank: FilterBank, snr: Map, floor: float) -> Peaks:
     cells = cells[np.argsort(-flat[cells], kind="stable")]
     x, y = grid.centres(cells)
     kept = apart(x, y, SEPARATION)
-    return Peaks(cells[kept], x[kept], y[kept], flat[cells[kept]].astype(np.float64))
+    return Peaks(cells[kept], x[kept], y[kept], _heights(flat, cells[kept], grid.shape[1]))
+
+
+def _heights(flat: Map, cells: Integers, row: int) -> Array:
+    """Return the heights of peaks between the cells, by a parabola along each axis."""
+    top = flat[cells].astype(np.float64)
+    gain = np.zeros(len(cells))
+    for step in (1, row):
+        before, after = (flat[(cells + sign * step) % flat.size].astype(np.float64) for sign in (-1, 1))
+        curvature = np.maximum(2.0 * top - before - after, np.finfo(np.float64).tiny)
+        gain += np.square(after - before) / (8.0 * curvature)
+    return top + np.minimum(gain, MAX_GAIN * top)
 
 
 def apart(x: Array, y: Array, distance: float) -> Integers:
@@ -62,14 +76,32 @@ def apart(x: Array, y: Array, distance: float) -> Integers:
     return np.array(kept, dtype=np.int64)
 
 
-def randomized_peaks(
+class Randomized(NamedTuple):
+    """Randomized skies of a patch.
+
+    Attributes
+    ----------
+    peaks : (n_peaks,) float64 array
+        S/N of the peaks of all skies, those of the first sky first.
+    n_peaks : (n_skies,) int64 array
+        Number of peaks of each sky.
+    squares : (n_skies, n_filters) float64 array
+        Sum of the squared S/N over cells.
+    """
+
+    peaks: Array
+    n_peaks: Integers
+    squares: Array
+
+
+def randomize(
     bank: FilterBank,
     owned: Callable[[Array, Array], NDArray[np.bool_]],
     seeds: Sequence[np.random.SeedSequence],
     *,
     floor: float = NULL_FLOOR,
-) -> list[Array]:
-    """Return the S/N of the peaks of randomized skies, two for each seed.
+) -> Randomized:
+    """Return randomized skies, two for each seed.
 
     Parameters
     ----------
@@ -84,8 +116,8 @@ def randomized_peaks(
 
     Returns
     -------
-    list of (n_peaks,) float64 arrays
-        S/N above the floor, the highest first.
+    Randomized
+        Peaks above the floor, of each sky the highest first.
 
     Notes
     -----
@@ -94,10 +126,30 @@ def randomized_peaks(
     """
     phases = np.exp(2j * np.pi * np.arange(N_PHASES) / N_PHASES).astype(np.complex64)
     weighted = (bank.patch.v * bank.patch.e).astype(np.complex64)
-    found = []
-    for seed in seeds:
+    inside = owned_cells(bank, owned)
+    found, squares = [np.zeros(0)], np.zeros((2 * len(seeds), len(bank)))
+    for k, seed in enumerate(seeds):
         turn = np.random.default_rng(seed).integers(0, N_PHASES, weighted.size, dtype=np.uint8)
-        for snr in bank.highest(weighted * phases[turn]):
-            peaks = find_peaks(bank, snr, floor)
+        best = [np.zeros(bank.patch.grid.shape, dtype=np.float32) for _ in range(2)]
+        for j, snr in enumerate(bank.snr_maps(weighted * phases[turn])):
+            for component, values in enumerate((snr.real, snr.imag)):
+                np.maximum(best[component], values, out=best[component])
+                squares[2 * k + component, j] = sum_of_squares(values, inside)
+        for each in best:
+            peaks = find_peaks(bank, each, floor)
             found.append(peaks.snr[owned(peaks.x, peaks.y)])
-    return found
+    return Randomized(np.concatenate(found), np.array([len(each) for each in found[1:]], dtype=np.int64), squares)
+
+
+def owned_cells(bank: FilterBank, owned: Callable[[Array, Array], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Return the map of cells that belong to a patch and have enough galaxies about them."""
+    grid = bank.patch.grid
+    cells = np.flatnonzero(np.any([root.ravel() > 0.0 for root in bank.inverse_roots], axis=0))
+    inside = np.zeros(grid.shape[0] * grid.shape[1], dtype=np.bool_)
+    inside[cells] = owned(*grid.centres(cells))
+    return inside.reshape(grid.shape)
+
+
+def sum_of_squares(values: Map, inside: NDArray[np.bool_]) -> float:
+    """Return the sum of the squares of a map over some cells."""
+    return float(np.einsum("ij,ij,ij->", values, values, inside.astype(np.float32), dtype=np.float64))

@@ -34,6 +34,10 @@ class NullPeaks:
     n_skies: int
     floor: float
 
+    def widened(self, factor: float) -> "NullPeaks":
+        """Return the peaks of skies whose S/N scatters by a factor more."""
+        return NullPeaks(self.snr * factor, self.n_skies, self.floor * factor)
+
     def expected(self, snr: Array) -> Array:
         r"""Return the expected number of peaks without a lens at or above each S/N, in the whole search.
 
@@ -80,7 +84,7 @@ def expected_purity(snr: Array, null: NullPeaks) -> Array:
     snr : (n,) float64 array
         S/N of all candidates of the search, in any order.
     null : NullPeaks
-        Peaks of the same search in randomized skies.
+        Peaks of the same search in randomized skies, widened by the structure along the line of sight.
 
     Returns
     -------

@@ -51,10 +51,9 @@ class SurveyCandidate:
         Its scale radius.
     n_galaxies : int
         Effective number of galaxies that carry the S/N.
-    search_snr : float
-        S/N in the map where the candidate was found, which the false-alarm probability refers to.
     expected_purity : float
-        Probability to be no noise, see :func:`~darkmatter_features.surveys.purity.expected_purity`.
+        Probability to be neither noise nor weak structure, from
+        :func:`~darkmatter_features.surveys.purity.expected_purity`.
     local_completeness : float
         Fraction of halos of this amplitude, planted among as many galaxies, that are found.
     amplitude : float
@@ -83,7 +82,6 @@ class SurveyCandidate:
     profile: str
     scale: float
     n_galaxies: int
-    search_snr: float
     expected_purity: float
     local_completeness: float
     amplitude: float
@@ -112,6 +110,10 @@ class SurveyCandidates:
         Scale radii in use.
     null : NullPeaks
         Peaks of randomized skies.
+    structure : float
+        Scatter of the S/N without candidates over that of randomized skies, see
+        :func:`~darkmatter_features.surveys.structure.structure_factor`: position errors are multiplied by it, and the
+        peaks of randomized skies for the expected purity.
     threshold : float
         Minimum S/N of a candidate, or the one that the maximum false-alarm probability stands for.
     completeness : Completeness
@@ -125,6 +127,7 @@ class SurveyCandidates:
     search: SurveySearch
     scales: tuple[float, ...]
     null: NullPeaks
+    structure: float
     threshold: float
     completeness: Completeness
     patches: tuple[PatchResult, ...]
@@ -140,28 +143,34 @@ class SurveyCandidates:
 
 
 def assembled(
-    survey: Survey, search: SurveySearch, scales: tuple[float, ...], results: list[PatchResult], null: NullPeaks
+    survey: Survey,
+    search: SurveySearch,
+    scales: tuple[float, ...],
+    results: list[PatchResult],
+    null: NullPeaks,
+    structure: float,
 ) -> SurveyCandidates:
     """Return all candidates above the threshold, each once."""
     found = _deduplicated([each for result in results for each in result.found], is_plane=survey.frame.is_plane)
-    search_snr = np.array([each.search_snr for each in found])
-    chance = null.false_alarm_probability(search_snr) if null.n_skies else np.full(len(found), np.nan)
-    purity = expected_purity(search_snr, null) if null.n_skies else np.full(len(found), np.nan)
     limit = search.max_false_alarm
     threshold = search.threshold if limit is None else _snr_of(null, limit)
+    found = [each for each in found if each.snr >= threshold]
+    snr = np.array([each.snr for each in found])
+    chance = null.false_alarm_probability(snr) if null.n_skies else np.full(len(found), np.nan)
+    purity = expected_purity(snr, null.widened(structure)) if null.n_skies else np.full(len(found), np.nan)
     planted = [each.planted for each in results if each.planted is not None]
-    expected, snr = (
+    expected, peaks = (
         np.concatenate([np.zeros(0), *(getattr(each, key) for each in planted)]) for key in ("expected", "snr")
     )
-    completeness = completeness_of(expected, snr, threshold)
+    completeness = completeness_of(expected, peaks, threshold)
     profiles = survey_profiles(scales)
     candidates = [
-        _candidate(survey, search, profiles, each, float(p), float(q), completeness)
+        _candidate(survey, search, profiles, each, float(p), float(q), structure, completeness)
         for each, p, q in zip(found, chance, purity)
-        if (limit is None or p <= limit)
     ]
-    candidates.sort(key=lambda each: -each.snr)
-    return SurveyCandidates(tuple(candidates), survey, search, scales, null, threshold, completeness, tuple(results))
+    return SurveyCandidates(
+        tuple(candidates), survey, search, scales, null, structure, threshold, completeness, tuple(results)
+    )
 
 
 def _snr_of(null: NullPeaks, probability: float) -> float:
@@ -173,7 +182,7 @@ def _snr_of(null: NullPeaks, probability: float) -> float:
 
 def _deduplicated(found: list[Found], *, is_plane: bool) -> list[Found]:
     """Return the candidates, highest first, without those that two patches found at one place."""
-    found = sorted(found, key=lambda each: (-each.search_snr, each.lon, each.lat))
+    found = sorted(found, key=lambda each: (-each.snr, each.lon, each.lat))
     kept: list[Found] = []
     for each in found:
         same = [
@@ -195,6 +204,7 @@ def _candidate(
     found: Found,
     chance: float,
     purity: float,
+    structure: float,
     completeness: Completeness,
 ) -> SurveyCandidate:
     first, second = (float(each[0]) for each in survey.frame.restore(np.array([found.lon]), np.array([found.lat])))
@@ -205,7 +215,7 @@ def _candidate(
         dec=np.nan if survey.frame.is_plane else second,
         x=x,
         y=y,
-        position_error=found.halo.position_error / unit,
+        position_error=structure * found.halo.position_error / unit,
         snr=found.snr,
         snr_cross=found.halo.snr_cross,
         log_bayes_factor=found.halo.log_bayes_factor,
@@ -213,7 +223,6 @@ def _candidate(
         profile=profiles.names[profiles.scales.index(found.scale)],
         scale=found.scale / unit,
         n_galaxies=found.halo.n_galaxies,
-        search_snr=found.search_snr,
         expected_purity=purity,
         local_completeness=float(completeness.at(np.array(found.snr))),
         amplitude=found.amplitude,

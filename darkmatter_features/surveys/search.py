@@ -1,4 +1,4 @@
-"""Search of the halos of a patch in maps of S/N, each conditional on those found before it."""
+"""Search of the halos of a patch in maps of S/N, each conditional on all others."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Detections(NamedTuple):
     halos : list of Halo
         Cells of the peaks, arcmin, and indices of their filters, the earliest found first.
     snr : (n_halos,) float64 array
-        S/N at which each was found, given those before.
+        S/N of each at its cell, with the amplitudes of all free.
     fit : LocalFit
         Their amplitudes together.
     """
@@ -36,7 +36,7 @@ class Detections(NamedTuple):
 
 
 def search_halos(bank: FilterBank, threshold: float) -> Detections:
-    """Return the halos of a patch whose S/N, without the shear of those found before, is at least a threshold.
+    """Return the halos of a patch whose S/N, with the amplitudes of all free, is at least a threshold.
 
     Parameters
     ----------
@@ -44,28 +44,35 @@ def search_halos(bank: FilterBank, threshold: float) -> Detections:
         Filters over the patch.
     threshold : float
         Minimum S/N.
+
+    Notes
+    -----
+    Peaks are added, the highest first, in maps without the shear of the halos found before. Then the halo of the least
+    S/N is left out while that is below the threshold: it was a part of others.
     """
     halos: list[Halo] = []
-    snr: list[float] = []
     fit = fit_locally(bank, halos)
     for _ in range(MAX_ROUNDS):
         more = _next_halos(bank, fit, halos, threshold)
         if not more:
             break
-        halos, snr = halos + [halo for halo, _ in more], snr + [height for _, height in more]
+        halos = halos + more
         fit = fit_locally(bank, halos)
-    return Detections(halos, np.array(snr), fit)
+    while halos and (weakest := int(fit.snr.argmin())) >= 0 and fit.snr[weakest] < threshold:
+        halos = halos[:weakest] + halos[weakest + 1 :]
+        fit = fit_locally(bank, halos)
+    return Detections(halos, fit.snr, fit)
 
 
-def _next_halos(bank: FilterBank, fit: LocalFit, halos: list[Halo], threshold: float) -> list[tuple[Halo, float]]:
-    """Return the highest peaks left, with their S/N: those that do not overlap a higher one."""
+def _next_halos(bank: FilterBank, fit: LocalFit, halos: list[Halo], threshold: float) -> list[Halo]:
+    """Return the highest peaks left: those that do not overlap a higher one."""
     patch = bank.patch
     best, which = bank.best((patch.v * (patch.e - fit.shear())).astype(np.complex64))
     peaks = find_peaks(bank, best, threshold)
-    found: list[tuple[Halo, float]] = []
+    found: list[Halo] = []
     blocked: list[tuple[float, float, float]] = [(halo.x, halo.y, SEPARATION) for halo in halos]
-    for cell, x, y, height in zip(peaks.cell, peaks.x, peaks.y, peaks.snr):
+    for cell, x, y in zip(peaks.cell, peaks.x, peaks.y):
         if all(np.hypot(x - x0, y - y0) >= radius for x0, y0, radius in blocked):
-            found.append((Halo(float(x), float(y), int(which.ravel()[cell])), float(height)))
+            found.append(Halo(float(x), float(y), int(which.ravel()[cell])))
         blocked.append((float(x), float(y), MAX_RADIUS))
     return found

@@ -12,8 +12,11 @@ from darkmatter_features.surveys.lens_planes import LENS_REDSHIFTS, check_lens_r
 from darkmatter_features.surveys.profiles import SCALES, survey_profiles
 
 SEARCH_FLOOR = 4.0
-"""Minimum S/N of the search where the threshold is a false-alarm probability: of 2 square degrees without a lens, four
-in five have a higher peak."""
+"""Minimum S/N of the search, unless the threshold is lower: figures of a candidate do not depend on the threshold. Of 2
+square degrees without a lens, four in five have a higher peak."""
+
+MARGIN = 0.3
+"""Largest difference of the S/N of a candidate from that at its cell of the maps."""
 
 UNITS = {"arcmin": 1.0, "deg": 60.0, "arcsec": 1.0 / 60.0, "rad": float(np.rad2deg(1.0)) * 60.0}
 """Units of x and y, arcmin."""
@@ -87,4 +90,9 @@ class SurveySearch:
     @property
     def search_threshold(self) -> float:
         """Minimum S/N in the maps."""
-        return self.threshold if self.max_false_alarm is None else SEARCH_FLOOR
+        return min(self.threshold, SEARCH_FLOOR)
+
+    @property
+    def minimum_snr(self) -> float:
+        """Minimum S/N of a candidate in the maps, which that of the posterior hardly exceeds."""
+        return self.search_threshold if self.max_false_alarm is not None else self.threshold - MARGIN

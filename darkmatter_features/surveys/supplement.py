@@ -46,7 +46,7 @@ def write_supplement(folder: Path, found: SurveyCandidates, known: KnownLenses |
     unit = "arcmin" if not found.survey.frame.is_plane else found.search.unit
     write_profiles(folder, [each.radial_profile for each in found if each.radial_profile is not None], unit)
     if found.null.n_skies:
-        highest = max([10.0, *(each.search_snr for each in found)])
+        highest = max([10.0, *(each.snr for each in found)])
         snr = np.linspace(found.null.floor, highest, N_STEPS)
         write_expected(folder, snr, found.null.expected(snr), _cross_peaks(found)[:MAX_CROSS_PEAKS])
     if known is not None:

@@ -169,9 +169,9 @@ def test_the_peaks_of_the_maps_of_a_survey_have_the_coordinates_of_its_candidate
     snr, header = fits.getdata(listed / "snr.fits", 1, header=True)
     row, column = np.unravel_index(np.nanargmax(snr), snr.shape)
     ra, dec = WCS(header).wcs_pix2world([[column, row]], 0)[0]
-    best = table[int(np.argmax(table["search_snr"]))]
+    best = table[int(np.argmax(table["snr"]))]
     assert np.hypot((ra - best["ra"]) * np.cos(np.deg2rad(dec)), dec - best["dec"]) * 60 < 1.5
-    assert snr[row, column] == pytest.approx(best["search_snr"], rel=0.15)
+    assert snr[row, column] == pytest.approx(best["snr"], rel=0.15)
     assert fits.getdata(listed / "cross.fits", 1).shape == snr.shape
 
 

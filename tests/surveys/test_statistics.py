@@ -8,7 +8,7 @@ from scipy.stats import kstest
 from darkmatter_features.surveys.completeness import completeness_of
 from darkmatter_features.surveys.filter_maps import filter_bank
 from darkmatter_features.surveys.find import find_survey_candidates
-from darkmatter_features.surveys.peaks import find_peaks, randomized_peaks
+from darkmatter_features.surveys.peaks import find_peaks, owned_cells, randomize
 from darkmatter_features.surveys.profiles import SCALES, survey_profiles, usable_scales
 from darkmatter_features.surveys.purity import NullPeaks, expected_purity
 from darkmatter_features.surveys.settings import SurveySearch
@@ -66,13 +66,15 @@ def test_randomized_skies_have_no_lens_and_both_components_the_same_peaks(rng):
     bank = bank_of(z, e)
     best, _ = bank.best(weighted(bank))
     assert find_peaks(bank, best, 3.5).snr[0] > 15
-    peaks = randomized_peaks(bank, everywhere, np.random.SeedSequence(1).spawn(20))
-    assert len(peaks) == 40
-    assert max(each.max(initial=0.0) for each in peaks) < 6.5
-    counts = np.array([len(each) for each in peaks])
+    skies = randomize(bank, everywhere, np.random.SeedSequence(1).spawn(20))
+    counts = skies.n_peaks
+    assert len(counts) == 40
+    assert skies.peaks.max() < 6.5
     assert abs(counts[::2].mean() - counts[1::2].mean()) < 4 * counts.std() / np.sqrt(10)
-    again = randomized_peaks(bank, everywhere, np.random.SeedSequence(1).spawn(20))
-    assert_allclose(np.concatenate(peaks), np.concatenate(again))
+    n_cells = owned_cells(bank, everywhere).sum()
+    assert_allclose(skies.squares.mean(axis=0) / n_cells, 1.0, atol=0.1)
+    again = randomize(bank, everywhere, np.random.SeedSequence(1).spawn(20))
+    assert_allclose(skies.peaks, again.peaks)
 
 
 def test_false_alarm_probabilities_are_uniform_without_a_lens():
@@ -83,8 +85,8 @@ def test_false_alarm_probabilities_are_uniform_without_a_lens():
         bank = bank_of(*plane_survey(rng, n=5000, side=30.0))
         best, _ = bank.best(weighted(bank))
         highest = find_peaks(bank, best, 2.0).snr[:1]
-        peaks = randomized_peaks(bank, everywhere, np.random.SeedSequence(seed).spawn(25), floor=2.0)
-        null = NullPeaks(np.sort(np.concatenate(peaks))[::-1], len(peaks), 2.0)
+        skies = randomize(bank, everywhere, np.random.SeedSequence(seed).spawn(25), floor=2.0)
+        null = NullPeaks(np.sort(skies.peaks)[::-1], len(skies.n_peaks), 2.0)
         chances.append(float(null.false_alarm_probability(highest)[0]))
     assert kstest(chances, "uniform").pvalue > 0.01
 

@@ -12,7 +12,7 @@ let nListed = 0;
 const valueOf = (name, index) => columnOf[name]?.values[index];
 
 const PROBABILITIES = ["false_alarm_probability", "known_chance"];
-const DECIMALS = { ra: 5, dec: 5, snr: 2, snr_cross: 2, search_snr: 2, log_bayes_factor: 1, empty_fraction: 2, expected_purity: 3, local_completeness: 2 };
+const DECIMALS = { ra: 5, dec: 5, snr: 2, snr_cross: 2, log_bayes_factor: 1, empty_fraction: 2, expected_purity: 3, local_completeness: 2 };
 
 /** Return a value of a column as text. */
 function textOf(column, index) {

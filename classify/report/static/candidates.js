@@ -62,13 +62,13 @@ function curveFigure(index) {
   const [x, y] = curve.cross;
   if (x.length) series.push({ label: "peaks of cross shear", kind: "points", color: "faint", x, y });
   if (index >= 0) {
-    const at = valueOf("search_snr", index);
+    const at = valueOf("snr", index);
     const k = Math.max(1, Math.min(curve.x.findIndex((each) => each >= at), curve.x.length - 1)) || curve.x.length - 1;
     const t = (at - curve.x[k - 1]) / (curve.x[k] - curve.x[k - 1]);
     series.push({ label: "this candidate", kind: "points", color: "second", x: [at], y: [curve.y[k - 1] + t * (curve.y[k] - curve.y[k - 1])] });
   }
   return chartFigure({
-    title: "False candidates", x: "S/N in the map", y: "log₁₀ of the number", series, range: [curve.x[0], curve.x[curve.x.length - 1]],
+    title: "False candidates", x: "S/N", y: "log₁₀ of the number", series, range: [curve.x[0], curve.x[curve.x.length - 1]],
     caption: "Expected number of peaks at or above each S/N in the whole survey without a lens, and the number of peaks of the map of cross shear, which has no lens.",
   }, 210);
 }
