@@ -36,6 +36,9 @@ Columns = dict[str, Array]
 CHUNK_ROWS = 1_000_000
 """Number of rows of a chunk: some 100 MB with the columns in use."""
 
+FOLDER_SUFFIXES = ((".parquet", ".pq"), (".fits", ".fit"), (".h5", ".hdf5"))
+"""Suffixes of the tables of a folder; those of the first format that is there are read."""
+
 MAX_RA, MAX_DEC = 360.0, 90.0
 """Largest absolute values of RA and Dec, degrees."""
 
@@ -47,7 +50,9 @@ class SurveyTable:
     Attributes
     ----------
     path : Path
-        File, with the part of it in brackets if one is given.
+        File, with the part of it in brackets if one is given, or folder.
+    files : tuple of Path
+        The file, or the tables of the folder.
     options : CatalogOptions
         Columns and conventions.
     chosen : dict
@@ -55,7 +60,7 @@ class SurveyTable:
     position : (str, str)
         Quantities that are the position: RA and Dec, or x and y.
     index : int
-        Number of the table in its file.
+        Number of the table in each file.
     n_rows : int
         Number of rows.
     selection : Selection or None
@@ -67,6 +72,7 @@ class SurveyTable:
     """
 
     path: Path
+    files: tuple[Path, ...]
     options: CatalogOptions
     chosen: dict[str, str]
     position: tuple[str, str]
@@ -79,34 +85,35 @@ class SurveyTable:
     def chunks(self) -> Iterator[Columns]:
         """Yield the usable rows: the position, e1, e2, weight, and columns of the response and the calibration."""
         self.left_out.clear()
-        for raw in _raw_chunks(self.path, self.index):
-            rows = self._rows(raw)
-            if len(rows):
-                yield rows.columns
+        for path in self.files:
+            for raw in _raw_chunks(path, self.index):
+                rows = self._rows(path, raw)
+                if len(rows):
+                    yield rows.columns
 
     def describe(self) -> str:
         """Return the numbers of rows left out, by reason, of the last reading."""
         return describe(Rows({"x": np.zeros(0)}, dict(self.left_out)))
 
-    def _rows(self, raw: RawTable) -> Rows:
-        columns = {key: numbers(self.path, raw, key, name)[0] for key, name in self._used().items()}
+    def _rows(self, path: Path, raw: RawTable) -> Rows:
+        columns = {key: numbers(path, raw, key, name)[0] for key, name in self._used().items()}
         columns |= {
-            key: LABELS[key](self.path, self.chosen[key], raw.column(self.path, self.chosen[key]))
+            key: LABELS[key](path, self.chosen[key], raw.column(path, self.chosen[key]))
             for key in ("step", "star")
             if key in self.chosen
         }
         rows = Rows(columns, self.left_out)
         if self.selection is not None:
-            rows.leave_out(~self.selection.holds(self.path, raw), "not selected")
+            rows.leave_out(~self.selection.holds(path, raw), "not selected")
         if len(rows):
-            self._clean(rows)
+            self._clean(path, rows)
         return rows
 
     def _used(self) -> dict[str, str]:
         keys = [*self.position, "e1", "e2", "weight", *(key for key in self.chosen if key.startswith("response "))]
         return {key: self.chosen[key] for key in keys if key in self.chosen} | self.factors
 
-    def _clean(self, rows: Rows) -> None:
+    def _clean(self, path: Path, rows: Rows) -> None:
         leave_out_sheared(rows)
         leave_out_stars(rows)
         if "redshift" in rows.columns:
@@ -114,21 +121,20 @@ class SurveyTable:
         if "weight" in rows.columns:
             rows.leave_out(~(rows.columns["weight"] > 0.0), "without a weight above 0")
         if len(rows):
-            leave_out_unknown(self.path, rows, self.position)
-        self._check_angles(rows)
+            leave_out_unknown(path, rows, self.position)
+        self._check_angles(path, rows)
         rows.columns = with_signs(rows.columns, self.options)
         leave_out_long(rows)
         if self.options.distortion:
             e1, e2 = ellipticity_of(rows.columns["e1"], rows.columns["e2"])
             rows.columns |= {"e1": e1, "e2": e2}
 
-    def _check_angles(self, rows: Rows) -> None:
+    def _check_angles(self, path: Path, rows: Rows) -> None:
         if self.position == ("ra", "dec") and len(rows):
             ra, dec = (float(np.abs(rows.columns[key]).max()) for key in self.position)
             if ra > MAX_RA or dec > MAX_DEC:
                 raise TableError(
-                    f"{self.path}: RA reaches {ra:g} and Dec {dec:g}; give degrees with --ra and --dec "
-                    "(Python: ra=, dec=)"
+                    f"{path}: RA reaches {ra:g} and Dec {dec:g}; give degrees with --ra and --dec (Python: ra=, dec=)"
                 )
 
 
@@ -140,7 +146,8 @@ def open_survey(
     Parameters
     ----------
     path : Path
-        Table, as for :func:`~darkmatter_features.io.catalogs.read_catalog`.
+        Table, as for :func:`~darkmatter_features.io.catalogs.read_catalog`, or folder of tables with the same columns:
+        all its Parquet files, those of partitions included, or else its FITS or HDF5 files.
     options : CatalogOptions
         Columns and conventions.
     selection : str, optional
@@ -151,14 +158,16 @@ def open_survey(
     Raises
     ------
     TableError
-        If the table cannot be read or lacks a column.
+        If a table cannot be read or lacks a column, or a folder has none.
     ConfigError
         If the condition is none, or names an unknown column.
     """
     file, part = split_part(path)
-    with opened_tables(file) as tables:
+    files = _files_of(path) if path.is_dir() else (file,)
+    with opened_tables(files[0]) as tables:
         table, chosen, _ = choose_table(path, tables, options.named, part or options.part)
-        names = table.names
+        names, n_rows = table.names, table.n_rows
+    n_rows += sum(_n_rows(each, table.index) for each in files[1:])
     missing = [(key, name) for key, name in (factors or {}).items() if name not in names]
     if missing:
         use = "the redshifts" if missing[0][0] == "redshift" else "the calibration of the shear"
@@ -166,12 +175,30 @@ def open_survey(
     on_sky = "ra" in chosen and not {"x", "y"} & options.named.keys()
     position = ("ra", "dec") if on_sky else ("x", "y")
     condition = None if selection is None else Selection.of(selection, path, names)
-    return SurveyTable(path, options, chosen, position, table.index, table.n_rows, condition, dict(factors or {}))
+    return SurveyTable(path, files, options, chosen, position, table.index, n_rows, condition, dict(factors or {}))
 
 
-def _raw_chunks(path: Path, index: int) -> Iterator[RawTable]:
+def _files_of(folder: Path) -> tuple[Path, ...]:
+    """Return the tables of a folder; names that start with a dot or an underscore are of files about others."""
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(name.startswith((".", "_")) for name in path.relative_to(folder).parts)
+    ]
+    for suffixes in FOLDER_SUFFIXES:
+        files = tuple(path for path in found if path.suffix.lower() in suffixes)
+        if files:
+            return files
+    raise TableError(f"{folder} has no Parquet, FITS or HDF5 file; give a table of galaxies, or a folder of such files")
+
+
+def _n_rows(path: Path, index: int) -> int:
+    with opened_tables(path) as tables:
+        return sum(table.n_rows for table in tables if table.index == index)
+
+
+def _raw_chunks(file: Path, index: int) -> Iterator[RawTable]:
     """Yield the rows of a table in chunks; of formats other than Parquet, FITS and HDF5 all at once."""
-    file, _ = split_part(path)
     with file.open("rb") as opened:
         start = opened.read(6)
     if start[:4] == b"PAR1":

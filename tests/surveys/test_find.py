@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 from numpy.testing import assert_allclose
@@ -72,6 +73,26 @@ def test_radians_and_fits_in_chunks_give_the_same_candidates(survey, found, tmp_
     other = find_survey_candidates(tmp_path / "radians.fits", QUICK, n_jobs=1)
     for one, two in zip(found, other, strict=True):
         assert_allclose((two.ra, two.dec, two.snr), (one.ra, one.dec, one.snr), atol=1e-6)
+
+
+def test_a_folder_of_partitions_is_one_survey(survey, found, tmp_path):
+    table = pq.read_table(survey)
+    for k, rows in enumerate((slice(0, 5000), slice(5000, 30_000), slice(30_000, None))):
+        folder = tmp_path / "hats" / "dataset" / f"Norder={k}" / "Dir=0"
+        folder.mkdir(parents=True)
+        pq.write_table(table.slice(rows.start, (rows.stop or len(table)) - rows.start), folder / "Npix=7.parquet")
+    (tmp_path / "hats" / "dataset" / "_metadata").write_bytes(b"not a table")
+    (tmp_path / "hats" / "partition_info.csv").write_text("Norder,Npix\n0,7\n")
+    other = find_survey_candidates(tmp_path / "hats", QUICK, n_jobs=1)
+    assert other.survey.n == found.survey.n
+    for one, two in zip(found, other, strict=True):
+        assert_allclose((two.ra, two.dec, two.snr), (one.ra, one.dec, one.snr), rtol=1e-9)
+    pq.write_table(table.drop_columns(["e2"]), tmp_path / "hats" / "more.parquet")
+    with pytest.raises(TableError, match=r"more\.parquet.*e2"):
+        find_survey_candidates(tmp_path / "hats", QUICK, n_jobs=1)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TableError, match="has no Parquet, FITS or HDF5 file"):
+        find_survey_candidates(tmp_path / "empty", QUICK, n_jobs=1)
 
 
 @pytest.mark.parametrize("layout", ["group", "compound"])

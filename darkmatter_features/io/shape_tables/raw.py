@@ -74,9 +74,11 @@ class RawTable:
         Raises
         ------
         TableError
-            If the column has several values in a cell and no component is named.
+            If there is no such column, or it has several values in a cell and no component is named.
         """
         column, index = _column_and_index(self.shapes, name)
+        if column not in self.shapes:
+            raise TableError(f"{path} has no column {column}; its columns are {', '.join([*self.shapes][:12])}")
         shape = self.shapes[column]
         if len(index) != len(shape):
             raise TableError(
