@@ -24,7 +24,7 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,dask,hdf5,bench,tune,cnn,remote,docs,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[sim,survey,dask,hdf5,bench,tune,cnn,remote,docs,dev]'
 	touch $@
 
 # Only the default data set is simulated; one that was named must be there.

@@ -55,6 +55,10 @@ def add_survey_arguments(parser: argparse.ArgumentParser) -> None:
         f"({','.join(f'{each:g}' for each in LENS_REDSHIFTS)})",
     )  # fmt: skip
     group.add_argument(
+        "--n-of-z", metavar="FILE", help="redshift distribution of the galaxies, a table of redshifts and numbers: the "
+        "completeness is given by mass and redshift, too",
+    )  # fmt: skip
+    group.add_argument(
         "--completeness", action=argparse.BooleanOptionalAction, default=True,
         help="plant halos in the galaxies for the completeness (default)",
     )  # fmt: skip
@@ -69,7 +73,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def survey_search(args: argparse.Namespace) -> SurveySearch | None:
     """Return the settings of a search that the options ask for; None if they ask for none."""
-    asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift)
+    asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift, args.n_of_z)
     return None if all(each is None for each in asked) else _search(args)
 
 
@@ -78,7 +82,7 @@ def _search(args: argparse.Namespace) -> SurveySearch:
     options |= {"n_randomizations": args.randomizations, "seed": args.seed, "subtract_mean": args.subtract_mean}
     options |= {"completeness": args.completeness, "selection": args.select}
     options |= {} if args.scales is None else {"scales": args.scales}
-    options |= {"redshift": args.redshift}
+    options |= {"redshift": args.redshift, "n_of_z": args.n_of_z}
     options |= {} if args.lens_redshifts is None else {"lens_redshifts": args.lens_redshifts}
     options |= {} if args.xy_unit is None else {"unit": args.xy_unit}
     options |= {} if args.survey is None else {"calibration": preset(args.survey).calibration}

@@ -100,7 +100,7 @@ def plant(bank: FilterBank, fit: LocalFit, floor: float, rng: np.random.Generato
     Halos far apart are planted together, by ``e -> (e + g) / (1 + g* e)`` (Seitz & Schneider 1997,
     arXiv:astro-ph/9601079), and the map of S/N and its peaks are computed anew.
     """
-    rest = bank.patch.e - fit.shear()
+    rest = rest_of(bank, fit)
     passes: list[Planted] = []
     while len(passes) < MAX_PASSES and sum(len(each.x) for each in passes) < N_PLANTED:
         passes.append(_one_pass(bank, rest, floor, rng))
@@ -109,7 +109,7 @@ def plant(bank: FilterBank, fit: LocalFit, floor: float, rng: np.random.Generato
 
 def _one_pass(bank: FilterBank, e: ComplexArray, floor: float, rng: np.random.Generator) -> Planted:
     patch = bank.patch
-    x, y = _positions(bank, rng)
+    x, y = planted_positions(bank, rng)
     profile = rng.integers(0, len(bank), len(x))
     cells = patch.grid.cells(x, y)
     roots = np.array([root.ravel() for root in bank.inverse_roots])
@@ -120,14 +120,23 @@ def _one_pass(bank: FilterBank, e: ComplexArray, floor: float, rng: np.random.Ge
     patterns = fit_locally(bank, [Halo(*each) for each in zip(x, y, profile.tolist())]).patterns
     g = np.asarray(patterns.T @ amplitude)
     sheared = (e + g) / (1.0 + np.conj(g) * e)
-    best, _ = bank.best((patch.v * sheared).astype(np.complex64))
+    return Planted(x, y, profile, amplitude, expected, highest_peaks(bank, sheared, x, y, floor))
+
+
+def rest_of(bank: FilterBank, fit: LocalFit) -> ComplexArray:
+    """Return the ellipticities without the shear of the halos that were found."""
+    return np.asarray(bank.patch.e - fit.shear())
+
+
+def highest_peaks(bank: FilterBank, e: ComplexArray, x: Array, y: Array, floor: float) -> Array:
+    """Return the S/N of the highest peak within :data:`FOUND_WITHIN` of each position; 0 without one."""
+    best, _ = bank.best((bank.patch.v * e).astype(np.complex64))
     peaks = find_peaks(bank, best, floor)
     near = np.hypot(x[:, None] - peaks.x, y[:, None] - peaks.y) <= FOUND_WITHIN
-    snr = np.where(near, peaks.snr, 0.0).max(axis=1, initial=0.0)
-    return Planted(x, y, profile, amplitude, expected, snr)
+    return np.asarray(np.where(near, peaks.snr, 0.0).max(axis=1, initial=0.0))
 
 
-def _positions(bank: FilterBank, rng: np.random.Generator) -> tuple[Array, Array]:
+def planted_positions(bank: FilterBank, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return positions on a lattice with a random origin, each shifted at random, where there are galaxies."""
     patch = bank.patch
     axes = [

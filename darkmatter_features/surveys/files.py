@@ -12,6 +12,7 @@ from darkmatter_features.candidates.table import COLUMNS as FIELD_COLUMNS
 from darkmatter_features.candidates.table import FIELD_UNIT, KINDS, KNOWN_COLUMNS, SKY_COLUMNS, write_tables
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
+from darkmatter_features.surveys.mass_completeness import LOG_MASSES, REDSHIFTS
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.supplement import survey_null_tests, write_supplement
 
@@ -40,6 +41,15 @@ COMPLETENESS_COLUMNS = (
     Column("n_found", "", "meta.number", "number of them with a peak above the threshold"),
 )
 """Columns of ``completeness.ecsv``."""
+
+MASS_COLUMNS = (
+    Column("mass", "solMass", "phys.mass", "mass of the planted halos, within 200 critical densities"),
+    Column("redshift", "", "src.redshift", "redshift of the planted halos"),
+    Column("n_planted", "", "meta.number", "number of planted halos"),
+    Column("n_found", "", "meta.number", "number of them with a peak above the threshold"),
+    Column("completeness", "", "stat.probability", "fraction found"),
+)
+"""Columns of ``completeness_mass.ecsv``."""
 
 N_AMPLITUDES = 6
 """Number of bins of amplitude in ``completeness.ecsv``."""
@@ -110,7 +120,7 @@ def write_survey(
     ----------
     folder : str or Path
         Folder, made if missing, for ``candidates.ecsv``, ``.fits``, ``.vot`` and ``.reg``, ``profiles.ecsv``,
-        ``null.ecsv``, ``known.ecsv`` and ``completeness.ecsv``.
+        ``null.ecsv``, ``known.ecsv``, ``completeness.ecsv`` and ``completeness_mass.ecsv``.
     found : SurveyCandidates
         Result of :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
     known : KnownLenses, optional
@@ -135,9 +145,31 @@ def write_survey(
     write_tables(Path(folder), survey_table(found, known_unit=unit, record=record))
     write_supplement(Path(folder), found, known)
     if found.search.completeness:
-        with written_whole(Path(folder) / "completeness.ecsv") as temporary:
-            completeness_table(found).write(temporary, format="ascii.ecsv", delimiter=",")
+        _write_ecsv(Path(folder) / "completeness.ecsv", completeness_table(found))
+    if found.search.n_of_z is not None:
+        _write_ecsv(Path(folder) / "completeness_mass.ecsv", mass_completeness_table(found))
     return found
+
+
+def _write_ecsv(path: Path, table: Any) -> None:
+    with written_whole(path) as temporary:
+        table.write(temporary, format="ascii.ecsv", delimiter=",")
+
+
+def mass_completeness_table(found: SurveyCandidates) -> Any:
+    """Return the numbers of halos planted and found, by mass and redshift, over the whole survey."""
+    from astropy.table import Table
+
+    masses, redshifts = (each.ravel() for each in np.meshgrid(10.0 ** np.array(LOG_MASSES), REDSHIFTS, indexing="ij"))
+    planted = [each.masses for each in found.patches if each.masses is not None]
+    index = np.concatenate([np.zeros(0, dtype=np.int64), *(each.halo for each in planted)])
+    is_found = np.concatenate([np.zeros(0), *(each.snr for each in planted)]) >= found.threshold
+    n_planted, n_found = (np.bincount(each, minlength=len(masses)) for each in (index, index[is_found]))
+    fraction = np.divide(n_found, n_planted, out=np.full(len(masses), np.nan), where=n_planted > 0)
+    table = Table(meta=_meta(found) | {"n_of_z": str(found.search.n_of_z)})
+    for column, values in zip(MASS_COLUMNS, (masses, redshifts, n_planted, n_found, fraction), strict=True):
+        _add(table, column, values)
+    return table
 
 
 def _meta(found: SurveyCandidates) -> dict[str, Any]:

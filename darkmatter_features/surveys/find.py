@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.surveys.distribute import REDSHIFT, Survey, distribute
+from darkmatter_features.surveys.mass_completeness import halo_grid
 from darkmatter_features.surveys.patch_search import PatchResult, PatchTask, randomize_patch, search_patch
 from darkmatter_features.surveys.peaks import NULL_FLOOR
 from darkmatter_features.surveys.profiles import usable_scales
@@ -73,6 +74,7 @@ def find_survey_candidates(
     processes.
     """
     search = search or SurveySearch()
+    halos = None if search.n_of_z is None else halo_grid(search.n_of_z)
     table = open_survey(
         Path(path),
         CatalogOptions(**dict(columns or {})),
@@ -98,6 +100,7 @@ def find_survey_candidates(
             floor,
             search.seed,
             search.completeness,
+            halos,
         )
         results, null, structure = _run(survey, task, search.n_randomizations, n_jobs, progress)
     return assembled(survey, search, scales, results, null, structure)

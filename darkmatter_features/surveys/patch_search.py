@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from darkmatter_features.surveys.completeness import Planted, plant
 from darkmatter_features.surveys.distribute import PatchFiles, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
 from darkmatter_features.surveys.maps import PatchMaps, patch_maps
+from darkmatter_features.surveys.mass_completeness import HaloGrid, PlantedMasses, plant_masses
 from darkmatter_features.surveys.patches import Patch
 from darkmatter_features.surveys.peaks import Randomized, find_peaks, owned_cells, randomize, sum_of_squares
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
@@ -26,7 +27,8 @@ APERTURE = 4.0
 """Radius of the aperture of a candidate whose empty fraction is given, arcmin: most of the signal comes from there."""
 
 PLANTING = 1_000_000
-"""Last number of the key of the random stream of planted halos; those of randomized skies are below."""
+"""Last number of the key of the random stream of planted halos, the next one for halos of masses; those of randomized
+skies are below."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class PatchTask:
         Seed of all random numbers.
     plant : bool
         Whether halos are planted for the completeness.
+    halos : HaloGrid or None
+        Halos of masses and redshifts that are planted as well.
     """
 
     scales: tuple[float, ...]
@@ -58,6 +62,7 @@ class PatchTask:
     null_floor: float
     seed: int
     plant: bool
+    halos: HaloGrid | None = None
 
 
 class Found(NamedTuple):
@@ -88,6 +93,8 @@ class PatchResult(NamedTuple):
         Candidates.
     planted : Planted or None
         Halos planted in it; None without them.
+    masses : PlantedMasses or None
+        Halos of masses and redshifts planted in it; None without them.
     cross_peaks : (n,) float64 array
         S/N of the peaks of cross shear.
     maps : PatchMaps
@@ -99,6 +106,7 @@ class PatchResult(NamedTuple):
     patch: Patch
     found: list[Found]
     planted: Planted | None
+    masses: PlantedMasses | None
     cross_peaks: Array
     maps: PatchMaps
     squares: Array
@@ -109,16 +117,22 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
     bank = _bank(files, task)
     detections = search_halos(bank, task.threshold)
     found = _refined(files.patch, bank, detections, task.minimum_snr)
-    planted = None
+    planted, masses = None, None
     if task.plant:
         rng = np.random.default_rng(_seed(task, files.patch, PLANTING))
-        planted = _owned(files.patch, plant(bank, detections.fit, task.null_floor, rng))
+        planted = Planted(*_owned(files.patch, plant(bank, detections.fit, task.null_floor, rng)))
+    if task.halos is not None:
+        rng = np.random.default_rng(_seed(task, files.patch, PLANTING + 1))
+        masses = PlantedMasses(
+            *_owned(files.patch, plant_masses(bank, task.halos, detections.fit, task.null_floor, rng))
+        )
     rest = (bank.patch.v * (bank.patch.e - detections.fit.shear())).astype(np.complex64)
     inside = owned_cells(bank, _owner(files.patch))
     return PatchResult(
         files.patch,
         found,
         planted,
+        masses,
         _cross_peaks(files.patch, bank, task.null_floor),
         patch_maps(files.patch, bank),
         np.array([sum_of_squares(snr.real, inside) for snr in bank.snr_maps(rest)]),
@@ -190,6 +204,6 @@ def _is_near(patch: Patch, x: float, y: float) -> bool:
     return bool(patch.owns(*patch.restore(x_near, y_near)).any())
 
 
-def _owned(patch: Patch, planted: Planted) -> Planted:
+def _owned(patch: Patch, planted: Planted | PlantedMasses) -> Any:
     kept = patch.owns(*patch.restore(planted.x, planted.y))
-    return Planted(*[each[kept] for each in planted])  # type: ignore[arg-type]
+    return [each[kept] for each in planted]

@@ -38,6 +38,8 @@ class SurveySearch:
         Column of the redshifts of galaxies: galaxies are weighted for lenses at the trial redshifts.
     lens_redshifts : tuple of float
         Trial redshifts of lenses; without effect if there is no column of redshifts.
+    n_of_z : str or None
+        Table of the redshift distribution of the galaxies: halos of masses and redshifts are planted as well.
     n_randomizations : int
         Number of randomized skies for false alarms and purity; 0 for neither.
     seed : int
@@ -64,6 +66,7 @@ class SurveySearch:
     scales: tuple[float, ...] = SCALES
     redshift: str | None = None
     lens_redshifts: tuple[float, ...] = LENS_REDSHIFTS
+    n_of_z: str | None = None
     n_randomizations: int = 200
     seed: int = 1
     completeness: bool = True
