@@ -106,6 +106,7 @@ def list_one_survey(
         search or _search(args),
         columns=columns,
         known=known,
+        theme=args.theme,
         command=command_of(args),
         n_jobs=args.jobs,
         progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice),

@@ -47,6 +47,18 @@ class ListedSurvey:
     error: str = ""
 
 
+def _draw(folder: Path, found: SurveyCandidates, theme: str) -> None:
+    """Draw the figure of a survey with maps."""
+    from darkmatter_features.plots.page import save_figure
+    from darkmatter_features.plots.theme import plot_theme
+    from darkmatter_features.surveys.plot import draw_survey
+
+    if any(each.maps.x.size for each in found.patches):
+        with plot_theme(theme):
+            figure = draw_survey(found)
+        save_figure(folder / "candidates.png", figure)
+
+
 def is_survey(path: str | Path, columns: Mapping[str, Any] | None = None) -> bool:
     """Return whether a catalogue is a survey: its positions are RA and Dec, wider than :data:`MIN_WIDTH`.
 
@@ -91,6 +103,7 @@ def list_survey(
     *,
     columns: Mapping[str, Any] | None = None,
     known: KnownLenses | None = None,
+    theme: str = "dark",
     command: str = "",
     n_jobs: int = -1,
     progress: Callable[[int, int], None] | None = None,
@@ -103,9 +116,11 @@ def list_survey(
     path, search, columns, n_jobs, progress
         As for :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
     folder : str or Path
-        Folder for the files, see :func:`~darkmatter_features.surveys.files.write_survey`.
+        Folder for the files, see :func:`~darkmatter_features.surveys.files.write_survey`, and ``candidates.png``.
     known : KnownLenses, optional
         List of known lenses: the nearest one of each candidate is in the table.
+    theme : str
+        Name of the colours of the figure.
     command : str
         Command that makes the folder, for its record.
     debug : bool
@@ -117,6 +132,7 @@ def list_survey(
             key: value for key, value in {**as_settings(search), **(columns or {})}.items() if value is not None
         }
         found = write_survey(folder, found, known=known, record={"command": command, "settings": settings})
+        _draw(Path(folder), found, theme)
         return ListedSurvey(Path(path).as_posix(), Path(folder).as_posix(), found)
     except Exception as error:  # an unforeseen error costs one catalogue only
         return ListedSurvey(
