@@ -126,6 +126,8 @@ def _print_survey(catalog: str, folder: str, found: SurveyCandidates, known: Kno
     bias = f"; mean ellipticity {survey.mean_snr:.1f} sigma from 0: use --subtract-mean" if biased else ""
     print_line(f"{catalog}: {survey.n} galaxies on {survey.area:.3g} square degrees, {count}{false}{bias}")
     print_line(f"  {'; '.join(survey.notes)}")
+    for line in found.warnings:
+        print_line(f"  {line}")
     for k, each in enumerate(found.candidates[:MAX_PRINTED], start=1):
         print_line(f"  {k}: {_summary(each, known)}")
     if len(found) > MAX_PRINTED:

@@ -18,7 +18,9 @@ from darkmatter_features.errors import failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
+from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.location.batch import figure_paths, find_catalogs
+from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.profiles import default_profiles
 from darkmatter_features.numerics.significance import check_n_randomizations
@@ -165,7 +167,9 @@ def _listed_or_reason(
         catalog = read_catalog(path, **columns)
         found = find_candidates(catalog, **options, rng=np.random.default_rng(seed))
         found = write_candidates(folder, catalog, found, **files)
-        return Listed(path_text(path), path_text(folder), found, catalog.notes)
+        line = convention_note(catalog, CatalogOptions(**columns), subtract_mean=options["subtract_mean"])
+        notes = catalog.notes if line is None else (*catalog.notes, line)
+        return Listed(path_text(path), path_text(folder), found, notes)
     except Exception as error:  # an unforeseen error costs one catalogue only
         return Listed(path_text(path), path_text(folder), None, error=failure_reason(error, debug=debug))
 

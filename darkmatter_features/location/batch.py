@@ -17,7 +17,7 @@ from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.places import is_pattern, matching_parts
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.table import written_whole
-from darkmatter_features.location.conventions import better_convention, rank_conventions
+from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
 from darkmatter_features.workers import LOST, parallel
@@ -182,17 +182,10 @@ def _record_or_reason(
         found = locate(catalog, **options, rng=np.random.default_rng(seed))
         if drawing is not None:
             _draw(drawing, catalog, found)
-        warning = _better_convention(catalog, columns, subtract_mean=options["subtract_mean"])
+        warning = convention_note(catalog, CatalogOptions(**columns), subtract_mean=options["subtract_mean"])
         return _record(path, catalog, found) | {"warning": warning}
     except Exception as error:  # an unforeseen error costs one row only
         return {"catalog": path_text(path), "error": failure_reason(error, debug=debug)}
-
-
-def _better_convention(catalog: ShapeCatalog, columns: dict[str, Any], *, subtract_mean: bool) -> str | None:
-    """Return a line if another convention of the shapes fits far better."""
-    given = CatalogOptions(**columns)
-    ranking = rank_conventions(catalog, local_north=given.local_north, subtract_mean=subtract_mean or None)
-    return better_convention(ranking, given)
 
 
 def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:

@@ -149,6 +149,13 @@ def better_convention(ranking: ConventionRanking, options: CatalogOptions) -> st
     return f"a lens of S/N {snr:.1f} with {ranking.best.name}, {as_is:.1f} as is; use {flags(ranking.best, options)}"
 
 
+def convention_note(catalog: ShapeCatalog, options: CatalogOptions, *, subtract_mean: bool) -> str | None:
+    """Return the line of :func:`better_convention` for a catalogue that was read with some options."""
+    return better_convention(
+        rank_conventions(catalog, local_north=options.local_north, subtract_mean=subtract_mean or None), options
+    )
+
+
 def flags(best: Convention, options: CatalogOptions) -> str:
     """Return the options that give the best convention, instead of those with which the catalogue was read."""
     total = best.after(Convention(options.swap, options.flip_e1, options.flip_e2))

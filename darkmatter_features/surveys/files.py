@@ -182,7 +182,7 @@ def _meta(found: SurveyCandidates) -> dict[str, Any]:
         "expected_false": float(found.null.expected(np.array([found.threshold]))[0]) if found.null.n_skies else None,
         "n_randomizations": found.null.n_skies,
         "structure_factor": round(found.structure, 4),
-        "notes": list(survey.notes),
+        "notes": [*found.warnings, *survey.notes],
     }
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.shape_tables.options import CatalogOptions
+from darkmatter_features.surveys.conventions import MapMoments, convention_line
 from darkmatter_features.surveys.distribute import REDSHIFT, Survey, distribute
 from darkmatter_features.surveys.mass_completeness import halo_grid
 from darkmatter_features.surveys.patch_search import PatchResult, PatchTask, randomize_patch, search_patch
-from darkmatter_features.surveys.peaks import NULL_FLOOR
+from darkmatter_features.surveys.peaks import NULL_FLOOR, Randomized
 from darkmatter_features.surveys.profiles import usable_scales
 from darkmatter_features.surveys.purity import NullPeaks
 from darkmatter_features.surveys.result import SurveyCandidates, assembled
@@ -22,8 +22,6 @@ from darkmatter_features.surveys.rows import open_survey
 from darkmatter_features.surveys.settings import UNITS, SurveySearch
 from darkmatter_features.surveys.structure import structure_factor
 from darkmatter_features.workers import parallel
-
-Array = NDArray[np.float64]
 
 N_BLOCKS = 4
 """Number of parts of the randomized skies of a patch, which are separate tasks."""
@@ -93,6 +91,7 @@ def find_survey_candidates(
         floor = min(NULL_FLOOR, search.search_threshold)
         redshifts = search.lens_redshifts if search.redshift is not None else ()
         task = PatchTask(
+            survey.frame,
             scales,
             redshifts,
             search.search_threshold,
@@ -102,33 +101,36 @@ def find_survey_candidates(
             search.completeness,
             halos,
         )
-        results, null, structure = _run(survey, task, search.n_randomizations, n_jobs, progress)
-    return assembled(survey, search, scales, results, null, structure)
+        results, randomized = _run(survey, task, search.n_randomizations, n_jobs, progress)
+    null = NullPeaks(np.sort(randomized.peaks)[::-1], len(randomized.cubes), task.null_floor)
+    structure = structure_factor(np.sum([each.squares for each in results], axis=0), randomized.squares)
+    real = MapMoments(*(np.sum(each, axis=0) for each in zip(*(each.moments for each in results))))
+    line = convention_line(real, MapMoments(randomized.squares.sum(axis=1), randomized.cubes), table.options)
+    return assembled(survey, search, scales, results, null, structure, () if line is None else (line,))
 
 
 def _run(
     survey: Survey, task: PatchTask, n_randomizations: int, n_jobs: int, progress: Callable[[int, int], None] | None
-) -> tuple[list[PatchResult], NullPeaks, float]:
-    """Return the results of all patches, the peaks of the randomized skies, and the structure factor."""
+) -> tuple[list[PatchResult], Randomized]:
+    """Return the results of all patches, and the randomized skies of all patches together."""
     n_pairs = -(-n_randomizations // 2)
     ends = np.unique(np.linspace(0, n_pairs, N_BLOCKS + 1).astype(int)).tolist()
     tasks: list[tuple[Any, ...]] = [(search_patch, files, task) for files in survey.patches]
     tasks += [(randomize_patch, files, task, *block) for files in survey.patches for block in pairwise(ends)]
     report(progress, 0, len(tasks))
     results: list[PatchResult] = []
-    peaks: list[Array] = [np.zeros(0)]
-    squares: dict[int, Array] = {}
+    skies: dict[int, Randomized] = {}
     for k, done in enumerate(parallel(_call, tasks, n_jobs=n_jobs), start=1):
         if isinstance(done, PatchResult):
             results.append(done)
         else:
-            block, skies = done
-            peaks.append(skies.peaks)
-            squares[block] = squares.get(block, 0.0) + skies.squares
+            block, more = done
+            skies[block] = skies[block].with_patch(more) if block in skies else more
         report(progress, k, len(tasks))
-    null = NullPeaks(np.sort(np.concatenate(peaks))[::-1], 2 * n_pairs, task.null_floor)
-    randomized = np.concatenate([squares[block] for block in sorted(squares)]) if squares else np.zeros((0, 1))
-    return results, null, structure_factor(np.sum([each.squares for each in results], axis=0), randomized)
+    blocks = [skies[block] for block in sorted(skies)]
+    if not blocks:
+        return results, Randomized(np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 1)), np.zeros(0))
+    return results, Randomized(*(np.concatenate(each) for each in zip(*blocks)))
 
 
 def _call(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from darkmatter_features.candidates.coverage import empty_fraction
 from darkmatter_features.candidates.radial import SURVEY_ANNULI, RadialProfile, radial_profile
 from darkmatter_features.surveys.completeness import Planted, plant
-from darkmatter_features.surveys.distribute import PatchFiles, read_patch
+from darkmatter_features.surveys.conventions import MapMoments, map_moments
+from darkmatter_features.surveys.distribute import PatchFiles, PatchGalaxies, read_patch
 from darkmatter_features.surveys.filter_maps import FilterBank, filter_bank
+from darkmatter_features.surveys.frame import Frame
 from darkmatter_features.surveys.maps import PatchMaps, patch_maps
 from darkmatter_features.surveys.mass_completeness import HaloGrid, PlantedMasses, plant_masses
 from darkmatter_features.surveys.patches import Patch
-from darkmatter_features.surveys.peaks import Randomized, find_peaks, owned_cells, randomize, sum_of_squares
+from darkmatter_features.surveys.peaks import Randomized, find_peaks, owned_cells, randomize
 from darkmatter_features.surveys.profiles import profile_radius, survey_profiles
 from darkmatter_features.surveys.refine import Refined, refine
 from darkmatter_features.surveys.search import Detections, search_halos
@@ -37,6 +39,8 @@ class PatchTask:
 
     Attributes
     ----------
+    frame : SphereFrame or PlaneFrame
+        Frame of the survey.
     scales : tuple of float, arcmin
         Scale radii of the profiles.
     lens_redshifts : tuple of float
@@ -55,6 +59,7 @@ class PatchTask:
         Halos of masses and redshifts that are planted as well.
     """
 
+    frame: Frame
     scales: tuple[float, ...]
     lens_redshifts: tuple[float, ...]
     threshold: float
@@ -101,6 +106,8 @@ class PatchResult(NamedTuple):
         Maps of S/N.
     squares : (n_filters,) float64 array
         Sum of the squared S/N of each filter over cells, without the shear of the halos of the search.
+    moments : MapMoments
+        Those of the galaxies and of their conjugate, from which the convention is judged.
     """
 
     patch: Patch
@@ -110,6 +117,7 @@ class PatchResult(NamedTuple):
     cross_peaks: Array
     maps: PatchMaps
     squares: Array
+    moments: MapMoments
 
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
@@ -135,8 +143,18 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
         masses,
         _cross_peaks(files.patch, bank, task.null_floor),
         patch_maps(files.patch, bank),
-        np.array([sum_of_squares(snr.real, inside) for snr in bank.snr_maps(rest)]),
+        np.array([float(np.square(snr.real[inside]).sum(dtype=np.float64)) for snr in bank.snr_maps(rest)]),
+        _moments(files, task, bank, inside),
     )
+
+
+def _moments(files: PatchFiles, task: PatchTask, bank: FilterBank, inside: NDArray[np.bool_]) -> MapMoments:
+    """Return the moments of e, and of its conjugate before it was turned from the axes of the catalogue."""
+    galaxies = read_patch(files)
+    first, second = task.frame.restore(galaxies.lon, galaxies.lat)
+    squared_turn = _in_plane(files, task, galaxies, task.frame.place(first, second).turn ** 2, spin=4)
+    skies = bank.patch.e, np.conj(bank.patch.e) * squared_turn.e
+    return MapMoments(*(np.concatenate(each) for each in zip(*(map_moments(bank, e, inside) for e in skies))))
 
 
 def randomize_patch(files: PatchFiles, task: PatchTask, first: int, last: int) -> tuple[int, Randomized]:
@@ -156,12 +174,18 @@ def _seed(task: PatchTask, patch: Patch, k: int) -> np.random.SeedSequence:
 
 def _bank(files: PatchFiles, task: PatchTask) -> FilterBank:
     galaxies = read_patch(files)
+    patch = _in_plane(files, task, galaxies, galaxies.e)
+    return filter_bank(patch, survey_profiles(task.scales), task.lens_redshifts)
+
+
+def _in_plane(
+    files: PatchFiles, task: PatchTask, galaxies: PatchGalaxies, e: NDArray[np.complex128], *, spin: int = 2
+) -> SkyPatch:
+    """Return the galaxies in the tangent plane, with values of a spin in the frame of the survey as ellipticities."""
     x, y, turn = files.patch.project(galaxies.lon, galaxies.lat)
     cell = min(CELL_IN_SCALES * min(task.scales), MAX_CELL)
     border = profile_radius(max(task.scales))
-    e = galaxies.e * turn
-    patch = sky_patch(x, y, e, galaxies.v, cell=cell, border=border, redshift=galaxies.redshift)
-    return filter_bank(patch, survey_profiles(task.scales), task.lens_redshifts)
+    return sky_patch(x, y, e * turn ** (spin // 2), galaxies.v, cell=cell, border=border, redshift=galaxies.redshift)
 
 
 def _refined(patch: Patch, bank: FilterBank, detections: Detections, minimum_snr: float) -> list[Found]:

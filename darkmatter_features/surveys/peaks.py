@@ -82,16 +82,28 @@ class Randomized(NamedTuple):
     Attributes
     ----------
     peaks : (n_peaks,) float64 array
-        S/N of the peaks of all skies, those of the first sky first.
+        S/N of the peaks of all skies.
     n_peaks : (n_skies,) int64 array
         Number of peaks of each sky.
     squares : (n_skies, n_filters) float64 array
         Sum of the squared S/N over cells.
+    cubes : (n_skies,) float64 array
+        Sum of the third powers over cells and filters.
     """
 
     peaks: Array
     n_peaks: Integers
     squares: Array
+    cubes: Array
+
+    def with_patch(self, other: "Randomized") -> "Randomized":
+        """Return the same skies with another patch."""
+        return Randomized(
+            np.concatenate([self.peaks, other.peaks]),
+            self.n_peaks + other.n_peaks,
+            self.squares + other.squares,
+            self.cubes + other.cubes,
+        )
 
 
 def randomize(
@@ -127,18 +139,22 @@ def randomize(
     phases = np.exp(2j * np.pi * np.arange(N_PHASES) / N_PHASES).astype(np.complex64)
     weighted = (bank.patch.v * bank.patch.e).astype(np.complex64)
     inside = owned_cells(bank, owned)
-    found, squares = [np.zeros(0)], np.zeros((2 * len(seeds), len(bank)))
+    found, squares, cubes = [np.zeros(0)], np.zeros((2 * len(seeds), len(bank))), np.zeros(2 * len(seeds))
     for k, seed in enumerate(seeds):
         turn = np.random.default_rng(seed).integers(0, N_PHASES, weighted.size, dtype=np.uint8)
         best = [np.zeros(bank.patch.grid.shape, dtype=np.float32) for _ in range(2)]
         for j, snr in enumerate(bank.snr_maps(weighted * phases[turn])):
             for component, values in enumerate((snr.real, snr.imag)):
                 np.maximum(best[component], values, out=best[component])
-                squares[2 * k + component, j] = sum_of_squares(values, inside)
+                own = values[inside]
+                second = own * own
+                squares[2 * k + component, j] = float(second.sum(dtype=np.float64))
+                cubes[2 * k + component] += float(np.dot(second, own))
         for each in best:
             peaks = find_peaks(bank, each, floor)
             found.append(peaks.snr[owned(peaks.x, peaks.y)])
-    return Randomized(np.concatenate(found), np.array([len(each) for each in found[1:]], dtype=np.int64), squares)
+    n_peaks = np.array([len(each) for each in found[1:]], dtype=np.int64)
+    return Randomized(np.concatenate(found), n_peaks, squares, cubes)
 
 
 def owned_cells(bank: FilterBank, owned: Callable[[Array, Array], NDArray[np.bool_]]) -> NDArray[np.bool_]:
@@ -148,8 +164,3 @@ def owned_cells(bank: FilterBank, owned: Callable[[Array, Array], NDArray[np.boo
     inside = np.zeros(grid.shape[0] * grid.shape[1], dtype=np.bool_)
     inside[cells] = owned(*grid.centres(cells))
     return inside.reshape(grid.shape)
-
-
-def sum_of_squares(values: Map, inside: NDArray[np.bool_]) -> float:
-    """Return the sum of the squares of a map over some cells."""
-    return float(np.einsum("ij,ij,ij->", values, values, inside.astype(np.float32), dtype=np.float64))

@@ -120,6 +120,8 @@ class SurveyCandidates:
         Fraction of planted halos found, by expected S/N.
     patches : tuple of PatchResult
         Candidates and planted halos by patch.
+    warnings : tuple of str
+        What the user should know first: a convention of the shapes that fits far better.
     """
 
     candidates: tuple[SurveyCandidate, ...]
@@ -131,6 +133,7 @@ class SurveyCandidates:
     threshold: float
     completeness: Completeness
     patches: tuple[PatchResult, ...]
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -149,6 +152,7 @@ def assembled(
     results: list[PatchResult],
     null: NullPeaks,
     structure: float,
+    warnings: tuple[str, ...],
 ) -> SurveyCandidates:
     """Return all candidates above the threshold, each once."""
     found = _deduplicated([each for result in results for each in result.found], is_plane=survey.frame.is_plane)
@@ -169,7 +173,7 @@ def assembled(
         for each, p, q in zip(found, chance, purity)
     ]
     return SurveyCandidates(
-        tuple(candidates), survey, search, scales, null, structure, threshold, completeness, tuple(results)
+        tuple(candidates), survey, search, scales, null, structure, threshold, completeness, tuple(results), warnings
     )
 
 
