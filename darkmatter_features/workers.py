@@ -1,11 +1,15 @@
 """Tasks distributed over processes on this machine, or over the workers of a Dask cluster."""
 
+import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager, suppress
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +20,6 @@ CONNECT_SECONDS = 10
 
 WATCH_SECONDS = 1.0
 """Interval at which a process checks that the one that started it is alive, seconds."""
-
-WATCH = "darkmatter-watch"
-"""Name of the thread that does so."""
 
 N_TRIES = 2
 """Number of times that a task is tried on its own."""
@@ -153,19 +154,39 @@ def _first_path(task: tuple[Any, ...]) -> str:
 def _results(work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
 
-    folder, leader = Path.cwd(), os.getpid()
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    start = {"initializer": _begin, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", inner_max_num_threads=1, **start):
         run = Parallel(n_jobs=n_jobs, return_as="generator")
-        yield from run(delayed(_work_in)(folder, leader, work, task) for task in tasks)
+        with _without_interrupts():
+            results = run(delayed(_work_in)(Path.cwd(), work, task) for task in tasks)
+        yield from results
 
 
-def _work_in(folder: Path, leader: int, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-    """Run a task in the caller's working folder: processes are reused, and may be in another one."""
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that never get the signal of Ctrl+C: it is for the one that started them, which ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would clear the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(leader: int) -> None:
+    """Prepare a process for tasks."""
     from joblib.externals.loky import process_executor
 
     process_executor._USE_PSUTIL = False  # no restart, see `parallel`
-    if os.getppid() == leader and all(thread.name != WATCH for thread in threading.enumerate()):
-        threading.Thread(target=_end_after, args=(leader,), name=WATCH, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=(leader,), name="darkmatter-watch", daemon=True).start()
+
+
+def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     os.chdir(folder)
     return work(*task)
 
@@ -175,6 +196,14 @@ def _end_after(leader: int) -> None:
     while os.getppid() == leader:
         time.sleep(WATCH_SECONDS)
     os._exit(1)
+
+
+def end_workers() -> None:
+    """Kill the processes that run tasks, for a process that ends at once."""
+    for process in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            if process.pid is not None:
+                os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address: str) -> Iterator[Any]:

@@ -51,6 +51,7 @@ FLOORS = {
         "train",
         "report",
         "explore",
+        "ending",
         "cli",
         "commands",
         "__main__",
