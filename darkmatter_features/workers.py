@@ -13,10 +13,8 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from darkmatter_features.errors import ConfigError, WorkerError, install_command
-
-CONNECT_SECONDS = 10
-"""Maximum time to connect to a Dask scheduler, seconds."""
+from darkmatter_features.cluster import on_dask
+from darkmatter_features.errors import ConfigError, WorkerError
 
 WATCH_SECONDS = 1.0
 """Interval at which a process checks that the one that started it is alive, seconds."""
@@ -51,14 +49,15 @@ def parallel(
         Number of processes on this machine, of one thread each; -1 for one per core. A list of one task is run in the
         calling process.
     dask : str, optional
-        Address of a Dask scheduler whose workers run the tasks instead. They need access to the same files.
+        Address of a Dask scheduler whose workers run the tasks instead, see
+        :func:`~darkmatter_features.cluster.on_dask`. They need access to the same files.
     first_here : bool
         Run the first task in the calling process, and start processes only when it is done. Use it where the first task
         compiles kernels: the processes then load the machine code from disk. Without effect where the calling process
         runs all tasks or Dask runs them.
     lost : callable, optional
         Function of the arguments of a task whose process ended unexpectedly, twice, that returns a result in its place;
-        an error when not given. Without effect where the calling process runs all tasks or Dask runs them.
+        an error when not given. Without effect where the calling process runs all tasks.
 
     Yields
     ------
@@ -70,12 +69,13 @@ def parallel(
     ConfigError
         If `n_jobs` is 0, Dask is not installed, or no scheduler responds.
     WorkerError
-        If a task's process ended unexpectedly, twice, and `lost` is not given.
+        If a task's process ended unexpectedly, twice, and `lost` is not given, or the scheduler is lost.
 
     Notes
     -----
     When a process ends unexpectedly, all of them are replaced, and each task that was under way is tried on its own,
-    twice at most. When the calling process is killed, the others end within two seconds.
+    twice at most. When the calling process is killed, the others end within two seconds. A task that ended workers of
+    Dask is tried on its own as well, on this machine.
 
     joblib restarts a process that has grown by more than 300 MB if psutil is installed. Imports, compiled kernels and
     networks take as much, and a restart can block for ever while another process sends a result: the processes are
@@ -84,7 +84,7 @@ def parallel(
     if n_jobs == 0:
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
     if dask is not None:
-        yield from _on_dask(work, tasks, dask)
+        yield from on_dask(work, tasks, dask, lambda task: run_alone(work, task, lost))
     elif n_jobs == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
         yield from (work(*task) for task in tasks)
     else:
@@ -204,19 +204,3 @@ def end_workers() -> None:
         with suppress(ProcessLookupError):
             if process.pid is not None:
                 os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address: str) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise ConfigError(f"Dask is not installed; install it: {install_command('dask')}") from None
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{address}: no Dask scheduler responds ({error}); start one there, or leave out --dask"
-        ) from None
-    with client:
-        for future in [client.submit(work, *task, pure=False) for task in tasks]:
-            yield future.result()

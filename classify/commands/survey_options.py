@@ -93,7 +93,8 @@ def list_one_survey(
         known=known,
         command=command_of(args),
         n_jobs=args.jobs,
-        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice),
+        dask=args.dask,
+        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice, folder=folder),
         debug=args.debug,
     )
     if listed.found is None:
