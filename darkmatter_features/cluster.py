@@ -106,10 +106,12 @@ def _work_there(folder: Path, version: str, work: Callable[..., Any], task: tupl
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress the log of the client: what matters is raised as an error of one line."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    logs = [logging.getLogger(name) for name in ("distributed.client", "distributed.core")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
