@@ -3,8 +3,8 @@
     python benchmarks/bench_faults.py [--faults 50 --seed 1 --only COMMAND]
 
 Each command is run undisturbed, then with SIGINT (to all its processes, as by Ctrl+C), SIGTERM or SIGKILL (to itself)
-at a random moment, and run again, with the same arguments (and `--resume` for networks). Counted are exit codes, lines
-of errors, the time to the end, processes that are left 3 s later, and, after the second run, files with other bytes than
+at a random moment, and run again, with the same arguments (`--resume` for networks). Counted are exit codes, lines of
+errors, the time to the end, processes that are left 3 s later, and, after the second run, files with other bytes than
 those of the undisturbed run and files that it does not have. Pages and records, which hold times and paths, are
 compared by name only. The script exits with 1 if there is a defect. It needs Linux.
 """
@@ -22,7 +22,7 @@ from faults.world import COMMANDS, make_inputs
 from harness.report import print_table, write_record
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-FIRST_SECONDS = 0.3
+FIRST_SECONDS = 1.0
 """Earliest moment of a signal, seconds: Python itself starts before."""
 
 

@@ -70,8 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv), ending)
         ending.is_over = True
     except KeyboardInterrupt:
-        ending.report()
-        return ending.code
+        return ending.end()
     return code
 
 

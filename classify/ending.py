@@ -5,6 +5,7 @@ call of LightGBM or PyTorch. A thread therefore learns of the signal by a socket
 thread has not done so. Files appear whole or not at all, so that nothing is lost but what is under way.
 """
 
+import atexit
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
-GRACE_SECONDS = 1.0
+GRACE_SECONDS = 0.8
 """Time that the main thread has to end the command itself after a signal, seconds."""
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -55,6 +56,22 @@ class Ending:
         else:
             os.write(2, line.encode())
 
+    def end(self) -> int:
+        """Report the signal, and end this process at once if it is watched: libraries take seconds to leave it.
+
+        Returns
+        -------
+        int
+            Exit code, where the process goes on.
+        """
+        self.report()
+        if self.number is not None:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            end_now(self.code)
+        return self.code
+
     def watch(self) -> None:
         """End this process soon after one of :data:`SIGNALS`, with the code above; a second signal ends it at once.
 
@@ -73,6 +90,7 @@ class Ending:
         signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, self._interrupt)
+        atexit.register(_ignore, numbers)  # the first one that is registered is called last
 
     def _interrupt(self, number: int, frame: Any) -> None:
         is_first, self.number = self.number is None, self.number or number
@@ -90,6 +108,12 @@ class Ending:
         end_now(self.code)
 
 
+def _ignore(numbers: list[int]) -> None:
+    """Ignore signals while Python frees its memory, where it would end by them in place of the code of the command."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _next_signal(receiver: socket.socket, numbers: set[int]) -> int:
     """Return the number of the next signal among these; others are handled elsewhere."""
     while (number := receiver.recv(1)[0]) not in numbers:
@@ -99,9 +123,9 @@ def _next_signal(receiver: socket.socket, numbers: set[int]) -> int:
 
 def end_now(code: int) -> NoReturn:
     """End this process and those that work for it."""
-    from darkmatter_features.workers import end_workers
-
-    end_workers()
+    workers = sys.modules.get("darkmatter_features.workers")  # no import: the main thread may hold its lock
+    if workers is not None:
+        workers.end_workers()
     os._exit(code)
 
 

@@ -19,7 +19,7 @@ LEFT_SECONDS = 3.0
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
 """Exit code of a command after each signal."""
 
-CHANGING = ("run.json", "events", ".html")
+CHANGING = ("run.json", "events", ".html", ".sqlite3")
 """Parts of the names of files that contain times or paths of their own."""
 
 

@@ -43,6 +43,14 @@ CONVERTED = """
     except BaseException:
         raise ValueError("Invalid bounding box") from None
 """
+LEFT_SLOWLY = """
+    class Slow:
+        def __del__(self):
+            time.sleep(600)
+    sys.modules["slow"] = types.ModuleType("slow")
+    sys.modules["slow"].kept = Slow()
+    time.sleep(600)
+"""
 FAILED_SKY = """
     try:
         time.sleep(600)
@@ -57,14 +65,34 @@ def command(work, setting=""):
 
 @pytest.mark.parametrize(
     "work",
-    [IN_PYTHON, IN_A_LIBRARY, SWALLOWED, CONVERTED, FAILED_SKY],
-    ids=["python", "library", "swallowed", "converted", "failed sky"],
+    [IN_PYTHON, IN_A_LIBRARY, SWALLOWED, CONVERTED, FAILED_SKY, LEFT_SLOWLY],
+    ids=["python", "library", "swallowed", "converted", "failed sky", "left slowly"],
 )
 def test_ctrl_c_is_one_line_and_130(work):
     with started(command(work)) as process:
         assert process.stdout.readline() == "busy\n"
         process.send_signal(signal.SIGINT)
         assert ended(process) == (130, ["darkmatter: interrupted"])
+
+
+AT_THE_END = """
+    class Slow:
+        def __del__(self):
+            print("freed", flush=True)
+            time.sleep(1.0)
+    sys.modules["slow"] = types.ModuleType("slow")
+    sys.modules["slow"].kept = Slow()
+    return 0
+"""
+
+
+def test_a_signal_after_the_work_leaves_the_exit_code():
+    """Python frees its memory for seconds, and then ends by a signal as if it had no handler."""
+    with started(command(AT_THE_END)) as process:
+        assert process.stdout.readline() == "busy\n"
+        assert process.stdout.readline() == "freed\n"
+        process.send_signal(signal.SIGTERM)
+        assert ended(process) == (0, [])
 
 
 @pytest.mark.parametrize(
