@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from classify.ending import Ending
 from darkmatter_features import __version__
 from darkmatter_features.errors import DarkmatterError, file_error
 
-DONE, SOME_FAILED, FAILED, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: all skies done; some skies failed; nothing done; interrupted by the user."""
+DONE, SOME_FAILED, FAILED = 0, 1, 2
+"""Exit codes: all skies done; some skies failed; nothing done. After a signal, see `classify.ending`."""
 
 COMMANDS = {
     "simulate": "write a data set of simulated skies",
@@ -44,7 +45,7 @@ first run, from simulated images to a trained model:
   darkmatter train
 
 `darkmatter COMMAND --help` lists the arguments of a command.
-Exit codes: 0 all skies done; 1 some skies failed; 2 nothing done; 130 interrupted.
+Exit codes: 0 all skies done; 1 some skies failed; 2 nothing done; 130 interrupted, 143 terminated.
 """
 
 
@@ -54,27 +55,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments; those of the process when not given.
+        Arguments. When not given, they are those of the process, which ends soon after a signal, see
+        :class:`~classify.ending.Ending`.
 
     Returns
     -------
     int
-        `DONE`, `SOME_FAILED`, `FAILED` or `INTERRUPTED`.
+        `DONE`, `SOME_FAILED` or `FAILED`; 128 and the number of a signal.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    ending = Ending()
+    try:
+        if argv is None:
+            ending.watch()
+        code = _run(list(sys.argv[1:] if argv is None else argv), ending)
+        ending.is_over = True
+    except KeyboardInterrupt:
+        return ending.end()
+    return code
+
+
+def _run(words: list[str], ending: Ending) -> int:
     try:
         args = build_parser(_command_in(words)).parse_args(words)
         args.words = words
-        return int(args.run(args))
-    except KeyboardInterrupt:
-        _print_error("interrupted")
-        return INTERRUPTED
+        code = int(args.run(args))
     except Exception as error:
+        if ending.number is not None:  # a library raised another error in place of the interrupt
+            raise KeyboardInterrupt from None
         if "--debug" in words:
             traceback.print_exc()
         else:
             _print_error(_one_line(error))
         return FAILED
+    if ending.number is not None and code in (SOME_FAILED, FAILED):
+        raise KeyboardInterrupt
+    return code
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

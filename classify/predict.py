@@ -97,6 +97,7 @@ def predict(
     adapted: bool = False,
     part: str | None = None,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> Prediction:
@@ -120,6 +121,8 @@ def predict(
         Extension of all FITS files that name none themselves, as in `darkmatter_features.io.image_paths.find_skies`.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function called with the number of skies done and their total.
     debug : bool
@@ -140,7 +143,7 @@ def predict(
     paths = find_skies(skies, part=part)
     adaptation = adapt(model, paths, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
     model = model if adaptation is None else adaptation.model
-    measured = measure_skies(model, run, paths, n_jobs=n_jobs, progress=progress, debug=debug)
+    measured = measure_skies(model, run, paths, n_jobs=n_jobs, dask=dask, progress=progress, debug=debug)
     if adaptation is not None:
         measured = [_out_of_fold(row, adaptation) for row in measured]
     names = [path_text(row.path) for row in measured if row.values is not None]
@@ -216,6 +219,7 @@ def measure_skies(
     paths: Sequence[Path],
     *,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> list[SkyRow]:
@@ -229,12 +233,12 @@ def measure_skies(
         Folder of the run.
     paths : sequence of Path
         Images.
-    n_jobs, progress, debug
+    n_jobs, dask, progress, debug
         As in `predict`.
     """
     select = None if model.cnn_stage is None else UncertainInputs(Path(run), bundle.digest_of_model(Path(run)))
     return extract_rows(
-        paths, template=model.template, config=model.config, select=select, n_jobs=n_jobs, progress=progress,
+        paths, template=model.template, config=model.config, select=select, n_jobs=n_jobs, dask=dask, progress=progress,
         debug=debug,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 from classify.cnn.config import CnnConfig
 from classify.model.bundle import BUNDLE
 from darkmatter_features import __version__
+from darkmatter_features.io.table import check_made, make_folder, refusals_of
 
 RECORD = "run.json"
 """File of a run that records its origin, see :func:`run_record`."""
@@ -46,21 +47,23 @@ def changed_whole(run: Path, *, may_lack: Collection[str], resumable: str, resum
         ``run/.unfinished``. The earlier run is unchanged until the block ends, and if it fails.
     """
     is_new, fresh = not run.exists(), run / UNFINISHED
-    run.mkdir(parents=True, exist_ok=True)
-    fresh.mkdir(exist_ok=True)
+    make_folder(fresh)
     _empty(fresh, but=resumable if resume else None)
     if resume and (run / resumable).is_dir() and not (fresh / resumable).exists():
         shutil.copytree(run / resumable, fresh / resumable)
     try:
-        yield fresh
+        with refusals_of(run):
+            yield fresh
+            check_made(fresh)
     except BaseException:
-        _empty(fresh, but=resumable)
-        with suppress(OSError):  # not empty: a folder to resume from, or files of the user
+        with suppress(OSError):  # removed; or not empty: a folder to resume from, or files of the user
+            _empty(fresh, but=resumable)
             fresh.rmdir()
             if is_new:
                 run.rmdir()
         raise
-    _take_place(run, fresh, may_lack)
+    with refusals_of(run):
+        _take_place(run, fresh, may_lack)
 
 
 def run_record(dataset: Path, features: Path, *, cnn: str, cnn_config: CnnConfig | None) -> dict[str, Any]:

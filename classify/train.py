@@ -30,6 +30,7 @@ from classify.verdicts.table import write_verdicts
 from darkmatter_features.errors import ConfigError, DarkmatterError
 from darkmatter_features.io.labels import write_records
 from darkmatter_features.io.lock import held
+from darkmatter_features.io.table import check_made
 from darkmatter_features.plots.page import save_figure
 from darkmatter_features.plots.template import draw_template
 
@@ -133,6 +134,7 @@ def train(
             boosted.start, boosted.members, boosted.calibration, table.config, table.template, record,
             likeness=Likeness.fit(used[list(FEATURE_NAMES)], labels_of(used)),
         )  # fmt: skip
+        check_made(fresh)
         taken = train_stage.NO_STAGE
         if cnn != "off":
             taken = train_stage.train_cnn_stage(
@@ -141,6 +143,7 @@ def train(
             )  # fmt: skip
             model = replace(model, cnn_stage=taken.stage)
         judged = _judge(model, table.split("validation"), taken.inputs)
+        check_made(fresh)
         metrics = {
             **score_judged(judged),
             **count_unlike(judged),
@@ -232,6 +235,7 @@ class _HistoryFile:
 
     def __call__(self, line: HistoryLine) -> None:
         self._lines.append(line)
+        check_made(self._path.parent)
         write_records(self._path, [field.name for field in fields(HistoryLine)], map(_as_text, self._lines))
         if self._report is not None:
             self._report(line)

@@ -33,6 +33,10 @@ class WorkerError(DarkmatterError):
     """Process that ended unexpectedly while it worked on a task."""
 
 
+class OutputError(DarkmatterError):
+    """Output that cannot be written, as to a full disk or a folder that was removed: it concerns all skies."""
+
+
 MAX_SHOWN = 200
 """Maximum length of a value from a file in a message, characters."""
 
@@ -101,7 +105,7 @@ def file_error(error: OSError) -> str | None:
 
 
 def failure_reason(error: Exception, *, debug: bool = False) -> str:
-    """Return the reason for which a sky or a catalogue failed, in one line.
+    """Return the reason for which a sky or a catalogue failed, in one line; raise an :class:`OutputError` again.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def failure_reason(error: Exception, *, debug: bool = False) -> str:
     debug : bool
         Raise an unforeseen error, with its traceback, instead of returning its reason.
     """
+    if isinstance(error, OutputError):
+        raise error
     if isinstance(error, DarkmatterError):
         return escaped(" ".join(str(error).split()))
     if debug:

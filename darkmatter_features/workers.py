@@ -1,24 +1,23 @@
 """Tasks distributed over processes on this machine, or over the workers of a Dask cluster."""
 
+import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager, suppress
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from darkmatter_features.errors import ConfigError, WorkerError, install_command
-
-CONNECT_SECONDS = 10
-"""Maximum time to connect to a Dask scheduler, seconds."""
+from darkmatter_features.cluster import on_dask
+from darkmatter_features.errors import ConfigError, WorkerError
 
 WATCH_SECONDS = 1.0
 """Interval at which a process checks that the one that started it is alive, seconds."""
-
-WATCH = "darkmatter-watch"
-"""Name of the thread that does so."""
 
 N_TRIES = 2
 """Number of times that a task is tried on its own."""
@@ -50,14 +49,15 @@ def parallel(
         Number of processes on this machine, of one thread each; -1 for one per core. A list of one task is run in the
         calling process.
     dask : str, optional
-        Address of a Dask scheduler whose workers run the tasks instead. They need access to the same files.
+        Address of a Dask scheduler whose workers run the tasks instead, see
+        :func:`~darkmatter_features.cluster.on_dask`. They need access to the same files.
     first_here : bool
         Run the first task in the calling process, and start processes only when it is done. Use it where the first task
         compiles kernels: the processes then load the machine code from disk. Without effect where the calling process
         runs all tasks or Dask runs them.
     lost : callable, optional
         Function of the arguments of a task whose process ended unexpectedly, twice, that returns a result in its place;
-        an error when not given. Without effect where the calling process runs all tasks or Dask runs them.
+        an error when not given. Without effect where the calling process runs all tasks.
 
     Yields
     ------
@@ -69,12 +69,13 @@ def parallel(
     ConfigError
         If `n_jobs` is 0, Dask is not installed, or no scheduler responds.
     WorkerError
-        If a task's process ended unexpectedly, twice, and `lost` is not given.
+        If a task's process ended unexpectedly, twice, and `lost` is not given, or the scheduler is lost.
 
     Notes
     -----
     When a process ends unexpectedly, all of them are replaced, and each task that was under way is tried on its own,
-    twice at most. When the calling process is killed, the others end within two seconds.
+    twice at most. When the calling process is killed, the others end within two seconds. A task that ended workers of
+    Dask is tried on its own as well, on this machine.
 
     joblib restarts a process that has grown by more than 300 MB if psutil is installed. Imports, compiled kernels and
     networks take as much, and a restart can block for ever while another process sends a result: the processes are
@@ -83,7 +84,7 @@ def parallel(
     if n_jobs == 0:
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
     if dask is not None:
-        yield from _on_dask(work, tasks, dask)
+        yield from on_dask(work, tasks, dask, lambda task: run_alone(work, task, lost))
     elif n_jobs == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
         yield from (work(*task) for task in tasks)
     else:
@@ -153,19 +154,39 @@ def _first_path(task: tuple[Any, ...]) -> str:
 def _results(work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
     from joblib import Parallel, delayed, parallel_config
 
-    folder, leader = Path.cwd(), os.getpid()
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    start = {"initializer": _begin, "initargs": (os.getpid(),)}
+    with parallel_config(backend="loky", inner_max_num_threads=1, **start):
         run = Parallel(n_jobs=n_jobs, return_as="generator")
-        yield from run(delayed(_work_in)(folder, leader, work, task) for task in tasks)
+        with _without_interrupts():
+            results = run(delayed(_work_in)(Path.cwd(), work, task) for task in tasks)
+        yield from results
 
 
-def _work_in(folder: Path, leader: int, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
-    """Run a task in the caller's working folder: processes are reused, and may be in another one."""
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that never get the signal of Ctrl+C: it is for the one that started them, which ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would clear the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(leader: int) -> None:
+    """Prepare a process for tasks."""
     from joblib.externals.loky import process_executor
 
     process_executor._USE_PSUTIL = False  # no restart, see `parallel`
-    if os.getppid() == leader and all(thread.name != WATCH for thread in threading.enumerate()):
-        threading.Thread(target=_end_after, args=(leader,), name=WATCH, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=(leader,), name="darkmatter-watch", daemon=True).start()
+
+
+def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     os.chdir(folder)
     return work(*task)
 
@@ -177,17 +198,9 @@ def _end_after(leader: int) -> None:
     os._exit(1)
 
 
-def _on_dask(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], address: str) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise ConfigError(f"Dask is not installed; install it: {install_command('dask')}") from None
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{address}: no Dask scheduler responds ({error}); start one there, or leave out --dask"
-        ) from None
-    with client:
-        for future in [client.submit(work, *task, pure=False) for task in tasks]:
-            yield future.result()
+def end_workers() -> None:
+    """Kill the processes that run tasks, for a process that ends at once."""
+    for process in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            if process.pid is not None:
+                os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darkmatter_features import workers
+from darkmatter_features import cluster
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.workers import parallel
 
@@ -69,7 +69,7 @@ if __name__ == "__main__":
 
 
 def test_missing_scheduler_is_reported(monkeypatch):
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
     with pytest.raises(ConfigError, match=r"no Dask scheduler responds .*; start one there"):
         list(parallel(pow, TASKS, n_jobs=1, dask="tcp://127.0.0.1:9"))
 

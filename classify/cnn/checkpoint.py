@@ -15,7 +15,8 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from classify.cnn.history import EpochLine
-from darkmatter_features.errors import ModelError
+from darkmatter_features.errors import ModelError, OutputError, shown
+from darkmatter_features.io.table import check_made, refusals_of
 
 Best = tuple[tuple[bytes, ...], NDArray[np.float64]]
 """Weights of the networks after the best epoch, and their out-of-fold log-odds."""
@@ -54,14 +55,24 @@ class Checkpoint:
         """
         if self._folder is None:
             return
-        fresh = self._folder.with_name(f".{CHECKPOINT_FOLDER}.new")
+        check_made(self._folder.parent.parent)
+        with refusals_of(self._folder):
+            self._write(self._folder, history, states, best)
+
+    def _write(
+        self, folder: Path, history: Sequence[EpochLine], states: Sequence[dict[str, Tensor]], best: Best
+    ) -> None:
+        fresh = folder.with_name(f".{CHECKPOINT_FOLDER}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         tensors = {
             f"{k}/{name}": tensor.contiguous() for k, state in enumerate(states) for name, tensor in state.items()
         }
         members, held_out = best
-        save_file({**tensors, "held_out": torch.from_numpy(held_out)}, fresh / "state.safetensors")
+        try:
+            save_file({**tensors, "held_out": torch.from_numpy(held_out)}, fresh / "state.safetensors")
+        except SafetensorError as error:  # of the system
+            raise OutputError(f"{folder}: {shown(error)}; check its permissions and the free disk space") from error
         for k, member in enumerate(members):
             (fresh / f"best-{k}.safetensors").write_bytes(member)
         description = {"key": self._key, "history": [astuple(line) for line in history], "n_members": len(states)}

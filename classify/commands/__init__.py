@@ -79,6 +79,14 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     )
 
 
+def add_dask(parser: argparse.ArgumentParser) -> None:
+    """Add ``--dask``."""
+    parser.add_argument(
+        "--dask", metavar="ADDRESS",
+        help="address of a Dask scheduler whose workers do the work, instead of --jobs, and see the same files (none)",
+    )  # fmt: skip
+
+
 def add_cnn(parser: argparse.ArgumentParser, default: str | None, *, shown: str = "%(default)s") -> None:
     """Add ``--cnn`` to a command that gives verdicts; `shown` is its default in the help, where None is not given."""
     parser.add_argument(

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the adapted run."""
     check_folder(args.out)
-    progress = Progress("adapt", unit="steps", notice=MEASURING.notice)
+    progress = Progress("adapt", unit="steps", notice=MEASURING.notice, folder=args.out.parent)
     done = adapt_run(
         args.model, _skies(str(args.data)), args.out, n_jobs=args.jobs, progress=progress, debug=args.debug
     )

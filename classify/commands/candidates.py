@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from classify.commands import (
+    add_dask,
     add_example,
     add_jobs,
     check_folder,
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--theme", choices=list(THEMES), default=given["theme"], help="colours of the figure (%(default)s)"
     )
     add_jobs(parser, given["n_jobs"])
+    add_dask(parser)
     add_survey_arguments(parser)
     add_example(
         parser,
@@ -120,6 +122,7 @@ def _list_fields(
         theme=args.theme,
         command=command_of(args),
         n_jobs=args.jobs,
+        dask=args.dask,
         progress=Progress("candidates", unit="catalogues", notice=LOCATING.notice),
         debug=args.debug,
     )

@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the metrics of the model."""
     check_file(args.json)
-    progress = Progress("evaluate", notice=MEASURING.notice)
+    folder = None if args.json is None else args.json.parent
+    progress = Progress("evaluate", notice=MEASURING.notice, folder=folder)
     done = evaluate(
         args.model,
         local_data(args.data),

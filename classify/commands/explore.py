@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         features=args.features,
         config=config,
         n_jobs=args.jobs,
-        progress=Progress("explore", notice=MEASURING.notice),
+        progress=Progress("explore", notice=MEASURING.notice, folder=args.out.parent),
         debug=args.debug,
     )
     found = explore(looks)

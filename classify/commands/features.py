@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classify.commands import (
     FEATURES,
+    add_dask,
     add_data,
     add_example,
     add_jobs,
@@ -27,11 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=FEATURES, metavar="DIR", help="folder of the tables (%(default)s)")
     parser.add_argument("--config", type=Path, metavar="F.toml", help="settings file, section [measure] (the defaults)")
     add_jobs(parser, defaults(extract_dataset)["n_jobs"])
-    parser.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="address of a Dask scheduler whose workers measure the skies, instead of --jobs (none)",
-    )
+    add_dask(parser)
     add_example(
         parser, "darkmatter features data --out features", "darkmatter features gs://luminide-example-darkmatter"
     )

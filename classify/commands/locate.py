@@ -7,7 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from classify.commands import add_example, add_jobs, check_file, check_folder, defaults, print_line, report_failures
+from classify.commands import (
+    add_dask,
+    add_example,
+    add_jobs,
+    check_file,
+    check_folder,
+    defaults,
+    print_line,
+    report_failures,
+)
 from classify.commands.compilation import LOCATING
 from classify.commands.progress import Progress
 from darkmatter_features.io.shape_tables.options import CatalogOptions
@@ -52,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for a figure of each catalogue")
     add_jobs(parser, given["n_jobs"])
+    add_dask(parser)
     add_example(parser, "darkmatter locate shapes.fits 'fields/*.csv' --e1 E1 --e2 E2 --weight W --pictures maps")
 
 
@@ -103,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     """Find the lenses."""
     check_file(args.out)
     check_folder(args.pictures or args.out.parent)
-    progress = Progress("locate", unit="catalogues", notice=LOCATING.notice)
+    progress = Progress("locate", unit="catalogues", notice=LOCATING.notice, folder=args.out.parent)
     done = locate_catalogs(
         args.catalogs,
         args.out,
@@ -113,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         pictures=args.pictures,
         n_jobs=args.jobs,
+        dask=args.dask,
         progress=progress,
         debug=args.debug,
     )

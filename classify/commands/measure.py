@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import (
+    add_dask,
     add_example,
     add_jobs,
     add_part,
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_part(parser)
     add_jobs(parser, defaults(measure_images)["n_jobs"])
+    add_dask(parser)
     add_example(
         parser,
         "darkmatter measure field.fits --weight field.weight.fits --out shapes.parquet",
@@ -70,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         planes=Planes(args.weight, args.mask, args.psf, args.weight_type, args.band),
         diagnostics=args.diagnostics,
         n_jobs=args.jobs,
+        dask=args.dask,
         progress=Progress("measure", unit="images", notice=MEASURING_NOISE.notice),
         debug=args.debug,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from classify.commands import (
     add_cnn,
+    add_dask,
     add_example,
     add_jobs,
     add_part,
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     given = defaults(predict)
     add_cnn(parser, given["cnn"])
     add_jobs(parser, given["n_jobs"])
+    add_dask(parser)
     add_example(
         parser,
         "darkmatter predict runs/default sky.png 'survey/*.fits' --out predictions.csv",
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the table of verdicts."""
     check_file(args.out)
-    progress = Progress("predict", notice=MEASURING.notice)
+    progress = Progress("predict", notice=MEASURING.notice, folder=args.out.parent)
     done = predict(
         args.model,
         args.skies,
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         adapted=args.adapt,
         part=args.hdu,
         n_jobs=args.jobs,
+        dask=args.dask,
         progress=progress,
         debug=args.debug,
     )

@@ -3,9 +3,12 @@
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
+
+from darkmatter_features.io.table import check_made, make_folder
 
 N_LINES = 10
 """Maximum number of plain lines: one for each tenth of the work."""
@@ -24,6 +27,9 @@ class Progress:
         Unit of the work, plural.
     notice : callable, optional
         Function that returns a line to write before the work begins, or None; called once.
+    folder : Path, optional
+        Folder of the output, made by the first call if it is missing. If it is removed later, a call raises an
+        OutputError: the work would be in vain.
     stream : text file, optional
         Output; standard error when not given.
     """
@@ -34,9 +40,10 @@ class Progress:
         *,
         unit: str = "skies",
         notice: Callable[[], str | None] | None = None,
+        folder: Path | None = None,
         stream: TextIO | None = None,
     ) -> None:
-        self._notice = notice
+        self._notice, self._folder = notice, folder
         self._stream = sys.stderr if stream is None else stream
         self._is_terminal = self._stream.isatty()
         self._options: dict[str, Any] = {"desc": work, "unit": f" {unit}", "smoothing": 0, "miniters": 1}
@@ -50,6 +57,8 @@ class Progress:
 
         After the end of one work, another begins.
         """
+        if self._folder is not None:
+            make_folder(self._folder) if self._bar is None else check_made(self._folder)
         if self._bar is None:
             self._write(self._notice() if self._notice is not None and done < total else None)
         if self._bar is None or (self._bar.n >= self._bar.total and done < total):

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if is_candidates(args.folder):
         return _report_candidates(args)
     data = None if args.data is None else local_data(args.data)
-    progress = Progress("report", notice=MEASURING.notice)
+    progress = Progress("report", notice=MEASURING.notice, folder=(args.out or args.folder / NAME).parent)
     done = write_report(
         args.folder, args.out, data=data, max_mb=args.max_mb, n_jobs=args.jobs, progress=progress, debug=args.debug
     )

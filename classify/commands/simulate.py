@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from classify.commands import DATA, add_example, add_jobs, check_folder, defaults, print_line
+from classify.commands import DATA, add_dask, add_example, add_jobs, check_folder, defaults, print_line
 from classify.commands.progress import Progress
 from darkmatter_features.simulation import PRESETS, SURVEYS, simulate_dataset
 
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=given["seed"], help="seed of the skies (%(default)s)")
     add_jobs(parser, given["n_jobs"])
+    add_dask(parser)
     add_example(
         parser,
         "darkmatter simulate data --training 1200 --validation 600",
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         mirrored=args.mirrored,
         seed=args.seed,
         n_jobs=args.jobs,
+        dask=args.dask,
         progress=Progress("simulate"),
     )
     print_line(f"{args.out}: {args.training} training and {args.validation} validation skies")

@@ -109,7 +109,8 @@ def list_one_survey(
         theme=args.theme,
         command=command_of(args),
         n_jobs=args.jobs,
-        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice),
+        dask=args.dask,
+        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice, folder=folder),
         debug=args.debug,
     )
     if listed.found is None:

@@ -4,7 +4,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from classify.cli import DONE, INTERRUPTED
+from classify.cli import DONE
 from classify.commands import FEATURES, add_example, add_jobs, defaults, print_line
 from classify.commands.compilation import MAPPING
 from classify.commands.progress import Progress
@@ -61,10 +61,13 @@ def run(args: argparse.Namespace) -> int:
         progress=progress,
     )
     progress.stop()
-    save_figure(tuned.files[1], draw_search(tuned.section, tuned.trials, tuned.spans))
+    if not tuned.is_interrupted:  # a figure takes seconds
+        save_figure(tuned.files[1], draw_search(tuned.section, tuned.trials, tuned.spans))
     for line in _lines(tuned, args.folder):
         print_line(line)
-    return INTERRUPTED if tuned.is_interrupted else DONE
+    if tuned.is_interrupted:
+        raise KeyboardInterrupt
+    return DONE
 
 
 def _read(path: Path, folder: Path) -> Config:
@@ -106,4 +109,5 @@ def _written(tuned: Tuned, folder: Path) -> list[str]:
     settings, figure = tuned.files
     use = ["features", "DATA"] if tuned.section == "measure" else ["train", str(features_of(folder))]
     command = shlex.join(["darkmatter", *use, "--config", str(settings)])
-    return [f"{settings}: for `{command}`", f"{figure}: figure of the search"]
+    lines = [f"{settings}: for `{command}`"]
+    return lines if tuned.is_interrupted else [*lines, f"{figure}: figure of the search"]

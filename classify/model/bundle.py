@@ -18,7 +18,7 @@ from classify.trees.members import booster
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import ModelError, shown
-from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.table import refusals_of, written_whole
 from darkmatter_features.lens.template import LensTemplate
 
 Part = TypeVar("Part", MeasureConfig, LensTemplate)
@@ -41,6 +41,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def written_bundle(run: str | Path) -> Iterator[Path]:
     """Give an empty folder that replaces ``run/model`` at the end of the block."""
     folder = Path(run) / BUNDLE
+    with refusals_of(folder):
+        yield from _written_bundle(folder)
+
+
+def _written_bundle(folder: Path) -> Iterator[Path]:
     fresh = folder.with_name(f".{BUNDLE}.{os.getpid()}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

@@ -17,6 +17,7 @@ from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.measure import measure_with_sources
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
+from darkmatter_features.io.table import check_made, make_folder
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog
@@ -107,6 +108,7 @@ def draw(
     if model is not None:
         _ = model.compiled  # once here: it is sent with the model, and not made again for each drawing
     tasks = [(drawing, Path(out), model, n_randomizations, style, debug) for drawing in drawings]
+    make_folder(out)
     failures, notes = [], []
     results = parallel(
         _draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling(), lost=lambda task: (LOST, ())
@@ -134,6 +136,7 @@ def _draw_or_reason(
 ) -> tuple[str | None, tuple[str, ...]]:
     """Return the reason of a failure, and the notes on reading the image."""
     try:
+        check_made(out)
         with plot_theme(style.theme):
             return None, _draw(drawing, out / f"{drawing.name}.{style.format}", model, n_randomizations)
     except Exception as error:  # an unforeseen error costs the heatmap of this sky only
@@ -160,6 +163,7 @@ def _draw(drawing: Drawing, path: Path, model: LensModel | None, n_randomization
         p_value=_p_value(catalog, template, n_randomizations),
         sources=sources,
     )
+    check_made(path.parent)
     save_figure(path, figure)
     return sky.notes
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.tune.space import Span, rounded
-from darkmatter_features.errors import ConfigError, install_command
+from darkmatter_features.errors import ConfigError, OutputError, install_command
 
 try:
     import optuna
@@ -149,6 +149,12 @@ def open_study(
         try:
             _check_same(path, name, study, dict(made_of))
             yield Study(study, spans, start, seed)
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            reason = _first_line(error.__cause__ or error)
+            raise OutputError(
+                f"{path}: the trials cannot be stored ({reason}); check that its folder is still there, its "
+                "permissions and the free disk space, and run the command again"
+            ) from error
         finally:
             storage.remove_session()
             storage.engine.dispose()
@@ -185,7 +191,7 @@ def _distribution(span: Span, start: float) -> Any:
     return optuna.distributions.FloatDistribution(span.low, span.high, log=span.is_log)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0]
 
 

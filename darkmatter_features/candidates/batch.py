@@ -19,6 +19,7 @@ from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.shape_tables.options import CatalogOptions
+from darkmatter_features.io.table import check_made, make_folder
 from darkmatter_features.location.batch import figure_paths, find_catalogs
 from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.field import Field, field_of
@@ -68,6 +69,7 @@ def list_candidates(
     theme: str = next(iter(THEMES)),
     command: str = "",
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> list[Listed]:
@@ -102,6 +104,8 @@ def list_candidates(
         Command that makes the folder, for its record.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function of the number of catalogues done and of all catalogues.
     debug : bool
@@ -134,12 +138,13 @@ def list_candidates(
     settings = options | {"seed": seed} | {key: value for key, value in (columns or {}).items() if value}
     files |= {"subtract_mean": subtract_mean, "record": {"command": command, "settings": settings}}
     tasks = [
-        (path, folder, dict(columns or {}), options, own, files, debug)
+        (path, folder, Path(out), dict(columns or {}), options, own, files, debug)
         for path, folder, own in zip(paths, folders, seeds, strict=True)
     ]
+    make_folder(out)
     done: list[Listed] = []
     report(progress, 0, len(tasks))
-    for each in parallel(_listed_or_reason, tasks, n_jobs=n_jobs, lost=_lost):
+    for each in parallel(_listed_or_reason, tasks, n_jobs=n_jobs, dask=dask, lost=_lost):
         done.append(each)
         report(progress, len(done), len(tasks))
     return done
@@ -157,6 +162,7 @@ def _lost(task: tuple[Any, ...]) -> Listed:
 def _listed_or_reason(
     path: Path,
     folder: Path,
+    out: Path,
     columns: dict[str, Any],
     options: dict[str, Any],
     seed: np.random.SeedSequence,
@@ -164,8 +170,10 @@ def _listed_or_reason(
     debug: bool,
 ) -> Listed:
     try:
+        check_made(out)
         catalog = read_catalog(path, **columns)
         found = find_candidates(catalog, **options, rng=np.random.default_rng(seed))
+        check_made(out)
         found = write_candidates(folder, catalog, found, **files)
         line = convention_note(catalog, CatalogOptions(**columns), subtract_mean=options["subtract_mean"])
         notes = catalog.notes if line is None else (*catalog.notes, line)

@@ -10,6 +10,7 @@ from darkmatter_features.candidates.aperture_mass import ApertureMass, aperture_
 from darkmatter_features.candidates.coverage import empty_map
 from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.io.catalogs import ShapeCatalog
+from darkmatter_features.io.fits_output import write_fits
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.location.field import Field, field_of
 from darkmatter_features.location.locate import Location
@@ -46,7 +47,7 @@ def write_maps(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
         header["BUNIT"] = ("", "S/N")
         header["OBJECT"] = (f"S/N of {component} shear", located.profile)
         with written_whole(folder / name) as temporary:
-            fits.PrimaryHDU(values.astype(np.float32), header).writeto(temporary, checksum=True)
+            write_fits(temporary, [fits.PrimaryHDU(values.astype(np.float32), header)])
 
 
 def write_empty(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
@@ -56,7 +57,7 @@ def write_empty(folder: Path, catalog: ShapeCatalog, located: Location) -> None:
     field = field_of(catalog, subtract_mean=False)
     values = empty_map(field, *_in_sides(field, located))
     with written_whole(folder / EMPTY) as temporary:
-        fits.PrimaryHDU(values.astype(np.uint8), map_header(catalog, located)).writeto(temporary, checksum=True)
+        write_fits(temporary, [fits.PrimaryHDU(values.astype(np.uint8), map_header(catalog, located))])
 
 
 def _in_sides(field: Field, located: Location) -> tuple[Array, Array]:
@@ -119,7 +120,7 @@ def _write_images(path: Path, images: list[Any]) -> None:
     for version, image in enumerate(images, start=1):
         image.ver = 1 + [other.name for other in images[: version - 1]].count(image.name)
     with written_whole(path) as temporary:
-        fits.HDUList([fits.PrimaryHDU(), *images]).writeto(temporary, checksum=True)
+        write_fits(temporary, [fits.PrimaryHDU(), *images])
 
 
 def map_header(catalog: ShapeCatalog, located: Location) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.candidates.find import Candidates
+from darkmatter_features.io.fits_output import write_fits
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
 
@@ -123,7 +124,7 @@ def _write_fits(path: Path, table: Any) -> None:
     for note in (f"catalog: {table.meta['catalog']}", *table.meta["notes"]):
         hdu.header.add_comment(note.encode("ascii", "replace").decode())
     hdu.name = "CANDIDATES"
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, checksum=True)
+    write_fits(path, [fits.PrimaryHDU(), hdu])
 
 
 def _write_votable(path: Path, table: Any) -> None:

@@ -22,7 +22,7 @@ from darkmatter_features.features.measured_parts import images_key, is_unforesee
 from darkmatter_features.features.tables import Mapped, feature_table
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.lock import held
-from darkmatter_features.io.table import read_table, write_table, written_whole
+from darkmatter_features.io.table import check_made, read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.workers import parallel
 
@@ -112,6 +112,7 @@ def _extract(
         return done
     measuring = partial(workers, first_here=needs_compiling())
     parts = measured_parts(files, out / ".parts", config, measuring, progress, debug)
+    check_made(out / ".parts")
     records = [read_table(part, kind="part")[1] for part in parts]
     failures = tuple((sky, error) for record in records for sky, error in record["failures"])
     notes = tuple((sky, note) for record in records for sky, note in record["notes"])
@@ -126,7 +127,7 @@ def _extract(
     templates = Templates.fit(skies, galaxies, parts, out / ".parts", workers, fit_progress)
     rows = map_parts(parts, templates, config, workers, map_progress)
     _write_tables(out, dataset, catalogs, rows, templates, failures, notes, config, key)
-    shutil.rmtree(out / ".parts")
+    shutil.rmtree(out / ".parts", ignore_errors=True)
     return Extraction(len(rows), failures, notes)
 
 
@@ -142,6 +143,7 @@ def _write_tables(
     key: str,
 ) -> None:
     """Write the tables and templates. The features are removed first and written last: they vouch for the others."""
+    check_made(out)
     (out / "features.parquet").unlink(missing_ok=True)
     _write_failures(out / "failures.csv", failures)
     provenance: dict[str, Any] = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from darkmatter_features.errors import TableError
 from darkmatter_features.features.extract import Progress, report
 from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS, IMAGE_COLUMNS, GalaxyCatalog, ImageProperties
-from darkmatter_features.io.table import read_table, write_table, written_whole
+from darkmatter_features.io.table import check_made, read_table, write_table, written_whole
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.fit import N_ROUNDS, best_fit_positions, fit_known, fit_located, needs_positions
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
@@ -222,6 +222,7 @@ class _Fits:
         self, fitted: Sequence[LensTemplate], waiting: Sequence[int], folder: Path
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the tasks of a round, its templates in a folder: in each part, the lenses of every fit."""
+        check_made(folder.parent)
         folder.mkdir(exist_ok=True)
         files = _write([fitted[k] for k in waiting], folder)
         lensed = [{catalog.name for catalog in self.skies.chosen(self.chosen[k]).lensed.catalogs} for k in waiting]

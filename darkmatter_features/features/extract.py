@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,6 +142,7 @@ def extract_rows(
     config: MeasureConfig | None = None,
     select: Selector | None = None,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Progress | None = None,
     debug: bool = False,
 ) -> list[SkyRow]:
@@ -158,6 +160,8 @@ def extract_rows(
         Derives what is kept of each sky beside its row.
     n_jobs : int
         Worker processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Called with (skies done, skies in all).
     debug : bool
@@ -168,7 +172,8 @@ def extract_rows(
     parts = list(chunks(paths))
     compiled = _compiled(template, paths if len(parts) > 1 else [])
     tasks = [(chunk, compiled, config, select, debug) for chunk in parts]
-    for chunk in parallel(_rows_of_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling(), lost=_rows_one_by_one):
+    workers = partial(parallel, n_jobs=n_jobs, dask=dask)
+    for chunk in workers(_rows_of_chunk, tasks, first_here=needs_compiling(), lost=_rows_one_by_one):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows

@@ -19,7 +19,7 @@ from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import CATALOG_COLUMNS
 from darkmatter_features.io.layouts import sky_name
 from darkmatter_features.io.sky import read_sky
-from darkmatter_features.io.table import read_table, write_table
+from darkmatter_features.io.table import check_made, read_table, write_table
 from darkmatter_features.workers import LOST, run_alone
 
 
@@ -62,6 +62,7 @@ def images_key(files: Iterable[Path], config: MeasureConfig) -> str:
 
 
 def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debug: bool) -> int:
+    check_made(part.parent)
     catalogs, failures, notes = {}, [], []
     for file in files:
         name = sky_name(file)
@@ -71,6 +72,7 @@ def _measure_part(files: Sequence[Path], part: Path, config: MeasureConfig, debu
             notes += [(name, "; ".join(sky.notes))] if sky.notes else []
         except Exception as error:
             failures.append((name, failure_reason(error, debug=debug)))
+    check_made(part.parent)
     write_table(part, catalog_table(catalogs), kind="part", metadata={"failures": failures, "notes": notes})
     return len(files)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from darkmatter_features.errors import TableError, shown
+from darkmatter_features.errors import OutputError, TableError, file_error, path_text, shown
 from darkmatter_features.io.packed import check_rows
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    OSError
-        If the system refuses a write, as to a full disk; it names `path`.
+    OutputError
+        If the system refuses a write, as to a full disk.
 
     Examples
     --------
@@ -49,17 +50,70 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     'sky,lens\n'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Processes of several machines, which may have the same number, write to a folder that they share.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}.tmp")
+    with refusals_of(path, temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def refusals_of(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Raise an :class:`OutputError` that names an output where the system refuses to write it.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder that the block writes.
+    temporary : Path, optional
+        File that stands for it until the end.
+
+    Raises
+    ------
+    OutputError
+        For an error of the system with `path`, the folders above it, `temporary` or a file without a name; others pass.
+    """
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield
     except OSError as error:
-        if error.filename is None:  # of a write, as to a full disk
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        is_of_decoder = named is None and temporary is None and error.errno is None
+        if is_of_decoder or named not in (None, temporary, path, *path.parents):
+            raise
+        place = path if named in (None, temporary) else named
+        reason = file_error(OSError(error.errno, error.strerror or shown(error), str(place)))
+        raise OutputError(reason) from error
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make the output folder of a command, if it is missing, and return it.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses it.
+    """
+    with refusals_of(Path(folder)):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
+
+
+def check_made(folder: str | Path) -> None:
+    """Raise an error if the output folder, which was made when the command began, is no longer there.
+
+    Raises
+    ------
+    OutputError
+        If it was removed, or its place is not seen by this process.
+    """
+    if not Path(folder).is_dir():
+        raise OutputError(
+            f"{path_text(Path(folder))}: the folder was removed while the command wrote to it; run the command again"
+        )
 
 
 def write_table(path: str | Path, frame: "pd.DataFrame", *, kind: str, metadata: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from darkmatter_features.io.coordinates import sky_position
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.places import is_pattern, matching_parts
 from darkmatter_features.io.shape_tables.options import CatalogOptions
-from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.table import check_made, make_folder, written_whole
 from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
@@ -72,6 +72,7 @@ def locate_catalogs(
     seed: int = 1,
     pictures: str | Path | None = None,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> Locations:
@@ -95,6 +96,8 @@ def locate_catalogs(
         Folder for a figure of each catalogue.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function of the number of catalogues done and of all catalogues.
     debug : bool
@@ -120,9 +123,11 @@ def locate_catalogs(
     tasks = [
         (path, dict(columns or {}), options, own, drawing, debug) for path, own, drawing in zip(paths, seeds, drawings)
     ]
+    if pictures is not None:
+        make_folder(pictures)
     report(progress, 0, len(tasks))
     records = []
-    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs, lost=_lost):
+    for record in parallel(_record_or_reason, tasks, n_jobs=n_jobs, dask=dask, lost=_lost):
         records.append(record)
         report(progress, len(records), len(tasks))
     table = _table(records)
@@ -192,6 +197,7 @@ def _draw(path: Path, catalog: ShapeCatalog, found: Location) -> None:
     from darkmatter_features.location.plot import draw_location
     from darkmatter_features.plots.page import save_figure
 
+    check_made(path.parent)
     save_figure(path, draw_location(catalog, found))
 
 

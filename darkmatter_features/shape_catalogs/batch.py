@@ -14,7 +14,7 @@ from darkmatter_features.io.formats import without_suffix
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.planes import with_planes
 from darkmatter_features.io.sky import Sky, read_sky
-from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.table import check_made, make_folder, written_whole
 from darkmatter_features.shape_catalogs.table import WRITERS, columns_of, write_catalog, writer_of
 from darkmatter_features.workers import LOST, parallel
 
@@ -72,6 +72,7 @@ def measure_images(
     diagnostics: str | Path | None = None,
     config: MeasureConfig | None = None,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> list[Measured]:
@@ -91,6 +92,8 @@ def measure_images(
         Settings. Default: all defaults.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function of the number of images done and of all images.
     debug : bool
@@ -118,9 +121,12 @@ def measure_images(
         (str(image), path, planes, folder, config or MeasureConfig(), debug)
         for image, path in zip(images, outs, strict=True)
     ]
+    made = [out.parent for out in outs[:1]] + ([] if folder is None else [folder])
+    for each in made:
+        make_folder(each)
     report(progress, 0, len(tasks))
     done = []
-    for measured in parallel(_measure_file, tasks, n_jobs=n_jobs, first_here=True, lost=_lost):
+    for measured in parallel(_measure_file, tasks, n_jobs=n_jobs, dask=dask, first_here=True, lost=_lost):
         done.append(measured)
         report(progress, len(done), len(tasks))
     return done
@@ -160,8 +166,10 @@ def _measure_file(
         check_noise(sky)
         psf = None if planes.psf is None else read_psf(planes.psf, sky.shape, _psf_weights(sky))
         catalog = measure_image(sky, config, psf)
+        check_made(out.parent)
         write_catalog(out, columns_of(catalog, sky.photometry.zero_point), _notes(catalog))
         if diagnostics is not None:
+            check_made(diagnostics)
             _write_diagnostics(diagnostics / out.stem, catalog)
         return Measured(image, str(out), (*sky.notes, *describe(catalog)))
     except Exception as error:  # an unforeseen error costs one image only

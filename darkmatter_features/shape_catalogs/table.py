@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog
+from darkmatter_features.io.fits_output import write_fits
 from darkmatter_features.io.table import written_whole
 
 Array = NDArray[Any]
@@ -157,7 +158,7 @@ def _write_fits(path: Path, columns: Mapping[str, Array], notes: Mapping[str, st
     for name, note in notes.items():
         hdu.header.add_comment(f"{name}: {note}".encode("ascii", "replace").decode())
     hdu.name = "SHAPES"
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, checksum=True)
+    write_fits(path, [fits.PrimaryHDU(), hdu])
 
 
 def _astropy_table(columns: Mapping[str, Array], notes: Mapping[str, str]) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from darkmatter_features.io.dataset import (
 )
 from darkmatter_features.io.layouts import LAYOUTS, list_images, zip_of
 from darkmatter_features.io.lock import held
-from darkmatter_features.io.table import written_whole
+from darkmatter_features.io.table import check_made, written_whole
 from darkmatter_features.io.truth import CONDITION_COLUMNS, psf_path, write_galaxy_truth, write_sky_truth
 from darkmatter_features.simulation.seed import seed_sky
 from darkmatter_features.simulation.sky import SimulatedSky
@@ -71,6 +71,7 @@ def simulate_dataset(
     mirrored: bool = False,
     seed: int = 1,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a data set of simulated skies in layout 1, with the true catalogues.
@@ -95,6 +96,8 @@ def simulate_dataset(
         Seed of the data set: files are the same at any `n_jobs`, and sky i is the same in a data set of any size.
     n_jobs : int
         Number of processes; -1 for all cores.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Called with the number of finished skies and the number of all skies.
 
@@ -123,7 +126,7 @@ def simulate_dataset(
         images = {split: _image_paths(Path(out), split, counts[split], kind.suffix) for split in SPLITS}
         journal = Path(out) / f"{_JOURNAL}{__version__}-{kind.name}-{seed}"
         _remove_others(journal)
-        truth = _write_skies(kind.draw, images, journal, seed, n_jobs, progress)
+        truth = _write_skies(kind.draw, images, journal, seed, partial(parallel, n_jobs=n_jobs, dask=dask), progress)
         _write_tables(Path(out), images, truth)
         shutil.rmtree(journal, ignore_errors=True)
 
@@ -196,7 +199,7 @@ def _write_skies(
     images: dict[str, list[Path]],
     journal: Path,
     seed: int,
-    n_jobs: int,
+    workers: Callable[..., Iterator[SkyTruth]],
     progress: Callable[[int, int], None] | None,
 ) -> list[SkyTruth]:
     """Draw and write every missing sky; return the truth in the order of the images."""
@@ -206,7 +209,7 @@ def _write_skies(
         for i, image in enumerate(images[split])
     ]
     truth: list[SkyTruth] = []
-    for each in parallel(_write_sky, tasks, n_jobs=n_jobs):
+    for each in workers(_write_sky, tasks):
         truth.append(each)
         if progress is not None:
             progress(len(truth), len(tasks))
@@ -219,7 +222,9 @@ def _write_sky(journal: Path, maker: SkyMaker, image: Path, seed: np.random.Seed
     if record.exists() and image.exists():
         finished: SkyTruth = json.loads(record.read_text())
         return finished
+    check_made(image.parent)
     sky = maker(np.random.default_rng(seed))
+    check_made(image.parent)
     write_galaxy_truth(journal.parent, image, sky.x, sky.y, sky.e1, sky.e2, sky.objects)
     if sky.psf is not None:
         with written_whole(psf_path(journal.parent, image)) as temporary:

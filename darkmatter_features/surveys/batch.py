@@ -12,6 +12,7 @@ from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.errors import DarkmatterError, failure_reason
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.shape_tables.positions import directions_of
+from darkmatter_features.io.table import make_folder
 from darkmatter_features.surveys.files import write_survey
 from darkmatter_features.surveys.find import find_survey_candidates
 from darkmatter_features.surveys.result import SurveyCandidates
@@ -106,6 +107,7 @@ def list_survey(
     theme: str = "dark",
     command: str = "",
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> ListedSurvey:
@@ -113,7 +115,7 @@ def list_survey(
 
     Parameters
     ----------
-    path, search, columns, n_jobs, progress
+    path, search, columns, n_jobs, dask, progress
         As for :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
     folder : str or Path
         Folder for the files, see :func:`~darkmatter_features.surveys.files.write_survey`, and ``candidates.png``.
@@ -127,7 +129,10 @@ def list_survey(
         Raise an unforeseen error instead of recording it as the reason of the failure.
     """
     try:
-        found = find_survey_candidates(path, search, columns=columns, n_jobs=n_jobs, progress=progress)
+        shared = None if dask is None else make_folder(folder)
+        found = find_survey_candidates(
+            path, search, columns=columns, folder=shared, n_jobs=n_jobs, dask=dask, progress=progress
+        )
         settings = {
             key: value for key, value in {**as_settings(search), **(columns or {})}.items() if value is not None
         }

@@ -1,7 +1,8 @@
 """Candidate lenses of a survey, searched in patches."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def find_survey_candidates(
     columns: Mapping[str, Any] | None = None,
     folder: str | Path | None = None,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SurveyCandidates:
     """Find all lenses of a survey.
@@ -48,8 +50,11 @@ def find_survey_candidates(
         Options of :func:`~darkmatter_features.io.catalogs.read_catalog`: names of columns, table and conventions.
     folder : str or Path, optional
         Folder for a temporary folder with the galaxies of each patch, 40 bytes each; that of the system by default.
+        The workers of Dask must see it.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function of the number of tasks done and of all tasks.
 
@@ -101,7 +106,9 @@ def find_survey_candidates(
             search.completeness,
             halos,
         )
-        results, randomized = _run(survey, task, search.n_randomizations, n_jobs, progress)
+        results, randomized = _run(
+            survey, task, search.n_randomizations, partial(parallel, n_jobs=n_jobs, dask=dask), progress
+        )
     null = NullPeaks(np.sort(randomized.peaks)[::-1], len(randomized.cubes), task.null_floor)
     structure = structure_factor(np.sum([each.squares for each in results], axis=0), randomized.squares)
     real = MapMoments(*(np.sum(each, axis=0) for each in zip(*(each.moments for each in results))))
@@ -110,7 +117,11 @@ def find_survey_candidates(
 
 
 def _run(
-    survey: Survey, task: PatchTask, n_randomizations: int, n_jobs: int, progress: Callable[[int, int], None] | None
+    survey: Survey,
+    task: PatchTask,
+    n_randomizations: int,
+    workers: Callable[..., Iterator[Any]],
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[list[PatchResult], Randomized]:
     """Return the results of all patches, and the randomized skies of all patches together."""
     n_pairs = -(-n_randomizations // 2)
@@ -120,7 +131,7 @@ def _run(
     report(progress, 0, len(tasks))
     results: list[PatchResult] = []
     skies: dict[int, Randomized] = {}
-    for k, done in enumerate(parallel(_call, tasks, n_jobs=n_jobs), start=1):
+    for k, done in enumerate(workers(_call, tasks), start=1):
         if isinstance(done, PatchResult):
             results.append(done)
         else:

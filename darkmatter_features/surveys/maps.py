@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.maps import MAPS
+from darkmatter_features.io.fits_output import write_fits
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.surveys.filter_maps import FilterBank, Map
 from darkmatter_features.surveys.frame import ARCMIN, Frame
@@ -80,7 +81,7 @@ def write_survey_maps(folder: Path, frame: Frame, found: list[tuple[Patch, Patch
                 image.header["BUNIT"], image.header["OBJECT"] = ("", "S/N"), f"S/N of {component} shear"
                 images.append(image)
         with written_whole(folder / name) as temporary:
-            fits.HDUList(images).writeto(temporary, checksum=True)
+            write_fits(temporary, images)
 
 
 def map_header(frame: Frame, patch: Patch, maps: PatchMaps) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from darkmatter_features.errors import WorkerError
 from darkmatter_features.workers import parallel, run_alone
+from tests.faults.processes import ROOT, is_alive
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
 
@@ -49,20 +50,11 @@ def test_the_error_names_the_first_file_of_the_task(tmp_path):
         run_alone(kill_at, ([Path("sky.png"), Path("b.png")],))
 
 
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 LEADER = """
 import os, sys, time
 from pathlib import Path
 from darkmatter_features.workers import parallel
-from tests.test_lost_workers import report_and_sleep
+from tests.faults.test_lost_workers import report_and_sleep
 list(parallel(report_and_sleep, [(sys.argv[1],)] * 4, n_jobs=2))
 """
 
@@ -73,7 +65,7 @@ def report_and_sleep(folder):
 
 
 def test_workers_end_soon_after_the_process_that_started_them_is_killed(tmp_path):
-    leader = subprocess.Popen([sys.executable, "-c", LEADER, str(tmp_path)], cwd=Path(__file__).parents[1])
+    leader = subprocess.Popen([sys.executable, "-c", LEADER, str(tmp_path)], cwd=ROOT)
     try:
         deadline = time.monotonic() + 60.0
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
