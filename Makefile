@@ -70,9 +70,9 @@ $(SURVEY)/data/truth/skies.csv: | $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
-# Kernels as plain Python, so that their lines count; tests of compilation are left out, and those that take too long then.
+# Lines that the tests reach; bench_mutations.py counts those of the kernels, which are compiled here.
 coverage: $(READY)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
