@@ -96,4 +96,4 @@ release-check:
 	PYTHON=$(PYTHON) .ci/release-check
 
 clean:
-	rm -rf data features runs $(SURVEY) build dist sbom.json .coverage docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf data features runs $(SURVEY) build dist sbom.json .coverage .hypothesis docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
