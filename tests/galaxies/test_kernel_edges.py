@@ -74,6 +74,14 @@ def test_a_core_is_enough_pixels_in_a_square_of_nine(n):
     assert colors._has_core(members, grid) == (n == colors.MIN_CORE_PIXELS)
 
 
+@pytest.mark.parametrize(("row", "column"), [(4, 3), (4, 7), (2, 5), (7, 5)])
+def test_a_core_is_no_wider_than_three_pixels(row, column):
+    """Six pixels in a square of nine, and a seventh beside the square."""
+    grid = square_grid(9)
+    is_near = (grid.rows >= 4) & (grid.rows <= 5) & (abs(grid.columns - 5) <= 1)
+    assert not colors._has_core(is_near | ((grid.rows == row) & (grid.columns == column)), grid)
+
+
 def test_pixels_outside_a_segment_are_in_no_core():
     """A cell of 0 stands for no pixel, not for the last one of the list."""
     rows, columns = np.array([1, 1, 2, 9]), np.array([1, 2, 1, 9])
