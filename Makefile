@@ -17,7 +17,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 DARKMATTER := $(BIN)/darkmatter
 
-.PHONY: setup data features train report heatmaps fast full survey-demo test lint docs bench clean
+.PHONY: setup data features train report heatmaps fast full survey-demo test coverage lint docs bench licences sbom \
+	release-check clean
 .DEFAULT_GOAL := train
 
 setup: $(READY)
@@ -69,6 +70,10 @@ $(SURVEY)/data/truth/skies.csv: | $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
+# Lines that the tests reach; bench_mutations.py counts those of the kernels, which are compiled here.
+coverage: $(READY)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --cov --cov-report=term
+
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -80,5 +85,15 @@ docs: $(READY)
 bench: $(READY)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
+licences: $(READY)
+	$(BIN)/python .ci/dependencies.py licences
+
+sbom: $(READY)
+	$(BIN)/python .ci/dependencies.py sbom > sbom.json
+
+# Builds sdist and wheel into dist/, and uses the wheel in an empty environment; of the last commit.
+release-check:
+	PYTHON=$(PYTHON) .ci/release-check
+
 clean:
-	rm -rf data features runs $(SURVEY) build docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf data features runs $(SURVEY) build dist sbom.json .coverage .hypothesis docs/_build docs/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache

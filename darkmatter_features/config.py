@@ -18,6 +18,9 @@ from darkmatter_features.errors import ConfigError, shown
 ALGORITHM = 11
 """Version of the measurement, part of the fingerprint: raise it when the same settings give other numbers."""
 
+N_SERIES_PARTS = 2
+"""Number of parts of a version that name its series: the formats of all files stay the same from 0.1.0 to 0.1.9."""
+
 MAX_BYTES = 2**16
 """Maximum length of a file of settings, bytes; one with all settings has 7,000."""
 
@@ -166,6 +169,17 @@ class MeasureConfig(Settings):
         """Return 16 hexadecimal digits that identify the settings and the version of the measurement."""
         text = json.dumps({"algorithm": ALGORITHM, **self.to_dict()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def release_series(version: object) -> str:
+    """Return the series of a version, within which files are read by all releases: "0.1" for "0.1.3".
+
+    Examples
+    --------
+    >>> release_series("0.1.3")
+    '0.1'
+    """
+    return ".".join(str(version).split(".")[:N_SERIES_PARTS])
 
 
 def read_sections(path: str | Path) -> dict[str, dict[str, Any]]:

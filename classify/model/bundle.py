@@ -16,7 +16,7 @@ from classify.model.description import check_description, checksum_of
 from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES
 from classify.trees.members import booster
 from darkmatter_features import __version__
-from darkmatter_features.config import MeasureConfig
+from darkmatter_features.config import MeasureConfig, release_series
 from darkmatter_features.errors import ModelError, shown
 from darkmatter_features.io.table import refusals_of, written_whole
 from darkmatter_features.lens.template import LensTemplate
@@ -98,7 +98,7 @@ def _check_version(folder: Path, description: dict[str, Any]) -> None:
     if "version" not in description:
         raise ModelError(f"{folder / DESCRIPTION} is damaged: it has no version; run `darkmatter train` again")
     version, features = description["version"], description.get("features")
-    if version != __version__:
+    if release_series(version) != release_series(__version__):
         raise ModelError(f"{folder} was trained with darkmatter {shown(version)}, this is {__version__}; {AGAIN}")
     if features != list(FEATURE_NAMES):
         names = {shown(name) for name in features} if isinstance(features, list) else set()

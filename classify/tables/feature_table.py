@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from classify.tables.columns import FEATURE_NAMES, select_features
 from darkmatter_features import __version__
-from darkmatter_features.config import MeasureConfig
+from darkmatter_features.config import MeasureConfig, release_series
 from darkmatter_features.errors import ConfigError, TableError, shown
 from darkmatter_features.io.table import read_table
 from darkmatter_features.lens.template import LensTemplate
@@ -66,7 +66,8 @@ class FeatureTable:
         """
         path = Path(folder) / "features.parquet"
         frame, metadata = read_table(path, kind="features", texts=_TEXTS)
-        _check(path, "version", metadata.get("version"), __version__)
+        if release_series(metadata.get("version")) != release_series(__version__):
+            _check(path, "version", metadata.get("version"), __version__)
         _check_origin(path, metadata)
         try:
             config = MeasureConfig.from_dict(metadata.get("config", {}), source=str(path))

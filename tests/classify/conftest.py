@@ -1,10 +1,29 @@
-"""A browser for pages."""
+"""A browser for pages; figures of a training, drawn only in tests with the mark `figures`."""
 
 import shutil
 
 import pytest
 
+from tests.support.plain_figures import PLAIN_FIGURES
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Come before the fixtures of a test, so that those of a module or session follow its first test."""
+    PLAIN_FIGURES.is_plain = item.get_closest_marker("figures") is None
+
+
+def pytest_runtest_teardown():
+    PLAIN_FIGURES.is_plain = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_figures():
+    with pytest.MonkeyPatch.context() as patch:
+        PLAIN_FIGURES.install(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

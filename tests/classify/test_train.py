@@ -20,6 +20,8 @@ from darkmatter_features.errors import DarkmatterError, TableError
 from darkmatter_features.io.table import read_table
 from tests.support.synthetic import feature_rows, split_rows, write_features, write_frame, write_images
 
+pytestmark = pytest.mark.figures
+
 QUICK = TrainConfig(n_folds=3, n_repeats=1, max_rounds=60, block=20, patience=40, learning_rate=0.1)
 FILES = {
     "contributions.png",

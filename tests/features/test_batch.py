@@ -1,8 +1,6 @@
 """The tables of a data set."""
 
-import os
 import shutil
-import signal
 import sys
 from dataclasses import replace
 
@@ -26,6 +24,7 @@ from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.simulation import simulate_dataset
 from darkmatter_features.workers import LOST
 from tests.support.drawing import lensed_catalog
+from tests.support.killing import ORIGINALS, kill_at_4, original
 from tests.support.synthetic import write_images
 
 FOLDS = [f"template-folds/{name}" for name in ("index.json", *(f"fold-{k}.json" for k in range(1, 5)))]
@@ -333,27 +332,23 @@ def test_what_is_kept_belongs_to_its_sky(data, tmp_path):
         extract_rows(files, n_jobs=1, select=broken, debug=True)
 
 
-def kill_at_4(paths, *others):
-    """Measure a part, but for an image that kills the process."""
-    if any("00004" in path.name for path in paths):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return WORK[len(others)](paths, *others)
-
-
-WORK = {3: measured_parts._measure_part, 4: extract._rows_of_chunk}
+@pytest.fixture
+def killing(monkeypatch):
+    """Replace the work of `extract_dataset` and `extract_rows` by one that kills its process at an image."""
+    for n, (name, work) in ORIGINALS.items():
+        original(n)
+        monkeypatch.setattr({"measured_parts": measured_parts, "extract": extract}[name], work, kill_at_4)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
-def test_an_image_that_kills_its_process_costs_its_row_and_is_named(data, tmp_path, small_chunks, monkeypatch):
-    monkeypatch.setattr(measured_parts, "_measure_part", kill_at_4)
+def test_an_image_that_kills_its_process_costs_its_row_and_is_named(data, tmp_path, small_chunks, killing):
     done = extract_dataset(data, tmp_path, n_jobs=2)
     assert done.failures == (("training/training-00004.png", f"unexpected {LOST}"),)
     assert done.n_skies == 8
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals end processes in another way there")
-def test_an_image_that_kills_its_process_costs_one_row(data, small_chunks, monkeypatch):
-    monkeypatch.setattr(extract, "_rows_of_chunk", kill_at_4)
+def test_an_image_that_kills_its_process_costs_one_row(data, small_chunks, killing):
     files = Dataset.open(data).training.files
     rows = extract_rows(files, n_jobs=2)
     assert [row.path for row in rows] == list(files)

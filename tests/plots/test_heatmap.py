@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -79,15 +80,29 @@ def test_saved_figure_has_the_size_of_its_panels(rng, tmp_path, shape, size):
     assert (width, height) == size
 
 
+@pytest.fixture(scope="module")
+def crowded_page():
+    """Function that returns the page of a sky with a long name and all texts, with four panels or three."""
+
+    @cache
+    def page(shape, turn, weighed):
+        catalog = lensed_catalog(np.random.default_rng(20240512), shape, (30, 30))
+        maps = shear_maps(catalog, config=MeasureConfig(grid_spacing=max(shape) / 50))
+        options = {"evidence": quick_evidence(catalog), "p_value": 0.0049751} if weighed else {}
+        options |= {"null": options["evidence"], "matched": (maps.snr[0], maps.snr_cross[0])} if weighed else {}
+        name = "a-long-name-of-an-image-" * 5 + ".png"
+        sky = Sky(name, np.zeros((*shape, 1), np.uint8), wcs=None if turn is None else world_coordinates(turn))
+        return heatmap(sky, catalog, maps, verdict=Verdict(0, 0.001, "lightgbm"), lens=(30, 30), **options)
+
+    return page
+
+
 @pytest.mark.parametrize("shape", [(512, 512), (300, 900), (900, 300), (64, 640), (640, 64)])
-@pytest.mark.parametrize(
-    "wcs", [None, world_coordinates(), world_coordinates(66.0)], ids=["pixels", "WCS", "turned WCS"]
-)
-def test_panels_fill_the_page_and_are_of_one_size(rng, shape, wcs):
+@pytest.mark.parametrize("turn", [None, 0.0, 66.0], ids=["pixels", "WCS", "turned WCS"])
+def test_panels_fill_the_page_and_are_of_one_size(crowded_page, shape, turn):
     """Panels are at least 480 px wide or 770 px high: the page fits them, whatever the labels at its left."""
-    catalog = lensed_catalog(rng, shape, (30, 30))
-    figure = heatmap(sky_of(shape, wcs=wcs), catalog, shear_maps(catalog), evidence=quick_evidence(catalog))
-    figure.canvas.draw()
+    figure = crowded_page(shape, turn, True)
+    figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
     sizes = np.array([(box.width, box.height) for box in boxes])
     np.testing.assert_allclose(sizes, sizes[:1].repeat(len(sizes), axis=0), rtol=1e-6)
@@ -101,14 +116,8 @@ def test_panels_fill_the_page_and_are_of_one_size(rng, shape, wcs):
 @pytest.mark.parametrize("weighed", [False, True])
 @pytest.mark.parametrize("shape", [(512, 512), (300, 900), (900, 300), (64, 640), (640, 64), (9000, 12000)])
 @pytest.mark.parametrize("turn", [None, 0.0, 66.0])
-def test_no_text_overlaps_another_or_leaves_the_page(rng, shape, weighed, turn):
-    catalog = lensed_catalog(rng, shape, (30, 30))
-    maps = shear_maps(catalog, config=MeasureConfig(grid_spacing=max(shape) / 50))
-    options = {"evidence": quick_evidence(catalog), "p_value": 0.0049751} if weighed else {}
-    options |= {"null": options["evidence"], "matched": (maps.snr[0], maps.snr_cross[0])} if weighed else {}
-    name = "a-long-name-of-an-image-" * 5 + ".png"
-    sky = Sky(name, np.zeros((*shape, 1), np.uint8), wcs=None if turn is None else world_coordinates(turn))
-    figure = heatmap(sky, catalog, maps, verdict=Verdict(0, 0.001, "lightgbm"), lens=(30, 30), **options)
+def test_no_text_overlaps_another_or_leaves_the_page(crowded_page, shape, weighed, turn):
+    figure = crowded_page(shape, turn, weighed)
     assert len(figure.axes) == (4 if weighed else 3)
     bars = [bar for axes in figure.axes for bar in axes.child_axes]
     assert len(bars) == (2 if weighed else 1)
@@ -134,7 +143,7 @@ def test_stars_and_defects_of_an_image_with_noise_are_explained(rng, shape, weig
     texts = [*texts_of(figure), *figure.legends[0].get_texts(), *(axes._left_title for axes in figure.axes)]
     assert_readable(figure, texts)
     plain = heatmap(sky, catalog, maps, evidence=evidence, lens=(30, 30))
-    plain.canvas.draw()
+    plain.draw_without_rendering()
     sizes = [each.axes[1].get_window_extent().size for each in (figure, plain)]
     np.testing.assert_allclose(*sizes, rtol=0.02)  # the rows of the legend do not shrink the panels
 

@@ -27,6 +27,7 @@ from darkmatter_features.lens.evidence import lens_evidence
 from darkmatter_features.maps.matched_filter import matched_filter
 from darkmatter_features.plots import heatmap as plots
 from darkmatter_features.simulation import simulate_dataset
+from tests.support.plain_figures import PLAIN_FIGURES
 from tests.support.synthetic import draw_sky, split_rows, trained_run, write_features, write_frame, write_images
 
 QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
@@ -35,7 +36,8 @@ QUICK = ["--n-folds", "2", "--n-repeats", "1", "--max-rounds", "10"]
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cli")
-    trained_run(root, write_images(root / "data", n=6))
+    with PLAIN_FIGURES.drawn():
+        trained_run(root, write_images(root / "data", n=6))
     return root
 
 
