@@ -43,9 +43,11 @@ def test_threads_keep_the_order_of_tasks_and_draw_no_more_than_they_run(n_thread
             assert len(drawn) - len(done) <= n_threads
             yield k, 3
 
-    for result in threaded(pow, tasks(), n_threads=n_threads):
-        done.append(int(result))
-    assert done == [k**3 for k in range(7)]
+    found = threaded(pow, tasks(), n_threads=n_threads)
+    for k in range(7):
+        assert next(found) == k**3
+        done.append(k)
+    assert next(found, None) is None
 
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 7])
