@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -91,6 +92,13 @@ def parallel(
         remaining = iter(tasks)
         yield from (work(*task) for task in islice(remaining, int(first_here)))
         yield from _on_processes(work, remaining, n_jobs, lost)
+
+
+def n_workers(n_jobs: int) -> int:
+    """Return the number of processes that :func:`parallel` starts at most for `n_jobs`, 1 or more."""
+    from joblib import effective_n_jobs
+
+    return int(effective_n_jobs(n_jobs)) if n_jobs else 1
 
 
 def _on_processes(
@@ -204,3 +212,27 @@ def end_workers() -> None:
         with suppress(ProcessLookupError):
             if process.pid is not None:
                 os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+def threaded(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], *, n_threads: int) -> Iterator[Any]:
+    """Yield the results of `work` for each task, in the order of the tasks, from threads of this process.
+
+    Parameters
+    ----------
+    work : callable
+        Function that spends its time in compiled kernels or transforms, which let other threads run.
+    tasks : iterable of tuples
+        Arguments of `work`. A task is drawn when a thread is free: no more than `n_threads` are in memory.
+    n_threads : int
+        Number of threads; 1 for none but the calling one.
+    """
+    if n_threads <= 1:
+        yield from (work(*task) for task in tasks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        under_way: deque[Future[Any]] = deque()
+        for task in tasks:
+            under_way.append(pool.submit(work, *task))
+            if len(under_way) == n_threads:
+                yield under_way.popleft().result()
+        yield from (each.result() for each in under_way)

@@ -10,7 +10,7 @@ import pytest
 
 from darkmatter_features import cluster
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import parallel, threaded
 
 TASKS = [(k, 3) for k in range(7)]
 
@@ -31,6 +31,23 @@ def test_processes_run_all_tasks_but_the_first_if_that_is_kept_here(n_jobs, firs
 
 def test_a_single_task_is_run_here():
     assert list(parallel(os.getpid, [()], n_jobs=2)) == [os.getpid()]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_threads_keep_the_order_of_tasks_and_draw_no_more_than_they_run(n_threads):
+    drawn, done = [], []
+
+    def tasks():
+        for k in range(7):
+            drawn.append(k)
+            assert len(drawn) - len(done) <= n_threads
+            yield k, 3
+
+    found = threaded(pow, tasks(), n_threads=n_threads)
+    for k in range(7):
+        assert next(found) == k**3
+        done.append(k)
+    assert next(found, None) is None
 
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 7])
@@ -59,7 +76,7 @@ def test_dask_gives_the_same_results():
     """It runs in a separate process, since a cluster leaves threads and open sockets behind."""
     code = """
 from distributed import LocalCluster
-from darkmatter_features.workers import parallel
+from darkmatter_features.workers import parallel, threaded
 if __name__ == "__main__":
     with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
         print(list(parallel(pow, [(k, 3) for k in range(7)], n_jobs=1, dask=cluster.scheduler_address)))

@@ -1,5 +1,7 @@
 """Log likelihood ratios of a catalogue for a lens at given centres, over none: of its shapes and of its counts."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +10,13 @@ from darkmatter_features.lens.kernels.evidence import count_likelihood, lens_lik
 from darkmatter_features.lens.prepared import N_DIRECTIONS, PreparedCatalog
 
 Array = NDArray[np.float64]
+
+MAX_PAIRS = 2_000_000
+"""Maximum number of pairs of galaxies and centres that are all visited; a sky of 512 px has a tenth of it. With more,
+the cost is that of the pairs which a lens can connect, and grows as the area of the image."""
+
+TILE = 128.0
+"""Side of the squares of centres that have their nearby galaxies in common, pixels."""
 
 
 def likelihoods(prepared: PreparedCatalog, rows: Array, columns: Array, *, cross: bool = False) -> tuple[Array, Array]:
@@ -44,8 +53,18 @@ def likelihoods(prepared: PreparedCatalog, rows: Array, columns: Array, *, cross
 def _shape_likelihood(prepared: PreparedCatalog, rows: Array, columns: Array, *, cross: bool) -> Array:
     catalog, compiled = prepared.catalog, prepared.compiled
     ratios = _cross(prepared.log_ratios) if cross else prepared.log_ratios
+    shear_index = compiled.shear_index
     log_shear = np.empty((rows.size, *prepared.template.weights.shape))
-    lens_likelihood(catalog.x, catalog.y, ratios, compiled.shear_index, RADIAL_SPACING, columns, rows, log_shear)
+    if rows.size * len(catalog) <= MAX_PAIRS:
+        lens_likelihood(catalog.x, catalog.y, ratios, shear_index, RADIAL_SPACING, columns, rows, log_shear)
+        return log_shear
+    for centres, near in neighbourhoods(prepared, rows, columns, reach=RADIAL_SPACING * shear_index.shape[1]):
+        own = np.empty((centres.size, *log_shear.shape[1:]))
+        lens_likelihood(
+            catalog.x[near], catalog.y[near], ratios[near], shear_index, RADIAL_SPACING, columns[centres],
+            rows[centres], own,
+        )  # fmt: skip
+        log_shear[centres] = own
     return log_shear
 
 
@@ -53,10 +72,37 @@ def _count_likelihood(prepared: PreparedCatalog, rows: Array, columns: Array) ->
     catalog, compiled = prepared.catalog, prepared.compiled
     if not compiled.template.log_counts.any():  # that of the default template
         return np.zeros((rows.size, compiled.template.amplitudes.size))
-    sums = np.empty(rows.size)
-    count_likelihood(catalog.x, catalog.y, prepared.size_bin, compiled.log_counts, COUNT_SPACING, columns, rows, sums)
+    log_counts, size_bin, sums = compiled.log_counts, prepared.size_bin, np.empty(rows.size)
+    if rows.size * len(catalog) <= MAX_PAIRS:
+        count_likelihood(catalog.x, catalog.y, size_bin, log_counts, COUNT_SPACING, columns, rows, sums)
+    else:
+        beyond = log_counts[size_bin, -1]
+        for centres, near in neighbourhoods(prepared, rows, columns, reach=COUNT_SPACING * log_counts.shape[1]):
+            own = np.empty(centres.size)
+            count_likelihood(
+                catalog.x[near], catalog.y[near], size_bin[near], log_counts, COUNT_SPACING, columns[centres],
+                rows[centres], own,
+            )  # fmt: skip
+            sums[centres] = own + beyond.sum() - beyond[near].sum()
     log_mean = _log_mean_counts(compiled, catalog.shape, rows, columns)
     return prepared.template.amplitudes * sums[:, None] - len(catalog) * log_mean
+
+
+def neighbourhoods(
+    prepared: PreparedCatalog, rows: Array, columns: Array, *, reach: float
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the indices of the centres in each tile, and of all galaxies within `reach` pixels of one of them.
+
+    Both ascend, so that sums over galaxies have the same order as those over all.
+    """
+    catalog = prepared.catalog
+    tiles = np.floor(rows / TILE) * (np.floor(np.max(columns, initial=0.0) / TILE) + 2.0) + np.floor(columns / TILE)
+    order = np.argsort(tiles, kind="stable")
+    for centres in np.split(order, np.flatnonzero(np.diff(tiles[order])) + 1):
+        is_near = np.ones(len(catalog), dtype=np.bool_)
+        for positions, own in ((catalog.y, rows[centres]), (catalog.x, columns[centres])):
+            is_near &= (positions > own.min() - reach) & (positions < own.max() + reach)
+        yield centres, np.flatnonzero(is_near)
 
 
 def _cross(ratios: NDArray[np.float32]) -> NDArray[np.float32]:

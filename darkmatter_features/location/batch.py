@@ -20,7 +20,7 @@ from darkmatter_features.io.table import check_made, make_folder, written_whole
 from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
-from darkmatter_features.workers import LOST, parallel
+from darkmatter_features.workers import LOST, n_workers, parallel
 
 COLUMNS = (
     "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr",
@@ -95,7 +95,7 @@ def locate_catalogs(
     pictures : str or Path, optional
         Folder for a figure of each catalogue.
     n_jobs : int
-        Number of processes; -1 for one per core.
+        Number of processes; -1 for one per core. Fewer catalogues are located with as many threads.
     dask : str, optional
         Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
@@ -118,7 +118,8 @@ def locate_catalogs(
     check_n_randomizations(n_randomizations, least=0)
     paths = find_catalogs(catalogs)
     seeds = np.random.SeedSequence(seed).spawn(len(paths))
-    options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations}
+    n_threads = max(n_workers(n_jobs) // len(paths), 1) if paths and dask is None else 1
+    options = {"subtract_mean": subtract_mean, "n_randomizations": n_randomizations, "n_threads": n_threads}
     drawings = [None] * len(paths) if pictures is None else figure_paths(paths, Path(pictures))
     tasks = [
         (path, dict(columns or {}), options, own, drawing, debug) for path, own, drawing in zip(paths, seeds, drawings)

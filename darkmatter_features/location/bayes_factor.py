@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from darkmatter_features.location.field import Field
-from darkmatter_features.location.profile_sums import filter_sums, log_likelihood_ratios
+from darkmatter_features.location.profile_sums import FilterSums, cheap_mesh, log_likelihood_ratios
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.kernels.profiles import log_mean_likelihood_ratio
 
@@ -56,22 +56,33 @@ def log_bayes_factor_map(filter_response: Array, filter_norm: Array, amplitudes:
     return log_bayes_factor
 
 
-def log_bayes_factors(
-    field: Field, profiles: ShearProfiles, e1: Array, e2: Array, *, n_skies: int | None = None
-) -> Array:
-    """Return the log Bayes factor (m,) of skies of ellipticities e1 and e2 (n, m) at the positions of a field.
+def coarse_sums(field: Field, profiles: ShearProfiles, *, n_skies: int) -> FilterSums:
+    """Return the sums from which Bayes factors of fields are computed, by the method that suits `n_skies`."""
+    return FilterSums(field, profiles, *field.grid(BAYES_FACTOR_CELLS), n_skies=n_skies)
 
-    The method is the cheaper one for `n_skies` in all, if there are more than m.
-    """
-    columns, rows = field.grid(BAYES_FACTOR_CELLS)
-    filter_response, filter_norm = filter_sums(field, profiles, columns, rows, e1, e2, n_skies=n_skies)
+
+def is_method_for_one(field: Field, profiles: ShearProfiles, *, n_skies: int) -> bool:
+    """Return whether one sky alone has the sums of `n_skies` too, on a mesh."""
+    return all(
+        cheap_mesh(field, profiles, *field.grid(BAYES_FACTOR_CELLS), n_skies=n) is not None for n in (1, n_skies)
+    )
+
+
+def log_bayes_factors(sums: FilterSums, e1: Array, e2: Array) -> Array:
+    """Return the log Bayes factor (m,) of skies of ellipticities e1 and e2 (n, m), from the :func:`coarse_sums`."""
+    filter_response, filter_norm = sums(e1, e2)
     log_bayes_factor = log_bayes_factor_map(filter_response, filter_norm, trial_amplitudes(filter_norm))
     return np.asarray(logsumexp(log_bayes_factor, axis=0) - np.log(log_bayes_factor.shape[0]))
 
 
-def field_log_bayes_factor(field: Field, profiles: ShearProfiles, *, n_skies: int = 1) -> float:
-    """Return the log Bayes factor of the field itself, by the method that suits `n_skies`."""
-    return float(log_bayes_factors(field, profiles, field.e1[:, None], field.e2[:, None], n_skies=n_skies)[0])
+def field_log_bayes_factor(field: Field, profiles: ShearProfiles) -> float:
+    """Return the log Bayes factor of the field itself."""
+    return observed_log_bayes_factor(coarse_sums(field, profiles, n_skies=1))
+
+
+def observed_log_bayes_factor(sums: FilterSums) -> float:
+    """Return the log Bayes factor of a field itself, from its :func:`coarse_sums`."""
+    return float(log_bayes_factors(sums, sums.field.e1[:, None], sums.field.e2[:, None])[0])
 
 
 def refine_log_bayes_factor_map(

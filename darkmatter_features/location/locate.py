@@ -2,7 +2,7 @@
 
 Fields of more than some 900 galaxies are summed by Fourier transforms where that is much cheaper, see
 :mod:`~darkmatter_features.location.profile_sums`; no S/N changes by more than 0.01. On one core, 100,000 galaxies take
-5 s, and each randomized sky 50 ms more.
+up to 5 s, and each randomized sky up to 50 ms more; threads share both.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 from darkmatter_features.io.catalogs import ShapeCatalog
 from darkmatter_features.location.bayes_factor import (
     field_log_bayes_factor,
+    is_method_for_one,
     log_bayes_factor_map,
     refine_log_bayes_factor_map,
     trial_amplitudes,
@@ -104,6 +105,7 @@ def locate(
     subtract_mean: bool = False,
     n_randomizations: int = 0,
     rng: np.random.Generator | None = None,
+    n_threads: int = 1,
 ) -> Location:
     """Find the lens of a shape catalogue.
 
@@ -119,6 +121,8 @@ def locate(
         Number of randomized skies for the p-value and the excess of the Bayes factor; 0 for neither.
     rng : numpy.random.Generator, optional
         Source of the random rotations; required with `n_randomizations`.
+    n_threads : int
+        Number of threads for large fields. The result does not depend on it.
 
     Returns
     -------
@@ -154,13 +158,14 @@ def locate(
     profiles = profiles or default_profiles()
     field = field_of(catalog, subtract_mean=subtract_mean)
     null = (
-        randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng)
+        randomized_log_bayes_factors(field, profiles, n_randomizations=n_randomizations, rng=rng, n_threads=n_threads)
         if n_randomizations
         else None
     )
     columns, rows = field.grid(POSTERIOR_CELLS)
-    filter_response, filter_norm = filter_sums(field, profiles, columns, rows, *field.with_cross())
+    filter_response, filter_norm = filter_sums(field, profiles, columns, rows, *field.with_cross(), n_threads=n_threads)
     posterior = _posterior(field, profiles, columns, rows, filter_response, filter_norm)
+    is_known = null is not None and is_method_for_one(field, profiles, n_skies=n_randomizations)
     x, y, error = _position(field, columns, rows, posterior)
     snr = filter_response / np.sqrt(np.maximum(filter_norm, np.finfo(np.float64).tiny))[:, None]
     peak, best = np.unravel_index(snr[:, 0].argmax(), filter_norm.shape)
@@ -171,7 +176,7 @@ def locate(
         x=field.corner[0] + field.side * x,
         y=field.corner[1] + field.side * y,
         position_error=field.side * error,
-        log_bayes_factor=field_log_bayes_factor(field, profiles),
+        log_bayes_factor=null[0] if null and is_known else field_log_bayes_factor(field, profiles),
         snr=float(snr[peak, 0, best]),
         snr_cross=float(snr[peak, 1, best]),
         mean_snr=mean_snr(catalog),

@@ -10,34 +10,18 @@ shear g is ::
 with terms of spin 2, 4 and 0. Where shear is strong, the difference from the exact ratio is added galaxy by galaxy.
 """
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from darkmatter_features.location.field import Field
+from darkmatter_features.location.mesh_sums import MeshSums, by_centre, kernels, mesh_of, smoothed
 from darkmatter_features.location.profiles import ShearProfiles
-from darkmatter_features.numerics.kernels.mesh import near_likelihood, near_profile_sums
+from darkmatter_features.numerics.kernels.mesh import near_likelihood
 from darkmatter_features.numerics.kernels.profiles import profile_likelihood, profile_sums
 from darkmatter_features.numerics.kernels.records import Centres, Galaxies, NearField, Profiles
-from darkmatter_features.numerics.mesh import MIN_SPEEDUP, SPREAD_NS, ComplexArray, Mesh, mesh_over
+from darkmatter_features.numerics.mesh import MIN_SPEEDUP, SPREAD_NS, Mesh
 
 Array = NDArray[np.float64]
-
-MIN_MESH_POINTS = 200
-"""Minimum number of mesh points per side of the field."""
-
-MIN_NEAR_RADIUS = 0.085
-"""Minimum radius within which sums go galaxy by galaxy, sides of the field. An isothermal profile has a kink at the
-edge of its core, about which a spline rings; three of the four cores end within this radius. The largest error of S/N
-from the fourth was 0.008, for galaxies whose log weights scatter by 1.5."""
-
-SMOOTHING_WIDTH = 1.25
-"""Standard deviation of the Gaussian that smooths the profiles for the mesh, mesh steps."""
-
-SMOOTHING_RADIUS = 0.85
-"""Radius up to which profiles are fully smoothed, in near radii: the near part corrects for it."""
 
 GEOMETRY_NS = 1.5
 """Time per galaxy, centre and profile for geometry, on one core, ns."""
@@ -66,6 +50,7 @@ def filter_sums(
     e2: Array,
     *,
     n_skies: int | None = None,
+    n_threads: int = 1,
 ) -> tuple[Array, Array]:
     """Return the sums of the matched filter, ``sum(v g gamma_t)`` and ``sum(v g^2)``, about a grid of centres.
 
@@ -81,6 +66,8 @@ def filter_sums(
         Ellipticities of m skies.
     n_skies : int, optional
         Number of skies in all, if larger than m: the method is the cheaper one for that number.
+    n_threads : int
+        Number of threads. The sums do not depend on it.
 
     Returns
     -------
@@ -95,10 +82,38 @@ def filter_sums(
     ----------
     P. Schneider (1996), MNRAS 283, 837, arXiv:astro-ph/9601039.
     """
-    mesh = _mesh(field, columns, rows)
-    if mesh is None or not _sums_pay(mesh, len(e1), n_skies or e1.shape[1], len(profiles)):
-        return _direct_sums(field, profiles, columns, rows, e1, e2)
-    return _mesh_sums(field, profiles, mesh, e1, e2)
+    sums = FilterSums(field, profiles, columns, rows, n_skies=n_skies or e1.shape[1])
+    return sums(e1, e2, n_threads=n_threads)
+
+
+class FilterSums:
+    """Sums of the matched filter about a grid of centres for any ellipticities, by the method for `n_skies` in all.
+
+    Parameters
+    ----------
+    field, profiles, columns, rows
+        As in :func:`filter_sums`.
+    n_skies : int
+        Number of skies for which the method is the cheaper one.
+    """
+
+    def __init__(self, field: Field, profiles: ShearProfiles, columns: Array, rows: Array, *, n_skies: int) -> None:
+        self.field, self.profiles = field, profiles
+        mesh = cheap_mesh(field, profiles, columns, rows, n_skies=n_skies)
+        self._on_mesh = None if mesh is None else MeshSums(field, profiles, mesh)
+        self._grid = columns, rows
+
+    def __call__(self, e1: Array, e2: Array, *, n_threads: int = 1) -> tuple[Array, Array]:
+        """Return `filter_response` and `filter_norm` for ellipticities e1 and e2, see :func:`filter_sums`."""
+        if self._on_mesh is not None:
+            return self._on_mesh(e1, e2, n_threads=n_threads)
+        return _direct_sums(self.field, self.profiles, *self._grid, e1, e2)
+
+
+def cheap_mesh(field: Field, profiles: ShearProfiles, columns: Array, rows: Array, *, n_skies: int) -> Mesh | None:
+    """Return the mesh on which the :class:`FilterSums` are computed, None where they go galaxy by galaxy."""
+    mesh = mesh_of(field, columns, rows)
+    return mesh if mesh is not None and _sums_pay(mesh, field.x.size, n_skies, len(profiles)) else None
 
 
 def _sums_pay(mesh: Mesh, n: int, n_skies: int, n_profiles: int) -> bool:
@@ -107,11 +122,6 @@ def _sums_pay(mesh: Mesh, n: int, n_skies: int, n_profiles: int) -> bool:
     n_kernels = n_profiles * (2.0 + SKY_COST * n_skies)
     on_mesh = mesh.cost(n, n_kernels=n_kernels, near_ns=pair_ns) + n * n_skies * SPREAD_NS
     return MIN_SPEEDUP * on_mesh < pair_ns * n * mesh.columns.size * mesh.rows.size
-
-
-def _mesh(field: Field, columns: Array, rows: Array) -> Mesh | None:
-    stride = int(np.ceil(MIN_MESH_POINTS / np.sqrt(columns.size * rows.size) - 1e-9))
-    return mesh_over(columns, rows, field.x, field.y, stride=max(stride, 1), min_near_radius=MIN_NEAR_RADIUS)
 
 
 def _direct_sums(
@@ -123,41 +133,6 @@ def _direct_sums(
     galaxies = Galaxies(field.x, field.y, e1, e2, field.weight / field.variance)
     profile_sums(galaxies, profiles.tabulated, centres, filter_response, filter_norm)
     return filter_response, filter_norm
-
-
-def _mesh_sums(field: Field, profiles: ShearProfiles, mesh: Mesh, e1: Array, e2: Array) -> tuple[Array, Array]:
-    n_profiles, n_centres = len(profiles), mesh.rows.size * mesh.columns.size
-    order = mesh.neighbours(field.x, field.y)
-    columns = field.x, field.y, e1, e2, field.weight / field.variance
-    galaxies = Galaxies(*(column[order] for column in columns))
-    x, y, weight = galaxies.x, galaxies.y, galaxies.weight
-    filter_response, filter_norm = np.empty((n_centres, e1.shape[1], n_profiles)), np.empty((n_centres, n_profiles))
-    smooth = _smoothed(mesh, profiles)
-    shears = list(_kernels(mesh, -smooth.shear[:, :n_profiles], smooth.spacing, spin=2))
-    for j in range(e1.shape[1]):
-        sky = mesh.transform(x, y, weight * galaxies.e1[:, j], weight * galaxies.e2[:, j])
-        filter_response[:, j] = _by_centre(mesh.sums(sky, shear) for shear in shears)
-    weights = mesh.transform(x, y, weight, np.zeros_like(weight))
-    squares = _kernels(mesh, smooth.shear[:, n_profiles:], smooth.spacing, spin=0)
-    filter_norm[:] = _by_centre(mesh.sums(weights, square) for square in squares)
-    near_profile_sums(galaxies, profiles.tabulated, smooth, mesh.near, mesh.grid, filter_response, filter_norm)
-    return filter_response, filter_norm
-
-
-def _smoothed(mesh: Mesh, profiles: ShearProfiles) -> Profiles:
-    """Return the profiles and their squares, 2 n_profiles columns, without the kinks within the near radius."""
-    values = np.concatenate([profiles.shear, profiles.shear**2], axis=1)
-    smooth = gaussian_filter1d(values, SMOOTHING_WIDTH * max(mesh.steps) / profiles.spacing, axis=0, mode="mirror")
-    radius = np.arange(len(values)) * profiles.spacing / mesh.near.radius
-    taper = 0.5 + 0.5 * np.cos(np.pi * np.clip((radius - SMOOTHING_RADIUS) / (1.0 - SMOOTHING_RADIUS), 0.0, 1.0))
-    return Profiles(np.asarray(values + taper[:, None] * (smooth - values)), profiles.spacing)
-
-
-def _kernels(mesh: Mesh, smooth: Array, spacing: float, *, spin: int) -> Iterator[ComplexArray]:
-    """Yield the transform of the far part of each column of `smooth`, tabulated at radii `spacing` apart."""
-    radii, nodes = np.sqrt(mesh.squares), np.arange(len(smooth)) * spacing
-    for values in smooth.T:
-        yield mesh.kernel(np.interp(radii, nodes, values) * (1.0 - mesh.nearness), spin=spin)
 
 
 def log_likelihood_ratios(
@@ -178,12 +153,12 @@ def log_likelihood_ratios(
     -------
     (n_cells, n_profiles, n_amplitudes) float64 array
     """
-    mesh = _mesh(field, columns, rows)
+    mesh = mesh_of(field, columns, rows)
     centres = Centres(columns[cells % columns.size], rows[cells // columns.size])
     strong = _strong_radius(profiles, amplitudes)
     if mesh is None or not _likelihood_pays(mesh, field.x.size, cells.size, len(profiles), strong):
         return _direct_likelihood(field, profiles, amplitudes, centres)
-    smooth = _smoothed(mesh, profiles)
+    smooth = smoothed(mesh, profiles)
     linear, quadratic = (sums[cells][:, :, None] for sums in _expansion(field, mesh, smooth))
     likelihood = amplitudes * (linear + amplitudes * quadratic)
     order = np.argsort(field.y, kind="stable")
@@ -219,14 +194,10 @@ def _expansion(field: Field, mesh: Mesh, smooth: Profiles) -> tuple[Array, Array
         mesh.transform(field.x, field.y, np.real(field.weight * term), np.imag(field.weight * term)) for term in terms
     )
     shears, squares = np.split(smooth.shear, 2, axis=1)
-    linear = _by_centre(mesh.sums(spin2, kernel) for kernel in _kernels(mesh, -shears, smooth.spacing, spin=2))
-    anisotropic = _by_centre(mesh.sums(spin4, kernel) for kernel in _kernels(mesh, squares, smooth.spacing, spin=4))
-    isotropic = _by_centre(mesh.sums(spin0, kernel) for kernel in _kernels(mesh, squares, smooth.spacing, spin=0))
+    linear = by_centre(mesh.sums(spin2, kernel) for kernel in kernels(mesh, -shears, smooth.spacing, spin=2))
+    anisotropic = by_centre(mesh.sums(spin4, kernel) for kernel in kernels(mesh, squares, smooth.spacing, spin=4))
+    isotropic = by_centre(mesh.sums(spin0, kernel) for kernel in kernels(mesh, squares, smooth.spacing, spin=0))
     return linear, anisotropic + isotropic
-
-
-def _by_centre(sums: Iterable[ComplexArray]) -> Array:
-    return np.stack([each.real.ravel() for each in sums], axis=1)
 
 
 def _strong_radius(profiles: ShearProfiles, amplitudes: Array) -> float:

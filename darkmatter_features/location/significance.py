@@ -4,18 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.location.bayes_factor import field_log_bayes_factor, log_bayes_factors
+from darkmatter_features.location.bayes_factor import coarse_sums, log_bayes_factors, observed_log_bayes_factor
 from darkmatter_features.location.field import Field
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.workers import threaded
 
 Array = NDArray[np.float64]
 
 BATCH_SIZE = 50
-"""Maximum number of randomized skies in memory: in a square field each needs 230 kB, and 50 bytes a galaxy."""
+"""Maximum number of randomized skies in a batch: in a square field each needs 690 kB, and 40 bytes a galaxy."""
 
 MAX_GALAXIES_PER_BATCH = 5_000_000
 """Maximum number of galaxies in a batch, all skies together."""
+
+ROTATED_AT_ONCE = 8
+"""Number of skies that are rotated together: their phases and sines need less memory than those of a batch."""
 
 MIN_SPREAD = 1e-9
 """Minimum standard deviation of log Bayes factors of randomized skies: below, the shapes do not scatter, and the skies
@@ -23,7 +27,12 @@ differ by rounding only."""
 
 
 def randomized_log_bayes_factors(
-    field: Field, profiles: ShearProfiles, *, n_randomizations: int, rng: np.random.Generator | None
+    field: Field,
+    profiles: ShearProfiles,
+    *,
+    n_randomizations: int,
+    rng: np.random.Generator | None,
+    n_threads: int = 1,
 ) -> tuple[float, Array]:
     """Return the log Bayes factors of a field and of randomized skies, by the same method.
 
@@ -37,6 +46,8 @@ def randomized_log_bayes_factors(
         Number of randomized skies, 1 or more.
     rng : numpy.random.Generator
         Source of the random rotations.
+    n_threads : int
+        Number of threads, each with a batch of skies. The result does not depend on it.
 
     Returns
     -------
@@ -56,14 +67,25 @@ def randomized_log_bayes_factors(
         raise ConfigError(
             "randomized skies need a random generator, got rng=None; pass rng=numpy.random.default_rng(1)"
         )
-    randomized = []
     batch = max(min(BATCH_SIZE, MAX_GALAXIES_PER_BATCH // field.x.size), 1)
-    for start in range(0, n_randomizations, batch):
-        turn = np.exp(2j * np.pi * rng.random((min(batch, n_randomizations - start), field.x.size))).T
-        e = (field.e1 + 1j * field.e2)[:, None] * turn
-        e1, e2 = e.real.copy(), e.imag.copy()
-        randomized.append(log_bayes_factors(field, profiles, e1, e2, n_skies=n_randomizations))
-    return field_log_bayes_factor(field, profiles, n_skies=n_randomizations), np.concatenate(randomized)
+    sizes = (min(batch, n_randomizations - start) for start in range(0, n_randomizations, batch))
+    drawn = ((rng.random((size, field.x.size)),) for size in sizes)
+    sums = coarse_sums(field, profiles, n_skies=n_randomizations)
+    observed = observed_log_bayes_factor(sums)
+    randomized = threaded(lambda phases: log_bayes_factors(sums, *rotated(field, phases)), drawn, n_threads=n_threads)
+    return observed, np.concatenate(list(randomized))
+
+
+def rotated(field: Field, turns: Array) -> tuple[Array, Array]:
+    """Return e1 and e2 (n, m) of m skies whose ellipticities are rotated by phases of some `turns` (m, n) of 2 pi."""
+    e1, e2 = np.empty(turns.shape[::-1]), np.empty(turns.shape[::-1])
+    for first in range(0, len(turns), ROTATED_AT_ONCE):
+        skies = slice(first, first + ROTATED_AT_ONCE)
+        phase = 2.0 * np.pi * turns[skies]
+        cosine, sine = np.cos(phase), np.sin(phase)
+        e1[:, skies] = (field.e1 * cosine - field.e2 * sine).T
+        e2[:, skies] = (field.e1 * sine + field.e2 * cosine).T
+    return e1, e2
 
 
 def bayes_factor_excess(log_bayes_factor: float, randomized: Array) -> float:

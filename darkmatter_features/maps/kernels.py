@@ -53,5 +53,7 @@ def shear_sums(
                     w[j] *= w[j]
             for j in range(n_columns):
                 weights[n_scales, j] += w[j] * v
-        sums[0, ::-1, i], sums[1, ::-1, i] = tangential, cross
-        sums[2, ::-1, i], sums[3, ::-1, i] = weights[:-1], weights[1:]
+        for s in range(n_scales):
+            for j in range(n_columns):
+                sums[0, n_scales - 1 - s, i, j], sums[1, n_scales - 1 - s, i, j] = tangential[s, j], cross[s, j]
+                sums[2, n_scales - 1 - s, i, j], sums[3, n_scales - 1 - s, i, j] = weights[s, j], weights[s + 1, j]

@@ -14,6 +14,7 @@ P. P. Ewald (1921), Annalen der Physik 369, 253, doi:10.1002/andp.19213690304.
 U. Essmann et al. (1995), J. Chem. Phys. 103, 8577, doi:10.1063/1.470117.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +23,8 @@ from numpy.typing import NDArray
 from scipy.fft import fft, fft2, fftfreq, ifft2, next_fast_len
 
 from darkmatter_features.numerics.kernels.mesh import ORDER, spline_weights, spread
-from darkmatter_features.numerics.kernels.records import Grid, NearField
+from darkmatter_features.numerics.kernels.records import Galaxies, Grid, NearField
+from darkmatter_features.numerics.kernels.skies import spread_skies
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -42,6 +44,9 @@ cost of a transform is smaller than the difference between machines."""
 
 SPREAD_NS = 500.0
 """Time to distribute one galaxy over the mesh on one core, ns."""
+
+SKIES_AT_ONCE = 8
+"""Skies that share the weights of the splines; more of them do not fit into the cache."""
 
 MIN_SPEEDUP = 3.0
 """Minimum ratio of the estimated direct cost to the cost on a mesh for the mesh to be used: the direct sum is exact."""
@@ -75,6 +80,11 @@ class Mesh:
         return Grid(self.columns, self.rows)
 
     @property
+    def n_centres(self) -> int:
+        """Number of centres."""
+        return int(self.columns.size * self.rows.size)
+
+    @property
     def steps(self) -> tuple[float, float]:
         """Distance between mesh points along x and y."""
         across, up = ((float(axis[-1]) - float(axis[0])) / (axis.size - 1) for axis in (self.columns, self.rows))
@@ -101,17 +111,39 @@ class Mesh:
         across, up = self.steps
         mesh = np.zeros(self.shape, dtype=np.complex128)
         spread((x - self.columns[0]) / across, (y - self.rows[0]) / up, real, imaginary, mesh)
-        spline_up, spline_across = (_spline_transform(n) for n in self.shape)
-        return _transformed(mesh) / (spline_up[:, None] * spline_across[None, :])
+        return _transformed(mesh) / self._splines
+
+    def transforms(self, galaxies: Galaxies) -> Iterator[ComplexArray]:
+        """Yield the :meth:`transform` of the weighted ellipticities of each of m skies of the same positions."""
+        across, up = self.steps
+        x, y = (galaxies.x - self.columns[0]) / across, (galaxies.y - self.rows[0]) / up
+        for first in range(0, galaxies.e1.shape[1], SKIES_AT_ONCE):
+            e = np.stack([each[:, first : first + SKIES_AT_ONCE] for each in (galaxies.e1, galaxies.e2)], axis=2)
+            values = e.reshape(x.size, -1) * galaxies.weight[:, None]
+            mesh = np.zeros((*self.shape, values.shape[1]))
+            spread_skies(x, y, values, mesh)
+            for sky in np.moveaxis(mesh.view(np.complex128), 2, 0):
+                yield _transformed(sky.copy()) / self._splines
+
+    @cached_property
+    def _splines(self) -> Array:
+        up, across = (_spline_transform(n) for n in self.shape)
+        return np.asarray(up[:, None] * across[None, :])
 
     def kernel(self, values: Array, *, spin: int = 0) -> ComplexArray:
         """Return the transform of the kernel ``values exp(-i spin phi)``, with `values` (shape) given at each point.
 
         With a spin, the values must fall smoothly to 0 at the centre.
         """
-        z = self._offsets
-        turn = (z.conj() / np.sqrt(np.maximum(self.squares, np.finfo(np.float64).tiny))) ** spin if spin else 1.0
-        return _transformed((values * turn).astype(np.complex128))
+        turned = values * self._unit**spin if spin else values
+        return _transformed(turned.astype(np.complex128, copy=False))
+
+    def of_radius(self, function: Callable[[Array], Array]) -> Array:
+        """Return a function of the distance of each point from the first, from the points of a quarter of the mesh."""
+        n_rows, n_columns = self.shape
+        quarter = function(np.sqrt(self.squares[: n_rows // 2 + 1, : n_columns // 2 + 1]))
+        up, across = (np.minimum(np.arange(n), n - np.arange(n)) for n in self.shape)
+        return np.asarray(quarter[up[:, None], across[None, :]])
 
     @cached_property
     def squares(self) -> Array:
@@ -123,6 +155,11 @@ class Mesh:
         """Fraction of a kernel that is summed galaxy by galaxy, at each point."""
         u = 0.5 * self.squares / self.near.width**2
         return np.asarray((1.0 + u) * np.exp(-u))
+
+    @cached_property
+    def _unit(self) -> ComplexArray:
+        """``exp(-i phi)`` of each point."""
+        return np.asarray(self._offsets.conj() / np.sqrt(np.maximum(self.squares, np.finfo(np.float64).tiny)))
 
     @cached_property
     def _offsets(self) -> ComplexArray:

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-import darkmatter_features.location.profile_sums as profile_sums_module
 from darkmatter_features.location.bayes_factor import BAYES_FACTOR_CELLS
 from darkmatter_features.location.field import field_of
 from darkmatter_features.location.locate import POSTERIOR_CELLS, locate, p_value
-from darkmatter_features.location.profile_sums import filter_sums, log_likelihood_ratios
+from darkmatter_features.location.profile_sums import cheap_mesh, filter_sums, log_likelihood_ratios
 from darkmatter_features.location.profiles import default_profiles
 from tests.support.located import SIDE, THETA_E, catalog_of, force_method, galaxies
 
@@ -81,14 +80,25 @@ def test_randomized_skies_on_a_mesh_give_the_same_p_value(rng, monkeypatch):
     assert 1 / 61 < p[0] < 1
 
 
-def test_a_mesh_is_used_for_many_galaxies_only(rng, monkeypatch):
-    monkeypatch.setattr(profile_sums_module, "_direct_sums", lambda *_: "direct")
-    monkeypatch.setattr(profile_sums_module, "_mesh_sums", lambda *_: "mesh")
+def test_sums_of_many_skies_are_those_of_each(rng, monkeypatch):
+    """With any number of threads, a few skies have the same sums to the last bit."""
+    force_method(monkeypatch, mesh=True)
+    field = field_of(galaxies(rng, n=500), subtract_mean=False)
+    e1, e2 = rng.normal(0, 0.2, (2, 500, 10))
+    grid = field.grid(BAYES_FACTOR_CELLS)
+    response, norm = filter_sums(field, default_profiles(), *grid, e1, e2)
+    for n_threads in (1, 2):
+        few, few_norm = filter_sums(field, default_profiles(), *grid, e1[:, 7:9], e2[:, 7:9], n_threads=n_threads)
+        assert_allclose(few, response[:, 7:9], rtol=1e-9, atol=1e-10 * np.abs(response).max())
+        assert few_norm.tobytes() == norm.tobytes()
+    assert few.tobytes() == filter_sums(field, default_profiles(), *grid, e1[:, 7:9], e2[:, 7:9])[0].tobytes()
 
-    def method(n, n_cells, n_skies):
+
+def test_a_mesh_is_used_for_many_galaxies_only(rng):
+    def is_on_mesh(n, n_cells, n_skies):
         field = field_of(galaxies(rng, n=n), subtract_mean=False)
-        return filter_sums(field, default_profiles(), *field.grid(n_cells), *field.with_cross(), n_skies=n_skies)
+        return cheap_mesh(field, default_profiles(), *field.grid(n_cells), n_skies=n_skies) is not None
 
     fine, coarse = POSTERIOR_CELLS, BAYES_FACTOR_CELLS
     cases = (700, fine, 2), (5000, coarse, 1), (1500, fine, 2), (20_000, coarse, 1), (15_000, coarse, 200)
-    assert [method(*case) for case in cases] == ["direct"] * 2 + ["mesh"] * 3
+    assert [is_on_mesh(*case) for case in cases] == [False] * 2 + [True] * 3

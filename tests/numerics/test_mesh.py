@@ -19,6 +19,7 @@ from darkmatter_features.numerics.kernels.mesh import (
 )
 from darkmatter_features.numerics.kernels.records import Centres, Galaxies, Grid, NearField, Profiles
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
+from darkmatter_features.numerics.kernels.skies import near_sums_of_skies, spread_skies
 from darkmatter_features.numerics.mesh import mesh_over
 from tests.support import naive, naive_locate
 
@@ -62,6 +63,15 @@ def test_spread_matches_naive_also_across_the_border(rng):
     mesh = np.zeros((12, 17), dtype=np.complex128)
     spread(x, y, values.real.copy(), values.imag.copy(), mesh)
     assert_allclose(mesh, naive.spread(x, y, values, mesh.shape, ORDER), atol=1e-13)
+
+
+def test_spread_of_many_skies_is_that_of_each(rng):
+    x, y = rng.uniform(-20, 40, (2, 30))
+    values = rng.normal(size=(30, 3))
+    mesh = np.zeros((12, 17, 3))
+    spread_skies(x, y, values, mesh)
+    for sky, own in zip(values.T, np.moveaxis(mesh, 2, 0)):
+        assert_allclose(own, naive.spread(x, y, sky.astype(complex), own.shape, ORDER).real, atol=1e-13)
 
 
 def test_near_shear_matches_naive(galaxies):
@@ -109,12 +119,14 @@ def test_near_profile_sums_are_the_part_that_is_not_on_the_mesh(rng):
     e1, e2, weight = *rng.normal(0, 0.25, (2, 30, 2)), rng.uniform(0.5, 2.0, 30)
     columns, rows = np.linspace(0.1, 0.9, 4), np.linspace(0.2, 0.8, 3)
     shear, spacing = PROFILES
-    smooth = Profiles(0.5 * np.concatenate([shear, shear**2], axis=1), spacing)
-    near = NearField(0.1, 100.0)
+    table = np.concatenate([shear, 0.5 * shear, 0.5 * shear**2], axis=1)
+    near, grid, galaxies = NearField(0.1, 100.0), Grid(columns, rows), Galaxies(x, y, e1, e2, weight)
     filter_response, filter_norm = np.zeros((12, 2, N_PROFILES)), np.zeros((12, N_PROFILES))
-    near_profile_sums(
-        Galaxies(x, y, e1, e2, weight), PROFILES, smooth, near, Grid(columns, rows), filter_response, filter_norm
-    )
+    for first, last in ((0, 1), (1, 3)):
+        near_profile_sums(galaxies, Profiles(table, spacing), near, grid, first, last, filter_response, filter_norm)
+    of_skies = np.zeros((12, N_PROFILES, 2))
+    near_sums_of_skies(galaxies, Profiles(table[:, : 2 * N_PROFILES].copy(), spacing), near, grid, of_skies)
+    assert_allclose(np.swapaxes(of_skies, 1, 2), filter_response, rtol=1e-9, atol=1e-9)
     for q in range(12):
         radius, phi = naive_locate.polar(x, y, columns[q % 4], rows[q // 4])
         g = naive_locate.shear_at(shear, spacing, radius)

@@ -10,6 +10,7 @@ import numpy as np
 
 from darkmatter_features.galaxies.kernels.records import Booleans, ColorSettings, Floats, Integers, Light, PixelGrid
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import copy_into, falling_order
 
 N_BANDS = 3
 """Bands of an image whose galaxies are split by colour. A constant lets the compiler unroll loops over bands."""
@@ -102,7 +103,7 @@ def _core_color(light: Light, grid: PixelGrid, p: Any, noise: float, color: Floa
 
 @compiled
 def _candidate_colors(
-    light: Light, grid: PixelGrid, settings: ColorSettings, patch: Integers, candidates: Floats, n_members: Integers
+    light: Light, grid: PixelGrid, settings: ColorSettings, patch: Integers, candidates: Floats, n_members: Floats
 ) -> Any:
     """Fill `candidates` with colours that recur, and `n_members` with their pixel counts; return their number.
 
@@ -154,15 +155,18 @@ def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: 
     has a compact core. `patch` comes with 0 at free pixels and -1 at pixels too faint to have a known colour.
     """
     candidates = np.empty((MAX_CANDIDATES + 1, N_BANDS))
-    n_members = np.zeros(MAX_CANDIDATES + 1, dtype=np.int64)
+    n_members = np.zeros(MAX_CANDIDATES + 1)
     n_candidates = _candidate_colors(light, grid, settings, patch, candidates, n_members)
     members = np.zeros(light.totals.size, dtype=np.bool_)
     n_colors = 0
-    for candidate in np.argsort(-n_members[:n_candidates], kind="mergesort"):
+    for candidate in falling_order(n_members[:n_candidates]):
         color = candidates[candidate]
         apart = n_colors < MAX_COLORS
         for k in range(n_colors):
-            apart = apart and np.abs(colors[k] - color).max() >= settings.separation
+            difference = 0.0
+            for band in range(N_BANDS):
+                difference = max(difference, abs(colors[k, band] - color[band]))
+            apart = apart and difference >= settings.separation
         if not apart:
             continue
         _mark(light, patch, settings.noise, color, members)
@@ -170,7 +174,7 @@ def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: 
             continue
         _mark(light, patch, settings.noise, color, members)
         if _has_core(members, grid):
-            colors[n_colors] = color
+            copy_into(colors[n_colors], color)
             n_colors += 1
             for p in range(members.size):
                 if members[p]:

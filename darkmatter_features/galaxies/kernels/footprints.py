@@ -27,6 +27,7 @@ from darkmatter_features.galaxies.kernels.records import (
 from darkmatter_features.galaxies.kernels.symmetry import fill_by_symmetry
 from darkmatter_features.galaxies.kernels.watershed import pixel_grid, smooth, split_saddles
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import copy_into
 
 
 @compiled
@@ -70,7 +71,7 @@ def _split_by_color(light: Light, grid: PixelGrid, settings: ColorSettings) -> A
     deblend_flux(light, grid, settings.noise, colors[:n_colors], patch, deblended)
     for k in range(n_colors):
         fill_by_symmetry(grid, settings.noise, deblended[:, k].copy(), filled)
-        deblended[:, k] = filled
+        copy_into(deblended[:, k], filled)
     return deblended
 
 

@@ -89,8 +89,10 @@ def _sort_by_owner(indices: NDArray[np.int32], owners: NDArray[np.int32], dilate
     dilated.starts[:] = 0
     for p in range(indices.size):
         dilated.starts[owners[p] + 1] += 1
-    dilated.starts[:] = np.cumsum(dilated.starts)
-    ends = dilated.starts[:-1].copy()
+    ends = np.empty(dilated.starts.size - 1, dtype=np.int64)
+    for owner in range(ends.size):
+        ends[owner] = dilated.starts[owner]
+        dilated.starts[owner + 1] += dilated.starts[owner]
     for p in range(indices.size):
         dilated.indices[ends[owners[p]]] = indices[p]
         ends[owners[p]] += 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from darkmatter_features.galaxies.kernels.records import Floats, PixelGrid, VisiblePixels
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import copy_into
 
 OCCLUSION_COST = 0.1
 """Cost of flux opposite a covered pixel in the search for a centre, relative to flux opposite a dark pixel.
@@ -81,7 +82,7 @@ def fill_by_symmetry(grid: PixelGrid, noise: float, visible: Floats, filled: Flo
     own = np.flatnonzero(visible > noise)
     rows, columns, flux = grid.rows[own], grid.columns[own], visible[own]
     row, column = _doubled_centre(image, VisiblePixels(rows, columns, flux), noise)
-    filled[:] = visible
+    copy_into(filled, visible)
     for k in range(own.size):
         i, j = row - rows[k], column - columns[k]
         if 0.0 <= _flux_at(image, i, j) <= noise:

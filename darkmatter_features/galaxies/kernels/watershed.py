@@ -6,15 +6,20 @@ import numpy as np
 
 from darkmatter_features.galaxies.kernels.records import Floats, Integers, PixelGrid, SaddleSettings
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import falling_order
 
 
 @compiled
 def pixel_grid(rows: Integers, columns: Integers) -> Any:
     """Return the grid of a segment. The input is overwritten with the positions on the grid."""
-    rows -= rows.min() - 1
-    columns -= columns.min() - 1
-    cells = np.zeros((rows.max() + 2, columns.max() + 2), dtype=np.int32)
+    top, bottom, left, right = rows[0], rows[0], columns[0], columns[0]
     for p in range(rows.size):
+        top, bottom = min(top, rows[p]), max(bottom, rows[p])
+        left, right = min(left, columns[p]), max(right, columns[p])
+    cells = np.zeros((bottom - top + 3, right - left + 3), dtype=np.int32)
+    for p in range(rows.size):
+        rows[p] -= top - 1
+        columns[p] -= left - 1
         cells[rows[p], columns[p]] = p + 1
     return PixelGrid(rows, columns, cells)
 
@@ -71,7 +76,7 @@ def split_saddles(brightness: Floats, grid: PixelGrid, settings: SaddleSettings,
     basin = np.full(m, -1, dtype=np.int64)
     parent, size, peak = np.arange(m), np.zeros(m, dtype=np.int64), np.empty(m)
     n_basins = 0
-    for p in np.argsort(-brightness, kind="mergesort"):
+    for p in falling_order(brightness):
         own = _highest_basin(grid, p, basin, parent, peak)
         if own < 0:
             own = n_basins

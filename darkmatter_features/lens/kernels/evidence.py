@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import copy_into
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 
 POLYNOMIAL_SHEAR = 0.06
@@ -124,16 +125,17 @@ def _sharpen(own: Any, ahead: Any, behind: Any, before: Any) -> None:
     """
     n_angles, n_shears = own.shape[0] - 1, own.shape[1]
     for j in range(n_angles):
-        before[:] = own[j]
+        copy_into(before, own[j])
         for i in range(1, n_shears - 1):
             own[j, i] -= ahead[i] * (before[i + 1] - before[i]) - behind[i] * (before[i] - before[i - 1])
-    before[:], own[n_angles] = own[n_angles - 1], own[0]
+    copy_into(before, own[n_angles - 1])
+    copy_into(own[n_angles], own[0])
     for j in range(n_angles):
         for i in range(n_shears):
             here = own[j, i]
             own[j, i] = here - (before[i] - 2.0 * here + own[j + 1, i]) / 12.0
             before[i] = here
-    own[n_angles] = own[0]
+    copy_into(own[n_angles], own[0])
 
 
 @compiled

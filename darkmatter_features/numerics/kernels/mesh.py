@@ -139,41 +139,53 @@ def narrow_sums(galaxies: Galaxies, grid: Grid, windows: Array, radius: Any, sum
 def near_profile_sums(
     galaxies: Galaxies,
     profiles: Profiles,
-    smooth: Profiles,
     near: NearField,
     grid: Grid,
+    first_row: Any,
+    last_row: Any,
     filter_response: Array,
     filter_norm: Array,
 ) -> None:
     """Add the near part to the sums of :func:`~darkmatter_features.numerics.kernels.profiles.profile_sums`.
 
-    `smooth` has 2 n_profiles columns: the profiles, then their squares, as the mesh has them before the near part is
-    taken out. The centres of the sums run over the grid by rows.
+    `profiles` has 3 n_profiles columns: the profiles, then these and their squares as the mesh has them before the near
+    part is taken out. The centres of the sums run over the grid by rows, of which those from `first_row` up to
+    `last_row` - 1 are summed.
     """
     x, y, e1, e2, weight = galaxies
     columns, rows = grid
-    n_profiles = profiles.shear.shape[1]
-    g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
+    width, radius = near
+    n_profiles = filter_norm.shape[1]
+    g = np.empty(3 * n_profiles)
+    gauss, radii, meshed = np.empty(columns.size), np.empty(columns.size), np.empty(columns.size)
+    cos2, sin2 = np.empty(columns.size), np.empty(columns.size)
     for k in range(x.size):
-        left, right = index_range(x[k], columns, near.radius)
-        low, high = index_range(y[k], rows, near.radius)
-        for i in range(low, high):
+        left, right = index_range(x[k], columns, radius)
+        low, high = index_range(y[k], rows, radius)
+        for j in range(left, right):
+            gauss[j] = np.exp(-0.5 * ((x[k] - columns[j]) / width) ** 2)
+        for i in range(max(low, first_row), min(high, last_row)):
+            dy = y[k] - rows[i]
+            along = np.exp(-0.5 * (dy / width) ** 2)
+            left, right = index_range(x[k], columns, np.sqrt(max(radius * radius - dy * dy, 0.0)))
             for j in range(left, right):
-                dx, dy, q = x[k] - columns[j], y[k] - rows[i], i * columns.size + j
+                dx = x[k] - columns[j]
                 square = max(dx * dx + dy * dy, 1e-24)
-                if square > near.radius * near.radius:
-                    continue
-                cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
-                shear_at(profiles, np.sqrt(square), g)
-                shear_at(smooth, np.sqrt(square), far)
-                meshed = 1.0 - nearness(square, near.width)
+                radii[j] = np.sqrt(square)
+                meshed[j] = 1.0 - (1.0 + 0.5 * square / (width * width)) * gauss[j] * along
+                inverse = 1.0 / square
+                cos2[j], sin2[j] = (dx * dx - dy * dy) * inverse, 2.0 * dx * dy * inverse
+            for j in range(left, right):
+                shear_at(profiles, radii[j], g)
+                inverse_variance, far, norm = weight[k], meshed[j], filter_norm[i * columns.size + j]
                 for p in range(n_profiles):
-                    filter_norm[q, p] += weight[k] * (g[p] * g[p] - meshed * far[n_profiles + p])
-                    g[p] = weight[k] * (g[p] - meshed * far[p])
+                    norm[p] += inverse_variance * (g[p] * g[p] - far * g[2 * n_profiles + p])
+                    g[p] = inverse_variance * (g[p] - far * g[n_profiles + p])
                 for m in range(e1.shape[1]):
-                    gamma_t = -(e1[k, m] * cos2 + e2[k, m] * sin2)
-                    for p in range(g.size):
-                        filter_response[q, m, p] += g[p] * gamma_t
+                    gamma_t = -(e1[k, m] * cos2[j] + e2[k, m] * sin2[j])
+                    response = filter_response[i * columns.size + j, m]
+                    for p in range(n_profiles):
+                        response[p] += g[p] * gamma_t
 
 
 @compiled
@@ -190,9 +202,10 @@ def near_likelihood(
 ) -> None:
     """Add the near part to :func:`~darkmatter_features.numerics.kernels.profiles.profile_likelihood` about each centre.
 
-    The near part is that of the expansion to second order, with `smooth` as in :func:`near_profile_sums`, and the whole
-    difference between the exact log ratio and the expansion for shears from `max_expanded_shear` on. Galaxies are in
-    ascending order of y; those beyond the near radius are neglected.
+    The near part is that of the expansion to second order, and the whole difference between the exact log ratio and the
+    expansion for shears from `max_expanded_shear` on. `smooth` has 2 n_profiles columns: the profiles, then their
+    squares, as the mesh has them before the near part is taken out. Galaxies are in ascending order of y; those beyond
+    the near radius are neglected.
     """
     x, y, e1, e2, weight = galaxies
     n_profiles, n_amplitudes = amplitudes.shape

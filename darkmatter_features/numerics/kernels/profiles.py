@@ -14,9 +14,9 @@ def shear_at(profiles: Profiles, radius: Any, g: Array) -> None:
     """Fill `g` (n_profiles,) with the profiles at a radius, linear between nodes."""
     position = min(radius / profiles.spacing, profiles.shear.shape[0] - 1.000001)
     node = int(position)
-    fraction = position - node
+    fraction, inner, outer = position - node, profiles.shear[node], profiles.shear[node + 1]
     for p in range(g.size):
-        g[p] = profiles.shear[node, p] + fraction * (profiles.shear[node + 1, p] - profiles.shear[node, p])
+        g[p] = inner[p] + fraction * (outer[p] - inner[p])
 
 
 @compiled
