@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path
 
-from darkmatter_features.errors import DatasetError
+from darkmatter_features.errors import DatasetError, OutputError
 from darkmatter_features.io.cache import (
     CACHE_VARIABLE,
     cache_folder,
@@ -145,11 +145,22 @@ def _extract(archive: Path, members: _Members, whole: Path, progress: Callable[[
 def _extract_member(file: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, time: int) -> None:
     """Write a member to a path. `zipfile` returns at most the declared number of bytes, and checks their sum."""
     with written_whole(path) as temporary:
-        with file.open(member) as source, temporary.open("wb") as target:
-            shutil.copyfileobj(source, target, _COPY_BYTES)
+        with temporary.open("wb") as target:
+            for part in _parts(file, member):
+                target.write(part)
         if temporary.stat().st_size != member.file_size:
             raise zipfile.BadZipFile(f"{member.filename} ends early")
         os.utime(temporary, ns=(time, time))
+
+
+def _parts(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield the bytes of a member; an error of the system is damage, such as a place before the start of the file."""
+    try:
+        with file.open(member) as source:
+            while part := source.read(_COPY_BYTES):
+                yield part
+    except OSError as error:
+        raise zipfile.BadZipFile(error.strerror or str(error)) from error
 
 
 @contextmanager
@@ -159,6 +170,8 @@ def _errors_named(archive: Path) -> Iterator[None]:
         yield
     except NotImplementedError as error:
         raise DatasetError(f"{archive} cannot be extracted: {_line(error)}; {_MAKE_AGAIN}") from None
+    except OutputError as error:
+        raise DatasetError(f"{archive} cannot be extracted: {error}, or set {CACHE_VARIABLE}") from None
     except OSError as error:
         if error.errno is None:  # of bz2, for damaged bytes
             raise _damaged(archive, error) from None

@@ -100,9 +100,10 @@ def test_a_signal_after_the_work_leaves_the_exit_code():
     [("SIGTERM", 143, "terminated"), ("SIGHUP", 129, "ended, since its terminal was closed")],
 )
 def test_other_signals_have_their_own_codes(name, code, line):
-    with started(command(IN_PYTHON)) as process:
+    number = getattr(signal, name)
+    with started(command(IN_PYTHON), preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as process:
         assert process.stdout.readline() == "busy\n"
-        process.send_signal(getattr(signal, name))
+        process.send_signal(number)
         assert ended(process) == (code, [f"darkmatter: {line}"])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
+from darkmatter_features.errors import OutputError
 from darkmatter_features.plots.heatmap import heatmap
 from darkmatter_features.plots.page import FORMATS, save_figure
 from darkmatter_features.plots.theme import plot_theme
@@ -60,6 +61,6 @@ def test_a_png_has_the_resolution_of_the_theme(lensed, tmp_path):
 
 def test_no_part_of_a_figure_is_left_behind(lensed, tmp_path, monkeypatch):
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(OutputError, match=r"heatmap\.pdf: full"):
         saved(lensed, tmp_path / "heatmap.pdf")
     assert list(Path(tmp_path).iterdir()) == []
