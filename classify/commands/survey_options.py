@@ -129,16 +129,17 @@ def _print_survey(catalog: str, folder: str, found: SurveyCandidates, known: Kno
     print_line(f"  {'; '.join(survey.notes)}")
     for line in found.warnings:
         print_line(f"  {line}")
+    unit = found.search.unit if survey.frame.is_plane else "arcmin"
     for k, each in enumerate(found.candidates[:MAX_PRINTED], start=1):
-        print_line(f"  {k}: {_summary(each, known)}")
+        print_line(f"  {k}: {_summary(each, unit, known)}")
     if len(found) > MAX_PRINTED:
         print_line(f"  and {len(found) - MAX_PRINTED} more")
     print_line(f"  -> {folder}")
 
 
-def _summary(each: SurveyCandidate, known: KnownLenses | None) -> str:
+def _summary(each: SurveyCandidate, unit: str, known: KnownLenses | None) -> str:
     position = f"x {each.x:.5g}, y {each.y:.5g}" if np.isnan(each.ra) else f"RA {each.ra:.5f}, Dec {each.dec:.5f}"
-    snr = f"error {each.position_error:.2g} arcmin, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
+    snr = f"error {each.position_error:.2g} {unit}, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
     edge = f", {each.empty_fraction:.0%} of its aperture empty" if each.edge else ""
     near = "" if known is None else known.note(each.known_name, each.known_separation, each.ra)
     if np.isnan(each.false_alarm_probability):
