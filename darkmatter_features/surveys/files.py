@@ -31,16 +31,22 @@ _OWN = (
 COLUMNS = (*FIELD_COLUMNS, *_OWN)
 """Columns of the table: those of the candidates of one field, and those of a survey."""
 
-COMPLETENESS_COLUMNS = (
+_REGION_ON_SKY = (
     Column("ra", "deg", "pos.eq.ra", "right ascension of the centre of the region"),
     Column("dec", "deg", "pos.eq.dec", "declination of the centre of the region"),
+)
+_REGION_IN_PLANE = (
+    Column("x", FIELD_UNIT, "pos.cartesian.x", "x of the centre of the region"),
+    Column("y", FIELD_UNIT, "pos.cartesian.y", "y of the centre of the region"),
+)
+COMPLETENESS_COLUMNS = (
     Column("scale", "arcmin", "phys.size.radius", "scale radius of the planted halos"),
     Column(LENS_REDSHIFT, "", "src.redshift", "redshift of the planted halos"),
     Column("amplitude", "", "phys.gravitation", "mean shear of the planted halos at one arcminute"),
     Column("n_planted", "", "meta.number", "number of planted halos"),
     Column("n_found", "", "meta.number", "number of them with a peak above the threshold"),
 )
-"""Columns of ``completeness.ecsv``."""
+"""Columns of ``completeness.ecsv`` after the centre of the region."""
 
 MASS_COLUMNS = (
     Column("mass", "solMass", "phys.mass", "mass of the planted halos, within 200 critical densities"),
@@ -100,10 +106,11 @@ def completeness_table(found: SurveyCandidates) -> Any:
 
     rows = [row for result in found.patches for row in _completeness_rows(found, result)]
     table = Table(meta=_meta(found))
-    for k, column in enumerate(COMPLETENESS_COLUMNS):
+    region = _REGION_IN_PLANE if found.survey.frame.is_plane else _REGION_ON_SKY
+    for k, column in enumerate((*region, *COMPLETENESS_COLUMNS)):
         kind = np.int64 if column.ucd == "meta.number" else np.float64
         if found.search.redshift or column.name != LENS_REDSHIFT:
-            _add(table, column, np.array([row[k] for row in rows], dtype=kind))
+            _add(table, _with_unit(column, found.search.unit), np.array([row[k] for row in rows], dtype=kind))
     return table
 
 
@@ -199,7 +206,7 @@ def _completeness_rows(found: SurveyCandidates, result: Any) -> list[tuple[float
     if planted is None or not len(planted.x):
         return []
     lon, lat = np.array([result.patch.lon]), np.array([result.patch.lat])
-    ra, dec = (float(each[0]) for each in found.survey.frame.restore(lon, lat))
+    first, second = (float(each[0]) for each in found.survey.frame.restore(lon, lat))
     rows: list[tuple[float, ...]] = []
     redshifts = found.search.lens_redshifts if found.search.redshift is not None else (np.nan,)
     for k, (redshift, scale) in enumerate(product(redshifts, found.scales)):
@@ -207,5 +214,5 @@ def _completeness_rows(found: SurveyCandidates, result: Any) -> list[tuple[float
         for each in np.array_split(own[np.argsort(planted.amplitude[own], kind="stable")], N_AMPLITUDES):
             if len(each):
                 n_found = int((planted.snr[each] >= found.threshold).sum())
-                rows.append((ra, dec, scale, redshift, float(planted.amplitude[each].mean()), len(each), n_found))
+                rows.append((first, second, scale, redshift, float(planted.amplitude[each].mean()), len(each), n_found))
     return rows

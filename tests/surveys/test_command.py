@@ -148,6 +148,14 @@ def test_errors_of_a_plane_survey_are_in_its_unit(plane):
     assert f"error {row['position_error']:.2g} deg, S/N" in output
 
 
+def test_the_completeness_of_a_plane_survey_has_x_and_y_in_its_unit(plane):
+    table = Table.read(plane[1] / "completeness.ecsv")
+    assert table.colnames[:2] == ["x", "y"]
+    assert table["x"].unit == "deg"
+    assert_allclose((table["x"][0], table["y"][0]), 0.0, atol=1 / 60)
+    assert "ra" not in table.colnames
+
+
 @pytest.fixture(scope="module")
 def listed(survey, tmp_path_factory):
     """Return the folder of the candidates of the survey with a list of known lenses."""
