@@ -13,6 +13,7 @@ from darkmatter_features.candidates.table import FIELD_UNIT, KINDS, KNOWN_COLUMN
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
 from darkmatter_features.surveys.mass_completeness import LOG_MASSES, REDSHIFTS
+from darkmatter_features.surveys.patch_search import APERTURE
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.supplement import survey_null_tests, write_supplement
 
@@ -28,7 +29,21 @@ _OWN = (
     Column(LENS_REDSHIFT, "", "src.redshift", "trial redshift of the highest S/N"),
 )
 
-COLUMNS = (*FIELD_COLUMNS, *_OWN)
+_DESCRIPTIONS = {
+    "false_alarm_probability": "of a peak as high anywhere in the survey, without a lens",
+    "scale": "scale radius of the profile",
+    "empty_fraction": f"fraction of the aperture of {APERTURE:g} arcmin without galaxies",
+}
+_ON_SKY = {
+    "x": "offset to the west of the centre of the survey, along a great circle",
+    "y": "offset to the north of the centre of the survey, along a great circle",
+}
+"""Descriptions of columns of one field that differ in a survey, and in one with RA and Dec."""
+
+COLUMNS = (
+    *(each._replace(description=_DESCRIPTIONS.get(each.name, each.description)) for each in FIELD_COLUMNS),
+    *_OWN,
+)
 """Columns of the table: those of the candidates of one field, and those of a survey."""
 
 _REGION_ON_SKY = (
@@ -92,7 +107,8 @@ def survey_table(
             kind: Any = {**KINDS, "profile": "U60"}.get(column.name, np.float64)
             values = np.array([getattr(each, column.name) for each in found], dtype=kind)
             own = known_unit if column.name == "known_separation" and known_unit else unit
-            _add(table, _with_unit(column, own), values)
+            text = _ON_SKY.get(column.name, column.description) if on_sky else column.description
+            _add(table, _with_unit(column, own)._replace(description=text), values)
     return table
 
 

@@ -148,6 +148,15 @@ def test_errors_of_a_plane_survey_are_in_its_unit(plane):
     assert f"error {row['position_error']:.2g} deg, S/N" in output
 
 
+def test_the_table_describes_what_a_survey_has(plane, listed):
+    sky, flat = (Table.read(folder / "candidates.ecsv") for folder in (listed, plane[1]))
+    assert sky["x"].description.startswith("offset to the west of the centre")
+    assert flat["x"].description == "x of the position, in the unit of the catalogue"
+    for table in (sky, flat):
+        assert table["false_alarm_probability"].description.startswith("of a peak as high anywhere in the survey")
+        assert "4 arcmin" in table["empty_fraction"].description
+
+
 def test_the_completeness_of_a_plane_survey_has_x_and_y_in_its_unit(plane):
     table = Table.read(plane[1] / "completeness.ecsv")
     assert table.colnames[:2] == ["x", "y"]
