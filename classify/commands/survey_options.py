@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from classify.commands import command_of, print_line
-from classify.commands.compilation import LOCATING
+from classify.commands.compilation import SEARCHING
 from classify.commands.progress import Progress
 from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.location.field import MAX_MEAN_SNR
@@ -110,7 +110,7 @@ def list_one_survey(
         command=command_of(args),
         n_jobs=args.jobs,
         dask=args.dask,
-        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice, folder=folder),
+        progress=Progress(f"survey {path.name}", unit="tasks", notice=SEARCHING.notice, folder=folder),
         debug=args.debug,
     )
     if listed.found is None:

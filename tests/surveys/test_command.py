@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 from numpy.testing import assert_allclose
 
 from classify.cli import main
+from classify.commands.compilation import SEARCHING
 from darkmatter_features.candidates.table import KNOWN_COLUMNS
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.surveys.batch import is_survey
@@ -130,7 +131,7 @@ def test_the_response_of_a_metacalibration_includes_that_of_the_selection(tmp_pa
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory):
-    """Return what the command prints about a plane survey in degrees, and its folder."""
+    """Return what the command prints about a plane survey in degrees, and its folder; the kernels are compiled."""
     folder = tmp_path_factory.mktemp("plane")
     z, e = plane_survey(np.random.default_rng(6), n=12_000, side=50.0, halos=[(5.0, -6.0, 0.3, 1.5)])
     path = write(folder / "plane.parquet", x=z.real / 60, y=z.imag / 60, e1=e.real, e2=e.imag)
@@ -146,6 +147,10 @@ def test_errors_of_a_plane_survey_are_in_its_unit(plane):
     assert_allclose((row["x"], row["y"]), (5 / 60, -6 / 60), atol=1 / 60)
     assert 0.05 < row["position_error"] * 60 < 1.0
     assert f"error {row['position_error']:.2g} deg, S/N" in output
+
+
+def test_after_one_survey_nothing_is_left_to_compile(plane):
+    assert SEARCHING.notice() is None
 
 
 def test_the_table_describes_what_a_survey_has(plane, listed):
