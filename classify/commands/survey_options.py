@@ -11,6 +11,7 @@ from classify.commands import command_of, print_line
 from classify.commands.compilation import SEARCHING
 from classify.commands.progress import Progress
 from darkmatter_features.candidates.known import KnownLenses
+from darkmatter_features.errors import ConfigError
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.surveys.batch import list_survey
 from darkmatter_features.surveys.lens_planes import LENS_REDSHIFTS
@@ -72,7 +73,15 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def survey_search(args: argparse.Namespace) -> SurveySearch | None:
-    """Return the settings of a search that the options ask for; None if they ask for none."""
+    """Return the settings of a search that the options ask for; None if they ask for none.
+
+    Raises
+    ------
+    ConfigError
+        If an option has no effect without another one, or is out of its range.
+    """
+    if args.lens_redshifts is not None and args.redshift is None:
+        raise ConfigError("--lens-redshifts needs --redshift COLUMN, the redshifts of the galaxies; give both, or neither")
     asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift, args.n_of_z)
     return None if all(each is None for each in asked) else _search(args)
 

@@ -28,6 +28,7 @@ from darkmatter_features.io.shape_tables.rows import (
     leave_out_unknown,
 )
 from darkmatter_features.io.shape_tables.units import numbers
+from darkmatter_features.surveys.lens_planes import MAX_SOURCE_REDSHIFT
 from darkmatter_features.surveys.selection import Selection
 
 Array = NDArray[np.float64]
@@ -117,7 +118,8 @@ class SurveyTable:
         leave_out_sheared(rows)
         leave_out_stars(rows)
         if "redshift" in rows.columns:
-            rows.leave_out(~(rows.columns["redshift"] > 0.0), "without a redshift above 0")
+            known = (rows.columns["redshift"] > 0.0) & (rows.columns["redshift"] <= MAX_SOURCE_REDSHIFT)
+            rows.leave_out(~known, f"without a redshift above 0 and up to {MAX_SOURCE_REDSHIFT:g}")
         if "weight" in rows.columns:
             rows.leave_out(~(rows.columns["weight"] > 0.0), "without a weight above 0")
         if len(rows):
