@@ -81,7 +81,9 @@ def survey_search(args: argparse.Namespace) -> SurveySearch | None:
         If an option has no effect without another one, or is out of its range.
     """
     if args.lens_redshifts is not None and args.redshift is None:
-        raise ConfigError("--lens-redshifts needs --redshift COLUMN, the redshifts of the galaxies; give both, or neither")
+        raise ConfigError(
+            "--lens-redshifts needs --redshift COLUMN, the redshifts of the galaxies; give both, or neither"
+        )
     asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift, args.n_of_z)
     return None if all(each is None for each in asked) else _search(args)
 
@@ -120,6 +122,7 @@ def list_one_survey(
         n_jobs=args.jobs,
         dask=args.dask,
         progress=Progress(f"survey {path.name}", unit="tasks", notice=SEARCHING.notice, folder=folder),
+        reading=Progress(f"reading {path.name}", unit="rows"),
         debug=args.debug,
     )
     if listed.found is None:
