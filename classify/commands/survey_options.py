@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from classify.commands import command_of, print_line
-from classify.commands.compilation import LOCATING
+from classify.commands.compilation import SEARCHING
 from classify.commands.progress import Progress
 from darkmatter_features.candidates.known import KnownLenses
+from darkmatter_features.errors import ConfigError
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.surveys.batch import list_survey
 from darkmatter_features.surveys.lens_planes import LENS_REDSHIFTS
@@ -72,7 +73,17 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def survey_search(args: argparse.Namespace) -> SurveySearch | None:
-    """Return the settings of a search that the options ask for; None if they ask for none."""
+    """Return the settings of a search that the options ask for; None if they ask for none.
+
+    Raises
+    ------
+    ConfigError
+        If an option has no effect without another one, or is out of its range.
+    """
+    if args.lens_redshifts is not None and args.redshift is None:
+        raise ConfigError(
+            "--lens-redshifts needs --redshift COLUMN, the redshifts of the galaxies; give both, or neither"
+        )
     asked = (args.scales, args.max_false_alarm, args.survey, args.select, args.xy_unit, args.redshift, args.n_of_z)
     return None if all(each is None for each in asked) else _search(args)
 
@@ -110,7 +121,8 @@ def list_one_survey(
         command=command_of(args),
         n_jobs=args.jobs,
         dask=args.dask,
-        progress=Progress(f"survey {path.name}", unit="tasks", notice=LOCATING.notice, folder=folder),
+        progress=Progress(f"survey {path.name}", unit="tasks", notice=SEARCHING.notice, folder=folder),
+        reading=Progress(f"reading {path.name}", unit="rows"),
         debug=args.debug,
     )
     if listed.found is None:
@@ -129,16 +141,17 @@ def _print_survey(catalog: str, folder: str, found: SurveyCandidates, known: Kno
     print_line(f"  {'; '.join(survey.notes)}")
     for line in found.warnings:
         print_line(f"  {line}")
+    unit = found.search.unit if survey.frame.is_plane else "arcmin"
     for k, each in enumerate(found.candidates[:MAX_PRINTED], start=1):
-        print_line(f"  {k}: {_summary(each, known)}")
+        print_line(f"  {k}: {_summary(each, unit, known)}")
     if len(found) > MAX_PRINTED:
         print_line(f"  and {len(found) - MAX_PRINTED} more")
     print_line(f"  -> {folder}")
 
 
-def _summary(each: SurveyCandidate, known: KnownLenses | None) -> str:
+def _summary(each: SurveyCandidate, unit: str, known: KnownLenses | None) -> str:
     position = f"x {each.x:.5g}, y {each.y:.5g}" if np.isnan(each.ra) else f"RA {each.ra:.5f}, Dec {each.dec:.5f}"
-    snr = f"error {each.position_error:.2g} arcmin, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
+    snr = f"error {each.position_error:.2g} {unit}, S/N {each.snr:.1f} (cross {each.snr_cross:.1f})"
     edge = f", {each.empty_fraction:.0%} of its aperture empty" if each.edge else ""
     near = "" if known is None else known.note(each.known_name, each.known_separation, each.ra)
     if np.isnan(each.false_alarm_probability):

@@ -33,6 +33,8 @@ SCRIPTS = (
 )  # fmt: skip
 STATE_KEYS = ("snr", "pmax", "purity", "edge", "known", "q", "sort", "candidate")
 """Entries of the address of the page."""
+SETTINGS = {"n_randomizations": "randomizations", "n_of_z": "redshift distribution"}
+"""Names of settings on the page that differ from their own."""
 MB = 1_000_000
 
 
@@ -154,7 +156,7 @@ def candidate_page(data: CandidateData, maps: dict[int, str], notes: tuple[str, 
         "curve": null_curve(data),
         **{f"map-{k}": Json(text) for k, text in maps.items()},
     }  # fmt: skip
-    settings = [(key.removeprefix("n_"), _plain(value)) for key, value in meta.get("settings", {}).items()]
+    settings = [(SETTINGS.get(key, key), _plain(value)) for key, value in meta.get("settings", {}).items()]
     return make_page(
         "candidates.html", data=content, **parts_of(STYLES, SCRIPTS, curves=True),
         title=f"Candidates of {meta['catalog']}",

@@ -109,13 +109,14 @@ def list_survey(
     n_jobs: int = -1,
     dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    reading: Callable[[int, int], None] | None = None,
     debug: bool = False,
 ) -> ListedSurvey:
     """Write the candidates of a survey to a folder.
 
     Parameters
     ----------
-    path, search, columns, n_jobs, dask, progress
+    path, search, columns, n_jobs, dask, progress, reading
         As for :func:`~darkmatter_features.surveys.find.find_survey_candidates`.
     folder : str or Path
         Folder for the files, see :func:`~darkmatter_features.surveys.files.write_survey`, and ``candidates.png``.
@@ -131,7 +132,14 @@ def list_survey(
     try:
         shared = None if dask is None else make_folder(folder)
         found = find_survey_candidates(
-            path, search, columns=columns, folder=shared, n_jobs=n_jobs, dask=dask, progress=progress
+            path,
+            search,
+            columns=columns,
+            folder=shared,
+            n_jobs=n_jobs,
+            dask=dask,
+            progress=progress,
+            reading=reading,
         )
         settings = {
             key: value for key, value in {**as_settings(search), **(columns or {})}.items() if value is not None

@@ -96,7 +96,7 @@ def _points(columns: Columns, position: tuple[str, str]) -> Array:
     return directions_of(first, second) if position[0] == "ra" else np.stack([first, second, 0.0 * first], axis=1)
 
 
-def _first_reading(table: SurveyTable) -> tuple[Moments, ShearSums]:
+def _first_reading(table: SurveyTable, reading: Callable[[int], None]) -> tuple[Moments, ShearSums]:
     """Return the sums over all galaxies.
 
     Raises
@@ -105,7 +105,7 @@ def _first_reading(table: SurveyTable) -> tuple[Moments, ShearSums]:
         If fewer than 10 galaxies can be used.
     """
     moments, sums = Moments(np.zeros(3)), ShearSums()
-    for columns in table.chunks():
+    for columns in table.chunks(reading):
         points = _points(columns, table.position)
         if not moments.n and table.position[0] != "ra":
             moments.origin = points[0]
@@ -143,28 +143,28 @@ def distribute(
     unit : float, arcmin
         Unit of x and y, where the position is not RA and Dec.
     progress : callable, optional
-        Function of the number of rows written and of all rows.
+        Function of the number of rows read and of twice that of the table, which is read twice; not called for a table
+        of one chunk.
 
     Raises
     ------
     TableError
         If fewer than 10 galaxies can be used, or a column cannot be read.
     """
-    moments, sums = _first_reading(table)
+    moments, sums = _first_reading(table, lambda n: report(progress, n, 2 * table.n_rows))
     frame: Frame = sphere_frame(moments) if table.position[0] == "ra" else plane_frame(moments, unit)
     factor, note = sums.factor(table.path, table.options, calibration or Calibration())
     mean = sums.mean if subtract_mean else 0.0
     scale = sums.inverse_variance(factor, mean)
     writer = _Writer(folder)
     area: set[complex] = set()
-    for columns in table.chunks():
+    for columns in table.chunks(lambda n: report(progress, table.n_rows + n, 2 * table.n_rows)):
         lon, lat, turn = frame.place(*(columns[key] for key in table.position))
         e = (columns["e1"] + 1j * columns["e2"] - mean) * factor * turn
         v = scale * columns.get("weight", np.ones(len(lon)))
         values = [lon, lat, e.real, e.imag, v, *([columns[REDSHIFT]] if REDSHIFT in columns else [])]
         writer.add(np.stack(values, axis=1), is_plane=frame.is_plane)
         area |= _area_cells(lon, lat, is_plane=frame.is_plane)
-        report(progress, min(writer.n, table.n_rows), table.n_rows)
     notes = (_columns_note(table), note, table.describe())
     return Survey(
         name=table.path.name,

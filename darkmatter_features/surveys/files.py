@@ -13,6 +13,7 @@ from darkmatter_features.candidates.table import FIELD_UNIT, KINDS, KNOWN_COLUMN
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
 from darkmatter_features.surveys.mass_completeness import LOG_MASSES, REDSHIFTS
+from darkmatter_features.surveys.patch_search import APERTURE
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.supplement import survey_null_tests, write_supplement
 
@@ -28,19 +29,39 @@ _OWN = (
     Column(LENS_REDSHIFT, "", "src.redshift", "trial redshift of the highest S/N"),
 )
 
-COLUMNS = (*FIELD_COLUMNS, *_OWN)
+_DESCRIPTIONS = {
+    "false_alarm_probability": "of a peak as high anywhere in the survey, without a lens",
+    "scale": "scale radius of the profile",
+    "empty_fraction": f"fraction of the aperture of {APERTURE:g} arcmin without galaxies",
+}
+_ON_SKY = {
+    "x": "offset to the west of the centre of the survey, along a great circle",
+    "y": "offset to the north of the centre of the survey, along a great circle",
+}
+"""Descriptions of columns of one field that differ in a survey, and in one with RA and Dec."""
+
+COLUMNS = (
+    *(each._replace(description=_DESCRIPTIONS.get(each.name, each.description)) for each in FIELD_COLUMNS),
+    *_OWN,
+)
 """Columns of the table: those of the candidates of one field, and those of a survey."""
 
-COMPLETENESS_COLUMNS = (
+_REGION_ON_SKY = (
     Column("ra", "deg", "pos.eq.ra", "right ascension of the centre of the region"),
     Column("dec", "deg", "pos.eq.dec", "declination of the centre of the region"),
+)
+_REGION_IN_PLANE = (
+    Column("x", FIELD_UNIT, "pos.cartesian.x", "x of the centre of the region"),
+    Column("y", FIELD_UNIT, "pos.cartesian.y", "y of the centre of the region"),
+)
+COMPLETENESS_COLUMNS = (
     Column("scale", "arcmin", "phys.size.radius", "scale radius of the planted halos"),
     Column(LENS_REDSHIFT, "", "src.redshift", "redshift of the planted halos"),
     Column("amplitude", "", "phys.gravitation", "mean shear of the planted halos at one arcminute"),
     Column("n_planted", "", "meta.number", "number of planted halos"),
     Column("n_found", "", "meta.number", "number of them with a peak above the threshold"),
 )
-"""Columns of ``completeness.ecsv``."""
+"""Columns of ``completeness.ecsv`` after the centre of the region."""
 
 MASS_COLUMNS = (
     Column("mass", "solMass", "phys.mass", "mass of the planted halos, within 200 critical densities"),
@@ -86,7 +107,8 @@ def survey_table(
             kind: Any = {**KINDS, "profile": "U60"}.get(column.name, np.float64)
             values = np.array([getattr(each, column.name) for each in found], dtype=kind)
             own = known_unit if column.name == "known_separation" and known_unit else unit
-            _add(table, _with_unit(column, own), values)
+            text = _ON_SKY.get(column.name, column.description) if on_sky else column.description
+            _add(table, _with_unit(column, own)._replace(description=text), values)
     return table
 
 
@@ -100,10 +122,11 @@ def completeness_table(found: SurveyCandidates) -> Any:
 
     rows = [row for result in found.patches for row in _completeness_rows(found, result)]
     table = Table(meta=_meta(found))
-    for k, column in enumerate(COMPLETENESS_COLUMNS):
+    region = _REGION_IN_PLANE if found.survey.frame.is_plane else _REGION_ON_SKY
+    for k, column in enumerate((*region, *COMPLETENESS_COLUMNS)):
         kind = np.int64 if column.ucd == "meta.number" else np.float64
         if found.search.redshift or column.name != LENS_REDSHIFT:
-            _add(table, column, np.array([row[k] for row in rows], dtype=kind))
+            _add(table, _with_unit(column, found.search.unit), np.array([row[k] for row in rows], dtype=kind))
     return table
 
 
@@ -199,7 +222,7 @@ def _completeness_rows(found: SurveyCandidates, result: Any) -> list[tuple[float
     if planted is None or not len(planted.x):
         return []
     lon, lat = np.array([result.patch.lon]), np.array([result.patch.lat])
-    ra, dec = (float(each[0]) for each in found.survey.frame.restore(lon, lat))
+    first, second = (float(each[0]) for each in found.survey.frame.restore(lon, lat))
     rows: list[tuple[float, ...]] = []
     redshifts = found.search.lens_redshifts if found.search.redshift is not None else (np.nan,)
     for k, (redshift, scale) in enumerate(product(redshifts, found.scales)):
@@ -207,5 +230,5 @@ def _completeness_rows(found: SurveyCandidates, result: Any) -> list[tuple[float
         for each in np.array_split(own[np.argsort(planted.amplitude[own], kind="stable")], N_AMPLITUDES):
             if len(each):
                 n_found = int((planted.snr[each] >= found.threshold).sum())
-                rows.append((ra, dec, scale, redshift, float(planted.amplitude[each].mean()), len(each), n_found))
+                rows.append((first, second, scale, redshift, float(planted.amplitude[each].mean()), len(each), n_found))
     return rows

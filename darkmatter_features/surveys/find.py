@@ -37,6 +37,7 @@ def find_survey_candidates(
     n_jobs: int = -1,
     dask: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    reading: Callable[[int, int], None] | None = None,
 ) -> SurveyCandidates:
     """Find all lenses of a survey.
 
@@ -57,6 +58,8 @@ def find_survey_candidates(
         Address of a Dask scheduler whose workers do the work instead; they must see the same files.
     progress : callable, optional
         Function of the number of tasks done and of all tasks.
+    reading : callable, optional
+        The same for rows, before the tasks, see :func:`~darkmatter_features.surveys.distribute.distribute`.
 
     Returns
     -------
@@ -91,6 +94,7 @@ def find_survey_candidates(
             calibration=search.calibration,
             subtract_mean=search.subtract_mean,
             unit=UNITS[search.unit],
+            progress=reading,
         )
         scales = usable_scales(search.scales, survey.density)
         floor = min(NULL_FLOOR, search.search_threshold)

@@ -20,7 +20,7 @@ MIN_EFFICIENCY = 1e-3
 """Minimum efficiency: a galaxy in front of the lens has a millionth of the weight of one far behind it."""
 
 MAX_SOURCE_REDSHIFT = 20.0
-"""Redshift beyond which a galaxy counts as one there."""
+"""Largest redshift of a galaxy: larger numbers, such as 99, mark in catalogues that there is none."""
 
 N_NODES = 2000
 """Number of redshifts where distances are tabulated, evenly spaced in log(1 + z): the error is below 1e-5."""

@@ -30,7 +30,7 @@ N_PLANTED = 600
 MAX_PASSES = 60
 """Maximum number of maps for them."""
 
-FOUR_PI_G = 6.01421e-19
+FOUR_PI_G = 6.01354e-19
 """4 pi G / c^2, Mpc per solar mass."""
 
 MIN_RADIUS, N_NODES = 0.05, 120

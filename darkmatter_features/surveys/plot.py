@@ -68,7 +68,7 @@ def draw_survey(found: SurveyCandidates) -> Figure:
     for axes, values, title in zip(panels, (sky.snr, sky.cross), ("Tangential shear", "Cross shear: the null test")):
         _draw(axes, sky, values, title)
     for k, axes in enumerate(panels):
-        _label(axes, sky, is_first=is_wide or k == 0)
+        _label(axes, found.search.unit if sky.is_plane else None, is_first=is_wide or k == 0)
         _mark(axes, sky, found, numbered=k == 0)
         if is_wide or k == 1:
             draw_color_bar(axes, "S/N", ticks=MaxNLocator("auto", integer=True))
@@ -97,9 +97,10 @@ def _draw(axes: Axes, sky: Mosaic, values: np.ndarray, title: str) -> None:
     axes.set_title(title, parse_math=False)
 
 
-def _label(axes: Axes, sky: Mosaic, *, is_first: bool) -> None:
-    if sky.is_plane:
-        axes.set(xlabel="x", ylabel="y" if is_first else "")
+def _label(axes: Axes, unit: str | None, *, is_first: bool) -> None:
+    """Label the axes of a panel: x and y in a unit, or RA and Dec without one."""
+    if unit is not None:
+        axes.set(xlabel=f"x, {unit}", ylabel=f"y, {unit}" if is_first else "")
     else:
         label_world_axes(axes, ("RA", "Dec" if is_first else ""))
 

@@ -45,7 +45,8 @@ class NullPeaks:
         -----
         The mean number in the randomized skies; above the :data:`MIN_TAIL`-th highest of them, at S/N :math:`t`, the
         tail of the peaks of a Gaussian field [1]_, :math:`n(t) (s / t)^2 e^{(t^2 - s^2) / 2}`. Below the floor it is
-        that at the floor.
+        that at the floor. Where there are fewer peaks than that, one more is counted, and t is that of the lowest, or
+        the floor without any.
 
         References
         ----------
@@ -54,7 +55,7 @@ class NullPeaks:
         snr = np.asarray(snr, dtype=np.float64)
         count = len(self.snr) - np.searchsorted(self.snr[::-1], snr, side="left")
         if len(self.snr) < MIN_TAIL:
-            start = max(self.floor, float(self.snr[0]) if len(self.snr) else self.floor)
+            start = float(self.snr[-1]) if len(self.snr) else self.floor
             return np.where(
                 snr > start, _tail(snr, start, (len(self.snr) + 1) / self.n_skies), (count + 1) / self.n_skies
             )

@@ -1,6 +1,6 @@
 """Rows of a survey's table in chunks, so that no more than one chunk is in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from darkmatter_features.io.shape_tables.rows import (
     leave_out_unknown,
 )
 from darkmatter_features.io.shape_tables.units import numbers
+from darkmatter_features.surveys.lens_planes import MAX_SOURCE_REDSHIFT
 from darkmatter_features.surveys.selection import Selection
 
 Array = NDArray[np.float64]
@@ -82,14 +83,27 @@ class SurveyTable:
     factors: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
-    def chunks(self) -> Iterator[Columns]:
-        """Yield the usable rows: the position, e1, e2, weight, and columns of the response and the calibration."""
+    def chunks(self, reading: Callable[[int], None] | None = None) -> Iterator[Columns]:
+        """Yield the usable rows: the position, e1, e2, weight, and columns of the response and the calibration.
+
+        Parameters
+        ----------
+        reading : callable, optional
+            Function of the number of rows done, called where there is more than one chunk of :data:`CHUNK_ROWS`.
+        """
         self.left_out.clear()
+        done = reading if self.n_rows > CHUNK_ROWS else None
+        n_done = 0
         for path in self.files:
             for raw in _raw_chunks(path, self.index):
+                if done is not None:
+                    done(n_done)
                 rows = self._rows(path, raw)
                 if len(rows):
                     yield rows.columns
+                n_done += raw.n_rows
+        if done is not None:
+            done(n_done)
 
     def describe(self) -> str:
         """Return the numbers of rows left out, by reason, of the last reading."""
@@ -117,7 +131,8 @@ class SurveyTable:
         leave_out_sheared(rows)
         leave_out_stars(rows)
         if "redshift" in rows.columns:
-            rows.leave_out(~(rows.columns["redshift"] > 0.0), "without a redshift above 0")
+            known = (rows.columns["redshift"] > 0.0) & (rows.columns["redshift"] <= MAX_SOURCE_REDSHIFT)
+            rows.leave_out(~known, f"without a redshift above 0 and up to {MAX_SOURCE_REDSHIFT:g}")
         if "weight" in rows.columns:
             rows.leave_out(~(rows.columns["weight"] > 0.0), "without a weight above 0")
         if len(rows):

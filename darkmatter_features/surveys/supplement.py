@@ -24,8 +24,12 @@ MAX_CROSS_PEAKS = 200
 
 
 def as_settings(search: SurveySearch) -> dict[str, Any]:
-    """Return the settings of a search as plain values, without the calibration, which the notes describe."""
-    plain = {field.name: getattr(search, field.name) for field in fields(search) if field.name != "calibration"}
+    """Return the settings of a search as plain values, without those that have no effect.
+
+    The notes describe the calibration.
+    """
+    left_out = {"calibration", *(() if search.redshift else ("lens_redshifts",))}
+    plain = {field.name: getattr(search, field.name) for field in fields(search) if field.name not in left_out}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 

@@ -1,12 +1,17 @@
 """`darkmatter candidates` on surveys: the choice of the search, files, options and presets."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from numpy.testing import assert_allclose
 
 from classify.cli import main
+from classify.commands.compilation import SEARCHING
 from darkmatter_features.candidates.table import KNOWN_COLUMNS
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.surveys.batch import is_survey
@@ -122,6 +127,47 @@ def test_the_response_of_a_metacalibration_includes_that_of_the_selection(tmp_pa
     sums.add({"e1": e, "e2": e, "weight": weight, "response 1": r11, "response 2": r22})
     factor, _ = sums.factor(tmp_path, CatalogOptions(response="R11,R22"), Calibration(selection_response=0.01))
     assert 1 / factor == pytest.approx(np.average((r11 + r22) / 2, weights=weight) + 0.01)
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory):
+    """Return what the command prints about a plane survey in degrees, and its folder; the kernels are compiled."""
+    folder = tmp_path_factory.mktemp("plane")
+    z, e = plane_survey(np.random.default_rng(6), n=12_000, side=50.0, halos=[(5.0, -6.0, 0.3, 1.5)])
+    path = write(folder / "plane.parquet", x=z.real / 60, y=z.imag / 60, e1=e.real, e2=e.imag)
+    words = ["candidates", str(path), "--xy-unit", "deg", "--randomizations", "0", "--jobs", "1"]
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert main([*words, "--out", str(folder / "out")]) == 0
+    return output.getvalue(), folder / "out"
+
+
+def test_errors_of_a_plane_survey_are_in_its_unit(plane):
+    output, folder = plane
+    (row,) = Table.read(folder / "candidates.ecsv")
+    assert_allclose((row["x"], row["y"]), (5 / 60, -6 / 60), atol=1 / 60)
+    assert 0.05 < row["position_error"] * 60 < 1.0
+    assert f"error {row['position_error']:.2g} deg, S/N" in output
+
+
+def test_after_one_survey_nothing_is_left_to_compile(plane):
+    assert SEARCHING.notice() is None
+
+
+def test_the_table_describes_what_a_survey_has(plane, listed):
+    sky, flat = (Table.read(folder / "candidates.ecsv") for folder in (listed, plane[1]))
+    assert sky["x"].description.startswith("offset to the west of the centre")
+    assert flat["x"].description == "x of the position, in the unit of the catalogue"
+    for table in (sky, flat):
+        assert table["false_alarm_probability"].description.startswith("of a peak as high anywhere in the survey")
+        assert "4 arcmin" in table["empty_fraction"].description
+
+
+def test_the_completeness_of_a_plane_survey_has_x_and_y_in_its_unit(plane):
+    table = Table.read(plane[1] / "completeness.ecsv")
+    assert table.colnames[:2] == ["x", "y"]
+    assert table["x"].unit == "deg"
+    assert_allclose((table["x"][0], table["y"][0]), 0.0, atol=1 / 60)
+    assert "ra" not in table.colnames
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,11 @@ def test_order_of_rows_chunks_and_processes_do_not_matter(survey, found, tmp_pat
     table = Table.read(survey).to_pandas().sample(frac=1, random_state=1)
     table.to_parquet(tmp_path / "groups.parquet", row_group_size=7_000)
     monkeypatch.setattr(rows_module, "CHUNK_ROWS", 20_000)
-    other = find_survey_candidates(tmp_path / "groups.parquet", QUICK, n_jobs=2)
+    read: list[tuple[int, int]] = []
+    table_path = tmp_path / "groups.parquet"
+    other = find_survey_candidates(table_path, QUICK, n_jobs=2, reading=lambda *numbers: read.append(numbers))
+    n = len(table)
+    assert read == [(k, 2 * n) for k in (0, 14_000, 28_000, n, n, n + 14_000, n + 28_000, 2 * n)]
     for one, two in zip(found, other, strict=True):
         assert_allclose((two.ra, two.dec, two.snr), (one.ra, one.dec, one.snr), atol=1e-6)
         assert two.false_alarm_probability == pytest.approx(one.false_alarm_probability, rel=1e-3)

@@ -21,6 +21,8 @@ from darkmatter_features.surveys.sky_patch import sky_patch
 from tests.support.surveys import SCATTER, plane_survey, write
 
 LENS = 0.6
+MARKS = [-99.0, -1.0, 0.0, np.nan, np.nan, np.inf, 99.0, 99.0, 20.5]
+"""Numbers that are no redshifts."""
 QUICK = SurveySearch(n_randomizations=0, completeness=False, threshold=5.0, redshift="photo_z")
 
 
@@ -39,7 +41,7 @@ def galaxies():
 def survey(galaxies, tmp_path_factory):
     z, e, redshift = galaxies
     path = tmp_path_factory.mktemp("planes") / "survey.parquet"
-    return write(path, x=z.real, y=z.imag, e1=e.real, e2=e.imag, photo_z=np.where(np.arange(len(z)) < 9, -1, redshift))
+    return write(path, x=z.real, y=z.imag, e1=e.real, e2=e.imag, photo_z=np.concatenate([MARKS, redshift[9:]]))
 
 
 def test_the_efficiency_is_a_ratio_of_distances(rng):
@@ -88,9 +90,15 @@ def test_the_command_takes_redshifts(survey, tmp_path):
     assert main([*arguments, "--redshift", "photo_z", "--lens-redshifts", "0.3,0.7"]) == 0
     table = Table.read(tmp_path / "candidates.ecsv")
     assert table["lens_redshift"][0] == 0.7
-    assert "9 rows without a redshift above 0" in " ".join(table.meta["notes"])
+    assert "9 rows without a redshift above 0 and up to 20 left out" in " ".join(table.meta["notes"])
     completeness = Table.read(tmp_path / "completeness.ecsv")
     assert set(completeness["lens_redshift"]) == {0.3, 0.7}
+
+
+def test_trial_redshifts_without_those_of_galaxies_are_refused(survey, tmp_path, capsys):
+    assert main(["candidates", str(survey), "--lens-redshifts", "0.3", "--out", str(tmp_path / "out")]) == 2
+    assert "--lens-redshifts needs --redshift COLUMN" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_wrong_redshift_is_one_line(survey):

@@ -14,7 +14,7 @@ from classify.cli import main
 from darkmatter_features.errors import TableError
 from darkmatter_features.location.profiles import nfw
 from darkmatter_features.surveys.find import find_survey_candidates
-from darkmatter_features.surveys.mass_completeness import halo_grid, read_n_of_z
+from darkmatter_features.surveys.mass_completeness import FOUR_PI_G, halo_grid, read_n_of_z
 from darkmatter_features.surveys.settings import SurveySearch
 from tests.support.surveys import plane_survey, write
 
@@ -27,6 +27,10 @@ def n_of_z(tmp_path_factory):
     path = tmp_path_factory.mktemp("n") / "n_of_z.csv"
     path.write_text(SOURCES)
     return path
+
+
+def test_the_constant_of_gravity_is_that_of_astropy():
+    assert_allclose(FOUR_PI_G, (4 * np.pi * G / c**2).to_value(u.Mpc / u.solMass), rtol=2e-5)
 
 
 def test_the_shear_is_that_of_an_nfw_halo(n_of_z):

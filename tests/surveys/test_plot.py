@@ -41,5 +41,6 @@ def test_a_plane_survey_keeps_its_axes(tmp_path):
     (x,), (y,) = tangential.lines[0].get_data()
     assert_allclose((x, y), (found[0].x, found[0].y))
     assert [each.get_text() for each in tangential.texts] == ["1"]
+    assert (tangential.get_xlabel(), tangential.get_ylabel()) == ("x, arcmin", "y, arcmin")
     assert tangential.images[0].get_clim() == cross.images[0].get_clim()
     assert "1 candidate of S/N 6.00 or more" in figure.subfigs[0]._suptitle.get_text()

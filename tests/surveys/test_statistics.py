@@ -108,6 +108,16 @@ def test_the_expected_number_is_the_mean_of_the_skies_and_falls_beyond(rng):
     assert_allclose(null.false_alarm_probability(np.array([3.5])), 1.0)
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 19, 20, 21])
+def test_few_randomized_peaks_give_a_number_that_falls_with_the_snr(n):
+    peaks = np.sqrt(3.5**2 + 2 * np.log(25.0 / np.arange(1, n + 1)))  # quantiles of the tail, 25 above 3.5
+    null = NullPeaks(peaks, 2, 3.5)
+    expected = null.expected(np.linspace(3.5, 8.0, 400))
+    assert (np.diff(expected) <= 1e-12).all()
+    assert expected[0] <= (n + 1) / 2
+    assert null.expected(np.array([5.5]))[0] < 0.02
+
+
 @pytest.mark.parametrize("n_true", [0, 3, 60])
 def test_expected_purity_is_the_fraction_of_true_candidates(n_true):
     """The mean over many surveys of the expected number of true candidates; without any it is cautious."""

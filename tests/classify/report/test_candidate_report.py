@@ -68,6 +68,19 @@ def test_a_survey_has_its_maps_false_candidates_and_known_lenses(survey, capsys)
     marks = element(text, "map-0")["candidates"]
     assert [mark[0] for mark in marks] == list(range(len(Table.read(survey / "candidates.ecsv"))))
     assert "purity" in text
+    settings = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", text))
+    assert settings["randomizations"] == "4"
+    assert "lens redshifts" not in settings
+
+
+def test_the_settings_of_a_survey_with_redshifts_are_named_in_words(survey, tmp_path):
+    folder = shutil.copytree(survey, tmp_path / "list")
+    table = Table.read(folder / "candidates.ecsv")
+    table.meta["settings"] |= {"n_of_z": "n.csv", "redshift": "photo_z", "lens_redshifts": [0.3, 0.6]}
+    table.write(folder / "candidates.ecsv", format="ascii.ecsv", delimiter=",", overwrite=True)
+    text = text_of(write_candidate_report(folder, tmp_path / "page.html").path)
+    settings = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", text))
+    assert (settings["redshift distribution"], settings["lens redshifts"]) == ("n.csv", "0.3, 0.6")
 
 
 def test_the_page_of_a_survey_opens_without_errors(survey, visit, tmp_path):
