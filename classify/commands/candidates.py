@@ -21,9 +21,8 @@ from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
 from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
 from darkmatter_features.candidates.batch import Listed, candidate_folders, list_candidates
-from darkmatter_features.candidates.find import Candidate
+from darkmatter_features.candidates.find import MOST, Candidate
 from darkmatter_features.candidates.known import KnownLenses, read_known
-from darkmatter_features.errors import ConfigError, path_text
 from darkmatter_features.location.batch import find_catalogs
 from darkmatter_features.location.field import MAX_MEAN_SNR
 from darkmatter_features.plots.theme import THEMES
@@ -46,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most",
         type=int,
-        default=given["most"],
         metavar="N",
-        help="maximum number of candidates of a field; a survey has no limit (%(default)s)",
+        help=f"maximum number of candidates ({given['most']} of a field; a survey has no limit)",
     )
     parser.add_argument(
         "--randomizations", type=int, default=given["n_randomizations"], metavar="N",
@@ -86,11 +84,6 @@ def run(args: argparse.Namespace) -> int:
     columns, search = reading_options(args), survey_search(args)
     paths = find_catalogs(args.catalogs)
     surveys = [path for path in paths if search is not None or is_survey(path, columns)]
-    if surveys and args.aperture_mass:
-        raise ConfigError(
-            f"{path_text(surveys[0])} is searched as a survey, which has no maps of the aperture mass; leave out "
-            "--aperture-mass, or give fields no wider than a degree"
-        )
     folders = dict(zip(paths, candidate_folders(paths, args.out)))
     failures = [list_one_survey(args, path, folders[path], columns, search, known) for path in surveys]
     fields = [path for path in paths if path not in surveys]
@@ -113,7 +106,7 @@ def _list_fields(
         folders[fields[0]] if len(fields) == 1 else args.out,
         columns=columns,
         threshold=args.threshold,
-        most=args.most,
+        most=MOST if args.most is None else args.most,
         subtract_mean=args.subtract_mean,
         n_randomizations=args.randomizations,
         seed=args.seed,

@@ -91,6 +91,7 @@ def survey_search(args: argparse.Namespace) -> SurveySearch | None:
 def _search(args: argparse.Namespace) -> SurveySearch:
     options: dict[str, Any] = {"threshold": args.threshold, "max_false_alarm": args.max_false_alarm}
     options |= {"n_randomizations": args.randomizations, "seed": args.seed, "subtract_mean": args.subtract_mean}
+    options |= {"aperture_mass": args.aperture_mass, "most": args.most}
     options |= {"completeness": args.completeness, "selection": args.select}
     options |= {} if args.scales is None else {"scales": args.scales}
     options |= {"redshift": args.redshift, "n_of_z": args.n_of_z}

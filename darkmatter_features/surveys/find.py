@@ -109,6 +109,7 @@ def find_survey_candidates(
             search.seed,
             search.completeness,
             halos,
+            search.aperture_mass,
         )
         results, randomized = _run(
             survey, task, search.n_randomizations, partial(parallel, n_jobs=n_jobs, dask=dask), progress

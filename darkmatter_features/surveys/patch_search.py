@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.candidates.coverage import empty_fraction
 from darkmatter_features.candidates.radial import SURVEY_ANNULI, RadialProfile, radial_profile
+from darkmatter_features.surveys.aperture_maps import ApertureMaps, aperture_maps
 from darkmatter_features.surveys.completeness import Planted, plant
 from darkmatter_features.surveys.conventions import MapMoments, map_moments
 from darkmatter_features.surveys.distribute import PatchFiles, PatchGalaxies, read_patch
@@ -57,6 +58,8 @@ class PatchTask:
         Whether halos are planted for the completeness.
     halos : HaloGrid or None
         Halos of masses and redshifts that are planted as well.
+    aperture_mass : bool
+        Whether the aperture mass is mapped.
     """
 
     frame: Frame
@@ -68,6 +71,7 @@ class PatchTask:
     seed: int
     plant: bool
     halos: HaloGrid | None = None
+    aperture_mass: bool = False
 
 
 class Found(NamedTuple):
@@ -108,6 +112,8 @@ class PatchResult(NamedTuple):
         Sum of the squared S/N of each filter over cells, without the shear of the halos of the search.
     moments : MapMoments
         Those of the galaxies and of their conjugate, from which the convention is judged.
+    aperture_mass : list of ApertureMaps
+        Maps of the aperture mass, if wanted.
     """
 
     patch: Patch
@@ -118,6 +124,7 @@ class PatchResult(NamedTuple):
     maps: PatchMaps
     squares: Array
     moments: MapMoments
+    aperture_mass: list[ApertureMaps]
 
 
 def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
@@ -135,16 +142,17 @@ def search_patch(files: PatchFiles, task: PatchTask) -> PatchResult:
             *_owned(files.patch, plant_masses(bank, task.halos, detections.fit, task.null_floor, rng))
         )
     rest = (bank.patch.v * (bank.patch.e - detections.fit.shear())).astype(np.complex64)
-    inside = owned_cells(bank, _owner(files.patch))
+    inside, maps = owned_cells(bank, _owner(files.patch)), patch_maps(files.patch, bank)
     return PatchResult(
         files.patch,
         found,
         planted,
         masses,
         _cross_peaks(files.patch, bank, task.null_floor),
-        patch_maps(files.patch, bank),
+        maps,
         np.array([float(np.square(snr.real[inside]).sum(dtype=np.float64)) for snr in bank.snr_maps(rest)]),
         _moments(files, task, bank, inside),
+        aperture_maps(bank.patch, maps, task.scales) if task.aperture_mass and maps.x.size else [],
     )
 
 

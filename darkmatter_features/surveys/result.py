@@ -173,7 +173,16 @@ def assembled(
         for each, p, q in zip(found, chance, purity)
     ]
     return SurveyCandidates(
-        tuple(candidates), survey, search, scales, null, structure, threshold, completeness, tuple(results), warnings
+        tuple(candidates[: search.most]),
+        survey,
+        search,
+        scales,
+        null,
+        structure,
+        threshold,
+        completeness,
+        tuple(results),
+        warnings,
     )
 
 

@@ -44,6 +44,10 @@ class SurveySearch:
         Number of randomized skies for false alarms and purity; 0 for neither.
     seed : int
         Seed of all random numbers.
+    aperture_mass : bool
+        Map the aperture mass with the filters of the literature.
+    most : int or None
+        Maximum number of candidates, those of the highest S/N; None for no limit.
     completeness : bool
         Plant halos in the galaxies for the completeness.
     subtract_mean : bool
@@ -69,6 +73,8 @@ class SurveySearch:
     n_of_z: str | None = None
     n_randomizations: int = 200
     seed: int = 1
+    aperture_mass: bool = False
+    most: int | None = None
     completeness: bool = True
     subtract_mean: bool = False
     selection: str | None = None
@@ -82,6 +88,8 @@ class SurveySearch:
             )
         if self.max_false_alarm is not None and not 0.0 < self.max_false_alarm < 1.0:
             raise ConfigError(f"max_false_alarm must be a probability between 0 and 1, got {self.max_false_alarm}")
+        if self.most is not None and self.most < 1:
+            raise ConfigError(f"most must be a number of candidates, 1 or more, got {self.most}")
         check_n_randomizations(self.n_randomizations, least=0)
         if self.max_false_alarm is not None and not self.n_randomizations:
             raise ConfigError("max_false_alarm needs randomized skies; set the number of randomizations to 200")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.candidates.null_tests import MIN_P, Verdict, cross_test, mean_test
 from darkmatter_features.candidates.supplement import write_expected, write_known, write_profiles
+from darkmatter_features.surveys.aperture_maps import write_aperture_maps
 from darkmatter_features.surveys.maps import write_survey_maps
 from darkmatter_features.surveys.result import SurveyCandidates
 from darkmatter_features.surveys.settings import SurveySearch
@@ -47,6 +48,9 @@ def survey_null_tests(found: SurveyCandidates) -> list[Verdict]:
 def write_supplement(folder: Path, found: SurveyCandidates, known: KnownLenses | None) -> None:
     """Write profiles, expected numbers of false candidates, and the known lenses within the survey."""
     write_survey_maps(folder, found.survey.frame, [(each.patch, each.maps) for each in found.patches])
+    if found.search.aperture_mass:
+        own = [(each.patch, each.maps, each.aperture_mass) for each in found.patches]
+        write_aperture_maps(folder, found.survey.frame, own, "arcmin")
     unit = "arcmin" if not found.survey.frame.is_plane else found.search.unit
     write_profiles(folder, [each.radial_profile for each in found if each.radial_profile is not None], unit)
     if found.null.n_skies:

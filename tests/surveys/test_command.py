@@ -202,12 +202,31 @@ def test_a_list_without_positions_on_the_sky_is_refused_for_a_survey_that_lacks_
     assert "lists known lenses by RA and Dec, which plane.parquet lacks" in capsys.readouterr().err
 
 
-def test_maps_of_the_aperture_mass_are_refused_for_a_survey(survey, tmp_path, capsys):
-    assert main(["candidates", str(survey), "--aperture-mass", "--out", str(tmp_path / "out")]) == 2
-    error = capsys.readouterr().err
-    assert "is searched as a survey, which has no maps of the aperture mass; leave out --aperture-mass" in error
-    assert error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
+def test_maps_of_the_aperture_mass_of_a_survey(survey, tmp_path):
+    assert main(["candidates", str(survey), "--aperture-mass", "--out", str(tmp_path / "out"), *QUICK]) == 0
+    best = Table.read(tmp_path / "out" / "candidates.ecsv")[0]
+    with fits.open(tmp_path / "out" / "aperture_mass_snr.fits") as images:
+        names = {(each.name, each.header["FILTER"], round(each.header["RADIUS"], 2)) for each in images[1:]}
+        assert {radius for *_, radius in names} == {6.67, 13.33}
+        assert {name for name, *_ in names} == {"SNR", "SNR_CROSS"}
+        highest = {}
+        for each in images[1:]:
+            if each.name == "SNR" and each.header["FILTER"] == "Schirmer 2007" and np.isfinite(each.data).any():
+                row, column = np.unravel_index(np.nanargmax(each.data), each.data.shape)
+                ra, dec = WCS(each.header).wcs_pix2world(column, row, 0)
+                highest[float(each.data[row, column])] = np.hypot((ra - best["ra"]), dec - best["dec"]) * 60
+        assert highest[max(highest)] < 2
+        assert max(highest) > 6
+    with fits.open(tmp_path / "out" / "aperture_mass.fits") as images:
+        assert all(each.name == "MAP" and each.header["BUNIT"] == "" for each in images[1:])
+
+
+def test_the_best_candidates_are_kept(survey, tmp_path):
+    arguments = ["candidates", str(survey), "--out", str(tmp_path / "out"), *QUICK, "--threshold", "3.5"]
+    assert main([*arguments, "--most", "2"]) == 0
+    table = Table.read(tmp_path / "out" / "candidates.ecsv")
+    assert len(table) == 2
+    assert table["snr"][0] > table["snr"][1]
 
 
 def test_the_peaks_of_the_maps_of_a_survey_have_the_coordinates_of_its_candidates(listed):
