@@ -97,19 +97,17 @@ def find_survey_candidates(
             progress=reading,
         )
         scales = usable_scales(search.scales, survey.density)
-        floor = min(NULL_FLOOR, search.search_threshold)
-        redshifts = search.lens_redshifts if search.redshift is not None else ()
         task = PatchTask(
-            survey.frame,
-            scales,
-            redshifts,
-            search.search_threshold,
-            search.minimum_snr,
-            floor,
-            search.seed,
-            search.completeness,
-            halos,
-            search.aperture_mass,
+            frame=survey.frame,
+            scales=scales,
+            lens_redshifts=search.lens_redshifts if search.redshift is not None else (),
+            threshold=search.search_threshold,
+            minimum_snr=search.minimum_snr,
+            null_floor=min(NULL_FLOOR, search.search_threshold),
+            seed=search.seed,
+            plant=search.completeness,
+            halos=halos,
+            aperture_mass=search.aperture_mass,
         )
         results, randomized = _run(
             survey, task, search.n_randomizations, partial(parallel, n_jobs=n_jobs, dask=dask), progress

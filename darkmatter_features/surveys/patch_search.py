@@ -34,7 +34,7 @@ PLANTING = 1_000_000
 skies are below."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PatchTask:
     """What is done with each patch.
 
