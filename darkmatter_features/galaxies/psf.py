@@ -1,5 +1,7 @@
 """The PSF of an image: its width, from the smallest galaxies, and the correction of second moments for it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,13 +97,15 @@ def shrunk(measured: float, error: float, expected: float) -> float:
     return float(weight @ means / weight.sum())
 
 
-def are_edges_sharper(light: Array, starts: NDArray[np.int64], pixels: NDArray[np.int64], psf_sigma: float) -> bool:
+def are_edges_sharper(
+    image: NDArray[Any], starts: NDArray[np.int64], pixels: NDArray[np.int64], psf_sigma: float
+) -> bool:
     """Return whether galaxies have edges that are too sharp for a PSF: all of them are larger than it.
 
     Parameters
     ----------
-    light : (n_rows, n_columns) float64 array
-        Image, summed over bands.
+    image : (n_rows, n_columns, n_bands) array
+        Image, of which the sum over bands is looked at.
     starts : (n + 1,) int64 array
         Galaxy k has the pixels ``starts[k]:starts[k + 1]``.
     pixels : (m,) int64 array
@@ -111,13 +115,20 @@ def are_edges_sharper(light: Array, starts: NDArray[np.int64], pixels: NDArray[n
     """
     if starts.size < 2:
         return False
-    steepest = np.zeros_like(light)
-    for axis in (0, 1):
-        step = np.abs(np.diff(light, axis=axis))
-        for side in (slice(1, None), slice(None, -1)):
-            part = steepest[side] if axis == 0 else steepest[:, side]
-            np.maximum(part, step, out=part)
-    slope, peak = (np.maximum.reduceat(image.ravel()[pixels], starts[:-1]) for image in (steepest, light))
+    rows, columns = np.divmod(pixels, image.shape[1])
+    last_row, last_column = image.shape[0] - 1, image.shape[1] - 1
+
+    def light(row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+        return np.asarray(image[row, column].sum(axis=1, dtype=np.float64))
+
+    own, steepest = light(rows, columns), np.zeros(pixels.size)
+    for step in (-1, 1):
+        for neighbour in (
+            light(np.clip(rows + step, 0, last_row), columns),
+            light(rows, np.clip(columns + step, 0, last_column)),
+        ):
+            np.maximum(steepest, np.abs(neighbour - own), out=steepest)
+    slope, peak = (np.maximum.reduceat(values, starts[:-1]) for values in (steepest, own))
     sharpness = float(np.quantile(slope / np.maximum(peak, np.finfo(np.float64).tiny), SHARPEST_FRACTION))
     return sharpness * psf_sigma > MAX_SHARPNESS
 

@@ -245,10 +245,10 @@ def _psf_sigma(
         return config.psf_sigma
     minor = 0.5 * (q_xx + q_yy) - np.hypot(0.5 * (q_xx - q_yy), q_xy)
     psf_sigma = psf_width(minor[flags == 0], config.psf_sigma)
-    if psf_sigma > CHECKED_FACTOR * config.psf_sigma:
-        light = segments.sky.pixels.sum(axis=2, dtype=np.float64)
-        if are_edges_sharper(light, segments.starts, segments.pixels, psf_sigma):
-            return config.psf_sigma
+    if psf_sigma > CHECKED_FACTOR * config.psf_sigma and are_edges_sharper(
+        segments.sky.pixels, segments.starts, segments.pixels, psf_sigma
+    ):
+        return config.psf_sigma
     return psf_sigma
 
 

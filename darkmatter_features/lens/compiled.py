@@ -20,6 +20,9 @@ MIN_SHEAR = 0.004
 SHEAR_RATIO = 1.2
 """Ratio of each tabulated shear to the one before, for a template with a single amplitude."""
 
+MAX_SHEARS = 256
+"""Maximum number of shears that log likelihood ratios are tabulated for: an index among them takes one byte."""
+
 MIN_DISC_DISTANCE = 0.01
 """Minimum ``1 - |e|^2`` in the density: galaxies closer to the edge of the unit disc are treated as there."""
 
@@ -48,8 +51,10 @@ class CompiledTemplate:
         Log of p0(e) (1 - |e|^2)^2, see :func:`invariant_density`.
     shears : (n_shears,) float64 array
         Shears for which log ratios are tabulated, ascending.
-    shear_index : (n_profiles, n_radii, n_amplitudes) float32 array
-        Fractional index, among `shears`, of the shear of each amplitude by radius; -1 where it is negligible.
+    shear_node : (n_profiles, n_radii, n_amplitudes) uint8 array
+        Index among `shears` of the one below the shear of each amplitude, by radius.
+    shear_part : (n_profiles, n_radii, n_amplitudes) float32 array
+        Distance from there to the shear, in steps of `shears`, below 1; negative where all shears are negligible.
     log_counts : (n_size_bins, n_radii) float64 array
         Log n(r) at radii 1 px apart.
     """
@@ -57,16 +62,19 @@ class CompiledTemplate:
     template: LensTemplate
     density: Array = field(init=False)
     shears: Array = field(init=False)
-    shear_index: NDArray[np.float32] = field(init=False)
+    shear_node: NDArray[np.uint8] = field(init=False)
+    shear_part: NDArray[np.float32] = field(init=False)
     log_counts: Array = field(init=False)
     _lattices: dict[tuple[int, int], Array] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         shears, shear_index = tabulated_shears(self.template)
+        shear_node = np.maximum(shear_index, 0.0).astype(np.uint8)
         tables: dict[str, NDArray[Any]] = {
             "density": invariant_density(self.template),
             "shears": shears,
-            "shear_index": shear_index,
+            "shear_node": shear_node,
+            "shear_part": shear_index - shear_node,
             "log_counts": _tabulated_counts(self.template),
         }
         for name, table in tables.items():
@@ -76,7 +84,7 @@ class CompiledTemplate:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state; arrays are read-only again, as kernels compile other code for writeable ones."""
         self.__dict__.update(state)
-        tables: list[NDArray[Any]] = [self.density, self.shears, self.shear_index, self.log_counts]
+        tables: list[NDArray[Any]] = [self.density, self.shears, self.shear_node, self.shear_part, self.log_counts]
         for array in (*tables, *self._lattices.values()):
             array.flags.writeable = False
 
@@ -140,7 +148,9 @@ def tabulated_shears(template: LensTemplate) -> tuple[Array, NDArray[np.float32]
     ratio = float(amplitudes[1] / amplitudes[0]) if amplitudes.size > 1 else SHEAR_RATIO
     radii = np.arange(0.0, template.nodes[-1], RADIAL_SPACING)
     shear = np.clip(template.shears(radii).transpose(0, 2, 1), None, MAX_SHEAR)
-    n_steps = max(int(np.ceil(np.log(max(shear.max(), MIN_SHEAR) / MIN_SHEAR) / np.log(ratio))), 1)
+    largest = max(shear.max(), MIN_SHEAR) / MIN_SHEAR
+    ratio = max(ratio, largest ** (1.0 / (MAX_SHEARS - 2)))
+    n_steps = max(int(np.ceil(np.log(largest) / np.log(ratio))), 1)
     shears: Array = np.minimum(MIN_SHEAR * ratio ** np.arange(n_steps + 1.0), MAX_SHEAR)
     index = np.interp(shear, shears, np.arange(n_steps + 1.0)).astype(np.float32)
     index = np.minimum(index, np.nextafter(np.float32(n_steps), np.float32(0)))  # there is no shear after the last

@@ -53,15 +53,15 @@ def likelihoods(prepared: PreparedCatalog, rows: Array, columns: Array, *, cross
 def _shape_likelihood(prepared: PreparedCatalog, rows: Array, columns: Array, *, cross: bool) -> Array:
     catalog, compiled = prepared.catalog, prepared.compiled
     ratios = _cross(prepared.log_ratios) if cross else prepared.log_ratios
-    shear_index = compiled.shear_index
+    shears = compiled.shear_node, compiled.shear_part
     log_shear = np.empty((rows.size, *prepared.template.weights.shape))
     if rows.size * len(catalog) <= MAX_PAIRS:
-        lens_likelihood(catalog.x, catalog.y, ratios, shear_index, RADIAL_SPACING, columns, rows, log_shear)
+        lens_likelihood(catalog.x, catalog.y, ratios, *shears, RADIAL_SPACING, columns, rows, log_shear)
         return log_shear
-    for centres, near in neighbourhoods(prepared, rows, columns, reach=RADIAL_SPACING * shear_index.shape[1]):
+    for centres, near in neighbourhoods(prepared, rows, columns, reach=RADIAL_SPACING * compiled.shear_part.shape[1]):
         own = np.empty((centres.size, *log_shear.shape[1:]))
         lens_likelihood(
-            catalog.x[near], catalog.y[near], ratios[near], shear_index, RADIAL_SPACING, columns[centres],
+            catalog.x[near], catalog.y[near], ratios[near], *shears, RADIAL_SPACING, columns[centres],
             rows[centres], own,
         )  # fmt: skip
         log_shear[centres] = own

@@ -113,8 +113,8 @@ def test_directions_that_round_to_a_full_turn_stay_within_the_table():
     beyond[0] = 1.0
     likelihood = np.empty((1, 1, 3))
     kernels.lens_likelihood(
-        np.array([1e-7]), np.array([100.0]), beyond[:1], np.full((1, 200, 3), 0.5, dtype=np.float32), 1.0,
-        np.zeros(1), np.zeros(1), likelihood,
+        np.array([1e-7]), np.array([100.0]), beyond[:1], np.zeros((1, 200, 3), dtype=np.uint8),
+        np.full((1, 200, 3), 0.5, dtype=np.float32), 1.0, np.zeros(1), np.zeros(1), likelihood,
     )  # fmt: skip
     assert beyond.shape[1] == n_angles + 1
     np.testing.assert_array_equal(likelihood, 1.0)

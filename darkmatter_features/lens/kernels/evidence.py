@@ -177,32 +177,37 @@ def _polar(x: Any, y: Any, columns: Any, rows: Any, per_pixel: Any, n_angles: An
 
 @compiled
 def lens_likelihood(
-    x: Any, y: Any, ratios: Any, shear_index: Any, step: Any, columns: Any, rows: Any, likelihood: Any
+    x: Any, y: Any, ratios: Any, shear_node: Any, shear_part: Any, step: Any, columns: Any, rows: Any, likelihood: Any
 ) -> None:
     """Fill `likelihood` (m, n_profiles, n_amplitudes) with the log ratio of the shapes for a lens at (columns, rows).
 
-    `shear_index` (n_profiles, n_radii, n_amplitudes), at radii `step` apart, is the fractional index, among the
-    tabulated shears, of the shear of each amplitude; it is negative where there is no shear. The outer loop runs over
-    galaxies, so that the ratios of one galaxy stay in the cache.
+    `shear_node` and `shear_part` (n_profiles, n_radii, n_amplitudes), at radii `step` apart, locate the shear of each
+    amplitude among the tabulated ones; `shear_part` is negative where there is no shear. The outer loop runs over
+    galaxies, so that the ratios of one galaxy stay in the cache. Indices are unsigned: signed ones may count from the
+    end, which is checked at each use.
     """
-    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, shear_index.shape[1], shear_index.shape[2]
+    n_angles, n_radii, n_amplitudes = ratios.shape[1] - 1, shear_node.shape[1], shear_node.shape[2]
     radius, turn = np.empty(rows.size, dtype=np.int32), np.empty(rows.size, dtype=np.float32)
+    angle, one = np.empty(rows.size, dtype=np.uint32), np.uint64(1)
     likelihood[:] = 0.0
     for k in range(x.size):
+        own = ratios[k]
         _polar(x[k], y[k], columns, rows, 1.0 / step, n_angles, radius, turn)
-        for p in range(shear_index.shape[0]):
+        for m in range(rows.size):
+            angle[m] = min(np.int32(turn[m]), np.int32(n_angles - 1))
+            turn[m] -= np.float32(angle[m])
+        for p in range(shear_node.shape[0]):
             for m in range(rows.size):
-                r = radius[m]
-                if r >= n_radii or shear_index[p, r, 0] < 0.0:
+                r, j, between = np.uint64(radius[m]), np.uint64(angle[m]), turn[m]
+                if radius[m] >= n_radii or shear_part[p, r, 0] < 0.0:
                     continue
-                j = min(int(turn[m]), n_angles - 1)
-                between = turn[m] - np.float32(j)
+                near, far = own[j], own[j + one]
+                nodes, parts, total = shear_node[p, r], shear_part[p, r], likelihood[m, p]
                 for a in range(n_amplitudes):
-                    i = int(shear_index[p, r, a])
-                    part = shear_index[p, r, a] - np.float32(i)
-                    low = ratios[k, j, i] + part * (ratios[k, j, i + 1] - ratios[k, j, i])
-                    high = ratios[k, j + 1, i] + part * (ratios[k, j + 1, i + 1] - ratios[k, j + 1, i])
-                    likelihood[m, p, a] += low + between * (high - low)
+                    i, part = np.uint64(nodes[a]), parts[a]
+                    low = near[i] + part * (near[i + one] - near[i])
+                    high = far[i] + part * (far[i + one] - far[i])
+                    total[a] += low + between * (high - low)
 
 
 @compiled
