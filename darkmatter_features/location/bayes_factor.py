@@ -8,6 +8,7 @@ from darkmatter_features.location.field import Field
 from darkmatter_features.location.profile_sums import FilterSums, cheap_mesh, log_likelihood_ratios
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.kernels.profiles import log_mean_likelihood_ratio
+from darkmatter_features.numerics.kernels.records import Reals
 
 Array = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ def is_method_for_one(field: Field, profiles: ShearProfiles, *, n_skies: int) ->
     )
 
 
-def log_bayes_factors(sums: FilterSums, e1: Array, e2: Array) -> Array:
+def log_bayes_factors(sums: FilterSums, e1: Reals, e2: Reals) -> Array:
     """Return the log Bayes factor (m,) of skies of ellipticities e1 and e2 (n, m), from the :func:`coarse_sums`."""
     filter_response, filter_norm = sums(e1, e2)
     log_bayes_factor = log_bayes_factor_map(filter_response, filter_norm, trial_amplitudes(filter_norm))

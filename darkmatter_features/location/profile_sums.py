@@ -18,7 +18,7 @@ from darkmatter_features.location.mesh_sums import MeshSums, by_centre, kernels,
 from darkmatter_features.location.profiles import ShearProfiles
 from darkmatter_features.numerics.kernels.mesh import near_likelihood
 from darkmatter_features.numerics.kernels.profiles import profile_likelihood, profile_sums
-from darkmatter_features.numerics.kernels.records import Centres, Galaxies, NearField, Profiles
+from darkmatter_features.numerics.kernels.records import Centres, Galaxies, NearField, Profiles, Reals
 from darkmatter_features.numerics.mesh import MIN_SPEEDUP, SPREAD_NS, Mesh
 
 Array = NDArray[np.float64]
@@ -28,6 +28,12 @@ GEOMETRY_NS = 1.5
 
 SKY_NS = 0.22
 """Time per galaxy, centre, profile and sky, on one core, ns."""
+
+NEAR_SKY_NS = 0.11
+"""The same near a centre, where many skies are summed in single precision."""
+
+FINER = (1, 2)
+"""Meshes that are compared by their cost: of the usual number of points per side, and of twice as many."""
 
 LIKELIHOOD_NS = 9.0
 """Time per galaxy, centre and profile for the likelihood, on one core, ns."""
@@ -103,7 +109,12 @@ class FilterSums:
         self._on_mesh = None if mesh is None else MeshSums(field, profiles, mesh)
         self._grid = columns, rows
 
-    def __call__(self, e1: Array, e2: Array, *, n_threads: int = 1) -> tuple[Array, Array]:
+    @property
+    def dtype(self) -> type[np.floating]:
+        """Type in which the ellipticities of many skies are best given: others are converted."""
+        return np.float64 if self._on_mesh is None else np.float32
+
+    def __call__(self, e1: Reals, e2: Reals, *, n_threads: int = 1) -> tuple[Array, Array]:
         """Return `filter_response` and `filter_norm` for ellipticities e1 and e2, see :func:`filter_sums`."""
         if self._on_mesh is not None:
             return self._on_mesh(e1, e2, n_threads=n_threads)
@@ -112,20 +123,25 @@ class FilterSums:
 
 def cheap_mesh(field: Field, profiles: ShearProfiles, columns: Array, rows: Array, *, n_skies: int) -> Mesh | None:
     """Return the mesh on which the :class:`FilterSums` are computed, None where they go galaxy by galaxy."""
-    mesh = mesh_of(field, columns, rows)
-    return mesh if mesh is not None and _sums_pay(mesh, field.x.size, n_skies, len(profiles)) else None
+    meshes = [mesh_of(field, columns, rows, finer=finer) for finer in FINER]
+    n, n_profiles = field.x.size, len(profiles)
+    cost, mesh = min(
+        ((_cost(mesh, n, n_skies, n_profiles), mesh) for mesh in meshes if mesh is not None),
+        key=lambda each: each[0], default=(np.inf, None),
+    )  # fmt: skip
+    direct = n_profiles * (GEOMETRY_NS + SKY_NS * n_skies) * n * columns.size * rows.size
+    return mesh if MIN_SPEEDUP * cost < direct else None
 
 
-def _sums_pay(mesh: Mesh, n: int, n_skies: int, n_profiles: int) -> bool:
-    """Return whether the mesh is much cheaper for n galaxies; the skies share the kernels."""
-    pair_ns = n_profiles * (GEOMETRY_NS + SKY_NS * n_skies)
+def _cost(mesh: Mesh, n: int, n_skies: int, n_profiles: int) -> float:
+    """Return the estimated time of the sums for n galaxies on a mesh, ns; the skies share the kernels."""
+    near_ns = n_profiles * (GEOMETRY_NS + NEAR_SKY_NS * n_skies)
     n_kernels = n_profiles * (2.0 + SKY_COST * n_skies)
-    on_mesh = mesh.cost(n, n_kernels=n_kernels, near_ns=pair_ns) + n * n_skies * SPREAD_NS
-    return MIN_SPEEDUP * on_mesh < pair_ns * n * mesh.columns.size * mesh.rows.size
+    return mesh.cost(n, n_kernels=n_kernels, near_ns=near_ns) + n * n_skies * SPREAD_NS
 
 
 def _direct_sums(
-    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Array, e2: Array
+    field: Field, profiles: ShearProfiles, columns: Array, rows: Array, e1: Reals, e2: Reals
 ) -> tuple[Array, Array]:
     centres = Centres(*(axis.ravel() for axis in np.meshgrid(columns, rows)))
     filter_response = np.empty((centres.x.size, e1.shape[1], len(profiles)))
@@ -162,7 +178,7 @@ def log_likelihood_ratios(
     linear, quadratic = (sums[cells][:, :, None] for sums in _expansion(field, mesh, smooth))
     likelihood = amplitudes * (linear + amplitudes * quadratic)
     order = np.argsort(field.y, kind="stable")
-    galaxies = Galaxies(*(column[order] for column in field.galaxies))
+    galaxies = Galaxies._make(column[order] for column in field.galaxies)
     near = NearField(mesh.near.width, max(mesh.near.radius, strong))
     near_likelihood(
         galaxies, field.variance, profiles.tabulated, smooth, near, amplitudes, MAX_EXPANDED_SHEAR, centres, likelihood

@@ -5,8 +5,9 @@ galaxies over mesh points, and the transform is divided by that of the samples o
 kernel of shear turns with the angle and is singular at the centre, where no mesh resolves it. Its near part, the
 fraction ``(1 + u) exp(-u)``, ``u = r^2 / 2 width^2``, is therefore summed galaxy by galaxy, and the mesh carries the
 rest (Ewald 1921). Empty points pad the mesh by the radius of the kernel, so that nothing wraps around. With n galaxies
-and m centres the cost is ``n + m log m`` instead of ``n m``. The computation is serial and in double precision: the
-same catalogue gives the same bytes at any number of workers.
+and m centres the cost is ``n + m log m`` instead of ``n m``. The computation is serial: the same
+catalogue gives the same bytes at any number of workers. It is in double precision, but for many skies that share the
+positions of their galaxies, which are only compared with each other.
 
 References
 ----------
@@ -17,6 +18,7 @@ U. Essmann et al. (1995), J. Chem. Phys. 103, 8577, doi:10.1063/1.470117.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,8 @@ from darkmatter_features.numerics.kernels.skies import spread_skies
 
 Array = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+SingleComplexArray = NDArray[np.complex64]
+Transform = TypeVar("Transform", SingleComplexArray, ComplexArray)
 
 NEAR_WIDTH = 2.0
 """Width of the near part, mesh steps: the mesh then interpolates the rest to 1e-5 of its maximum."""
@@ -113,17 +117,24 @@ class Mesh:
         spread((x - self.columns[0]) / across, (y - self.rows[0]) / up, real, imaginary, mesh)
         return _transformed(mesh) / self._splines
 
-    def transforms(self, galaxies: Galaxies) -> Iterator[ComplexArray]:
-        """Yield the :meth:`transform` of the weighted ellipticities of each of m skies of the same positions."""
+    def transforms(self, galaxies: Galaxies) -> Iterator[SingleComplexArray]:
+        """Yield the :meth:`transform` of the weighted ellipticities of each of m skies of the same positions.
+
+        It is in single precision, as the ellipticities (n, m) are.
+        """
         across, up = self.steps
         x, y = (galaxies.x - self.columns[0]) / across, (galaxies.y - self.rows[0]) / up
         for first in range(0, galaxies.e1.shape[1], SKIES_AT_ONCE):
             e = np.stack([each[:, first : first + SKIES_AT_ONCE] for each in (galaxies.e1, galaxies.e2)], axis=2)
-            values = e.reshape(x.size, -1) * galaxies.weight[:, None]
-            mesh = np.zeros((*self.shape, values.shape[1]))
+            values = e.reshape(x.size, -1) * galaxies.weight.astype(np.float32)[:, None]
+            mesh = np.zeros((*self.shape, values.shape[1]), dtype=np.float32)
             spread_skies(x, y, values, mesh)
-            for sky in np.moveaxis(mesh.view(np.complex128), 2, 0):
-                yield _transformed(sky.copy()) / self._splines
+            for sky in np.moveaxis(mesh.view(np.complex64), 2, 0):
+                yield _transformed(sky.copy()) / self._single_splines
+
+    @cached_property
+    def _single_splines(self) -> NDArray[np.float32]:
+        return self._splines.astype(np.float32)
 
     @cached_property
     def _splines(self) -> Array:
@@ -153,8 +164,7 @@ class Mesh:
     @cached_property
     def nearness(self) -> Array:
         """Fraction of a kernel that is summed galaxy by galaxy, at each point."""
-        u = 0.5 * self.squares / self.near.width**2
-        return np.asarray((1.0 + u) * np.exp(-u))
+        return nearness(self.squares, self.near.width)
 
     @cached_property
     def _unit(self) -> ComplexArray:
@@ -166,19 +176,25 @@ class Mesh:
         x, y = (fftfreq(n, 1.0 / n) * step for n, step in zip(self.shape[::-1], self.steps))
         return np.asarray(x[None, :] + 1j * y[:, None])
 
-    def sums(self, galaxies: ComplexArray, kernel: ComplexArray) -> ComplexArray:
+    def sums(self, galaxies: Transform, kernel: Transform) -> Transform:
         """Return the sums (n_rows, n_columns) about the centres from the transforms of galaxies and kernel."""
         n, (n_rows, n_columns) = self.stride, self.shape
         product = galaxies * kernel
         if n > 1:  # only every n-th point is needed: its transform is the full transform, folded
             product = product.reshape(n, n_rows // n, n, n_columns // n).sum(axis=(0, 2)) / n**2
         sums = ifft2(product, workers=1, overwrite_x=True)
-        return np.asarray(sums[: self.rows.size, : self.columns.size])
+        return sums[: self.rows.size, : self.columns.size]  # type: ignore[no-any-return]
 
     def cost(self, n_galaxies: int, *, n_kernels: float, near_ns: float) -> float:
         """Return the estimated time of sums with `n_kernels` kernels, ns; `near_ns` for each galaxy and near centre."""
         n_near = np.prod([2.0 * self.near.radius / (self.stride * step) for step in self.steps])
         return float(POINT_NS * n_kernels * np.prod(self.shape) + n_galaxies * (SPREAD_NS + near_ns * n_near))
+
+
+def nearness(squares: Array, width: float) -> Array:
+    """Return the fraction of a kernel that is summed galaxy by galaxy, by squared distances."""
+    u = 0.5 * squares / width**2
+    return np.asarray((1.0 + u) * np.exp(-u))
 
 
 def mesh_over(
@@ -225,7 +241,7 @@ def _length(centres: Array, at: Array, stride: int, reach: float) -> int:
     return stride * int(next_fast_len(-(-n // stride)))
 
 
-def _transformed(mesh: ComplexArray) -> ComplexArray:
+def _transformed(mesh: Transform) -> Transform:
     return np.asarray(fft2(mesh, workers=1, overwrite_x=True))
 
 

@@ -112,7 +112,7 @@ def test_randomized_skies_do_not_depend_on_threads_and_batches(rng, monkeypatch)
         )
     assert found[1][0] == found[0][0]
     assert found[1][1].tobytes() == found[0][1].tobytes()
-    assert_allclose(found[2][1], found[0][1], rtol=1e-12)
+    assert_allclose(found[2][1], found[0][1], rtol=1e-6)
 
 
 def test_excess_is_nan_where_randomized_skies_have_no_spread(rng):

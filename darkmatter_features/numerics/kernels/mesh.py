@@ -139,7 +139,7 @@ def narrow_sums(galaxies: Galaxies, grid: Grid, windows: Array, radius: Any, sum
 def near_profile_sums(
     galaxies: Galaxies,
     profiles: Profiles,
-    near: NearField,
+    radius: Any,
     grid: Grid,
     first_row: Any,
     last_row: Any,
@@ -148,44 +148,40 @@ def near_profile_sums(
 ) -> None:
     """Add the near part to the sums of :func:`~darkmatter_features.numerics.kernels.profiles.profile_sums`.
 
-    `profiles` has 3 n_profiles columns: the profiles, then these and their squares as the mesh has them before the near
-    part is taken out. The centres of the sums run over the grid by rows, of which those from `first_row` up to
-    `last_row` - 1 are summed.
+    `profiles` has 2 n_profiles columns: the near parts of the profiles, then those of their squares, which are added
+    for galaxies within the `radius`. The centres of the sums run over the grid by rows, of which those from `first_row`
+    up to `last_row` - 1 are summed.
     """
     x, y, e1, e2, weight = galaxies
     columns, rows = grid
-    width, radius = near
-    n_profiles = filter_norm.shape[1]
-    g = np.empty(3 * n_profiles)
-    gauss, radii, meshed = np.empty(columns.size), np.empty(columns.size), np.empty(columns.size)
+    n_profiles, last_node, one = filter_norm.shape[1], profiles.shear.shape[0] - 1.000001, np.uint64(1)
+    node, fraction, parts = np.empty(columns.size, dtype=np.uint32), np.empty(columns.size), np.empty(2 * n_profiles)
     cos2, sin2 = np.empty(columns.size), np.empty(columns.size)
     for k in range(x.size):
-        left, right = index_range(x[k], columns, radius)
         low, high = index_range(y[k], rows, radius)
-        for j in range(left, right):
-            gauss[j] = np.exp(-0.5 * ((x[k] - columns[j]) / width) ** 2)
         for i in range(max(low, first_row), min(high, last_row)):
             dy = y[k] - rows[i]
-            along = np.exp(-0.5 * (dy / width) ** 2)
             left, right = index_range(x[k], columns, np.sqrt(max(radius * radius - dy * dy, 0.0)))
             for j in range(left, right):
                 dx = x[k] - columns[j]
                 square = max(dx * dx + dy * dy, 1e-24)
-                radii[j] = np.sqrt(square)
-                meshed[j] = 1.0 - (1.0 + 0.5 * square / (width * width)) * gauss[j] * along
+                position = min(np.sqrt(square) / profiles.spacing, last_node)
+                node[j] = np.int32(position)
+                fraction[j] = position - node[j]
                 inverse = 1.0 / square
                 cos2[j], sin2[j] = (dx * dx - dy * dy) * inverse, 2.0 * dx * dy * inverse
             for j in range(left, right):
-                shear_at(profiles, radii[j], g)
-                inverse_variance, far, norm = weight[k], meshed[j], filter_norm[i * columns.size + j]
+                inner, outer = profiles.shear[np.uint64(node[j])], profiles.shear[np.uint64(node[j]) + one]
+                inverse_variance, part, norm = weight[k], fraction[j], filter_norm[i * columns.size + j]
+                for p in range(2 * n_profiles):
+                    parts[p] = inverse_variance * (inner[p] + part * (outer[p] - inner[p]))
                 for p in range(n_profiles):
-                    norm[p] += inverse_variance * (g[p] * g[p] - far * g[2 * n_profiles + p])
-                    g[p] = inverse_variance * (g[p] - far * g[n_profiles + p])
+                    norm[p] += parts[n_profiles + p]
                 for m in range(e1.shape[1]):
                     gamma_t = -(e1[k, m] * cos2[j] + e2[k, m] * sin2[j])
                     response = filter_response[i * columns.size + j, m]
                     for p in range(n_profiles):
-                        response[p] += g[p] * gamma_t
+                        response[p] += parts[p] * gamma_t
 
 
 @compiled

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Reals = NDArray[np.floating]
+"""Array of real numbers in single or double precision."""
 
 
 class Galaxies(NamedTuple):
@@ -15,16 +17,17 @@ class Galaxies(NamedTuple):
     ----------
     x, y : (n,) float64 arrays
         Positions, in the unit of the centres.
-    e1, e2 : (n,) or (n, m) float64 arrays
-        Ellipticity components; of m skies that share the positions, if two-dimensional.
+    e1, e2 : (n,) or (n, m) arrays
+        Ellipticity components; of m skies that share the positions, if two-dimensional. They are in double precision
+        unless a kernel states otherwise.
     weight : (n,) float64 array
         Inverse variance of one ellipticity component, or a relative weight, as the kernel states.
     """
 
     x: Array
     y: Array
-    e1: Array
-    e2: Array
+    e1: Reals
+    e2: Reals
     weight: Array
 
 

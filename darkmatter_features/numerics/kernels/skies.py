@@ -1,14 +1,16 @@
 """Sums on a mesh for many skies that share their positions: splines and geometry are computed once for all of them.
 
-The values of the skies are adjacent in memory, and the innermost loops run over them.
+The values of the skies are adjacent in memory, and the innermost loops run over them. They are in single precision:
+skies are compared with each other, and their log Bayes factors are rounded by some 1e-6.
 """
+
+from typing import Any
 
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
 from darkmatter_features.numerics.kernels.mesh import ORDER, index_range, spline_weights
-from darkmatter_features.numerics.kernels.profiles import shear_at
-from darkmatter_features.numerics.kernels.records import Array, Galaxies, Grid, NearField, Profiles
+from darkmatter_features.numerics.kernels.records import Array, Galaxies, Grid, Profiles
 
 GROUP = 16
 """Number of neighbouring galaxies whose near parts are added to a centre together."""
@@ -18,20 +20,24 @@ UNROLLED = 4
 
 
 @compiled
-def spread_skies(x: Array, y: Array, values: Array, mesh: Array) -> None:
-    """Add the values (n, m) of galaxies at x, y (in steps) to the points of `mesh` (n_rows, n_columns, m), periodic."""
+def spread_skies(x: Array, y: Array, values: Any, mesh: Any) -> None:
+    """Add the values (n, m) of galaxies at x, y (in steps) to the points of `mesh` (n_rows, n_columns, m), periodic.
+
+    Values and mesh are float32 arrays.
+    """
     n_rows, n_columns, m = mesh.shape
-    wx, wy, shares = np.empty(ORDER), np.empty(ORDER), np.empty((ORDER, m))
+    wx, wy, shares = np.empty(ORDER), np.empty(ORDER), np.empty((ORDER, m), dtype=np.float32)
     flat, flat_shares = mesh.reshape(n_rows, n_columns * m), shares.reshape(ORDER * m)
     for k in range(x.size):
         start, low = int(np.floor(x[k])) - (ORDER // 2 - 1), int(np.floor(y[k])) - (ORDER // 2 - 1)
         spline_weights(x[k] - np.floor(x[k]), wx)
         spline_weights(y[k] - np.floor(y[k]), wy)
         for a in range(ORDER):
+            share = np.float32(wx[ORDER - 1 - a])
             for s in range(m):
-                shares[a, s] = wx[ORDER - 1 - a] * values[k, s]
+                shares[a, s] = share * values[k, s]
         for b in range(ORDER):
-            i, weight = (low + b) % n_rows, wy[ORDER - 1 - b]
+            i, weight = (low + b) % n_rows, np.float32(wy[ORDER - 1 - b])
             if start >= 0 and start + ORDER <= n_columns:
                 points = flat[i, start * m : (start + ORDER) * m]
                 for s in range(ORDER * m):
@@ -44,46 +50,45 @@ def spread_skies(x: Array, y: Array, values: Array, mesh: Array) -> None:
 
 
 @compiled
-def near_sums_of_skies(
-    galaxies: Galaxies, profiles: Profiles, near: NearField, grid: Grid, filter_response: Array
-) -> None:
+def near_sums_of_skies(galaxies: Galaxies, profiles: Profiles, radius: Any, grid: Grid, filter_response: Any) -> None:
     """Add the near part of ``sum(v g gamma_t)`` to `filter_response` (n_centres, n_profiles, m) for m skies.
 
-    The sums are those of :func:`~darkmatter_features.numerics.kernels.mesh.near_profile_sums`, in another order:
-    consecutive galaxies are neighbours, and GROUP of them are added to a centre together. `profiles` has 2 n_profiles
-    columns: the profiles, then what the mesh has of them.
+    The sums are those of :func:`~darkmatter_features.numerics.kernels.mesh.near_profile_sums`, in single precision and
+    in another order: consecutive galaxies are neighbours, and GROUP of them are added to a centre together. The sums
+    and the ellipticities are float32 arrays.
     """
     x, y, e1, e2, weight = galaxies
     columns, rows = grid
-    width, radius = near
     n_profiles, m = filter_response.shape[1:]
-    g, shear, gamma_t = np.empty(2 * n_profiles), np.empty((GROUP, n_profiles)), np.empty((GROUP, m))
-    gauss = np.empty((columns.size, GROUP))
+    last_node, end, one = profiles.shear.shape[0] - 1.000001, radius / profiles.spacing, np.uint64(1)
+    shear, gamma_t = np.empty((GROUP, n_profiles), dtype=np.float32), np.empty((GROUP, m), dtype=np.float32)
+    position, cos2, sin2 = np.empty(GROUP), np.empty(GROUP, dtype=np.float32), np.empty(GROUP, dtype=np.float32)
     for first in range(0, x.size, GROUP):
-        last = min(first + GROUP, x.size)
-        left, _ = index_range(x[first:last].min(), columns, radius)
-        _, right = index_range(x[first:last].max(), columns, radius)
-        low, _ = index_range(y[first:last].min(), rows, radius)
-        _, high = index_range(y[first:last].max(), rows, radius)
-        for j in range(left, right):
-            for k in range(first, last):
-                gauss[j, k - first] = np.exp(-0.5 * ((x[k] - columns[j]) / width) ** 2)
+        size = min(GROUP, x.size - first)
+        own_x, own_y = x[first : first + size], y[first : first + size]
+        left, _ = index_range(own_x.min(), columns, radius)
+        _, right = index_range(own_x.max(), columns, radius)
+        low, _ = index_range(own_y.min(), rows, radius)
+        _, high = index_range(own_y.max(), rows, radius)
         for i in range(low, high):
-            along = np.exp(-0.5 * ((y[first:last] - rows[i]) / width) ** 2)
             for j in range(left, right):
-                n = 0
-                for k in range(first, last):
-                    dx, dy = x[k] - columns[j], y[k] - rows[i]
+                column, row, n = columns[j], rows[i], 0
+                for k in range(size):
+                    dx, dy = own_x[k] - column, own_y[k] - row
                     square = max(dx * dx + dy * dy, 1e-24)
-                    if square > radius * radius:
+                    position[k] = np.sqrt(square) / profiles.spacing
+                    cos2[k], sin2[k] = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
+                for k in range(size):
+                    if position[k] > end:
                         continue
-                    shear_at(profiles, np.sqrt(square), g)
-                    meshed = 1.0 - (1.0 + 0.5 * square / (width * width)) * gauss[j, k - first] * along[k - first]
+                    at = min(position[k], last_node)
+                    node = np.uint64(at)
+                    part, inner, outer = at - node, profiles.shear[node], profiles.shear[node + one]
                     for p in range(n_profiles):
-                        shear[n, p] = weight[k] * (g[p] - meshed * g[n_profiles + p])
-                    cos2, sin2 = (dx * dx - dy * dy) / square, 2.0 * dx * dy / square
+                        shear[n, p] = weight[first + k] * (inner[p] + part * (outer[p] - inner[p]))
+                    cos, sin, own_e1, own_e2, own = cos2[k], sin2[k], e1[first + k], e2[first + k], gamma_t[n]
                     for s in range(m):
-                        gamma_t[n, s] = -(e1[k, s] * cos2 + e2[k, s] * sin2)
+                        own[s] = -(own_e1[s] * cos + own_e2[s] * sin)
                     n += 1
                 while n % UNROLLED:
                     shear[n], gamma_t[n] = 0.0, 0.0
