@@ -1,13 +1,14 @@
 """Time from an image on disk to its feature row, on one core, beside other packages or another version.
 
-    python benchmarks/bench_throughput.py [--skies 5 --repeats 7 --quality-skies 24 --data DIR --sky PNG]
+    python benchmarks/bench_throughput.py [--skies 5 --repeats 7 --quality-skies 24 --data DIR --sky PNG --run RUN]
     python benchmarks/bench_throughput.py --against DIR [--rounds 30 --template JSON --sky PNG]
 
 Each round runs all sides in turn in one process on one core; times are medians over rounds of the processor time.
 darkmatter goes from the PNG to the row: galaxies, maps of six scales, evidence, statistics. The other packages get the
 decoded brightest channel, the threshold and the grid of centres of darkmatter; the time of the fastest decoder is added
 to each. Their map has one scale: by NumPy for all, and by TreeCorr for SEP too. Their ellipticities are compared with
-the true ones of simulated skies. A published sky, where it is present, is timed beside the simulated ones.
+the true ones of simulated skies. A published sky, where it is present, is timed beside the simulated ones. With --run,
+the time to the verdict of a trained model is measured too: by its trees, for skies that are judged together.
 
 With --against, this version is compared with another one, whose root is DIR: each runs in a process of its own on the
 same image, in turn. Nothing is written to disk then.
@@ -17,7 +18,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,7 +34,10 @@ from harness.report import RESULTS, print_table, write_record
 from harness.timing import interleaved, median_wall_ms
 from plots import throughput as throughput_plot
 
+from classify.model import LensModel
+from classify.predict import load_model
 from darkmatter_features.config import MeasureConfig
+from darkmatter_features.features.extract import extract_sky
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.segmentation import segment
 from darkmatter_features.io.dataset import Dataset
@@ -44,7 +48,10 @@ from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.simulation import simulate_dataset
 
 DARKMATTER = "darkmatter"
-STAGES = ("read", "segment", "shapes", "maps", "evidence", "statistics", "whole sky")
+TO_VERDICT = "darkmatter, to the verdict"
+VERDICT = "verdict"
+N_JUDGED = 200
+"""Skies that are judged together."""
 SCALE = 3
 """Index of the scale of the plain maps: the window with the highest S/N of a lens in the published skies."""
 
@@ -53,17 +60,28 @@ Times = dict[str, dict[str, float]]
 """Milliseconds by group (stages, decode, catalogue, map) and by name."""
 
 
-def time_sky(path: Path, template: LensTemplate, competitors: dict[str, Competitor], repeats: int) -> Times:
+def time_sky(
+    path: Path, template: LensTemplate, competitors: dict[str, Competitor], repeats: int, model: LensModel | None
+) -> Times:
     """Return the milliseconds of the stages, decoders, catalogues and maps of one sky."""
+    judged = {} if model is None else {VERDICT: verdict_work(path, model)}
     work = {
-        "stages": stage_probe.stages_of(path, template),
+        "stages": stage_probe.stages_of(path, template) | judged,
         "decode": {name: lambda d=decode: d(path) for name, decode in decoders.installed().items()},
         **competitor_work(read_sky(path), competitors),
     }
     times = interleaved(
         {(group, name): run for group, each in work.items() for name, run in each.items()}, repeats=repeats
     )
+    for name in judged:
+        times["stages", name] /= N_JUDGED
     return {group: {name: times[group, name] for name in sides} for group, sides in work.items()}
+
+
+def verdict_work(path: Path, model: LensModel) -> Callable[[], object]:
+    """Return the work of the verdicts on N_JUDGED skies like one, which `predict` judges together."""
+    rows = np.tile(extract_sky(read_sky(path), template=model.template), (N_JUDGED, 1))
+    return lambda: model.verdicts([path.name] * N_JUDGED, rows)
 
 
 def competitor_work(sky: Sky, competitors: dict[str, Competitor]) -> dict[str, dict]:
@@ -86,7 +104,10 @@ def competitor_inputs(sky: Sky) -> tuple:
 def file_to_map(times: Times) -> dict[str, float]:
     """Return the milliseconds from the file to the row (darkmatter) or to the map (the competitors)."""
     decode = min(times["decode"].values())
-    total = {DARKMATTER: times["stages"]["whole sky"]}
+    stages = times["stages"]
+    total = {DARKMATTER: stages["whole sky"]}
+    if VERDICT in stages:
+        total[TO_VERDICT] = stages["whole sky"] + stages[VERDICT]
     total |= {f"{name} + NumPy map": decode + ms + times["map"][name] for name, ms in times["catalogue"].items()}
     if TREECORR in times["map"]:
         total[f"{catalogs.SEP} + TreeCorr"] = decode + times["catalogue"][catalogs.SEP] + times["map"][TREECORR]
@@ -95,9 +116,9 @@ def file_to_map(times: Times) -> dict[str, float]:
 
 def ratios(times: Times) -> dict[str, float]:
     """Return the ratios of total times: darkmatter over the fastest decoder, and two competitors over darkmatter."""
-    total = file_to_map(times)
+    total, decode = file_to_map(times), min(times["decode"].values())
     own = total[DARKMATTER]
-    found = {"darkmatter / fastest decode": own / min(times["decode"].values())}
+    found = {f"{name} / fastest decode": total[name] / decode for name in (DARKMATTER, TO_VERDICT) if name in total}
     for name, side in (
         ("SEP + TreeCorr", "SEP + TreeCorr"),
         ("photutils, deblended", "photutils, deblended + NumPy map"),
@@ -209,6 +230,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="simulated data set to take skies from (simulated when not given)")
     parser.add_argument("--template", type=Path, help="fitted template (fitted to the data set when not given)")
+    parser.add_argument("--run", type=Path, help="training run whose verdicts are timed too")
     parser.add_argument("--against", type=Path, help="root of another version, to compare the stages with")
     parser.add_argument("--rounds", type=int, default=30, help="rounds of the comparison with it (%(default)s)")
     args = parser.parse_args()
@@ -222,12 +244,13 @@ def main() -> None:
     print(environment(), *missing, sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         data = simulated(args, Path(folder), max(args.skies, args.quality_skies))
+        model = None if args.run is None else load_model(args.run, cnn="off")
         files, template = Dataset.open(data).splits[0].files, template_of(args, data)
         timed = {f"mean of {args.skies} simulated": list(files[: args.skies])}
         if args.sky.exists():
             timed = {args.sky.name: [args.sky]} | timed
         times = {
-            name: mean_of([time_sky(path, template, competitors, args.repeats) for path in paths])
+            name: mean_of([time_sky(path, template, competitors, args.repeats, model) for path in paths])
             for name, paths in timed.items()
         }
         quality = qualities(data, files[: args.quality_skies], competitors)
