@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -111,13 +112,16 @@ def test_removed_trials_are_noticed_after_the_trial(table, tmp_path, is_folder):
 # Disks
 
 
-@pytest.fixture
-def limited():
-    """Return a function that limits the size of files: the system then refuses writes as to a full disk."""
+@contextmanager
+def files_limited_to(size):
+    """Limit the size of files, bytes: the system then refuses writes as to a full disk, those of a log too."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
@@ -137,13 +141,12 @@ def limited():
     ],
     ids=lambda value: str(value).split()[0],
 )  # fmt: skip
-def test_a_full_disk_is_one_line_with_the_file(
-    world, table, tmp_path, monkeypatch, capsys, limited, size, words, named
-):
+def test_a_full_disk_is_one_line_with_the_file(world, table, tmp_path, monkeypatch, capsys, size, words, named):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
-    limited(size)
-    code = main(words.replace("DATA", str(world)).replace("TABLE", str(table)).split())
+    words = words.replace("DATA", str(world)).replace("TABLE", str(table))
+    with files_limited_to(size):
+        code = main(words.split())
     errors = [line for line in capsys.readouterr().err.splitlines() if "elapsed" not in line]
     assert (code, len(errors)) == (2, 1), errors
     assert re.fullmatch(rf"darkmatter: ({named}): .*(File too large|disk|full).*; (check|name) .*", errors[0]), errors
