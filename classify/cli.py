@@ -13,6 +13,7 @@ from typing import Any
 from classify.ending import Ending
 from darkmatter_features import __version__
 from darkmatter_features.errors import DarkmatterError, file_error
+from darkmatter_features.urls import with_urls
 
 DONE, SOME_FAILED, FAILED = 0, 1, 2
 """Exit codes: all skies done; some skies failed; nothing done. After a signal, see `classify.ending`."""
@@ -130,7 +131,7 @@ def _command_in(words: Sequence[str]) -> str | None:
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, DarkmatterError):
-        return text
+        return with_urls(text)
     if isinstance(error, OSError) and (reason := file_error(error)) is not None:
         return reason
     return f"unexpected {type(error).__name__}: {text} (--debug prints the traceback)"

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import PurePath
 
+from darkmatter_features.urls import url_of_path, with_urls, without_password
+
 
 class DarkmatterError(Exception):
     """Error that the user can correct; commands print it as one line."""
@@ -79,8 +81,9 @@ def _escape(code: int) -> str:
 
 
 def path_text(path: PurePath) -> str:
-    """Return a path as all tables have it: with slashes, see :func:`escaped`."""
-    return escaped(path.as_posix())
+    """Return a path as all tables have it: with slashes, see :func:`escaped`; that of the copy of a URL as the URL."""
+    url = url_of_path(path)
+    return escaped(path.as_posix() if url is None else without_password(url))
 
 
 DISTRIBUTION = "darkmatter-lensing"
@@ -118,9 +121,9 @@ def failure_reason(error: Exception, *, debug: bool = False) -> str:
     if isinstance(error, OutputError):
         raise error
     if isinstance(error, DarkmatterError):
-        return escaped(" ".join(str(error).split()))
+        return with_urls(escaped(" ".join(str(error).split())))
     if debug:
         raise error
     if isinstance(error, OSError) and (reason := file_error(error)) is not None:
         return f"{UNFORESEEN} error of the system: {reason}"
-    return escaped(" ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split()))
+    return with_urls(escaped(" ".join(f"{UNFORESEEN} {type(error).__name__}: {error}".split())))

@@ -15,6 +15,7 @@ MODULES = sorted([*FEATURES.rglob("*.py"), *CLASSIFY.rglob("*.py")])
 
 FLOORS = {
     "darkmatter_features": (
+        "urls",
         "errors",
         "config",
         "cluster",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import SkyError, failure_reason
+from darkmatter_features.errors import SkyError, failure_reason, path_text
 from darkmatter_features.features.extract import chunks, needs_compiling, report, row_of_catalog
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
@@ -81,7 +81,7 @@ def _measured_with(
     for found in parallel(_measure_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
         for path, each in found:
             if isinstance(each, str):
-                failures.append((path, each))
+                failures.append((path_text(Path(path)), each))
             else:
                 catalogs[path] = each
         steps(len(found))

@@ -5,7 +5,6 @@ This module has their shared parts: default folders, common flags, and the repor
 
 import argparse
 import inspect
-import logging
 import os
 import shlex
 import sys
@@ -16,11 +15,9 @@ from typing import Any
 
 from classify.cli import DONE, FAILED, SOME_FAILED
 from classify.cnn import DECIDES, MODES
-from classify.commands.progress import Progress
+from classify.commands.downloads import as_place
 from darkmatter_features.errors import ConfigError, escaped
-from darkmatter_features.io.layouts import zips_of
-from darkmatter_features.io.remote import fetch, is_url
-from darkmatter_features.io.zips import extracted
+from darkmatter_features.urls import without_password
 
 MAX_NAMED = 5
 """Maximum number of skies unlike the training skies that are named in the output."""
@@ -42,30 +39,10 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add ``DATA``, a folder or a URL."""
     parser.add_argument(
-        "data", type=as_data, nargs="?", default=DATA, metavar="DATA",
+        "data", type=as_place, nargs="?", default=DATA, metavar="DATA",
         help="data set: a folder with folders of images or zip files, or the URL of one, as gs://, s3:// or https:// "
         "(%(default)s)",
     )  # fmt: skip
-
-
-def as_data(text: str) -> str | Path:
-    """Return a URL as text, and anything else as a path."""
-    return text if is_url(text) else Path(text)
-
-
-def local_data(data: str | Path) -> Path:
-    """Download a data set and extract its zip files, as far as necessary, with progress; return its folder.
-
-    Raises
-    ------
-    DatasetError
-        If it is no data set, cannot be downloaded, or a zip file is damaged or unsafe.
-    """
-    logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # its errors are raised, and printed in one line
-    root = fetch(str(data), progress=Progress("download", unit="MB")) if is_url(data) else Path(data)
-    for archive in zips_of(root):
-        extracted(archive, progress=Progress(f"extract {archive.name}", unit="images"))
-    return root
 
 
 def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
@@ -174,8 +151,8 @@ def describe_notes(notes: Sequence[tuple[str, str]], n_images: int) -> list[str]
 
 
 def command_of(args: argparse.Namespace) -> str:
-    """Return the command whose arguments these are, as it was given, for a record."""
-    return shlex.join(["darkmatter", *getattr(args, "words", [])])
+    """Return the command whose arguments these are, as it was given, for a record; without passwords of URLs."""
+    return shlex.join(["darkmatter", *map(without_password, getattr(args, "words", []))])
 
 
 def report_failures(failures: Sequence[tuple[str, str]], n_done: int) -> int:

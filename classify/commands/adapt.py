@@ -11,15 +11,15 @@ from classify.commands import (
     add_jobs,
     check_folder,
     defaults,
-    local_data,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import local_data, local_images
 from classify.commands.progress import Progress
-from darkmatter_features.errors import SkyError
+from darkmatter_features.errors import DarkmatterError, DatasetError, SkyError
 from darkmatter_features.io.image_paths import find_skies
-from darkmatter_features.io.remote import is_url
+from darkmatter_features.urls import is_url
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,13 +44,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _skies(data: str) -> Sequence[str | Path]:
     """Return the images of a folder or a pattern or, if it is none, of a data set."""
-    if not is_url(data):
-        try:
-            return list(find_skies([data]))
-        except SkyError:
-            if not Path(data).is_dir():
-                raise
+    try:
+        return list(find_skies(local_images([data])))
+    except (SkyError, DatasetError) as error:
+        if not (is_url(data) and _may_be_data_set(error)) and not Path(data).is_dir():
+            raise
     return skies_of(local_data(data))
+
+
+def _may_be_data_set(error: DarkmatterError) -> bool:
+    """Return whether a URL without images may be that of a data set: it was not the network that failed."""
+    return not getattr(error, "is_network", False)
 
 
 def describe_adaptation(done: Adaptation) -> str:

@@ -17,6 +17,7 @@ from classify.commands import (
     report_failures,
 )
 from classify.commands.compilation import LOCATING
+from classify.commands.downloads import local_option, local_tables
 from classify.commands.locate import add_catalogs, reading_options
 from classify.commands.progress import Progress
 from classify.commands.survey_options import add_survey_arguments, list_one_survey, survey_search
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=given["seed"], metavar="S", help="seed of the samples and rotations (%(default)s)"
     )
     parser.add_argument(
-        "--known", type=Path, metavar="FILE",
+        "--known", metavar="FILE",
         help="list of known lenses with RA and Dec, or x and y: the nearest one of each candidate is in the table",
     )  # fmt: skip
     parser.add_argument(
@@ -80,9 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the lenses."""
     check_folder(args.out)
+    args.known, args.n_of_z = local_option(args.known), local_option(args.n_of_z)
     known = None if args.known is None else read_known(args.known)
     columns, search = reading_options(args), survey_search(args)
-    paths = find_catalogs(args.catalogs)
+    paths = find_catalogs(local_tables(args.catalogs))
     surveys = [path for path in paths if search is not None or is_survey(path, columns)]
     folders = dict(zip(paths, candidate_folders(paths, args.out)))
     failures = [list_one_survey(args, path, folders[path], columns, search, known) for path in surveys]

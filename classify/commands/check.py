@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from classify.commands import add_example, check_file, print_line
+from classify.commands.downloads import local_file
 from classify.commands.locate import CONVENTIONS, add_reading, reading_options
 from classify.model.bundle import write_json
 from darkmatter_features.checks.catalog import CatalogCheck, check_catalog
@@ -12,7 +13,9 @@ from darkmatter_features.location.conventions import AS_IS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("catalog", metavar="CATALOG", help="table, as in locate; a table of a file as FILE[NAME]")
+    parser.add_argument(
+        "catalog", metavar="CATALOG", help="table or its URL, as in locate; a table of a file as FILE[NAME]"
+    )
     add_reading(parser)
     parser.add_argument("--json", type=Path, metavar="F", help="JSON file for the result, one flat object (none)")
     add_example(parser, "darkmatter check shapes.fits --e1 E1 --e2 E2 --json check.json")
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the convention, and a line for each finding."""
     check_file(args.json)
-    done = check_catalog(args.catalog, subtract_mean=args.subtract_mean, **reading_options(args))
+    done = check_catalog(local_file(args.catalog), subtract_mean=args.subtract_mean, **reading_options(args))
     given = any(getattr(args, name) for name in CONVENTIONS)
     print_line(f"{args.catalog}: {done.n} galaxies, {_convention(done)}{' with these options' if given else ''}")
     print_line(f"  {'; '.join(done.notes)}")

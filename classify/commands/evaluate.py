@@ -12,12 +12,12 @@ from classify.commands import (
     check_file,
     defaults,
     describe_cnn_stage,
-    local_data,
     print_line,
     print_metrics,
     report_failures,
 )  # fmt: skip
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import local_data
 from classify.commands.progress import Progress
 from classify.evaluate import evaluate
 from classify.model.bundle import write_json

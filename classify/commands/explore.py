@@ -10,11 +10,11 @@ from classify.commands import (
     check_file,
     defaults,
     describe_notes,
-    local_data,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import local_data
 from classify.commands.progress import Progress
 from classify.config_file import Config
 from classify.explore.findings import explore
@@ -24,7 +24,7 @@ from classify.explore.page import write_page
 from classify.explore.summary import summary_lines, to_dict
 from classify.model.bundle import write_json
 from darkmatter_features.io.dataset import Dataset
-from darkmatter_features.io.remote import is_url
+from darkmatter_features.urls import is_url
 
 OUT = Path("explore.html")
 

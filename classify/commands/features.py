@@ -12,11 +12,11 @@ from classify.commands import (
     check_folder,
     defaults,
     describe_notes,
-    local_data,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import local_data
 from classify.commands.progress import Progress
 from classify.config_file import Config
 from darkmatter_features.features.batch import extract_dataset

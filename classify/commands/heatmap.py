@@ -10,16 +10,15 @@ from classify.commands import (
     add_example,
     add_jobs,
     add_part,
-    as_data,
     check_folder,
     defaults,
     describe_cnn_stage,
     describe_notes,
-    local_data,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import IMAGES_HELP, as_place, local_data, local_images
 from classify.commands.progress import Progress
 from classify.model import LensModel
 from classify.model.bundle import BUNDLE
@@ -38,7 +37,7 @@ FOLDER = "heatmaps"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("skies", nargs="*", metavar="SKY", help="images, folders of images or glob patterns")
+    parser.add_argument("skies", nargs="*", metavar="SKY", help=IMAGES_HELP)
     run_or_none = parser.add_mutually_exclusive_group()
     run_or_none.add_argument(
         "--run",
@@ -68,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--examples", type=int, metavar="N",
         help="draw N validation skies of the run: misclassified, most uncertain, most certain lenses (none)",
     )  # fmt: skip
-    parser.add_argument("--data", type=as_data, help="data set of the --examples, folder or URL (that of the training)")
+    parser.add_argument(
+        "--data", type=as_place, help="data set of the --examples, folder or URL (that of the training)"
+    )
     parser.add_argument("--template", action="store_true", help="also draw the lens template of the run")
     parser.add_argument("--p-value", action="store_true", help="compute the p-value of the evidence")
     parser.add_argument(
@@ -130,7 +131,7 @@ def _check_run(args: argparse.Namespace) -> None:
 
 
 def _drawings(args: argparse.Namespace) -> list[Drawing]:
-    chosen = named(find_skies(args.skies, part=args.hdu))
+    chosen = named(find_skies(local_images(args.skies), part=args.hdu))
     if args.examples is not None:
         data = None if args.data is None else local_data(args.data)
         chosen += select_examples(args.model or RUN, args.examples, data=data)

@@ -18,6 +18,7 @@ from classify.commands import (
     report_failures,
 )
 from classify.commands.compilation import LOCATING
+from classify.commands.downloads import local_tables
 from classify.commands.progress import Progress
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.location.batch import locate_catalogs
@@ -69,8 +70,8 @@ def add_catalogs(parser: argparse.ArgumentParser) -> None:
     """Add ``CATALOG...`` and the options with which they are read, :func:`reading_options`."""
     parser.add_argument(
         "catalogs", nargs="+", metavar="CATALOG",
-        help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor) or glob patterns; a table of a file as "
-        "FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
+        help="tables (CSV, FITS, Parquet, ECSV, VOTable, HDF5, SExtractor), glob patterns, or URLs of these; a table "
+        "of a file as FILE[NAME], FILE[NAME,VERSION] or FILE[NUMBER]",
     )  # fmt: skip
     add_reading(parser)
 
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.pictures or args.out.parent)
     progress = Progress("locate", unit="catalogues", notice=LOCATING.notice, folder=args.out.parent)
     done = locate_catalogs(
-        args.catalogs,
+        local_tables(args.catalogs),
         args.out,
         columns=reading_options(args),
         subtract_mean=args.subtract_mean,

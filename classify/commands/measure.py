@@ -15,6 +15,7 @@ from classify.commands import (
     report_failures,
 )
 from classify.commands.compilation import MEASURING_NOISE
+from classify.commands.downloads import IMAGES_HELP, local_images, local_option
 from classify.commands.progress import Progress
 from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.io.planes import WEIGHT_TYPES
@@ -27,7 +28,7 @@ OUT_FOLDER = Path("shapes")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of images or glob patterns")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help=IMAGES_HELP)
     parser.add_argument(
         "--out", type=Path, metavar="F|DIR",
         help=f"catalogue of one image ({', '.join(WRITERS)}; default {OUT}), or folder of those of several "
@@ -62,14 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the images."""
-    images = find_skies(args.images, part=args.hdu)
+    images = find_skies(local_images(args.images), part=args.hdu)
     out = args.out or (OUT if len(images) == 1 else OUT_FOLDER)
     check_file(out) if out.suffix else check_folder(out)
     check_folder(args.diagnostics or out.parent)
+    files = {name: local_option(getattr(args, name)) for name in ("weight", "mask", "psf")}
+    planes = Planes(**files, weight_type=args.weight_type, band=args.band)
     done = measure_images(
         images,
         out,
-        planes=Planes(args.weight, args.mask, args.psf, args.weight_type, args.band),
+        planes=planes,
         diagnostics=args.diagnostics,
         n_jobs=args.jobs,
         dask=args.dask,

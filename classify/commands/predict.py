@@ -19,6 +19,7 @@ from classify.commands import (
 )
 from classify.commands.adapt import describe_adaptation
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import IMAGES_HELP, local_images
 from classify.commands.progress import Progress
 from classify.explain.contributions import largest_contributions
 from classify.predict import explained_path, predict
@@ -29,7 +30,7 @@ OUT = Path("predictions.csv")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", type=Path, metavar="RUN", help="folder of the run")
-    parser.add_argument("skies", nargs="+", metavar="SKY", help="images, folders of images or glob patterns")
+    parser.add_argument("skies", nargs="+", metavar="SKY", help=IMAGES_HELP)
     parser.add_argument("--out", type=Path, default=OUT, metavar="F.csv", help="table of verdicts (%(default)s)")
     parser.add_argument(
         "--explain",
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress("predict", notice=MEASURING.notice, folder=args.out.parent)
     done = predict(
         args.model,
-        args.skies,
+        local_images(args.skies),
         args.out,
         cnn=args.cnn,
         explain=args.explain,

@@ -8,14 +8,13 @@ from classify.commands import (
     RUN,
     add_example,
     add_jobs,
-    as_data,
     check_file,
     defaults,
-    local_data,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import as_place, local_data
 from classify.commands.progress import Progress
 from classify.model.bundle import BUNDLE
 from classify.report.candidate_data import TABLE
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="F.html", help=f"the page (DIR/{NAME})")
     parser.add_argument(
-        "--data", type=as_data, help="data set, folder or URL, where it has moved (that of the training)"
+        "--data", type=as_place, help="data set, folder or URL, where it has moved (that of the training)"
     )
     parser.add_argument(
         "--max-mb", type=float, default=MAX_MB, metavar="MB",

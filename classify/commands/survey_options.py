@@ -19,6 +19,7 @@ from darkmatter_features.surveys.presets import PRESETS, preset
 from darkmatter_features.surveys.profiles import SCALES
 from darkmatter_features.surveys.result import SurveyCandidate, SurveyCandidates
 from darkmatter_features.surveys.settings import UNITS, SurveySearch
+from darkmatter_features.urls import name_of
 
 MAX_PRINTED = 20
 """Maximum number of candidates of a survey that are printed; the tables have all."""
@@ -122,8 +123,8 @@ def list_one_survey(
         command=command_of(args),
         n_jobs=args.jobs,
         dask=args.dask,
-        progress=Progress(f"survey {path.name}", unit="tasks", notice=SEARCHING.notice, folder=folder),
-        reading=Progress(f"reading {path.name}", unit="rows"),
+        progress=Progress(f"survey {name_of(path)}", unit="tasks", notice=SEARCHING.notice, folder=folder),
+        reading=Progress(f"reading {name_of(path)}", unit="rows"),
         debug=args.debug,
     )
     if listed.found is None:

@@ -6,8 +6,9 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from classify.cli import DONE
-from classify.commands import RUN, add_cnn, add_example, add_part, as_data, defaults, local_data, print_line
+from classify.commands import RUN, add_cnn, add_example, add_part, defaults, print_line
 from classify.commands.compilation import MEASURING
+from classify.commands.downloads import IMAGES_HELP, as_place, local_data, local_images
 from classify.model.bundle import BUNDLE
 from classify.report.server import LOOPBACK, Site, check_address, make_server
 from classify.report.view import site_of_run, site_of_skies
@@ -20,13 +21,13 @@ PORT = 8642
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "places", type=Path, nargs="*", default=[RUN], metavar="RUN|SKY",
-        help=f"folder of a run, for its validation skies; or images, folders of images or glob patterns ({RUN})",
+        "places", type=as_place, nargs="*", default=[RUN], metavar="RUN|SKY",
+        help=f"folder of a run, for its validation skies; or {IMAGES_HELP} ({RUN})",
     )  # fmt: skip
     parser.add_argument(
         "--run", type=Path, dest="model", metavar="RUN", help=f"run that judges the images ({RUN} if it exists)"
     )
-    parser.add_argument("--data", type=as_data, help="data set of the run, where it has moved (that of the training)")
+    parser.add_argument("--data", type=as_place, help="data set of the run, where it has moved (that of the training)")
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help="port; 0 for any free one (%(default)s)")
     parser.add_argument(
         "--host", default=LOOPBACK, metavar="ADDRESS",
@@ -58,7 +59,7 @@ def address_of(server: ThreadingHTTPServer) -> str:
 
 
 def _site(args: argparse.Namespace) -> Site:
-    is_run = [(place / BUNDLE).is_dir() or place == RUN for place in args.places]
+    is_run = [(Path(place) / BUNDLE).is_dir() or place == RUN for place in args.places]
     if any(is_run):
         if len(args.places) > 1 or args.model is not None:
             raise ConfigError("give one run alone, or images, with --run RUN for their verdicts")
@@ -70,7 +71,8 @@ def _site(args: argparse.Namespace) -> Site:
         _refuse(args, "needs a run; add --run RUN", cnn="--cnn")
     if (notice := MEASURING.notice()) is not None:
         sys.stderr.write(notice + "\n")
-    return site_of_skies(args.places, chosen, cnn=args.cnn or defaults(site_of_skies)["cnn"], part=args.hdu)
+    images = local_images(args.places)
+    return site_of_skies(images, chosen, cnn=args.cnn or defaults(site_of_skies)["cnn"], part=args.hdu)
 
 
 def _refuse(args: argparse.Namespace, reason: str, **flags: str) -> None:

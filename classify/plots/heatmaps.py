@@ -11,7 +11,7 @@ from classify.model import LensModel
 from classify.plots.examples import Drawing
 from classify.verdicts.verdict import Verdict
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import failure_reason
+from darkmatter_features.errors import failure_reason, path_text
 from darkmatter_features.features.extract import needs_compiling, report
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.measure import measure_with_sources
@@ -116,9 +116,9 @@ def draw(
     report(progress, 0, len(drawings))
     for done, (drawing, (reason, own)) in enumerate(zip(drawings, results), start=1):
         if reason is not None:
-            failures.append((str(drawing.sky), reason))
+            failures.append((path_text(drawing.sky), reason))
         if own:
-            notes.append((str(drawing.sky), "; ".join(own)))
+            notes.append((path_text(drawing.sky), "; ".join(own)))
         report(progress, done, len(drawings))
     return Drawn(tuple(failures), tuple(notes))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from darkmatter_features.candidates.projection import field_projection
 from darkmatter_features.errors import TableError
 from darkmatter_features.io.catalogs import ShapeCatalog
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.io.shape_tables.names import candidates as columns_with
 from darkmatter_features.io.shape_tables.names import names_for_message
@@ -191,7 +192,7 @@ def read_known(path: str | Path) -> KnownLenses:
     TableError
         If the table cannot be read, or has no positions.
     """
-    path = Path(path)
+    path = present(path)
     with opened_tables(path) as tables:
         found = [(table, pairs) for table in tables if (pairs := _position_columns(table.names))]
         if not found:

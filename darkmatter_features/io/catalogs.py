@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.shape_tables.choice import choose_table
 from darkmatter_features.io.shape_tables.conventions import describe as describe_convention
@@ -189,7 +190,7 @@ def read_rows(path: Path, options: CatalogOptions) -> tuple[Rows, list[str | Non
     TableError
         If the table cannot be read, lacks a column, or has several columns with common names of one quantity.
     """
-    file, part = split_part(path)
+    file, part = split_part(present(path))
     with opened_tables(file) as tables:
         table, chosen, choice = choose_table(path, tables, options.named, part or options.part)
         labels = _labels(path, table, {key: chosen.pop(key, None) for key in LABELS})

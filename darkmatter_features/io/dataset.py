@@ -10,7 +10,8 @@ from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.labels import LENS_FRAME as LENS_FRAME
 from darkmatter_features.io.labels import read_labels, read_lenses, write_records
 from darkmatter_features.io.layouts import Layout, image_folder, layout_of, list_images, sky_name
-from darkmatter_features.io.remote import fetch, is_url
+from darkmatter_features.io.remote import fetch
+from darkmatter_features.urls import is_url
 
 SPLITS = ("training", "validation")
 """Names of the splits."""

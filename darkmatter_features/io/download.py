@@ -1,16 +1,16 @@
 """Downloads of many files at once by fsspec: each appears whole or not at all, and a killed one is continued."""
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.cache import check_space
+from darkmatter_features.urls import url_of_path, without_password
 
 N_CONNECTIONS = 8
 """Number of files that are downloaded at once."""
@@ -122,11 +122,6 @@ def failure(url: str, error: BaseException) -> FetchError:
     return found
 
 
-def without_password(text: str) -> str:
-    """Return a text in which URLs have neither user nor password."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and those that caused it."""
     while error is not None:
@@ -141,6 +136,7 @@ def download(
     *,
     url: str,
     progress: Callable[[int, int], None] | None = None,
+    skips_refused: bool = False,
 ) -> None:
     """Download the files that a copy lacks.
 
@@ -156,6 +152,8 @@ def download(
         URL of the data set, for messages.
     progress : callable, optional
         Function called with the megabytes in the copy and their total.
+    skips_refused : bool
+        Whether a file that does not exist, or may not be read, is left out.
 
     Raises
     ------
@@ -171,7 +169,11 @@ def download(
         check_space(root, sum((file.size or 0) - file.n_bytes(root) for file in lacking), url)
         tasks = [pool.submit(_download_file, filesystem, file, root, url, meter, stop) for file in lacking]
         for task in as_completed(tasks):
-            task.result()
+            try:
+                task.result()
+            except FetchError as error:
+                if error.is_network or not skips_refused:
+                    raise
     except OSError as error:
         found = f"{without_password(url)} cannot be copied to {root}: {error.strerror or error}"
         raise DatasetError(f"{found}; check permissions and disk space") from None
@@ -214,9 +216,11 @@ def _download_file(
         except _LocalError as error:
             raise error.reason from None
         except Exception as error:
-            found = failure(f"{url.rstrip('/')}/{file.name}", error)
+            found = failure(url_of_path(PurePath(file.name)) or f"{url.rstrip('/')}/{file.name}", error)
             if attempt == N_ATTEMPTS or not found.is_network or stop.wait(RETRY_SECONDS * attempt):
-                raise FetchError(f"{found}; what was downloaded is kept for the same command") from None
+                kept = FetchError(f"{found}; what was downloaded is kept for the same command")
+                kept.is_network, kept.is_permission = found.is_network, found.is_permission
+                raise kept from None
     if not stop.is_set():
         os.replace(part, root / file.name)
 

@@ -39,6 +39,9 @@ FORMATS = (
 IMAGE_SUFFIXES = tuple(suffix for own in FORMATS for suffix in own.suffixes)
 """Suffixes of image files, in lower case."""
 
+TABLE_SUFFIXES = ((".parquet", ".pq"), (".fits", ".fit"), (".h5", ".hdf5"))
+"""Suffixes of the tables in a folder that is one survey; those of the first format that is there are read."""
+
 
 def is_image_name(name: str) -> bool:
     """Return whether a file name is that of an image, and not hidden."""

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from darkmatter_features.errors import SkyError
+from darkmatter_features.io.copies import fetch_places
 from darkmatter_features.io.formats import IMAGE_SUFFIXES, format_of, is_image_name
 from darkmatter_features.io.parts import split_part, with_part
 from darkmatter_features.io.places import is_pattern, matching_parts
+from darkmatter_features.io.url_places import IMAGES
 
 ALL_PARTS = "*"
 """Part of a FITS file that stands for all its images of the sky."""
@@ -28,7 +30,7 @@ def find_skies(places: Sequence[str | Path], *, part: str | None = None) -> list
     SkyError
         If a folder or a pattern contains no image.
     """
-    files = (path for place in places for path in _images(Path(place)))
+    files = (path for place in fetch_places(places, IMAGES) for path in _images(Path(place)))
     return list(dict.fromkeys(own for path in files for own in _parts(path, part)))
 
 

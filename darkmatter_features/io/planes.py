@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from darkmatter_features.errors import SkyError
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.images.decode import is_fits
 from darkmatter_features.io.images.fits import Beside, decode_beside
 from darkmatter_features.io.images.fits_masks import Role, bad_pixels, is_variance, noise_of, role_of
@@ -43,9 +44,9 @@ def with_planes(
         If a file cannot be read, or has other sides or bands than the image, or masks all of it.
     """
     if weight is not None:
-        sky = _with_weight(sky, weight, weight_type)
+        sky = _with_weight(sky, present(weight), weight_type)
     if mask is not None:
-        sky = _with_mask(sky, mask)
+        sky = _with_mask(sky, present(mask))
     return sky
 
 

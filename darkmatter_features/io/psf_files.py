@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError, shown
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.fits_headers import checked_fits
 from darkmatter_features.io.images.decoded import COPY_AGAIN
 from darkmatter_features.io.parts import Part, matches, split_part
@@ -46,7 +47,7 @@ def read_psf_file(path: str | Path, weights: Sequence[float] = ()) -> PsfArrays:
     SkyError
         If the file is missing or damaged, holds no PSF, several of them, or one in another sampling than the image's.
     """
-    path, part = split_part(path)
+    path, part = split_part(present(path))
     if not path.is_file():
         raise SkyError(f"{path} does not exist; give the file of the PSF")
     try:

@@ -11,18 +11,12 @@ from urllib.parse import urlsplit
 
 from darkmatter_features.errors import DatasetError, install_command
 from darkmatter_features.io.cache import cache_folder, locked
-from darkmatter_features.io.download import (
-    N_CONNECTIONS,
-    RemoteFile,
-    download,
-    failure,
-    is_http,
-    without_password,
-)
+from darkmatter_features.io.download import N_CONNECTIONS, RemoteFile, download, failure, is_http
 from darkmatter_features.io.formats import is_image_name
 from darkmatter_features.io.layouts import LAYOUTS, choose_layout, known_folders
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.io.url_options import options_of
+from darkmatter_features.urls import without_password
 
 _LISTING = "listing.json"
 """File with the names, sizes and versions of the files of a copy."""
@@ -35,17 +29,6 @@ _VERSIONS = (
 
 _Entries = dict[str, dict[str, Any]]
 """Properties of the files and folders of a remote folder, by name."""
-
-
-def is_url(data: str | Path) -> bool:
-    """Return whether a data set is a URL, not a folder.
-
-    Examples
-    --------
-    >>> is_url("gs://bucket/skies"), is_url("data"), is_url(Path("data"))
-    (True, False, False)
-    """
-    return isinstance(data, str) and "://" in data
 
 
 def fetch(url: str, *, cache: Path | None = None, progress: Callable[[int, int], None] | None = None) -> Path:
@@ -123,19 +106,8 @@ class _Source:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self.filesystem, path = _opened(url)
-            self.filesystem.invalidate_cache()  # instances are kept in the process
-        except ImportError as error:
-            found = f"{without_password(url)} needs a package that is missing ({error})"
-            raise DatasetError(f"{found}; install it: {install_command('remote')}") from None
-        except ValueError as error:
-            raise DatasetError(
-                f"{without_password(url)} cannot be opened: {error}; give a URL as gs://, s3:// or https://"
-            ) from None
-        except Exception as error:
-            raise failure(url, error) from None
-        self.url, self._path = url, str(path).rstrip("/")
+        self.filesystem, path = open_url(url)
+        self.url, self._path = url, path.rstrip("/")
         self._errors: list[Exception] = []
 
     def files(self) -> list[RemoteFile]:
@@ -213,9 +185,7 @@ class _Source:
         name, entry = item
         if entry.get("size") is None and "ETag" not in entry:
             entry = self._info(name) or entry
-        version = json.dumps([[key, str(entry[key])] for key in _VERSIONS if entry.get(key)])
-        digest = hashlib.sha256(version.encode()).hexdigest()[:16] if version != "[]" else ""
-        return RemoteFile(name, f"{self._path}/{name}", digest, entry.get("size"))
+        return RemoteFile(name, f"{self._path}/{name}", version_of(entry), entry.get("size"))
 
     def _raise_not_found(self) -> None:
         failures = [failure(self.url, error) for error in self._errors]
@@ -224,6 +194,35 @@ class _Source:
             raise (refused or failures)[0] from None
         found = f"is not a data set: no images in {known_folders()}, and no zip file of these names"
         raise DatasetError(f"{without_password(self.url)} {found}; check the URL") from None
+
+
+def version_of(entry: dict[str, Any]) -> str:
+    """Return a digest of what a server gives for the version of a file; "" if nothing."""
+    version = json.dumps([[key, str(entry[key])] for key in _VERSIONS if entry.get(key)])
+    return hashlib.sha256(version.encode()).hexdigest()[:16] if version != "[]" else ""
+
+
+def open_url(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL, without what it knows of folders, and the path in it.
+
+    Raises
+    ------
+    DatasetError
+        If the kind of URL is unknown, or its package is missing.
+    """
+    try:
+        filesystem, path = _opened(url)
+        filesystem.invalidate_cache()  # instances are kept in the process
+    except ImportError as error:
+        found = f"{without_password(url)} needs a package that is missing ({error})"
+        raise DatasetError(f"{found}; install it: {install_command('remote')}") from None
+    except ValueError as error:
+        raise DatasetError(
+            f"{without_password(url)} cannot be opened: {error}; give a URL as gs://, s3:// or https://"
+        ) from None
+    except Exception as error:
+        raise failure(url, error) from None
+    return filesystem, str(path)
 
 
 def _opened(url: str) -> tuple[Any, str]:

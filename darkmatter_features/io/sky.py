@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import SkyError, escaped, shown
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.images.decode import decode
 from darkmatter_features.io.images.decoded import COPY_AGAIN, Bands, UnreadableError, band_of
 from darkmatter_features.io.images.fits_photometry import UNKNOWN, Photometry
@@ -105,7 +106,7 @@ def read_sky(path: str | Path, band: int | None = None) -> Sky:
     >>> sky.pixels.shape  # doctest: +SKIP
     (512, 512, 3)
     """
-    path = Path(path)
+    path = present(path)
     with errors_of(path):
         decoded = decode(path, band)
         bands = _with_bands(decoded.values)

@@ -13,13 +13,16 @@ from darkmatter_features.errors import TableError, failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.io.catalogs import ShapeCatalog, read_catalog
 from darkmatter_features.io.coordinates import sky_position
+from darkmatter_features.io.copies import fetch_places
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.places import is_pattern, matching_parts
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.table import check_made, make_folder, written_whole
+from darkmatter_features.io.url_places import TABLES
 from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.urls import name_of
 from darkmatter_features.workers import LOST, n_workers, parallel
 
 COLUMNS = (
@@ -153,7 +156,7 @@ def find_catalogs(patterns: Sequence[str | Path]) -> list[Path]:
     TableError
         If a pattern matches no file.
     """
-    return list(dict.fromkeys(path for pattern in patterns for path in _files_of(str(pattern))))
+    return list(dict.fromkeys(path for pattern in fetch_places(patterns, TABLES) for path in _files_of(str(pattern))))
 
 
 def _files_of(pattern: str) -> list[Path]:
@@ -169,6 +172,7 @@ def figure_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
     """Return the path of the figure of each catalogue, in a folder; those of the same name are numbered."""
     names: dict[str, None] = {}
     for path in (split_part(path)[0] for path in paths):
+        path = path.with_name(name_of(path))
         stem = path.with_suffix("").stem if path.suffix.lower() in PACKED_SUFFIXES else path.stem
         numbered = (stem if k == 1 else f"{stem}-{k}" for k in count(1))
         names[next(name for name in numbered if name not in names)] = None

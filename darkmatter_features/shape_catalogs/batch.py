@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import ConfigError, failure_reason
+from darkmatter_features.errors import ConfigError, failure_reason, path_text
 from darkmatter_features.features.extract import report
 from darkmatter_features.galaxies.noisy.catalog import SourceCatalog, check_noise, measure_image
 from darkmatter_features.galaxies.noisy.psf.reading import read_psf
@@ -133,7 +133,7 @@ def measure_images(
 
 
 def _lost(task: tuple[Any, ...]) -> Measured:
-    return Measured(task[0], error=LOST)
+    return Measured(path_text(Path(task[0])), error=LOST)
 
 
 def _catalogs(images: Sequence[str | Path], out: Path) -> list[Path]:
@@ -171,9 +171,9 @@ def _measure_file(
         if diagnostics is not None:
             check_made(diagnostics)
             _write_diagnostics(diagnostics / out.stem, catalog)
-        return Measured(image, str(out), (*sky.notes, *describe(catalog)))
+        return Measured(path_text(Path(image)), str(out), (*sky.notes, *describe(catalog)))
     except Exception as error:  # an unforeseen error costs one image only
-        return Measured(image, error=failure_reason(error, debug=debug))
+        return Measured(path_text(Path(image)), error=failure_reason(error, debug=debug))
 
 
 def _psf_weights(sky: Sky) -> tuple[float, ...]:

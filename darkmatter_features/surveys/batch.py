@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.candidates.known import KnownLenses
-from darkmatter_features.errors import DarkmatterError, failure_reason
+from darkmatter_features.errors import DarkmatterError, failure_reason, path_text
 from darkmatter_features.io.shape_tables.options import CatalogOptions
 from darkmatter_features.io.shape_tables.positions import directions_of
 from darkmatter_features.io.table import make_folder
@@ -146,8 +146,8 @@ def list_survey(
         }
         found = write_survey(folder, found, known=known, record={"command": command, "settings": settings})
         _draw(Path(folder), found, theme)
-        return ListedSurvey(Path(path).as_posix(), Path(folder).as_posix(), found)
+        return ListedSurvey(path_text(Path(path)), Path(folder).as_posix(), found)
     except Exception as error:  # an unforeseen error costs one catalogue only
         return ListedSurvey(
-            Path(path).as_posix(), Path(folder).as_posix(), None, error=failure_reason(error, debug=debug)
+            path_text(Path(path)), Path(folder).as_posix(), None, error=failure_reason(error, debug=debug)
         )

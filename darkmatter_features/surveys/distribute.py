@@ -24,6 +24,7 @@ from darkmatter_features.surveys.frame import ARCMIN, Frame, Moments, plane_fram
 from darkmatter_features.surveys.patches import Patch, shares
 from darkmatter_features.surveys.profiles import MAX_RADIUS
 from darkmatter_features.surveys.rows import Columns, SurveyTable
+from darkmatter_features.urls import name_of
 
 Array = NDArray[np.float64]
 
@@ -167,7 +168,7 @@ def distribute(
         area |= _area_cells(lon, lat, is_plane=frame.is_plane)
     notes = (_columns_note(table), note, table.describe())
     return Survey(
-        name=table.path.name,
+        name=name_of(table.path),
         frame=frame,
         patches=writer.finish(),
         n=moments.n,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import ConfigError, TableError
+from darkmatter_features.io.copies import present
 from darkmatter_features.io.shape_tables.formats import opened_tables
 from darkmatter_features.surveys.completeness import highest_peaks, planted_positions, rest_of
 from darkmatter_features.surveys.filter_maps import FilterBank
@@ -88,7 +89,7 @@ def read_n_of_z(path: str | Path) -> tuple[Array, Array]:
     TableError
         If the file cannot be read, or its columns are no distribution.
     """
-    path = Path(path)
+    path = present(path)
     with opened_tables(path) as (table, *_):
         if len(table.names) < 2:
             raise TableError(f"{path} has {len(table.names)} column; give a table of redshifts and numbers of galaxies")

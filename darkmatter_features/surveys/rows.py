@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkmatter_features.errors import TableError
+from darkmatter_features.io.copies import present
+from darkmatter_features.io.formats import TABLE_SUFFIXES
 from darkmatter_features.io.parts import split_part
 from darkmatter_features.io.shape_tables.choice import choose_table
 from darkmatter_features.io.shape_tables.conventions import ellipticity_of, with_signs
@@ -36,9 +38,6 @@ Columns = dict[str, Array]
 
 CHUNK_ROWS = 1_000_000
 """Number of rows of a chunk: some 100 MB with the columns in use."""
-
-FOLDER_SUFFIXES = ((".parquet", ".pq"), (".fits", ".fit"), (".h5", ".hdf5"))
-"""Suffixes of the tables of a folder; those of the first format that is there are read."""
 
 MAX_RA, MAX_DEC = 360.0, 90.0
 """Largest absolute values of RA and Dec, degrees."""
@@ -177,6 +176,7 @@ def open_survey(
     ConfigError
         If the condition is none, or names an unknown column.
     """
+    path = present(path)
     file, part = split_part(path)
     files = _files_of(path) if path.is_dir() else (file,)
     with opened_tables(files[0]) as tables:
@@ -200,7 +200,7 @@ def _files_of(folder: Path) -> tuple[Path, ...]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(name.startswith((".", "_")) for name in path.relative_to(folder).parts)
     ]
-    for suffixes in FOLDER_SUFFIXES:
+    for suffixes in TABLE_SUFFIXES:
         files = tuple(path for path in found if path.suffix.lower() in suffixes)
         if files:
             return files

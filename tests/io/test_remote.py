@@ -11,7 +11,8 @@ import pytest
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io import download
 from darkmatter_features.io.dataset import Dataset
-from darkmatter_features.io.remote import fetch, is_url
+from darkmatter_features.io.remote import fetch
+from darkmatter_features.urls import is_url, without_password
 from tests.support.data_sets import FOLDERS, contents, write_data_set, write_zip
 from tests.support.servers import serve
 
@@ -244,7 +245,7 @@ def test_no_error_has_a_password(tmp_path):
         fetch(served.url.replace("://", "://someone:secret@"))
     assert "secret" not in str(raised.value)
     text = "https://a:b@host/x and s3://key:word@bucket, not a@b.c"
-    assert download.without_password(text) == "https://host/x and s3://bucket, not a@b.c"
+    assert without_password(text) == "https://host/x and s3://bucket, not a@b.c"
 
 
 def test_no_permission(server):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from darkmatter_features.errors import SkyError
+from darkmatter_features.errors import SkyError, path_text
 from darkmatter_features.galaxies.noisy.psf.model import PsfModel
 from darkmatter_features.galaxies.noisy.psf.stamps import MAX_SIDE, check_stamp, resampled
 from darkmatter_features.io.psf_files import read_psf_file
@@ -51,7 +51,7 @@ def read_psf(path: str | Path, shape: tuple[int, int], weights: Sequence[float] 
     1.0
     """
     found = read_psf_file(path, weights)
-    model = _of_arrays(found, str(path))
+    model = _of_arrays(found, path_text(Path(path)))
     rows, columns = np.array([0.0, 0.0, 1.0, 1.0]) * (shape[0] - 1), np.array([0.0, 1.0, 0.0, 1.0]) * (shape[1] - 1)
     model.stamps(columns, rows)  # an error where there is no PSF
     return model
