@@ -4,6 +4,7 @@ It imports the module of the given sub-command alone, which keeps `darkmatter --
 """
 
 import argparse
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         `DONE`, `SOME_FAILED` or `FAILED`; 128 and the number of a signal.
     """
     ending = Ending()
+    _write_notices()
     try:
         if argv is None:
             ending.watch()
@@ -73,6 +75,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return ending.end()
     return code
+
+
+class _Notices(logging.Handler):
+    """Handler that writes a line of a log above the progress on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def _write_notices() -> None:
+    """Write the warnings in the log of the library, such as what it waits for, to standard error."""
+    log = logging.getLogger("darkmatter_features")
+    if not any(isinstance(each, _Notices) for each in log.handlers):
+        log.addHandler(_Notices(logging.WARNING))
 
 
 def _run(words: list[str], ending: Ending) -> int:

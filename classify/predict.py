@@ -108,7 +108,7 @@ def predict(
     run : str or Path
         Folder of a training run.
     skies : sequence of str or Path
-        Files, folders or glob patterns.
+        Files, folders, glob patterns, or URLs of these.
     out : str or Path, optional
         CSV file for the table.
     cnn : str
@@ -141,7 +141,7 @@ def predict(
     """
     model = load_model(run, cnn="off" if adapted else cnn)
     paths = find_skies(skies, part=part)
-    adaptation = adapt(model, paths, n_jobs=n_jobs, progress=progress, debug=debug) if adapted else None
+    adaptation = adapt(model, paths, n_jobs=n_jobs, dask=dask, progress=progress, debug=debug) if adapted else None
     model = model if adaptation is None else adaptation.model
     measured = measure_skies(model, run, paths, n_jobs=n_jobs, dask=dask, progress=progress, debug=debug)
     if adaptation is not None:

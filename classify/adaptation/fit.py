@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from darkmatter_features.errors import ConfigError
 from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.image_paths import find_skies
 from darkmatter_features.lens.mixture import N_FOLDS, is_better_refitted, unsheared, with_unlensed, without_folds
+from darkmatter_features.workers import parallel
 
 N_ROUNDS = 4
 """Rounds of expectation and maximisation after the first fit, in which all skies count as unlensed."""
@@ -82,6 +84,7 @@ def adapt(
     skies: Sequence[str | Path],
     *,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Progress | None = None,
     debug: bool = False,
 ) -> Adaptation:
@@ -95,6 +98,8 @@ def adapt(
         Files, folders or glob patterns: at least 50 skies of one kind, with lenses or without.
     n_jobs : int
         Number of processes; -1 for one per core.
+    dask : str, optional
+        Address of a Dask scheduler whose workers do the work on single skies instead; they must see the same files.
     progress : callable, optional
         Called with the numbers of steps done and in all; a step is a sky that is measured or evaluated.
     debug : bool
@@ -126,14 +131,15 @@ def adapt(
     .. [1] Dempster, Laird & Rubin 1977, J. R. Stat. Soc. B 39, 1, doi:10.1111/j.2517-6161.1977.tb01600.x.
     """
     paths = find_skies(skies)
+    workers = partial(parallel, n_jobs=n_jobs, dask=dask)
     steps = Steps(progress, (N_ROUNDS + 3) * len(paths))
-    config, found_in, failures = measured(paths, model.config, n_jobs, steps, debug)
+    config, found_in, failures = measured(paths, model.config, workers, steps, debug)
     catalogs = list(found_in.values())
     check_enough(catalogs, failures)
     templates = without_folds(model.template, catalogs)
     fraction, before = 0.5, np.zeros(len(catalogs))
     for _ in range(N_ROUNDS):
-        found = evidence(catalogs, templates, n_jobs, steps)
+        found = evidence(catalogs, templates, workers, steps)
         log_bayes_factor = np.array([each.log_bayes_factor for each in found])
         weights = expit(log_bayes_factor + np.log(fraction / (1.0 - fraction)))
         fraction = float((weights.sum() + 0.5 * PRIOR_SKIES) / (weights.size + PRIOR_SKIES))
@@ -149,7 +155,7 @@ def adapt(
             adapted, template=with_unlensed(model.template, unlensed), start=Calibration(), members=(),
             calibration=Calibration(intercept=prior),
         )  # fmt: skip
-    rows = rows_of_skies(catalogs, templates if is_refitted else [model.template] * N_FOLDS, config, n_jobs, steps)
+    rows = rows_of_skies(catalogs, templates if is_refitted else [model.template] * N_FOLDS, config, workers, steps)
     typical = Likeness.fit(rows, np.zeros(len(rows)))
     adapted = replace(adapted, likeness=typical.no_narrower_than(model.likeness))
     probability = np.clip(np.nan_to_num(adapted.probability(rows), nan=0.5), 1e-12, 1.0 - 1e-12)
@@ -174,6 +180,7 @@ def adapt_run(
     out: str | Path,
     *,
     n_jobs: int = -1,
+    dask: str | None = None,
     progress: Progress | None = None,
     debug: bool = False,
 ) -> Adaptation:
@@ -190,7 +197,7 @@ def adapt_run(
     """
     if Path(out).resolve() == Path(run).resolve():
         raise ConfigError(f"{out} is the run itself, which stays as it is; name another folder for the adapted run")
-    done = adapt(LensModel.load(run), skies, n_jobs=n_jobs, progress=progress, debug=debug)
+    done = adapt(LensModel.load(run), skies, n_jobs=n_jobs, dask=dask, progress=progress, debug=debug)
     done.model.save(out)
     write_json(Path(out) / "adaptation.json", done.summary())
     return done

@@ -1,10 +1,10 @@
 """What an adaptation does with each sky, in several processes: measurement, evidence and features."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,13 @@ from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.mixture import N_FOLDS
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
-from darkmatter_features.workers import parallel
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+
+Workers = Callable[..., Iterator[Any]]
+"""Function with the arguments of :func:`~darkmatter_features.workers.parallel`, but those that choose the workers."""
+
 T = TypeVar("T")
 
 MIN_SKIES = 50
@@ -61,24 +64,24 @@ def check_enough(catalogs: Sequence[GalaxyCatalog], failures: Sequence[tuple[str
 
 
 def measured(
-    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: Steps, debug: bool
+    paths: Sequence[Path], config: MeasureConfig, workers: Workers, steps: Steps, debug: bool
 ) -> tuple[MeasureConfig, dict[str, GalaxyCatalog], tuple[tuple[str, str], ...]]:
     """Return the settings with the median PSF, the catalogues of images by their paths, and the failures."""
-    catalogs, failures = _measured_with(paths, config, n_jobs, steps, debug)
+    catalogs, failures = _measured_with(paths, config, workers, steps, debug)
     widths = [catalog.image.psf_sigma for catalog in catalogs.values()]
     if not widths or abs(np.median(widths) - config.psf_sigma) <= MIN_PSF_CHANGE * config.psf_sigma:
         return config, catalogs, failures
     config = replace(config, psf_sigma=round(float(np.median(widths)), 4))
-    return config, *_measured_with(paths, config, n_jobs, steps, debug)
+    return config, *_measured_with(paths, config, workers, steps, debug)
 
 
 def _measured_with(
-    paths: Sequence[Path], config: MeasureConfig, n_jobs: int, steps: Steps, debug: bool
+    paths: Sequence[Path], config: MeasureConfig, workers: Workers, steps: Steps, debug: bool
 ) -> tuple[dict[str, GalaxyCatalog], tuple[tuple[str, str], ...]]:
     catalogs: dict[str, GalaxyCatalog] = {}
     failures: list[tuple[str, str]] = []
     tasks = [(chunk, config, debug) for chunk in chunks(paths)]
-    for found in parallel(_measure_chunk, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
+    for found in workers(_measure_chunk, tasks, first_here=needs_compiling()):
         for path, each in found:
             if isinstance(each, str):
                 failures.append((path_text(Path(path)), each))
@@ -100,10 +103,10 @@ def _catalog_or_reason(path: Path, config: MeasureConfig, debug: bool) -> Galaxy
 
 
 def evidence(
-    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate], n_jobs: int, steps: Steps
+    catalogs: Sequence[GalaxyCatalog], templates: Sequence[LensTemplate], workers: Workers, steps: Steps
 ) -> list[Evidence]:
     """Return the evidence of each catalogue with the template of its fold."""
-    return _by_fold(_evidence_of, catalogs, templates, n_jobs, steps)
+    return _by_fold(_evidence_of, catalogs, templates, workers, steps)
 
 
 def _evidence_of(compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Evidence]:
@@ -114,11 +117,11 @@ def rows_of_skies(
     catalogs: Sequence[GalaxyCatalog],
     templates: Sequence[LensTemplate],
     config: MeasureConfig,
-    n_jobs: int,
+    workers: Workers,
     steps: Steps,
 ) -> Array:
     """Return the feature row of each catalogue with the template of its fold, (n, n_features)."""
-    return np.array(_by_fold(partial(_rows_of, config), catalogs, templates, n_jobs, steps))
+    return np.array(_by_fold(partial(_rows_of, config), catalogs, templates, workers, steps))
 
 
 def _rows_of(config: MeasureConfig, compiled: CompiledTemplate, catalogs: Sequence[GalaxyCatalog]) -> list[Array]:
@@ -129,7 +132,7 @@ def _by_fold(
     function: Callable[[CompiledTemplate, Sequence[GalaxyCatalog]], list[T]],
     catalogs: Sequence[GalaxyCatalog],
     templates: Sequence[LensTemplate],
-    n_jobs: int,
+    workers: Workers,
     steps: Steps,
 ) -> list[T]:
     """Return what a function finds in each catalogue with the template of its fold."""
@@ -137,9 +140,7 @@ def _by_fold(
     for fold, template in enumerate(templates):
         compiled, own = CompiledTemplate(template), []
         compiled.mean_counts(catalogs[0].shape)
-        for each in parallel(
-            partial(function, compiled), [(group,) for group in _groups(catalogs[fold::N_FOLDS])], n_jobs=n_jobs
-        ):
+        for each in workers(partial(function, compiled), [(group,) for group in _groups(catalogs[fold::N_FOLDS])]):
             own += each
             steps(len(each))
         found.append(own)

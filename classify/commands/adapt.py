@@ -6,6 +6,7 @@ from pathlib import Path
 
 from classify.adaptation.fit import Adaptation, adapt, adapt_run, skies_of
 from classify.commands import (
+    add_dask,
     add_data,
     add_example,
     add_jobs,
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="RUN2", help="folder for the adapted run")
     add_jobs(parser, defaults(adapt)["n_jobs"])
+    add_dask(parser)
     add_example(parser, "darkmatter adapt runs/default survey-images --out runs/survey")
 
 
@@ -36,7 +38,13 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.out)
     progress = Progress("adapt", unit="steps", notice=MEASURING.notice, folder=args.out.parent)
     done = adapt_run(
-        args.model, _skies(str(args.data)), args.out, n_jobs=args.jobs, progress=progress, debug=args.debug
+        args.model,
+        _skies(str(args.data)),
+        args.out,
+        n_jobs=args.jobs,
+        dask=args.dask,
+        progress=progress,
+        debug=args.debug,
     )
     print_line(f"{args.out}: {describe_adaptation(done)}")
     return report_failures(done.failures, done.n_skies)

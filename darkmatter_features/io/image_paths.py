@@ -20,7 +20,8 @@ def find_skies(places: Sequence[str | Path], *, part: str | None = None) -> list
     Parameters
     ----------
     places : sequence of str or Path
-        A folder stands for the images directly in it, sorted. A missing file is kept, for an error of its own.
+        A folder stands for the images directly in it, sorted. A missing file is kept, for an error of its own. What is
+        given by a URL is copied first, see :func:`~darkmatter_features.io.copies.fetch_places`.
         ``FILE[SCI,2]`` is a part of a file, and ``FILE[*]`` stands for all images of the sky in a FITS file.
     part : str, optional
         Part of all FITS files that name none themselves, such as "SCI,2", "1" or "*".

@@ -84,7 +84,7 @@ def locate_catalogs(
     Parameters
     ----------
     catalogs : sequence of str or Path
-        Files or glob patterns, with a part in brackets behind them or not, as ``shapes.fits[CAT,2]``.
+        Files, glob patterns, or URLs of these, with a part in brackets behind them or not, as ``shapes.fits[CAT,2]``.
     out : str or Path, optional
         CSV file for the table.
     columns : mapping, optional

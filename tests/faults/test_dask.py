@@ -5,17 +5,22 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from classify.adaptation import skies as adapted_skies
 from classify.cli import main
+from darkmatter_features import cluster as cluster_module
 from darkmatter_features import workers
 from darkmatter_features.errors import ConfigError, WorkerError
+from darkmatter_features.urls import path_of_url
 from darkmatter_features.workers import parallel
 from tests.faults import chores
-from tests.faults.processes import ROOT, until
+from tests.faults.processes import ROOT, ended, started, until
 from tests.support.shape_tables import galaxies
 from tests.support.synthetic import trained_run, write_images
 
@@ -35,6 +40,15 @@ SETTINGS = {
 @contextmanager
 def running(folder, n_workers):
     """Run a scheduler and workers on this machine; yield the address and the process of the scheduler."""
+    with scheduling(folder) as (address, scheduler, add_worker):
+        for _ in range(n_workers):
+            add_worker()
+        yield address, scheduler
+
+
+@contextmanager
+def scheduling(folder):
+    """Run a scheduler on this machine; yield its address, its process, and a function that starts a worker."""
     env = os.environ | SETTINGS | {chores.ON_A_WORKER: "yes"} | {"PYTHONPATH": str(ROOT)}
     file = folder / "scheduler.json"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, "env": env}
@@ -52,8 +66,8 @@ def running(folder, n_workers):
             "--scheduler-file",
             str(file),
         ]
-        processes += [subprocess.Popen(words, start_new_session=True, **output) for _ in range(n_workers)]
-        yield json.loads(file.read_text())["address"], processes[0]
+        add_worker = lambda: processes.append(subprocess.Popen(words, start_new_session=True, **output))  # noqa: E731
+        yield json.loads(file.read_text())["address"], processes[0], add_worker
     finally:
         for process in reversed(processes):
             os.killpg(process.pid, signal.SIGKILL)
@@ -124,6 +138,48 @@ def test_a_lost_scheduler_is_one_line_and_results_before_it_are_kept(tmp_path):
         assert found == [0, 1, 4]
 
 
+def test_a_file_that_workers_do_not_see_is_one_line(cluster, tmp_path, monkeypatch):
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(Path, "is_file", lambda path: True)  # as where the workers are on another machine
+    with pytest.raises(ConfigError, match=r"none\.png: a Dask worker does not see this file; .*DARKMATTER_CACHE"):
+        run(str, [(tmp_path / "none.png",)], cluster)
+    assert run(str, [(tmp_path / "a.png",)], cluster) == [str(tmp_path / "a.png")]
+    copy = tmp_path / path_of_url("s3://bucket/a.png")
+    assert run(str, [(copy,)], cluster) == [str(copy)]
+
+
+def test_the_arguments_of_a_partial_function_reach_the_workers(cluster):
+    assert run(partial(pow, 2), [(k,) for k in range(5)], cluster) == [1, 2, 4, 8, 16]
+
+
+COMMAND = """
+import sys
+from classify.cli import main
+sys.stderr = open(sys.argv.pop(), "w", buffering=1)
+sys.exit(main())
+"""
+
+
+def test_a_scheduler_without_workers_is_waited_for_in_few_words(tmp_path, world, monkeypatch, caplog):
+    """The command says so, Ctrl+C ends it, and another one goes on when a worker comes."""
+    with scheduling(tmp_path) as (address, _, add_worker):
+        notice = f"{address}: the Dask scheduler has no workers; waiting for one (dask worker {address})"
+        words = ["locate", world / "catalogs" / "0.csv", "--out", tmp_path / "l.csv", "--dask", address]
+        with started(COMMAND, *words, tmp_path / "errors") as process:
+            until((tmp_path / "errors").exists)
+            until(lambda: notice in (tmp_path / "errors").read_text().splitlines())
+            os.kill(process.pid, signal.SIGINT)
+            assert ended(process)[0] == 128 + signal.SIGINT
+        monkeypatch.setattr(cluster_module, "NOTICE_SECONDS", 0.0)
+        monkeypatch.setattr(cluster_module, "LOOK_SECONDS", 0.1)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(run, pow, [(k, 2) for k in range(3)], address)
+            until(lambda: notice in caplog.messages)
+            add_worker()
+            assert waiting.result() == [0, 1, 4]
+        assert caplog.messages.count(notice) == 1
+
+
 ADAPTIVE = """
 from distributed import LocalCluster
 from darkmatter_features.workers import parallel
@@ -145,7 +201,7 @@ def test_workers_that_come_when_there_is_work_do_it():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     root = tmp_path_factory.mktemp("world")
-    trained_run(root, write_images(root / "data", n=3))
+    trained_run(root, write_images(root / "data", n=4))
     (root / "catalogs").mkdir()
     for k in range(2):
         galaxies(seed=k).to_csv(root / "catalogs" / f"{k}.csv", index=False)
@@ -156,6 +212,7 @@ COMMANDS = {
     "simulate": "simulate OUT --training 2 --validation 1",
     "features": "features data --out OUT",
     "predict": "predict run data/validation --out OUT/p.csv",
+    "adapt": "predict run data/validation --adapt --out OUT/p.csv",
     "locate": "locate catalogs/*.csv --out OUT/l.csv --randomizations 4",
     "candidates": "candidates catalogs/*.csv --out OUT --randomizations 4",
 }
@@ -164,6 +221,7 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_write_the_same_bytes(cluster, world, tmp_path, monkeypatch, name):
     """In one folder after the other, since some files hold the command."""
+    monkeypatch.setattr(adapted_skies, "MIN_SKIES", 4)
     written = []
     for words in (["--jobs", "1"], ["--dask", cluster]):
         monkeypatch.chdir(world)
