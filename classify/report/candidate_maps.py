@@ -1,5 +1,6 @@
 """Maps of candidates as the page draws them: the first row on top, with marks and coordinates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,21 @@ def marks_in(table: Any, pair: MapPair) -> list[list[Any]]:
     has_error = "position_error" in table.colnames
     errors = np.asarray(table["position_error"] if has_error else np.zeros(len(table))) / _pixel(wcs)
     return [[int(k), *rounded([row[k], column[k], errors[k]])] for k in inside]
+
+
+def homes(table: Any, pairs: Sequence[MapPair]) -> list[int | None]:
+    """Return the index of the map that shows each candidate, None without one.
+
+    It is that with a value there and, of several, the one in which it is nearest to the middle.
+    """
+    best: list[tuple[float, int | None]] = [(np.inf, None)] * len(table)
+    for number, pair in enumerate(pairs):
+        shape = np.array(pair.snr.shape)
+        for k, row, column, _ in marks_in(table, pair):
+            at = np.clip(np.rint([shape[0] - 1 - row, column]).astype(int), 0, shape - 1)
+            away = float(np.abs(at / (shape - 1).clip(1) - 0.5).max()) + float(np.isnan(pair.snr[tuple(at)]))
+            best[k] = min(best[k], (away, number), key=lambda each: each[0])
+    return [number for _, number in best]
 
 
 def _pixel(wcs: Any) -> float:

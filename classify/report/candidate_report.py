@@ -1,7 +1,7 @@
 """The report of a list of candidates: one HTML file with its table, maps, profiles and null tests."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from classify.report.candidate_facts import (
     profile_of,
     unit_of,
 )
-from classify.report.candidate_maps import encoded_pair, marks_in
+from classify.report.candidate_maps import encoded_pair, homes
 from classify.report.colors import page_constants
+from classify.report.north_up import north_up
 from classify.report.page import Json, make_page, parts_of, to_bytes, to_json
 from darkmatter_features import __version__
 from darkmatter_features.errors import ConfigError
@@ -87,6 +88,8 @@ def write_candidate_report(
         If the table alone is larger than the page may be.
     """
     data = CandidateData.read(folder)
+    if data.is_survey:
+        data = replace(data, maps=tuple(map(north_up, data.maps)))
     path = Path(folder) / NAME if out is None else Path(out)
     texts = [to_json(encoded_pair(data, pair)) for pair in data.maps]
     notes = _lacking(data)
@@ -118,10 +121,8 @@ def _lacking(data: CandidateData) -> tuple[str, ...]:
 
 def _within(data: CandidateData, texts: list[str], budget: int) -> list[int]:
     """Return the indices of the maps that fit, those of the best candidates first."""
-    ranks = [
-        min((mark[0] for mark in marks), default=len(data.table))
-        for marks in (marks_in(data.table, pair) for pair in data.maps)
-    ]
+    home = homes(data.table, data.maps)
+    ranks = [home.index(k) if k in home else len(home) for k in range(len(data.maps))]
     kept: list[int] = []
     for k in np.argsort(ranks, kind="stable").tolist():
         budget -= len(texts[k]) + 100
@@ -147,7 +148,7 @@ def candidate_page(data: CandidateData, maps: dict[int, str], notes: tuple[str, 
     n = range(1, len(data.table) + 1)
     content: dict[str, Any] = {
         "page": {"served": False, "state_keys": STATE_KEYS, "unit": unit, "is_survey": data.is_survey,
-                 "maps": sorted(maps), **page_constants()},
+                 "maps": sorted(maps), "homes": homes(data.table, data.maps), **page_constants()},
         "columns": columns_of(data),
         "details": [
             {"profile": profile_of(data, k), "null": null_of(data, k), "near": neighbors(data, k - 1)} for k in n
@@ -163,7 +164,7 @@ def candidate_page(data: CandidateData, maps: dict[int, str], notes: tuple[str, 
         name=Path(str(meta["catalog"])).name, version=__version__, served=False, notes=notes,
         headline=headline(data), reading=list(meta.get("notes", [])), settings=settings,
         command=str(meta.get("command", "")), tests=list(meta.get("null_tests", [])), is_survey=data.is_survey,
-        n_candidates=len(data.table), has_maps=bool(maps), columns=content["columns"],
+        has_sky=data.has_sky, n_candidates=len(data.table), has_maps=bool(maps), columns=content["columns"],
         has_known="known_name" in data.table.colnames, has_purity="expected_purity" in data.table.colnames,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from matplotlib.colors import Colormap
 from classify.metrics import THRESHOLD
 from darkmatter_features.plots.panels import CREDIBLE, OUTLINE
 from darkmatter_features.plots.posterior import DECADES
-from darkmatter_features.plots.snr import FIRST_CONTOUR, MAX_CONTOURS, MIN_LIMIT
+from darkmatter_features.plots.snr import FIRST_CONTOUR, MAX_CONTOURS, MAX_LIMIT, MIN_LIMIT
 from darkmatter_features.plots.theme import DARK
 
 N_COLORS = 256
@@ -17,8 +17,8 @@ N_COLORS = 256
 
 
 CONSTANTS: dict[str, Any] = {
-    "min_limit": MIN_LIMIT, "decades": DECADES, "outline": OUTLINE, "first_contour": FIRST_CONTOUR,
-    "max_contours": MAX_CONTOURS, "fractions": CREDIBLE, "threshold": THRESHOLD,
+    "min_limit": MIN_LIMIT, "max_limit": MAX_LIMIT, "decades": DECADES, "outline": OUTLINE,
+    "first_contour": FIRST_CONTOUR, "max_contours": MAX_CONTOURS, "fractions": CREDIBLE, "threshold": THRESHOLD,
 }  # fmt: skip
 """Constants of the drawings, by the names that the scripts and templates of a page have for them."""
 

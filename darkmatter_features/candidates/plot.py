@@ -7,10 +7,10 @@ from matplotlib.ticker import MaxNLocator
 
 from darkmatter_features.candidates.find import Candidates
 from darkmatter_features.io.catalogs import ShapeCatalog
-from darkmatter_features.location.plot import MIN_LIMIT, field_page, label_panels
+from darkmatter_features.location.plot import field_page, label_panels
 from darkmatter_features.plots.page import draw_color_bar, in_style, write_legend
 from darkmatter_features.plots.posterior import best_fit, draw_position
-from darkmatter_features.plots.snr import SnrMaps, contour_label, draw_snr
+from darkmatter_features.plots.snr import MAX_LIMIT, SnrMaps, contour_label, draw_snr, ends
 from darkmatter_features.plots.theme import current_theme
 
 OFFSET = (4, 4)
@@ -38,13 +38,14 @@ def draw_candidates(catalog: ShapeCatalog, found: Candidates) -> Figure:
     located, n = found.field, len(found)
     count = "no candidate" if not n else f"{n} candidate{'s' if n > 1 else ''}, S/N of the best {found[0].snr:.1f}"
     titles = f"Tangential shear: {located.profile}\n{count}", "Cross shear: the null test\nat the same scale"
-    maps = SnrMaps(None, located.rows, located.columns, located.snr_map, located.snr_cross_map, *titles, MIN_LIMIT)
+    values = located.snr_map, located.snr_cross_map
+    maps = SnrMaps(None, located.rows, located.columns, *values, *titles, max_limit=MAX_LIMIT)
     draw_snr(panels[0], maps, which="tangential")
     draw_snr(panels[1], maps, which="cross")
     for axes in panels:
         _mark(axes, found)
     label_panels(panels, catalog)
-    draw_color_bar(panels[1], "S/N", ticks=MaxNLocator("auto", integer=True))
+    draw_color_bar(panels[1], "S/N", ticks=MaxNLocator("auto", integer=True), extend=ends(maps.limit, *values))
     write_legend(figure, {"position and error": best_fit()} | contour_label(maps.limit))
     return figure
 

@@ -77,7 +77,7 @@ def read_sky(path: str | Path, band: int | None = None) -> Sky:
     Parameters
     ----------
     path : str or Path
-        File, or its URL: PNG, JPEG, TIFF or FITS file; the first bytes determine the format, the suffix has no effect. Of several images
+        PNG, JPEG, TIFF or FITS file, or its URL; the first bytes determine the format, not the suffix. Of many images
         in a FITS file, that of the sky is chosen by name and content, never weights, noise, masks or previews; of the
         pages of a TIFF, the first whole one. ``FILE[SCI,2]`` or ``FILE[1]`` chooses another extension or page.
     band : int, optional

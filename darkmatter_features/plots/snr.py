@@ -19,6 +19,9 @@ Which = Literal["tangential", "cross"]
 MIN_LIMIT = 8.0
 """Minimum S/N at the ends of the colours: noise stays dim, and most skies have the same colours."""
 
+MAX_LIMIT = 12.0
+"""Maximum S/N at the ends of the colours of candidates: beside a strong lens, weak ones stay visible."""
+
 FIRST_CONTOUR = 3.0
 """S/N of the lowest contour."""
 
@@ -40,8 +43,8 @@ class SnrMaps:
         S/N of tangential shear and of cross shear.
     title, title_cross : str
         Titles of the two maps.
-    min_limit : float
-        Minimum S/N at the ends of the colours.
+    min_limit, max_limit : float
+        Minimum and maximum S/N at the ends of the colours.
     """
 
     shape: tuple[int, int] | None
@@ -52,6 +55,7 @@ class SnrMaps:
     title: str
     title_cross: str
     min_limit: float = MIN_LIMIT
+    max_limit: float = np.inf
 
     @classmethod
     def in_window(cls, maps: ShearMaps, scale: int | None = None, *, pixel: float = np.nan) -> Self:
@@ -88,9 +92,19 @@ class SnrMaps:
 
     @property
     def limit(self) -> float:
-        """S/N at the ends of the colours of both maps: the largest |S/N|, rounded up, at least the minimum."""
-        largest = max(float(np.abs(snr).max()) for snr in (self.snr, self.snr_cross))
-        return float(np.ceil(max(largest, self.min_limit)))
+        """S/N at the ends of the colours of both maps, see :func:`color_limit`."""
+        return color_limit(self.snr, self.snr_cross, least=self.min_limit, most=self.max_limit)
+
+
+def color_limit(*maps: NDArray[np.floating], least: float = MIN_LIMIT, most: float = np.inf) -> float:
+    """Return the S/N at the ends of the colours of maps: the largest |S/N|, rounded up, within two limits."""
+    largest = max((float(np.abs(snr[np.isfinite(snr)]).max(initial=0.0)) for snr in maps), default=0.0)
+    return float(max(min(np.ceil(largest), most), least))
+
+
+def ends(limit: float, *maps: NDArray[np.floating]) -> Literal["both", "neither"]:
+    """Return which ends of a colour bar are arrows, since maps have values beyond the colours (`extend`)."""
+    return "both" if color_limit(*maps, least=limit) > limit else "neither"
 
 
 def draw_map(axes: Axes, maps: ShearMaps, *, which: Which = "tangential", scale: int | None = None) -> Axes:

@@ -10,6 +10,7 @@ import numpy as np
 from darkmatter_features.candidates.known import KnownLenses, with_known
 from darkmatter_features.candidates.table import COLUMNS as FIELD_COLUMNS
 from darkmatter_features.candidates.table import FIELD_UNIT, KINDS, KNOWN_COLUMNS, SKY_COLUMNS, write_tables
+from darkmatter_features.errors import path_text
 from darkmatter_features.io.table import written_whole
 from darkmatter_features.shape_catalogs.table import Column
 from darkmatter_features.surveys.mass_completeness import LOG_MASSES, REDSHIFTS
@@ -189,7 +190,7 @@ def mass_completeness_table(found: SurveyCandidates) -> Any:
     is_found = np.concatenate([np.zeros(0), *(each.snr for each in planted)]) >= found.threshold
     n_planted, n_found = (np.bincount(each, minlength=len(masses)) for each in (index, index[is_found]))
     fraction = np.divide(n_found, n_planted, out=np.full(len(masses), np.nan), where=n_planted > 0)
-    table = Table(meta=_meta(found) | {"n_of_z": str(found.search.n_of_z)})
+    table = Table(meta=_meta(found) | {"n_of_z": path_text(Path(str(found.search.n_of_z)))})
     for column, values in zip(MASS_COLUMNS, (masses, redshifts, n_planted, n_found, fraction), strict=True):
         _add(table, column, values)
     return table

@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from darkmatter_features.plots.page import draw_color_bar, in_style, label_world_axes, titled_page, write_legend
+from darkmatter_features.plots.snr import MAX_LIMIT, color_limit, ends
 from darkmatter_features.plots.theme import current_theme
 from darkmatter_features.surveys.mosaic import Mosaic, mosaic
 from darkmatter_features.surveys.result import SurveyCandidates
@@ -26,9 +27,6 @@ MARGINS = (1.9, 2.0)
 
 GAP = 1.1
 """Space between panels one above the other, inches."""
-
-LIMIT = 6.0
-"""Largest absolute S/N of the colours."""
 
 MAX_NUMBERED = 30
 """Maximum number of candidates with a number: those of the highest S/N."""
@@ -65,13 +63,14 @@ def draw_survey(found: SurveyCandidates) -> Figure:
     figure, body = titled_page(*size, survey.name, subtitle)
     options = {} if sky.is_plane else {"projection": sky.wcs}
     panels = list(np.ravel(body.subplots(up, across, subplot_kw={**options, "anchor": "W"})))
+    limit = color_limit(sky.snr, sky.cross, most=MAX_LIMIT)
     for axes, values, title in zip(panels, (sky.snr, sky.cross), ("Tangential shear", "Cross shear: the null test")):
-        _draw(axes, sky, values, title)
+        _draw(axes, sky, values, title, limit)
     for k, axes in enumerate(panels):
         _label(axes, found.search.unit if sky.is_plane else None, is_first=is_wide or k == 0)
         _mark(axes, sky, found, numbered=k == 0)
         if is_wide or k == 1:
-            draw_color_bar(axes, "S/N", ticks=MaxNLocator("auto", integer=True))
+            draw_color_bar(axes, "S/N", ticks=MaxNLocator("auto", integer=True), extend=ends(limit, sky.snr, sky.cross))
     marks: dict[str, Any] = {"candidate": _ring()}
     if np.isnan(sky.snr).any():
         marks["too few galaxies"] = Patch(facecolor=_empty_color())
@@ -83,14 +82,14 @@ def _empty_color() -> str:
     return str(current_theme().masked)
 
 
-def _draw(axes: Axes, sky: Mosaic, values: np.ndarray, title: str) -> None:
+def _draw(axes: Axes, sky: Mosaic, values: np.ndarray, title: str, limit: float) -> None:
     n_rows, n_columns = values.shape
     extent = None
     if sky.is_plane:
         corners = sky.wcs.wcs_pix2world([[-0.5, -0.5], [n_columns - 0.5, n_rows - 0.5]], 0)
         extent = (corners[0][0], corners[1][0], corners[0][1], corners[1][1])
     axes.imshow(
-        values, origin="lower", cmap=current_theme().shear, vmin=-LIMIT, vmax=LIMIT, extent=extent,
+        values, origin="lower", cmap=current_theme().shear, vmin=-limit, vmax=limit, extent=extent,
         interpolation="nearest",
     )  # fmt: skip
     axes.set_facecolor(_empty_color())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from darkmatter_features.candidates.known import KnownLenses
 from darkmatter_features.candidates.null_tests import MIN_P, Verdict, cross_test, mean_test
 from darkmatter_features.candidates.supplement import write_expected, write_known, write_profiles
+from darkmatter_features.errors import path_text
 from darkmatter_features.surveys.aperture_maps import write_aperture_maps
 from darkmatter_features.surveys.maps import write_survey_maps
 from darkmatter_features.surveys.result import SurveyCandidates
@@ -31,6 +32,7 @@ def as_settings(search: SurveySearch) -> dict[str, Any]:
     """
     left_out = {"calibration", *(() if search.redshift else ("lens_redshifts",))}
     plain = {field.name: getattr(search, field.name) for field in fields(search) if field.name not in left_out}
+    plain["n_of_z"] = None if search.n_of_z is None else path_text(Path(search.n_of_z))
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 

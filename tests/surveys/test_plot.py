@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
+from darkmatter_features.plots.snr import MAX_LIMIT, color_limit, ends
 from darkmatter_features.surveys.find import find_survey_candidates
 from darkmatter_features.surveys.mosaic import mosaic
 from darkmatter_features.surveys.plot import draw_survey
@@ -42,5 +43,8 @@ def test_a_plane_survey_keeps_its_axes(tmp_path):
     assert_allclose((x, y), (found[0].x, found[0].y))
     assert [each.get_text() for each in tangential.texts] == ["1"]
     assert (tangential.get_xlabel(), tangential.get_ylabel()) == ("x, arcmin", "y, arcmin")
-    assert tangential.images[0].get_clim() == cross.images[0].get_clim()
+    sky = mosaic(found)
+    limit = color_limit(sky.snr, sky.cross, most=MAX_LIMIT)
+    assert tangential.images[0].get_clim() == cross.images[0].get_clim() == (-limit, limit)
+    assert cross.images[0].colorbar.extend == ends(limit, sky.snr, sky.cross)
     assert "1 candidate of S/N 6.00 or more" in figure.subfigs[0]._suptitle.get_text()

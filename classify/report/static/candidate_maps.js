@@ -11,15 +11,15 @@ async function decodedPair(number) {
     const [snr, cross, empty] = await Promise.all([data.snr, data.cross, data.empty].map((map) => decodeMap(map, data.grid)));
     const extreme = [...snr.values, ...cross.values].reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
     decodedMaps.set(number, { ...data, number, snr, cross, fine: { snr: refined(snr), cross: refined(cross) }, hatched: hatched(empty), peak: peakOf(snr),
-      limit: Math.ceil(Math.max(page.min_limit, extreme)), entries: mapEntries });
+      extreme: Math.ceil(Math.max(page.min_limit, extreme)), limit: Math.max(page.min_limit, Math.min(Math.ceil(extreme), page.max_limit)), entries: mapEntries });
   }
   return decodedMaps.get(number);
 }
 
-/** Return the number of the map that shows a candidate: that in which it is nearest to the middle. */
+/** Return the number of the map that shows a candidate; undefined where the page lacks it. */
 function mapOf(index) {
-  const found = page.maps.filter((number) => pageData(`map-${number}`).candidates.some(([k]) => k === index));
-  return found[0] ?? (index < 0 || !page.is_survey ? page.maps[0] : undefined);
+  const home = index < 0 || !page.is_survey ? page.maps[0] : page.homes[index];
+  return page.maps.includes(home) ? home : undefined;
 }
 
 /** Return a canvas with stripes where a map has values. */
@@ -52,7 +52,9 @@ async function showMaps(index) {
   if (viewer.sky === pair) return redraw();
   viewer.sky = pair;
   const signs = [-pair.limit, pair.limit];
-  const panel = (title, name) => stage(title, scale(COLORS.shear, fixed(signs[0], 0), fixed(signs[1], 0)), (canvas) => drawPair(canvas, name, signs));
+  byId("contours").textContent = `contours: |S/N| ${page.first_contour}, ${page.first_contour + contourStep(pair.limit)}, …, negative dashed`;
+  const beyond = (sign) => (pair.extreme > pair.limit ? `${sign} ` : ""); // the colours end before the values
+  const panel = (title, name) => stage(title, scale(COLORS.shear, beyond("≤") + fixed(signs[0], 0), beyond("≥") + fixed(signs[1], 0)), (canvas) => drawPair(canvas, name, signs));
   showStages([panel("S/N of tangential shear", "snr"), panel("S/N of cross shear, the null", "cross")]);
 }
 

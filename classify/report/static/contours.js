@@ -16,6 +16,7 @@ function contourSegments(map, level) {
 
 /** Add the ends of the segments in a cell; its corners are those of a unit square, clockwise from 0, 0. */
 function cellSegments(corners, level, add) {
+  if (corners.some(Number.isNaN)) return;
   const cuts = [];
   for (let k = 0; k < 4; k++) {
     const [a, b] = [corners[k], corners[(k + 1) % 4]];

@@ -37,9 +37,12 @@ function drawMapPanel(canvas, shape, map, colors, [low, high]) {
   return { context, unit };
 }
 
+/** Return the step between the contours of S/N, for colours that end at a limit. */
+const contourStep = (limit) => Math.max(1, Math.ceil((limit - page.first_contour) / page.max_contours));
+
 /** Draw contours of S/N at both signs; those of negative values are dashed. */
 function drawSnrContours({ context, unit }, map, limit) {
-  const step = Math.max(1, Math.ceil((limit - page.first_contour) / page.max_contours));
+  const step = contourStep(limit);
   for (let level = page.first_contour; level < limit; level += step) {
     strokeSegments(context, unit, contourSegments(map, level), []);
     strokeSegments(context, unit, contourSegments(map, -level), [3, 2]);

@@ -10,8 +10,10 @@ import pytest
 from astropy.table import Table
 
 from classify.cli import build_parser, main
+from classify.report.candidate_facts import TITLES
 from classify.report.candidate_report import write_candidate_report
-from tests.classify.report.conftest import element
+from classify.report.colors import CONSTANTS
+from tests.classify.report.conftest import element, point
 from tests.support.surveys import plane_survey, write_sky
 
 
@@ -66,7 +68,12 @@ def test_a_survey_has_its_maps_false_candidates_and_known_lenses(survey, capsys)
     assert element(text, "details")[0]["near"][0]["name"] == "A"
     assert len(element(text, "curve")["x"]) == 60
     marks = element(text, "map-0")["candidates"]
-    assert [mark[0] for mark in marks] == list(range(len(Table.read(survey / "candidates.ecsv"))))
+    table = Table.read(survey / "candidates.ecsv")
+    assert [mark[0] for mark in marks] == list(range(len(table)))
+    _, row, column, _ = np.transpose(marks)
+    assert np.polyfit(table["dec"], row, 1)[0] == pytest.approx(-60.0, rel=0.01)
+    assert np.polyfit(table["ra"], column, 1)[0] == pytest.approx(-60.0, rel=0.01)
+    assert element(text, "page")["homes"] == [0] * len(table)
     assert "purity" in text
     settings = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", text))
     assert settings["randomizations"] == "4"
@@ -83,7 +90,9 @@ def test_the_settings_of_a_survey_with_redshifts_are_named_in_words(survey, tmp_
     assert (settings["redshift distribution"], settings["lens redshifts"]) == ("n.csv", "0.3, 0.6")
 
 
-def test_the_page_of_a_survey_opens_without_errors(survey, visit, tmp_path):
+def test_the_page_of_a_survey_opens_without_errors(survey, visit, tmp_path, monkeypatch):
+    monkeypatch.setitem(CONSTANTS, "min_limit", 1.0)
+    monkeypatch.setitem(CONSTANTS, "max_limit", 5.0)
     path = write_candidate_report(survey, tmp_path / "survey.html").path
     tab = visit(f"file://{path}", width=360)
     for _ in range(100):
@@ -92,6 +101,19 @@ def test_the_page_of_a_survey_opens_without_errors(survey, visit, tmp_path):
         tab.wait_for_timeout(50)
     assert tab.evaluate("document.body.dataset.shown") == "1"
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    caption = tab.locator("#panels figcaption").first.inner_text()
+    assert "\u2264 \u22125" in caption
+    assert "\u2265 5" in caption
+    assert tab.locator("#contours").inner_text() == "contours: |S/N| 3, 4, …, negative dashed"
+    data, table = element(text_of(path), "map-0"), Table.read(survey / "candidates.ecsv")
+    tab.locator(".stage").first.scroll_into_view_if_needed()
+    box = tab.locator(".stage").first.bounding_box()
+    for k, row, column, _ in data["candidates"][:2]:
+        at = (column + 0.5) / data["shape"][1], (row + 0.5) / data["shape"][0]
+        point(tab, box["x"] + at[0] * box["width"], box["y"] + at[1] * box["height"])
+        for name in ("ra", "dec"):
+            text = tab.locator(f'[data-value="{TITLES[name]}"] b').inner_text()
+            assert float(text.rstrip("°").lstrip("+").replace("−", "-")) == pytest.approx(table[name][k], abs=0.02)
 
 
 def test_a_folder_of_an_earlier_version_has_a_page_that_names_what_is_missing(candidates, tmp_path):
