@@ -1,5 +1,7 @@
 """Maps of surveys turned with north up: values stay at their places on the sky."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -59,8 +61,11 @@ def test_maps_in_a_plane_keep_their_axes():
 
 
 def test_the_home_of_a_candidate_is_the_map_with_its_value():
-    """Though the corner of another map, which is empty there, reaches over it."""
-    pairs = [north_up(pair_at(0.8)), north_up(pair_at(0.8, shift=(0.7, 0.0)))]
-    row, column = np.argwhere(np.isfinite(pairs[0].snr))[[5, -5]].T
-    ra, dec = WCS(pairs[0].header).wcs_pix2world(column, row, 0)
-    assert homes(Table({"ra": [*ra, 80.0], "dec": [*dec, 5.0]}), pairs[::-1]) == [1, 1, None]
+    """Though another map, which is empty there, reaches over it; of two with a value, it is that around it."""
+    one, two = north_up(pair_at(0.8)), north_up(pair_at(0.8, shift=(0.2, 0.0)))
+    hollow = replace(one, snr=np.full(one.snr.shape, np.nan))
+    row, column = (side // 2 for side in one.snr.shape)
+    ra, dec = WCS(one.header).wcs_pix2world([column], [row], 0)
+    table = Table({"ra": [ra[0], 80.0], "dec": [dec[0], 5.0]})
+    assert homes(table, [hollow, one]) == [1, None]
+    assert homes(table, [two, hollow, one]) == [2, None]
