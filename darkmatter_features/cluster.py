@@ -130,13 +130,12 @@ class _Watch:
 
     def result(self, future: Any) -> Any:
         """Return the result of a task."""
-        while True:
+        while not future.done():
             try:
                 return future.result(timeout=LOOK_SECONDS)
-            except TimeoutError:
-                if future.done():
-                    raise
-            self._look()
+            except TimeoutError:  # of this wait, or of the task, which is done then
+                self._look()
+        return future.result()
 
     def _look(self) -> None:
         with suppress(OSError):  # of a lost scheduler, which ends the wait for the result too

@@ -50,3 +50,7 @@ def hungry(k):
 def square_and_wait(k):
     time.sleep(0.05 if k < 3 else 600)
     return k * k
+
+
+def time_out():
+    raise TimeoutError("of the task")

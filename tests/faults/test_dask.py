@@ -148,6 +148,11 @@ def test_a_file_that_workers_do_not_see_is_one_line(cluster, tmp_path, monkeypat
     assert run(str, [(copy,)], cluster) == [str(copy)]
 
 
+def test_an_error_of_a_task_is_raised_though_it_is_that_of_a_wait(cluster):
+    with pytest.raises(TimeoutError, match="of the task"):
+        run(chores.time_out, [()], cluster)
+
+
 def test_the_arguments_of_a_partial_function_reach_the_workers(cluster):
     assert run(partial(pow, 2), [(k,) for k in range(5)], cluster) == [1, 2, 4, 8, 16]
 
