@@ -92,7 +92,7 @@ class Member:
         self.network = network.to(device)
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay,
-            fused=device.type == "cuda",
+            fused=device.type in ("cpu", "cuda"),
         )  # fmt: skip
 
     def train_epoch(self, epoch: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from classify.cnn.batch import Batch, mirrored  # noqa: E402
 from classify.cnn.losses import loss_of, shear_about  # noqa: E402
 from classify.cnn.member import Member, Skies  # noqa: E402
-from classify.cnn.network import SUBCELLS, LensNet, Rings, on_grid  # noqa: E402
+from classify.cnn.network import SUBCELLS, LensNet, Rings, RingSums, on_grid  # noqa: E402
 from classify.cnn.training import train_networks  # noqa: E402
 
 PROFILE = torch.linspace(0.5, 0.0, 60)
@@ -54,6 +54,16 @@ def test_rings_match_their_naive_twin():
     field = np.random.default_rng(0).normal(size=(3, 10, 10))
     found = rings(torch.tensor(field[None], dtype=torch.float32))[0].detach().numpy()
     assert found == pytest.approx(naive_rings(rings, field), abs=1e-4)
+
+
+def test_the_gradient_of_the_rings_matches_differences():
+    """Two maps of one spin-2 quantity and one of a spin-0 quantity, on a field of three cells."""
+    random = torch.Generator().manual_seed(0)
+    field, kernels = (
+        torch.randn(*shape, generator=random, dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 3, 3, 3), (3, 6, 6))
+    )
+    assert torch.autograd.gradcheck(lambda *given: RingSums.apply(*given, 1), (field, kernels))
 
 
 def test_an_untrained_network_returns_the_log_evidence():
