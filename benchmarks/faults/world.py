@@ -11,7 +11,7 @@ import numpy as np
 DARKMATTER = (sys.executable, "-m", "classify")
 """The command, as it is run."""
 
-CNN_SETTINGS = "[train]\nn_folds = 3\n[cnn]\nepochs = 3\n"
+CNN_SETTINGS = "[train]\nn_folds = 3\n[cnn]\nepochs = 3\nevaluate_every = 1\n"
 N_CATALOGS = 4
 N_GALAXIES = 1000
 SURVEY_SIDE = 2.0

@@ -29,7 +29,13 @@ class CnnConfig(Settings):
     )
     n_folds: int = Field(default=3, ge=2, le=20, description="folds of the training skies; one network each")
     epochs: int = Field(default=12, ge=1, le=1000, description="maximum number of passes over the training skies")
-    patience: int = Field(default=4, ge=1, le=1000, description="epochs without a lower out-of-fold loss before a stop")
+    evaluate_every: int = Field(
+        default=4,
+        ge=1,
+        le=1000,
+        description="epochs from one evaluation out of fold and on validation skies to the next",
+    )
+    patience: int = Field(default=8, ge=1, le=1000, description="epochs without a lower out-of-fold loss before a stop")
     batch_size: int = Field(default=6, ge=1, le=1024, description="skies in a batch")
     learning_rate: Number = Field(default=0.005, ge=1e-6, le=0.1, description="maximum learning rate")
     weight_decay: Number = Field(default=0.001, ge=0, le=1, description="weight decay")

@@ -32,9 +32,10 @@ class EpochLine:
     training_loss, training_accuracy : float
         Log loss and accuracy on the skies that a network trains on, during the epoch; mean over the networks.
     held_out_loss, held_out_accuracy : float
-        Out of fold: on each training sky by the network that left it out. The loss decides when training stops.
+        Out of fold: on each training sky by the network that left it out; nan in an epoch without an evaluation. The
+        loss decides when training stops.
     validation_loss, validation_accuracy : float
-        On the validation skies by the mean of all networks; nan if none of them is labelled.
+        On the validation skies by the mean of all networks; nan if none of them is labelled, or without an evaluation.
     networks : tuple of tuple of float
         The same six figures for each network; out of fold, on the skies that it left out.
     """
@@ -47,6 +48,11 @@ class EpochLine:
     validation_loss: float
     validation_accuracy: float
     networks: tuple[tuple[float, ...], ...] = field(default=(), kw_only=True)
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the networks were evaluated after the epoch."""
+        return not np.isnan(self.held_out_loss)
 
     @property
     def figures(self) -> tuple[float, ...]:
@@ -68,10 +74,10 @@ def line_of(
     epoch: int,
     trained: Sequence[tuple[float, float]],
     labels: Array,
-    held_out: Array,
+    held_out: Array | None,
     fold: NDArray[np.int64],
     validation_labels: Array,
-    validation_log_odds: Array,
+    validation_log_odds: Array | None,
 ) -> EpochLine:
     """Return the line of an epoch.
 
@@ -82,12 +88,17 @@ def line_of(
     trained : (n_networks,) sequence of (float, float)
         Log loss and accuracy of each network during the epoch.
     labels, held_out, fold : (n,) arrays
-        Labels of the training skies, their log-odds by the network that left them out, and its index.
+        Labels of the training skies, their log-odds by the network that left them out (None without an evaluation), and
+        its index.
     validation_labels : (m,) float64 array
         Labels of the validation skies; nan for unknown.
     validation_log_odds : (n_networks, m) float64 array
-        Log-odds of the validation skies by each network.
+        Log-odds of the validation skies by each network; None without an evaluation.
     """
+    if held_out is None or validation_log_odds is None:
+        unknown = (float("nan"),) * 4
+        networks = tuple((*own, *unknown) for own in trained)
+        return EpochLine(epoch, *np.mean(trained, axis=0).tolist(), *unknown, networks=networks)
     known = np.isfinite(validation_labels)
     y, log_odds = validation_labels[known], validation_log_odds[:, known]
     networks = tuple(
@@ -147,9 +158,10 @@ class HistoryWriter:
         of_networks = {f"network-{k}": figures for k, figures in enumerate(line.networks, start=1)}
         for name, figures in {"all": line.figures, **of_networks}.items():
             writer = self._writer(name)
-            for column, value in zip(FIGURES, figures):
+            for column, value in zip(FIGURES, figures, strict=True):
                 split, figure = column.rsplit("_", 1)
-                writer.add_scalar(f"{figure}/{split}", value, line.epoch)
+                if not np.isnan(value):
+                    writer.add_scalar(f"{figure}/{split}", value, line.epoch)
             writer.flush()
 
     def _writer(self, name: str) -> Any:

@@ -1,7 +1,7 @@
-"""Training of the networks: each leaves out one fold of the skies, and all advance together epoch by epoch."""
+"""Training of the networks: each leaves out one fold of the skies, and all advance from evaluation to evaluation."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
 from pathlib import Path
@@ -21,6 +21,8 @@ from classify.trees.boosting import folds
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Trained = Future[tuple[float, float]]
+"""Log loss and accuracy of a network during an epoch, when it is done."""
 
 FOLD_STREAM = 7
 """Second word of the seed from which the folds are drawn."""
@@ -39,7 +41,7 @@ class Networks:
     held_out : (n,) float64 array
         Log-odds of each training sky by that network.
     best_epoch : int
-        Epoch with the lowest out-of-fold loss.
+        Epoch with the lowest out-of-fold loss of those evaluated.
     history : tuple of EpochLine
         One line for each epoch.
     """
@@ -75,7 +77,7 @@ def train_networks(
     config : CnnConfig, optional
         Settings of the stage.
     checkpoint : Path, optional
-        Folder in which the state is stored after each epoch.
+        Folder in which the state is stored after each evaluation.
     resume : bool
         Resume from the stored state, if there is one.
     report : callable, optional
@@ -95,7 +97,8 @@ def train_networks(
         emit(line)
     with one_thread():
         while not trainer.is_done:
-            emit(trainer.advance())
+            for line in trainer.advance():
+                emit(line)
     return trainer.result()
 
 
@@ -162,7 +165,8 @@ class EnsembleTrainer:
     @property
     def best_epoch(self) -> int:
         """Epoch with the lowest out-of-fold loss so far; 0 before the first."""
-        return min(self.history, key=lambda line: line.held_out_loss).epoch if self.history else 0
+        evaluated = [line for line in self.history if line.is_evaluated]
+        return min(evaluated, key=lambda line: line.held_out_loss).epoch if evaluated else 0
 
     @property
     def is_done(self) -> bool:
@@ -170,29 +174,68 @@ class EnsembleTrainer:
         done = len(self.history)
         return done >= self.config.epochs or done - self.best_epoch >= self.config.patience
 
-    def advance(self) -> EpochLine:
-        """Train every network for one epoch, store the state, and return the line of the epoch."""
-        epoch = len(self.history)
+    def advance(self) -> Iterator[EpochLine]:
+        """Train every network up to the next evaluation and yield the line of each epoch.
+
+        The state is stored before the last line, which alone has the figures of the evaluation.
+        """
+        first, every = len(self.history), self.config.evaluate_every
+        epochs = range(first, min(first - first % every + every, self.config.epochs))
         with ThreadPoolExecutor(self.workers) as pool:
-            trained = list(pool.map(lambda member: member.train_epoch(epoch), self.members))
-            held_out, others = self._log_odds(map if self.infers_in_turn else pool.map)
+            try:
+                *before, last = self._trained(pool, epochs)
+                for epoch, trained in zip(epochs, before):
+                    yield self._add(epoch, [each.result() for each in trained])
+                trained = [each.result() for each in last]
+                line = self._add(epochs[-1], trained, *self._log_odds(map if self.infers_in_turn else pool.map))
+            finally:
+                pool.shutdown(cancel_futures=True)
+        self.store.write(self.history, [member.state() for member in self.members], self.best)
+        yield line
+
+    def _trained(self, pool: ThreadPoolExecutor, epochs: Iterable[int]) -> list[list[Trained]]:
+        """Return loss and accuracy of each network in each epoch, as they will be.
+
+        A network does not wait for the others: three networks on two cores keep both busy.
+        """
+        trained: list[list[Trained]] = []
+        for epoch in epochs:
+            earlier = trained[-1] if trained else [None] * len(self.members)
+            trained.append([
+                pool.submit(_train_after, own, member, epoch) for own, member in zip(earlier, self.members, strict=True)
+            ])  # fmt: skip
+        return trained
+
+    def _add(
+        self, epoch: int, trained: Sequence[tuple[float, float]], held_out: Array | None = None,
+        others: Array | None = None,
+    ) -> EpochLine:  # fmt: skip
+        """Add the line of an epoch to the history, and keep the networks if they are the best."""
         line = line_of(epoch + 1, trained, self.skies.labels, held_out, self.fold, self.validation.labels, others)
         self.history.append(line)
-        if self.best_epoch == line.epoch:
+        if held_out is not None and self.best_epoch == line.epoch:
             self.best = tuple(to_bytes(member.network) for member in self.members), held_out
-        self.store.write(self.history, [member.state() for member in self.members], self.best)
         return line
 
     def _log_odds(self, over: Callable[..., Iterator[Array]]) -> tuple[Array, Array]:
         """Return the log-odds (n,) of the training skies out of fold, and (n_networks, m) of the validation skies."""
         left_out = [np.flatnonzero(self.fold == k) for k in range(len(self.members))]
-        held_out = np.zeros(len(self.skies))
-        for chosen, own in zip(left_out, over(lambda m, i: m.log_odds(self.skies, i), self.members, left_out)):
-            held_out[chosen] = own
         every = np.arange(len(self.validation))
-        return held_out, np.array(list(over(lambda m: m.log_odds(self.validation, every), self.members)))
+        own = over(lambda m, i: m.log_odds(self.skies, i), self.members, left_out)
+        others = over(lambda m: m.log_odds(self.validation, every), self.members)
+        held_out = np.zeros(len(self.skies))
+        for chosen, log_odds in zip(left_out, own, strict=True):
+            held_out[chosen] = log_odds
+        return held_out, np.array(list(others))
 
     def result(self) -> Networks:
         """Return the networks after the best epoch."""
         members, held_out = self.best
         return Networks(members, self.fold, held_out, self.best_epoch, tuple(self.history))
+
+
+def _train_after(earlier: Trained | None, member: Member, epoch: int) -> tuple[float, float]:
+    """Train a network for an epoch, once its epoch before is done."""
+    if earlier is not None:
+        earlier.result()
+    return member.train_epoch(epoch)

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 from classify.cnn import MODES
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="CNN stage at uncertain skies; auto keeps it if it lowers the out-of-fold loss (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--resume", action="store_true", help="with --cnn: continue the networks from the last complete epoch"
+        "--resume", action="store_true", help="with --cnn: continue the networks from their last evaluation"
     )
     settings = parser.add_argument_group("settings")
     for name, field in TrainConfig.declared().items():
@@ -114,4 +115,5 @@ class _CnnReport:
         if self._is_first:
             print_line(f"\n{CNN_HEADER}")
             self._is_first = False
-        print_line("   ".join([f"{line.epoch:>5}", *(f"{figure:>8.4f}" for figure in line.figures)]))
+        figures = ("" if isnan(figure) else f"{figure:.4f}" for figure in line.figures)
+        print_line("   ".join([f"{line.epoch:>5}", *(f"{figure:>8}" for figure in figures)]).rstrip())

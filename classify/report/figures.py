@@ -154,7 +154,7 @@ def history(table: pd.DataFrame, step: str, loss: str, title: str) -> Figure:
     names = {"training_loss": "training", "held_out_loss": "out of fold", f"validation_{loss}": "validation"}
     colors = ("faint", "main", "second")
     series = [
-        line(name, table[step], table[column].astype(np.float64), color=color)
+        line(name, table[step][table[column].notna()], table[column].dropna().astype(np.float64), color=color)
         for (column, name), color in zip(names.items(), colors, strict=True) if column in table
     ]  # fmt: skip
     best = table.loc[table["held_out_loss"].astype(np.float64).idxmin()]

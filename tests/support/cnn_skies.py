@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 QUICK = TrainConfig(n_folds=2, n_repeats=1, max_rounds=20)
 """Settings of the trees."""
-SMALL = CnnConfig(n_folds=2, epochs=2, batch_size=8, width=2, n_spin2=1, n_spin0=1, reach=4, channels=3)
+SMALL = CnnConfig(
+    n_folds=2, epochs=2, evaluate_every=1, batch_size=8, width=2, n_spin2=1, n_spin0=1, reach=4, channels=3
+)  # fmt: skip
 """Settings of the networks."""
 HALF_UNCERTAIN = replace(SMALL, uncertain_fraction=0.5)
 """The same, with half of the training skies uncertain."""

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +66,52 @@ def test_a_resumed_training_gives_the_results_of_an_unstopped_one(tmp_path):
     assert resumed.history == unstopped.history
     assert resumed.members == unstopped.members
     assert np.array_equal(resumed.held_out, unstopped.held_out)
+
+
+def test_the_networks_are_evaluated_every_few_epochs_and_after_the_last():
+    config = replace(CONFIG, epochs=5, patience=5)
+    lines = {n: train_networks(TRAINING, VALIDATION, PROFILE, config=replace(config, evaluate_every=n)).history
+             for n in (1, 2)}  # fmt: skip
+    assert [line.epoch for line in lines[2] if line.is_evaluated] == [2, 4, 5]
+    for often, seldom in zip(lines[1], lines[2], strict=True):
+        assert seldom.figures[:2] == often.figures[:2]
+        assert seldom == often if seldom.is_evaluated else np.isnan(seldom.figures[2:]).all()
+
+
+def test_a_training_stopped_between_evaluations_resumes_from_the_last_one(tmp_path):
+    config = replace(CONFIG, epochs=4, patience=4, evaluate_every=2)
+    unstopped = train_networks(TRAINING, VALIDATION, PROFILE, config=config)
+
+    def stop(line: EpochLine) -> None:
+        if line.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_networks(TRAINING, VALIDATION, PROFILE, config=config, checkpoint=tmp_path, report=stop)
+    assert len(json.loads((tmp_path / "checkpoint" / "state.json").read_text())["history"]) == 2
+    resumed = train_networks(TRAINING, VALIDATION, PROFILE, config=config, checkpoint=tmp_path, resume=True)
+    assert resumed.members == unstopped.members
+    assert repr(resumed.history) == repr(unstopped.history)  # nan differs from nan
+
+
+def test_a_network_waits_for_its_own_epochs_alone(monkeypatch):
+    """Two threads and three networks: the first network begins its second epoch before the third ends its first."""
+    begun, waits = [], threading.Event()
+    train_epoch = member.Member.train_epoch
+
+    def watched(self, epoch):
+        begun.append((self.number, epoch))
+        if (self.number, epoch) == (0, 1):
+            waits.set()
+        if (self.number, epoch) == (2, 0):
+            assert waits.wait(30)
+        return train_epoch(self, epoch)
+
+    monkeypatch.setattr(member.Member, "train_epoch", watched)
+    monkeypatch.setattr(training, "cpu_count", lambda: 2)
+    config = replace(CONFIG, n_folds=3, epochs=2, evaluate_every=2)
+    train_networks(TRAINING, VALIDATION, PROFILE, config=config)
+    assert [epoch for number, epoch in begun if number == 1] == [0, 1]
 
 
 def test_a_checkpoint_holds_numbers_and_text_alone(tmp_path):
@@ -188,6 +235,18 @@ def test_tensorboard_reads_one_file_for_each_network_and_one_for_the_ensemble(tm
         losses[name] = [(event.step, event.value) for event in events.Scalars("loss/held_out")]
     assert losses["all"] == [(1, 3.0), (2, 4.0), (3, 5.0)]
     assert losses["network-2"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
+
+
+def test_an_epoch_without_an_evaluation_has_empty_figures(tmp_path):
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with HistoryWriter(tmp_path, tmp_path / "tensorboard") as history:
+        history(EpochLine(1, 0.5, 0.9, *(np.nan,) * 4))
+        history(EpochLine(2, *np.arange(6.0)))
+    with (tmp_path / "history.csv").open() as file:
+        assert [line["held_out_loss"] for line in csv.DictReader(file)] == ["", "2.000000"]
+    events = accumulators.EventAccumulator(str(tmp_path / "tensorboard" / "all")).Reload()
+    assert [event.step for event in events.Scalars("loss/training")] == [1, 2]
+    assert [(event.step, event.value) for event in events.Scalars("loss/held_out")] == [(2, 2.0)]
 
 
 def test_without_tensorboard_there_are_no_events(tmp_path, monkeypatch):
