@@ -214,6 +214,17 @@ def end_workers() -> None:
                 os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def release_workers() -> None:
+    """End the idle processes of `parallel`, before other work that needs the memory they hold.
+
+    The next use of :func:`parallel` starts new ones.
+    """
+    from joblib.externals.loky import get_reusable_executor
+
+    if multiprocessing.active_children():
+        get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
 def threaded(work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]], *, n_threads: int) -> Iterator[Any]:
     """Yield the results of `work` for each task, in the order of the tasks, from threads of this process.
 

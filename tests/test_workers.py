@@ -1,5 +1,6 @@
 """Tasks distributed over processes and over a Dask cluster."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from darkmatter_features import cluster
 from darkmatter_features.errors import ConfigError
-from darkmatter_features.workers import parallel, threaded
+from darkmatter_features.workers import parallel, release_workers, threaded
 
 TASKS = [(k, 3) for k in range(7)]
 
@@ -107,6 +108,14 @@ def grown():
 
 kept = []
 """Memory that a process keeps."""
+
+
+def test_released_processes_end_and_the_next_tasks_get_new_ones():
+    before = set(parallel(os.getpid, [()] * 4, n_jobs=2))
+    release_workers()
+    assert not multiprocessing.active_children()
+    after = set(parallel(os.getpid, [()] * 4, n_jobs=2))
+    assert not after & (before | {os.getpid()})
 
 
 def test_a_process_that_has_grown_is_not_restarted():

@@ -14,7 +14,7 @@ from classify.cnn.config import CnnConfig
 from classify.cnn.device import mixed, upload
 from classify.cnn.inputs import FieldInput
 from classify.cnn.losses import loss_of
-from classify.cnn.network import SKIES_PER_BATCH, LensNet, log_odds_of
+from classify.cnn.network import LensNet, log_odds_of, skies_per_batch
 from classify.cnn.weights import optimiser_tensors, restore_optimiser
 
 Array = NDArray[np.float64]
@@ -134,7 +134,8 @@ class Member:
 
     def log_odds(self, skies: Skies, chosen: Index) -> Array:
         """Return the log-odds of the skies with these indices."""
-        parts = (chosen[start : start + SKIES_PER_BATCH] for start in range(0, len(chosen), SKIES_PER_BATCH))
+        size = skies_per_batch(self.device)
+        parts = (chosen[start : start + size] for start in range(0, len(chosen), size))
         batches = (skies.batch(part).to(self.device) for part in parts)
         return np.asarray(log_odds_of([self.network], batches, self.device)[0])
 

@@ -19,6 +19,7 @@ from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetErro
 from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.workers import release_workers
 
 Array = NDArray[np.float64]
 
@@ -127,6 +128,7 @@ def train_cnn_stage(
         if (problem := missing()) is not None:
             raise ConfigError(problem)
         inputs = _inputs(given, n_jobs, progress)
+        release_workers()
     except DarkmatterError as error:
         if mode == "on":
             raise

@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 from classify.cnn.batch import Batch, mirrored  # noqa: E402
 from classify.cnn.losses import loss_of, shear_about  # noqa: E402
 from classify.cnn.member import Member, Skies  # noqa: E402
-from classify.cnn.network import SUBCELLS, LensNet, Rings, RingSums, on_grid  # noqa: E402
+from classify.cnn.network import CUT_OUTS_STEP, LensNet, on_grid  # noqa: E402
+from classify.cnn.rings import SUBCELLS, Rings, RingSums  # noqa: E402
 from classify.cnn.training import train_networks  # noqa: E402
 
 PROFILE = torch.linspace(0.5, 0.0, 60)
@@ -64,6 +65,17 @@ def test_the_gradient_of_the_rings_matches_differences():
     kernels = torch.randn(12, 6, 6, generator=random, dtype=torch.float64)
     transforms = torch.fft.rfft2(kernels).requires_grad_()
     assert torch.autograd.gradcheck(lambda *given: RingSums.apply(*given, 1), (phases, transforms))
+
+
+def test_cut_outs_that_fill_a_batch_up_change_no_galaxy():
+    """A sky of nine galaxies, alone and before one with which the cut-outs fill the batch."""
+    network, few, more = LensNet(SMALL), batch_of(1, n=9), random_input(np.random.default_rng(2), n=CUT_OUTS_STEP - 9)
+    full = Batch.of([random_input(np.random.default_rng(1), n=9), more])
+    with torch.no_grad():
+        (alone, _), (together, _) = network.galaxies(few), network.galaxies(full)
+    assert len(alone) == 9
+    assert len(together) == CUT_OUTS_STEP
+    assert alone.numpy() == pytest.approx(together[:9].numpy(), abs=1e-5)
 
 
 def test_an_untrained_network_returns_the_log_evidence():
