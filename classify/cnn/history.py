@@ -96,9 +96,9 @@ def line_of(
         Log-odds of the validation skies by each network; None without an evaluation.
     """
     if held_out is None or validation_log_odds is None:
-        unknown = (float("nan"),) * 4
-        networks = tuple((*own, *unknown) for own in trained)
-        return EpochLine(epoch, *np.mean(trained, axis=0).tolist(), *unknown, networks=networks)
+        unknown = (float("nan"),) * (len(FIGURES) - 2)
+        means: list[float] = [*np.mean(trained, axis=0).tolist(), *unknown]
+        return EpochLine(epoch, *means, networks=tuple((*own, *unknown) for own in trained))
     known = np.isfinite(validation_labels)
     y, log_odds = validation_labels[known], validation_log_odds[:, known]
     networks = tuple(

@@ -70,12 +70,13 @@ class Rings(nn.Module):
 
 def _transformed(kernels: Tensor, side: int) -> Tensor:
     """Return the transforms of the phases of some kernels (n, k, .., ..), as (n, k n_phases, 2 side, side + 1)."""
-    phases = [
+    each = [
         functional.avg_pool2d(kernels[..., SUBCELLS - 1 - row :, SUBCELLS - 1 - column :], SUBCELLS)
         for row in range(SUBCELLS) for column in range(SUBCELLS)
     ]  # fmt: skip
-    phases = torch.stack(phases, dim=2).flatten(1, 2)
-    return torch.fft.rfft2(phases.roll((-side, -side), dims=(-2, -1)))
+    phases = torch.stack(each, dim=2).flatten(1, 2).roll((-side, -side), dims=(-2, -1))
+    transforms: Tensor = torch.fft.rfft2(phases)
+    return transforms
 
 
 def _weighted(profiles: Tensor, transforms: Tensor) -> Tensor:
@@ -122,4 +123,5 @@ def _by_spin(maps: Tensor, n_spin2: int) -> tuple[Tensor, Tensor]:
     """Return maps (m, k, ...) as (m, n_spin2, 2 n_phases, ...) and (m, n_spin0, n_phases, ...)."""
     n_phases = SUBCELLS**2
     spin2, spin0 = maps.tensor_split([2 * n_phases * n_spin2], dim=1)
-    return spin2.unflatten(1, (n_spin2, 2 * n_phases)), spin0.unflatten(1, (-1, n_phases))
+    (n, _, *sides), n_spin0 = maps.shape, spin0.shape[1] // n_phases
+    return spin2.reshape(n, n_spin2, 2 * n_phases, *sides), spin0.reshape(n, n_spin0, n_phases, *sides)

@@ -186,8 +186,8 @@ class EnsembleTrainer:
                 *before, last = self._trained(pool, epochs)
                 for epoch, trained in zip(epochs, before):
                     yield self._add(epoch, [each.result() for each in trained])
-                trained = [each.result() for each in last]
-                line = self._add(epochs[-1], trained, *self._log_odds(map if self.infers_in_turn else pool.map))
+                results = [each.result() for each in last]
+                line = self._add(epochs[-1], results, *self._log_odds(map if self.infers_in_turn else pool.map))
             finally:
                 pool.shutdown(cancel_futures=True)
         self.store.write(self.history, [member.state() for member in self.members], self.best)

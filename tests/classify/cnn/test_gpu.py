@@ -179,7 +179,7 @@ def test_of_networks_that_infer_in_turn_one_is_in_single_precision_at_a_time(mon
     trainer = EnsembleTrainer(TRAINING, VALIDATION, PROFILE, CONFIG, None, False, CPU)
     trainer.infers_in_turn, trainer.workers = True, 2
     monkeypatch.setattr("classify.cnn.network.single", counted)
-    trainer.advance()
+    list(trainer.advance())
     assert depths == [1] * 4  # two networks: out of fold, and validation
 
 
