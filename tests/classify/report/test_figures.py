@@ -56,6 +56,14 @@ def test_precision_at_full_recall_is_the_fraction_of_lenses_called(verdicts):
     assert precision[-1] == pytest.approx(labels[called].mean(), rel=1e-4)
 
 
+def test_a_history_has_a_point_for_each_evaluation_alone():
+    table = pd.DataFrame({"epoch": [1, 2, 3], "training_loss": [0.5, 0.4, 0.3], "held_out_loss": [np.nan, 0.6, 0.45]})
+    figure = figures.history(table, "epoch", "loss", "Networks")
+    np.testing.assert_array_equal(curve(figure, "training")[0], [1, 2, 3])
+    np.testing.assert_array_equal(curve(figure, "out of fold"), [[2, 3], [0.6, 0.45]])
+    assert "0.4500, at epoch 3" in figure["caption"]
+
+
 def test_every_sky_is_in_one_bar(verdicts):
     labels, p = verdicts
     figure = figures.scores(labels, p)
