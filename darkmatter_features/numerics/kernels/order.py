@@ -22,7 +22,9 @@ def falling_order(values: Array) -> Any:
     A merge sort from runs of one element upwards.
     """
     n = values.size
-    order, merged = np.arange(n), np.arange(n)
+    order, merged = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for k in range(n):
+        order[k], merged[k] = k, k
     width = 1
     while width < n:
         for start in range(0, n, 2 * width):
