@@ -1,4 +1,4 @@
-"""A stable order of numbers, and copies. Numba's own generic ones take seconds to compile."""
+"""A stable order of numbers, a search in it, and copies. Numba's own generic ones take seconds to compile."""
 
 from typing import Any
 
@@ -13,6 +13,19 @@ def copy_into(target: Any, source: Any) -> None:
     """Copy the elements of `source` (n,) into `target` (n,), which must not overlap."""
     for i in range(source.size):
         target[i] = source[i]
+
+
+@compiled
+def n_below(values: Any, limit: Any) -> Any:
+    """Return the number of ascending `values` (n,) that are less than a limit."""
+    first, end = 0, values.size
+    while first < end:
+        middle = (first + end) // 2
+        if values[middle] < limit:
+            first = middle + 1
+        else:
+            end = middle
+    return first
 
 
 @compiled
