@@ -1,6 +1,7 @@
 """Compilation of the kernels that measure skies, by two processes beside each other, before the first sky."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from darkmatter_features.galaxies.segmentation import Segments, find_segments, s
 from darkmatter_features.galaxies.shapes import measure_shapes
 from darkmatter_features.io.sky import Sky, read_sky
 from darkmatter_features.lens.evidence import lens_evidence
+from darkmatter_features.lens.lensed_galaxies import LabelledSkies, LensedGalaxies
 from darkmatter_features.lens.prepared import prepare
+from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.numerics.jit import is_cached
 
@@ -66,8 +69,12 @@ def compile_others() -> None:
     pixels = (rows - 1) * np.int64(SIDE) + columns - 1
     blended = np.zeros(starts.size - 1, dtype=np.bool_)
     segments = Segments(sky, starts, pixels, np.ones(pixels.size), blended, detection.threshold, detection.noise, True)
-    galaxies = prepare(measure_shapes(segments, config), None)
+    catalog, template = measure_shapes(segments, config), LensTemplate.default()
+    template = replace(template, log_counts=np.full_like(template.log_counts, 0.1))  # like a fitted one
+    galaxies = prepare(catalog, template)
     feature_row(galaxies, shear_maps(galaxies, config=config), lens_evidence(galaxies))
+    lensed = LensedGalaxies.of(LabelledSkies([catalog], np.ones(1), np.zeros(1), np.zeros(1)), template)
+    lensed.log_ratios(template, np.zeros(len(catalog)))
 
 
 def _small_sky() -> Sky:

@@ -12,10 +12,12 @@ from tests.support.synthetic import draw_sky
 
 REMAINING = """
 import sys
+from dataclasses import replace
 from numba.core.dispatcher import Dispatcher
 from darkmatter_features import read_sky
 from darkmatter_features.features.compilation import compile_others, compile_splitting
 from darkmatter_features.features.extract import extract_sky
+from darkmatter_features.lens.template import LensTemplate
 
 
 def signatures():
@@ -27,7 +29,9 @@ def signatures():
 compile_splitting()
 compile_others()
 compiled = signatures()
-extract_sky(read_sky(sys.argv[1]))
+sky, template = read_sky(sys.argv[1]), LensTemplate.default()
+for each in (template, replace(template, log_counts=template.log_counts - 0.1)):
+    extract_sky(sky, template=each)
 print(len(compiled), *(name for name, _ in signatures() - compiled))
 """
 
