@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -36,6 +36,7 @@ def parallel(
     n_jobs: int,
     dask: str | None = None,
     first_here: bool = False,
+    before: Sequence[Callable[[], object]] = (),
     lost: Lost | None = None,
 ) -> Iterator[Any]:
     """Yield the results of `work` for each task, in the order of the tasks.
@@ -56,6 +57,10 @@ def parallel(
         Run the first task in the calling process, and start processes only when it is done. Use it where the first task
         compiles kernels: the processes then load the machine code from disk. Without effect where the calling process
         runs all tasks or Dask runs them.
+    before : sequence of callables
+        Functions of modules, without arguments, that the processes call beside each other before the first task is
+        drawn: each may compile other kernels, and all tasks load them from disk. An unexpected end of a process is
+        ignored. Without effect where `first_here` would be.
     lost : callable, optional
         Function of the arguments of a task whose process ended unexpectedly, twice, that returns a result in its place;
         an error when not given. Without effect where the calling process runs all tasks.
@@ -89,9 +94,15 @@ def parallel(
     elif n_jobs == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
         yield from (work(*task) for task in tasks)
     else:
+        if before:
+            deque(_on_processes(_call, ((function,) for function in before), n_jobs, lambda task: None), maxlen=0)
         remaining = iter(tasks)
         yield from (work(*task) for task in islice(remaining, int(first_here)))
         yield from _on_processes(work, remaining, n_jobs, lost)
+
+
+def _call(function: Callable[[], object]) -> None:
+    function()
 
 
 def n_workers(n_jobs: int) -> int:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,25 @@ def test_results_are_in_the_order_of_the_tasks(n_jobs, first_here, n_tasks):
 def test_processes_run_all_tasks_but_the_first_if_that_is_kept_here(n_jobs, first_here, n_here):
     processes = list(parallel(os.getpid, [()] * 5, n_jobs=n_jobs, first_here=first_here))
     assert [process == os.getpid() for process in processes] == [True] * n_here + [False] * (5 - n_here)
+
+
+def noted(folder, name):
+    (folder / f"{name}-{os.getpid()}").touch()
+
+
+@pytest.mark.parametrize(("n_jobs", "n_noted"), [(1, 0), (2, 2)])
+def test_processes_are_prepared_beside_each_other_before_the_first_task_is_drawn(n_jobs, n_noted, tmp_path):
+    def tasks():
+        assert len(list(tmp_path.iterdir())) == n_noted
+        yield from TASKS[:2]
+
+    before = [partial(noted, tmp_path, name) for name in ("one", "other")]
+    assert list(parallel(pow, tasks(), n_jobs=n_jobs, before=before)) == [0, 1]
+    assert str(os.getpid()) not in {path.name.split("-")[1] for path in tmp_path.iterdir()}
+
+
+def test_an_end_of_a_process_in_its_preparation_is_ignored():
+    assert list(parallel(pow, iter(TASKS[:2]), n_jobs=2, before=[partial(os._exit, 1)])) == [0, 1]
 
 
 def test_a_single_task_is_run_here():

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import SkyError, failure_reason, path_text
-from darkmatter_features.features.extract import chunks, needs_compiling, report, row_of_catalog
+from darkmatter_features.features.compilation import preparation
+from darkmatter_features.features.extract import chunks, report, row_of_catalog
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import read_sky
@@ -81,7 +82,7 @@ def _measured_with(
     catalogs: dict[str, GalaxyCatalog] = {}
     failures: list[tuple[str, str]] = []
     tasks = [(chunk, config, debug) for chunk in chunks(paths)]
-    for found in workers(_measure_chunk, tasks, first_here=needs_compiling()):
+    for found in workers(_measure_chunk, tasks, **preparation(paths)):
         for path, each in found:
             if isinstance(each, str):
                 failures.append((path_text(Path(path)), each))

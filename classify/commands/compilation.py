@@ -31,11 +31,11 @@ class Compilation:
         return None if is_cached(self.slowest) else f"compiling the kernels (once, about {self.seconds} s)…"
 
 
-# Measured on one core of an AMD EPYC with an empty cache: 29.2 s for the measurement (27 s of it for deblending), 2.7 s
-# for the location, 0.9 s for the search of a survey, and 6.8 s for maps from catalogues, most of it for the likelihood
-# of a lens.
-MEASURING = Compilation(split_segments, seconds=30)
-MEASURING_NOISE = Compilation(measure_peaks, seconds=25)
-LOCATING = Compilation(profile_likelihood, seconds=3)
+# Processor time on one core of an AMD EPYC with an empty cache: 12 to 15 s for the measurement (half of it for the
+# division of segments), 14 to 16 s for that of an image with noise, 2 s for the location, 0.9 s for the search of a
+# survey, and 4 s for maps from catalogues.
+MEASURING = Compilation(split_segments, seconds=15)
+MEASURING_NOISE = Compilation(measure_peaks, seconds=15)
+LOCATING = Compilation(profile_likelihood, seconds=2)
 SEARCHING = Compilation(log_mean_likelihood_ratio, seconds=1)
-MAPPING = Compilation(lens_likelihood, seconds=7)
+MAPPING = Compilation(lens_likelihood, seconds=4)

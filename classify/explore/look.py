@@ -14,7 +14,8 @@ from classify.explore.earlier import Earlier, read_earlier
 from classify.explore.names import printable
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DatasetError, failure_reason
-from darkmatter_features.features.extract import Progress, needs_compiling, report
+from darkmatter_features.features.compilation import preparation
+from darkmatter_features.features.extract import Progress, report
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.dataset import Dataset, Split
@@ -145,7 +146,7 @@ def look_at(
     tasks = [(file, name in known, earlier.config, debug) for file, name in zip(files, names, strict=True)]
     looks: list[Look] = []
     report(progress, 0, len(files))
-    for look in parallel(look_at_sky, tasks, n_jobs=n_jobs, first_here=needs_compiling()):
+    for look in parallel(look_at_sky, tasks, n_jobs=n_jobs, **preparation(files)):
         looks.append(look)
         report(progress, len(looks), len(files))
     if not any(look.digest for look in looks):

@@ -12,7 +12,8 @@ from classify.plots.examples import Drawing
 from classify.verdicts.verdict import Verdict
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import failure_reason, path_text
-from darkmatter_features.features.extract import needs_compiling, report
+from darkmatter_features.features.compilation import preparation
+from darkmatter_features.features.extract import report
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.measure import measure_with_sources
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
@@ -110,9 +111,8 @@ def draw(
     tasks = [(drawing, Path(out), model, n_randomizations, style, debug) for drawing in drawings]
     make_folder(out)
     failures, notes = [], []
-    results = parallel(
-        _draw_or_reason, tasks, n_jobs=n_jobs, first_here=needs_compiling(), lost=lambda task: (LOST, ())
-    )
+    first = preparation([drawing.sky for drawing in drawings])
+    results = parallel(_draw_or_reason, tasks, n_jobs=n_jobs, **first, lost=lambda task: (LOST, ()))
     report(progress, 0, len(drawings))
     for done, (drawing, (reason, own)) in enumerate(zip(drawings, results), start=1):
         if reason is not None:

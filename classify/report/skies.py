@@ -24,7 +24,8 @@ from classify.verdicts.outcomes import (
     probabilities_of,
 )
 from darkmatter_features.errors import failure_reason
-from darkmatter_features.features.extract import needs_compiling, report
+from darkmatter_features.features.compilation import preparation
+from darkmatter_features.features.extract import report
 from darkmatter_features.workers import parallel
 
 CHUNK = 16
@@ -152,7 +153,7 @@ def details(
     texts: dict[int, str] = {}
     failures, n_done, size = [], 0, 0
     report(progress, 0, len(order))
-    results = parallel(_described, work, n_jobs=n_jobs, first_here=needs_compiling())
+    results = parallel(_described, work, n_jobs=n_jobs, **preparation([task.path for task in tasks]))
     for chunk, described_skies in zip(chunks, results, strict=False):
         for i, (own, reason) in zip(chunk, described_skies, strict=True):
             text = to_json(own)

@@ -16,8 +16,9 @@ import pandas as pd
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DatasetError, TableError
+from darkmatter_features.features.compilation import preparation
 from darkmatter_features.features.cross_fitting import Templates, Workers, catalogs_of, read_catalogs
-from darkmatter_features.features.extract import Progress, needs_compiling, report, row_of_catalog
+from darkmatter_features.features.extract import Progress, report, row_of_catalog
 from darkmatter_features.features.measured_parts import images_key, is_unforeseen, measured_parts
 from darkmatter_features.features.tables import Mapped, feature_table
 from darkmatter_features.io.dataset import Dataset
@@ -110,7 +111,7 @@ def _extract(
     done = _already_there(out, key)
     if done is not None and not (debug and any(map(is_unforeseen, done.failures))):
         return done
-    measuring = partial(workers, first_here=needs_compiling())
+    measuring = partial(workers, **preparation(files))
     parts = measured_parts(files, out / ".parts", config, measuring, progress, debug)
     check_made(out / ".parts")
     records = [read_table(part, kind="part")[1] for part in parts]

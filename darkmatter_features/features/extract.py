@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from darkmatter_features.config import MeasureConfig
 from darkmatter_features.errors import DarkmatterError, failure_reason
+from darkmatter_features.features.compilation import preparation
 from darkmatter_features.features.statistics import feature_row
-from darkmatter_features.galaxies.kernels.footprints import split_segments
 from darkmatter_features.galaxies.measure import measure
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky, read_sky
@@ -21,7 +21,6 @@ from darkmatter_features.lens.evidence import Evidence, lens_evidence
 from darkmatter_features.lens.prepared import PreparedCatalog, prepare
 from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.shear import shear_maps
-from darkmatter_features.numerics.jit import is_cached
 from darkmatter_features.workers import LOST, parallel, run_alone
 
 Array = NDArray[np.float64]
@@ -173,7 +172,7 @@ def extract_rows(
     compiled = _compiled(template, paths if len(parts) > 1 else [])
     tasks = [(chunk, compiled, config, select, debug) for chunk in parts]
     workers = partial(parallel, n_jobs=n_jobs, dask=dask)
-    for chunk in workers(_rows_of_chunk, tasks, first_here=needs_compiling(), lost=_rows_one_by_one):
+    for chunk in workers(_rows_of_chunk, tasks, **preparation(paths), lost=_rows_one_by_one):
         rows += chunk
         report(progress, len(rows), len(paths))
     return rows
@@ -187,11 +186,6 @@ def _rows_one_by_one(task: tuple[Any, ...]) -> list[SkyRow]:
         for path in paths
         for row in run_alone(_rows_of_chunk, ([path], *others), lost=lambda own: [SkyRow(own[0][0], None, error=LOST)])
     ]
-
-
-def needs_compiling() -> bool:
-    """Return whether the slowest kernel has no machine code on disk yet: one process should compile it for all."""
-    return not is_cached(split_segments)
 
 
 def _compiled(template: LensTemplate | None, paths: Sequence[Path]) -> CompiledTemplate | None:

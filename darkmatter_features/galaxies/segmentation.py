@@ -116,7 +116,7 @@ def segment(sky: Sky, config: MeasureConfig | None = None, *, levels: NDArray[An
     check_sides(sky)
     sky = without_narrow_gaps(sky)
     detection = detect(sky, config, levels)
-    return _split(sky, detection, _find_segments(detection, sky.shape[1], config), config)
+    return split(sky, detection, find_segments(detection, sky.shape[1], config), config)
 
 
 def check_sides(sky: Sky) -> None:
@@ -153,7 +153,7 @@ def few_galaxies(sky: Sky, found: str, config: MeasureConfig) -> SkyError:
     )
 
 
-def _find_segments(detection: Detection, n_columns: int, config: MeasureConfig) -> SegmentIndices:
+def find_segments(detection: Detection, n_columns: int, config: MeasureConfig) -> SegmentIndices:
     """Return the flat indices of each segment's pixels in the image with margins."""
     image, capacity = FlatImage(detection.image, n_columns + 2), detection.foreground.size
     number: Any = np.int64 if image.values.dtype.kind == "u" else np.float64  # integers are compared faster as such
@@ -172,7 +172,7 @@ def _empty_segments(capacity: int, n_segments: int) -> SegmentIndices:
     return SegmentIndices(np.empty(capacity, dtype=np.int32), np.empty(n_segments + 1, dtype=np.int64))
 
 
-def _split(sky: Sky, detection: Detection, segments: SegmentIndices, config: MeasureConfig) -> Segments:
+def split(sky: Sky, detection: Detection, segments: SegmentIndices, config: MeasureConfig) -> Segments:
     """Split segments into galaxies, and return their footprints."""
     pixels = _gather(detection, segments)
     residuals = np.empty(segments.starts.size - 1)

@@ -31,9 +31,10 @@ def shear_sums(
     """
     n_scales, n_columns = sums.shape[1], columns.size
     w, v_t, v_x = np.empty(n_columns), np.empty(n_columns), np.empty(n_columns)
+    tangential, cross = np.empty((n_scales, n_columns)), np.empty((n_scales, n_columns))
+    weights = np.empty((n_scales + 1, n_columns))
     for i in range(rows.size):
-        tangential, cross = np.zeros((n_scales, n_columns)), np.zeros((n_scales, n_columns))
-        weights = np.zeros((n_scales + 1, n_columns))
+        tangential[:], cross[:], weights[:] = 0.0, 0.0, 0.0
         for k in range(x.size):
             dy, v = y[k] - rows[i], weight[k]
             for j in range(n_columns):

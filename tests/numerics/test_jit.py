@@ -7,6 +7,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+
 from darkmatter_features.numerics import jit
 
 CALLEE = "from package.numerics.jit import compiled\n\n\n@compiled\ndef callee(x):\n    return {} * x\n"
@@ -95,6 +97,39 @@ def test_every_module_that_compiles_is_covered():
     compiling = {path for path in package.rglob("*.py") if "\n@compiled\n" in path.read_text(encoding="utf-8")}
     assert compiling
     assert compiling <= covered
+
+
+INNER = """from darkmatter_features.numerics.jit import compiled
+
+
+@compiled
+def squares(values, found):
+    total = 0.0
+    for k in range(values.size):
+        found[k] = values[k] * values[k]
+        total += found[k]
+    return total
+
+
+@compiled
+def twice(values):
+    found = np.empty(values.size)
+    total = squares(values, found)
+    return found[0], 2.0 * total
+"""
+
+
+def test_machine_code_is_made_for_calls_from_python_only(tmp_path, monkeypatch):
+    """The caller contains the kernel that it calls; that one has no code of its own until Python calls it."""
+    (tmp_path / "nested.py").write_text("import numpy as np\n\n" + INNER)
+    monkeypatch.syspath_prepend(tmp_path)
+    nested = import_module("nested")
+    values = np.array([3.0, 4.0])
+    assert nested.twice(values) == (9.0, 50.0)
+    assert not nested.squares.overloads
+    assert not jit.is_cached(nested.squares)
+    assert nested.squares(values, np.empty(2)) == 25.0
+    assert jit.is_cached(nested.squares)
 
 
 def test_a_kernel_is_cached_once_it_was_compiled(tmp_path, monkeypatch):

@@ -38,11 +38,14 @@ The seam between two galaxies, two pixels wide for the PSF of the default settin
 def color_residual(values: Floats, totals: Floats) -> Any:
     """Return the rms deviation, in counts, of `values` (m, n_bands) from the mean colour times each pixel's total."""
     m, n_bands = values.shape
-    fractions = np.zeros(n_bands)
+    fractions, total = np.empty(n_bands), 0.0
+    fractions[:] = 0.0
     for p in range(m):
+        total += totals[p]
         for band in range(n_bands):
             fractions[band] += values[p, band]
-    fractions /= totals.sum()
+    for band in range(n_bands):
+        fractions[band] /= total
     squares = 0.0
     for p in range(m):
         for band in range(n_bands):
@@ -66,14 +69,17 @@ def _mark(light: Light, patch: Integers, noise: float, color: Floats, members: B
 @compiled
 def _mean_color(values: Floats, members: Booleans, color: Floats) -> Any:
     """Set `color` to the mean colour of the `members`, if there are any; return their number."""
-    n = 0
-    flux = np.zeros(N_BANDS)
+    n, total, flux = 0, 0.0, np.empty(N_BANDS)
+    flux[:] = 0.0
     for p in range(members.size):
         n += members[p]
         for band in range(N_BANDS):
             flux[band] += members[p] * values[p, band]
     if n > 0:
-        color[:] = flux / flux.sum()
+        for band in range(N_BANDS):
+            total += flux[band]
+        for band in range(N_BANDS):
+            color[band] = flux[band] / total
     return n
 
 
@@ -97,7 +103,8 @@ def _core_color(light: Light, grid: PixelGrid, p: Any, noise: float, color: Floa
                 total += light.totals[q]
                 for band in range(N_BANDS):
                     color[band] += light.values[q, band]
-    color /= total
+    for band in range(N_BANDS):
+        color[band] /= total
     return n
 
 
@@ -111,7 +118,8 @@ def _candidate_colors(
     colour, and no earlier candidate covers it.
     """
     m, noise = light.totals.size, settings.noise
-    members, covered = np.zeros(m, dtype=np.bool_), np.zeros(m, dtype=np.bool_)
+    members, covered = np.empty(m, dtype=np.bool_), np.empty(m, dtype=np.bool_)
+    members[:], covered[:] = False, False
     n = 0
     for p in range(m):
         is_faint = NOISE_RADIUS * noise > settings.separation * light.totals[p]
@@ -125,7 +133,8 @@ def _candidate_colors(
             n_members[n] = _mean_color(light.values, members, color)
             if not _mark(light, patch, noise, color, members):
                 break  # the mean has converged
-        covered |= members
+        for q in range(m):
+            covered[q] |= members[q]
         covered[p] = True
         if n_members[n] >= MIN_CORE_PIXELS:
             n += 1
@@ -154,10 +163,11 @@ def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: 
     counts, largest first; each is kept if its difference from those before it is at least the separation and its patch
     has a compact core. `patch` comes with 0 at free pixels and -1 at pixels too faint to have a known colour.
     """
-    candidates = np.empty((MAX_CANDIDATES + 1, N_BANDS))
-    n_members = np.zeros(MAX_CANDIDATES + 1)
+    candidates, n_members = np.empty((MAX_CANDIDATES + 1, N_BANDS)), np.empty(MAX_CANDIDATES + 1)
+    n_members[:] = 0.0
     n_candidates = _candidate_colors(light, grid, settings, patch, candidates, n_members)
-    members = np.zeros(light.totals.size, dtype=np.bool_)
+    members = np.empty(light.totals.size, dtype=np.bool_)
+    members[:] = False
     n_colors = 0
     for candidate in falling_order(n_members[:n_candidates]):
         color = candidates[candidate]

@@ -63,7 +63,8 @@ def _squared_distance_in_row(grid: PixelGrid, patch: Integers, n_colors: Any) ->
     The result has shape (n_colors, n_columns, n_rows): cells of a column, which are searched next, are contiguous.
     """
     n_rows, n_columns = grid.cells.shape
-    distance = np.full((n_colors, n_columns, n_rows), n_columns, dtype=np.int32)
+    distance = np.empty((n_colors, n_columns, n_rows), dtype=np.int32)
+    distance[:] = n_columns
     for p in range(patch.size):
         if patch[p] > 0:
             distance[patch[p] - 1, grid.columns[p], grid.rows[p]] = 0

@@ -27,7 +27,6 @@ from darkmatter_features.galaxies.kernels.records import (
 from darkmatter_features.galaxies.kernels.symmetry import fill_by_symmetry
 from darkmatter_features.galaxies.kernels.watershed import pixel_grid, smooth, split_saddles
 from darkmatter_features.numerics.jit import compiled
-from darkmatter_features.numerics.kernels.order import copy_into
 
 
 @compiled
@@ -60,18 +59,21 @@ def _split_by_color(light: Light, grid: PixelGrid, settings: ColorSettings) -> A
     """Return the flux (m, n_galaxies) of each galaxy in a segment, split by colour."""
     m = light.totals.size
     colors = np.empty((MAX_COLORS, N_BANDS))
-    patch = np.zeros(m, dtype=np.int64)
+    patch = np.empty(m, dtype=np.int64)
     for p in range(m):
-        if NOISE_RADIUS * settings.noise > settings.separation * light.totals[p]:
-            patch[p] = -1  # too faint to have a known colour
+        is_faint = NOISE_RADIUS * settings.noise > settings.separation * light.totals[p]
+        patch[p] = -1 if is_faint else 0  # without a known colour, or free
     n_colors = find_colors(light, grid, settings, colors, patch)
     if n_colors < 2:
         return light.totals.reshape(-1, 1)
-    deblended, filled = np.zeros((m, n_colors)), np.empty(m)
+    deblended, visible, filled = np.empty((m, n_colors)), np.empty(m), np.empty(m)
     deblend_flux(light, grid, settings.noise, colors[:n_colors], patch, deblended)
     for k in range(n_colors):
-        fill_by_symmetry(grid, settings.noise, deblended[:, k].copy(), filled)
-        copy_into(deblended[:, k], filled)
+        for p in range(m):
+            visible[p] = deblended[p, k]
+        fill_by_symmetry(grid, settings.noise, visible, filled)
+        for p in range(m):
+            deblended[p, k] = filled[p]
     return deblended
 
 
@@ -82,7 +84,8 @@ def _split_by_brightness(totals: Floats, grid: PixelGrid, settings: SaddleSettin
     patch = np.empty(totals.size, dtype=np.int64)
     smooth(totals, grid, smoothed)
     n_patches = split_saddles(smoothed, grid, settings, patch)
-    deblended = np.zeros((totals.size, n_patches))
+    deblended = np.empty((totals.size, n_patches))
+    deblended[:] = 0.0
     for p in range(totals.size):
         deblended[p, patch[p] - 1] = totals[p]
     return deblended

@@ -43,5 +43,7 @@ def footprint_moments(
             q_xy += flux[first + p] * dx * dy
             square += flux[first + p] * flux[first + p]
         q_xx, q_yy, q_xy = q_xx / total, q_yy / total, q_xy / total
-        moments[k, :] = np.array((total, x_mean, y_mean, q_xx, q_yy, q_xy, total * total / square))
-        extents[k, :] = np.array((top, bottom, left, right))
+        moments[k, 0], moments[k, 1], moments[k, 2] = total, x_mean, y_mean
+        moments[k, 3], moments[k, 4], moments[k, 5] = q_xx, q_yy, q_xy
+        moments[k, 6] = total * total / square
+        extents[k, 0], extents[k, 1], extents[k, 2], extents[k, 3] = top, bottom, left, right

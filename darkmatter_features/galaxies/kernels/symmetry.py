@@ -52,8 +52,12 @@ def _asymmetry(
 def _doubled_centre(image: Floats, galaxy: VisiblePixels, noise: float) -> Any:
     """Return twice the row and column of least asymmetry, integers: steepest descent from the centroid."""
     rows, columns, flux = galaxy
-    total = flux.sum()
-    row, column = int(np.rint(2.0 * (flux * rows).sum() / total)), int(np.rint(2.0 * (flux * columns).sum() / total))
+    total, row_sum, column_sum = 0.0, 0.0, 0.0
+    for k in range(flux.size):
+        total += flux[k]
+        row_sum += flux[k] * rows[k]
+        column_sum += flux[k] * columns[k]
+    row, column = int(np.rint(2.0 * row_sum / total)), int(np.rint(2.0 * column_sum / total))
     least = _asymmetry(image, galaxy, noise, row, column, np.inf)
     moved, last_row, last_column = True, row + 3, column + 3  # the square tried last: none yet
     while moved:
@@ -76,14 +80,18 @@ def fill_by_symmetry(grid: PixelGrid, noise: float, visible: Floats, filled: Flo
     The centre minimises the asymmetry of the visible flux, on a lattice of half pixels. A pixel counts as covered where
     the visible flux is at most `noise`.
     """
-    image = np.full(grid.cells.shape, -1.0)
-    for p in range(visible.size):
+    image = np.empty(grid.cells.shape)
+    image[:] = -1.0
+    m, n = visible.size, 0
+    rows, columns, flux = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32), np.empty(m)
+    for p in range(m):
         image[grid.rows[p], grid.columns[p]] = visible[p]
-    own = np.flatnonzero(visible > noise)
-    rows, columns, flux = grid.rows[own], grid.columns[own], visible[own]
-    row, column = _doubled_centre(image, VisiblePixels(rows, columns, flux), noise)
+        if visible[p] > noise:
+            rows[n], columns[n], flux[n] = grid.rows[p], grid.columns[p], visible[p]
+            n += 1
+    row, column = _doubled_centre(image, VisiblePixels(rows[:n], columns[:n], flux[:n]), noise)
     copy_into(filled, visible)
-    for k in range(own.size):
+    for k in range(n):
         i, j = row - rows[k], column - columns[k]
         if 0.0 <= _flux_at(image, i, j) <= noise:
             filled[grid.cells[i, j] - 1] = flux[k]

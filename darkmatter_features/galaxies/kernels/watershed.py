@@ -16,7 +16,8 @@ def pixel_grid(rows: Integers, columns: Integers) -> Any:
     for p in range(rows.size):
         top, bottom = min(top, rows[p]), max(bottom, rows[p])
         left, right = min(left, columns[p]), max(right, columns[p])
-    cells = np.zeros((bottom - top + 3, right - left + 3), dtype=np.int32)
+    cells = np.empty((bottom - top + 3, right - left + 3), dtype=np.int32)
+    cells[:] = 0
     for p in range(rows.size):
         rows[p] -= top - 1
         columns[p] -= left - 1
@@ -73,8 +74,10 @@ def split_saddles(brightness: Floats, grid: PixelGrid, settings: SaddleSettings,
     Edelsbrunner, Letscher & Zomorodian (2002), doi:10.1007/s00454-002-2885-2
     """
     m = brightness.size
-    basin = np.full(m, -1, dtype=np.int64)
-    parent, size, peak = np.arange(m), np.zeros(m, dtype=np.int64), np.empty(m)
+    basin, parent, size = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+    peak = np.empty(m)
+    for p in range(m):
+        basin[p], parent[p], size[p] = -1, p, 0
     n_basins = 0
     for p in falling_order(brightness):
         own = _highest_basin(grid, p, basin, parent, peak)
@@ -102,7 +105,8 @@ def split_saddles(brightness: Floats, grid: PixelGrid, settings: SaddleSettings,
 @compiled
 def _number(basin: Integers, patch: Integers) -> Any:
     """Fill `patch` with 1, 2, ... in the order in which basins first occur; return the number of basins."""
-    numbers = np.zeros(basin.size, dtype=np.int64)
+    numbers = np.empty(basin.size, dtype=np.int64)
+    numbers[:] = 0
     n = 0
     for p in range(basin.size):
         if numbers[basin[p]] == 0:

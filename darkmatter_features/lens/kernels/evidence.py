@@ -55,13 +55,19 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
     needs no Jacobian. Angle j is that of :func:`direction` j; the last is the first again. Below POLYNOMIAL_SHEAR, a
     polynomial of second order that is exact at 0 and at half and full of that shear replaces the exact ratio.
     """
-    n_angles, n_weak = ratios.shape[1] - 1, np.searchsorted(shears, POLYNOMIAL_SHEAR)
-    exact = np.concatenate((np.array([0.5 * POLYNOMIAL_SHEAR, POLYNOMIAL_SHEAR]), shears[n_weak:]))
-    directions = [direction(4.0 * j / n_angles) for j in range(n_angles)]
-    g = np.empty((2, n_angles * exact.size))
-    values, corner, rest = np.empty(g.shape[1]), np.empty(g.shape[1], dtype=np.int64), np.empty(g.shape)
+    n_angles, n_weak = ratios.shape[1] - 1, 0
+    while n_weak < shears.size and shears[n_weak] < POLYNOMIAL_SHEAR:
+        n_weak += 1
+    exact, directions = np.empty(2 + shears.size - n_weak), np.empty((n_angles, 2))
+    exact[0], exact[1] = 0.5 * POLYNOMIAL_SHEAR, POLYNOMIAL_SHEAR
+    for i in range(n_weak, shears.size):
+        exact[2 + i - n_weak] = shears[i]
+    for j in range(n_angles):
+        directions[j, 0], directions[j, 1] = direction(4.0 * j / n_angles)
+    n = n_angles * exact.size
+    g, rest, values, corner = np.empty((2, n)), np.empty((2, n)), np.empty(n), np.empty(n, dtype=np.int64)
     before = np.empty(shears.size, dtype=ratios.dtype)
-    ahead, behind = np.empty_like(before), np.empty_like(before)
+    ahead, behind = np.empty(shears.size, dtype=ratios.dtype), np.empty(shears.size, dtype=ratios.dtype)
     _chord_weights(shears, ahead, behind)
     for k in range(e1.size):
         own, density = ratios[k], table[shape_bin[k]]
@@ -83,8 +89,8 @@ def tabulate(table: Any, shape_bin: Any, e1: Any, e2: Any, response: Any, shears
 def _in_all_directions(shears: Any, response: Any, directions: Any, g: Any) -> None:
     """Fill `g` (2, n_directions n_shears) with both components of the shears in each of the directions."""
     n = shears.size
-    for j in range(len(directions)):
-        cos, sin = directions[j]
+    for j in range(directions.shape[0]):
+        cos, sin = directions[j, 0], directions[j, 1]
         for i in range(n):
             shear = min(shears[i] * response, MAX_SHEAR)
             g[0, j * n + i], g[1, j * n + i] = shear * cos, shear * sin
@@ -247,8 +253,9 @@ def read_lattice(lattice: Any, rows: Any, columns: Any, values: Any) -> None:
 def log_mean_exp(values: Any, weights: Any, means: Any) -> None:
     """Fill `means` (m,) with the log of the mean of exp(`values`) (m, n), weighted by `weights` (n,) that sum to 1."""
     for m in range(values.shape[0]):
-        largest = values[m].max()
-        total = 0.0
+        largest, total = values[m, 0], 0.0
+        for i in range(weights.size):
+            largest = max(largest, values[m, i])
         for i in range(weights.size):
             total += weights[i] * np.exp(values[m, i] - largest)
         means[m] = largest + np.log(total)

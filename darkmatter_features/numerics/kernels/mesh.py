@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import n_below
 from darkmatter_features.numerics.kernels.profiles import shear_at
 from darkmatter_features.numerics.kernels.records import Array, Centres, Galaxies, Grid, NearField, Profiles
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR, expansion_coefficients, gaussian_log_ratio
@@ -208,7 +209,7 @@ def near_likelihood(
     g, far = np.empty(n_profiles), np.empty(2 * n_profiles)
     for q in range(centres.x.size):
         total = likelihood[q]
-        start, stop = np.searchsorted(y, centres.y[q] - near.radius), np.searchsorted(y, centres.y[q] + near.radius)
+        start, stop = n_below(y, centres.y[q] - near.radius), n_below(y, centres.y[q] + near.radius)
         for k in range(start, stop):
             dx, dy = x[k] - centres.x[q], y[k] - centres.y[q]
             square = max(dx * dx + dy * dy, 1e-24)

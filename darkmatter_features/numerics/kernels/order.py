@@ -1,4 +1,4 @@
-"""A stable order of numbers, and copies. Numba's own generic ones take seconds to compile."""
+"""A stable order of numbers, a search in it, and copies. Numba's own generic ones take seconds to compile."""
 
 from typing import Any
 
@@ -16,13 +16,28 @@ def copy_into(target: Any, source: Any) -> None:
 
 
 @compiled
+def n_below(values: Any, limit: Any) -> Any:
+    """Return the number of ascending `values` (n,) that are less than a limit."""
+    first, end = 0, values.size
+    while first < end:
+        middle = (first + end) // 2
+        if values[middle] < limit:
+            first = middle + 1
+        else:
+            end = middle
+    return first
+
+
+@compiled
 def falling_order(values: Array) -> Any:
     """Return the indices (n,) that sort `values` (n,) from the highest; equal ones keep their order.
 
     A merge sort from runs of one element upwards.
     """
     n = values.size
-    order, merged = np.arange(n), np.arange(n)
+    order, merged = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    for k in range(n):
+        order[k], merged[k] = k, k
     width = 1
     while width < n:
         for start in range(0, n, 2 * width):

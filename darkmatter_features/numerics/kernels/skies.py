@@ -66,10 +66,14 @@ def near_sums_of_skies(galaxies: Galaxies, profiles: Profiles, radius: Any, grid
     for first in range(0, x.size, GROUP):
         size = min(GROUP, x.size - first)
         own_x, own_y = x[first : first + size], y[first : first + size]
-        left, _ = index_range(own_x.min(), columns, radius)
-        _, right = index_range(own_x.max(), columns, radius)
-        low, _ = index_range(own_y.min(), rows, radius)
-        _, high = index_range(own_y.max(), rows, radius)
+        x_least, x_most, y_least, y_most = own_x[0], own_x[0], own_y[0], own_y[0]
+        for k in range(size):
+            x_least, x_most = min(x_least, own_x[k]), max(x_most, own_x[k])
+            y_least, y_most = min(y_least, own_y[k]), max(y_most, own_y[k])
+        left, _ = index_range(x_least, columns, radius)
+        _, right = index_range(x_most, columns, radius)
+        low, _ = index_range(y_least, rows, radius)
+        _, high = index_range(y_most, rows, radius)
         for i in range(low, high):
             for j in range(left, right):
                 column, row, n = columns[j], rows[i], 0

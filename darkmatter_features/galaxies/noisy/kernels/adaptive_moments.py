@@ -4,6 +4,7 @@ import numpy as np
 
 from darkmatter_features.galaxies.kernels.records import Floats
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import copy_into
 
 MAX_ITERATIONS = 200
 """Maximum number of iterations; stars need some 10."""
@@ -56,7 +57,8 @@ def _stepped(state: Floats, sums: Floats) -> bool:
     i_xx, i_yy, i_xy = w_yy / own - state[3] / weight, w_xx / own - state[2] / weight, state[4] / weight - w_xy / own
     inverse = i_xx * i_yy - i_xy * i_xy
     if not (i_xx > 0.0 and inverse > 0.0):  # the weight is far narrower than the light
-        state[2:5] *= 2.0
+        for i in range(2, 5):
+            state[i] *= 2.0
         return True
     state[0] += 2.0 * dx  # the weighted centroid of a Gaussian is half way between that of the weight and its own
     state[1] += 2.0 * dy
@@ -86,7 +88,7 @@ def adaptive_moments(stamps: Floats, starts: Floats, moments: Floats) -> None:
         state[0], state[1], state[2], state[3], state[4] = starts[k, 0], starts[k, 1], variance, variance, 0.0
         moments[k, :] = np.nan
         for _ in range(MAX_ITERATIONS):
-            old[:] = state
+            copy_into(old, state)
             _weighted(stamps[k], state, sums)
             if not _stepped(state, sums) or state[2] + state[3] > limit:
                 break
@@ -94,9 +96,10 @@ def adaptive_moments(stamps: Floats, starts: Floats, moments: Floats) -> None:
                 break
             size = 0.5 * (state[2] + state[3])
             shift = max(abs(state[0] - old[0]), abs(state[1] - old[1])) / np.sqrt(size)
-            if max(shift, np.abs(state[2:] - old[2:]).max() / size) < TOLERANCE:
+            change = max(abs(state[2] - old[2]), max(abs(state[3] - old[3]), abs(state[4] - old[4])))
+            if max(shift, change / size) < TOLERANCE:
                 _weighted(stamps[k], state, sums)
                 determinant = state[2] * state[3] - state[4] * state[4]
-                moments[k, :5] = state
+                copy_into(moments[k, :5], state)
                 moments[k, 5] = sums[1] / sums[0] * 2.0 * np.pi * np.sqrt(determinant)
                 break

@@ -148,7 +148,8 @@ def number_basins(n: Any, min_pixels: Any, basins: Basins, numbers: Integers, se
     for each local maximum, 0 in smaller segments; `segments` (n,) with a number of the segment of each basin, and the
     first of `basins.peaks` with their peaks.
     """
-    totals = np.zeros(n, dtype=np.int64)
+    totals = np.empty(n, dtype=np.int64)
+    totals[:] = 0
     for k in range(n):
         totals[_root(basins.segments, k)] += basins.n_pixels[k]
     n_left = 0

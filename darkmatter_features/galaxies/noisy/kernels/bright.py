@@ -37,7 +37,8 @@ def bright_pixels(
     n, factor = np.uint64(0), np.float32(limit)
     for i in range(n_rows):
         start = np.uint64((i + 1) * (n_columns + 2) + 1)
-        padded[start : start + np.uint64(n_columns)] = image[i]
+        for j in range(n_columns):
+            padded[start + np.uint64(j)] = image[i, j]
         for j in range(n_columns):
             keys[n] = (np.uint64(~bits[i, j]) << np.uint64(32)) | (start + np.uint64(j))
             n += np.uint64(image[i, j] > factor)

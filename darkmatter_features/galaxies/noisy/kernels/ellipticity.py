@@ -201,11 +201,16 @@ class ShapeSteps(NamedTuple):
 @compiled
 def shape_steps(model: Any, steps: Floats) -> Any:
     """Return the steps for a model and independent noise, `steps` (6, 6) of one standard deviation each in rows."""
-    noise = np.zeros((6, N_SHEARS + 18))
-    for t in range(3):
+    noise, error = np.empty((6, N_SHEARS + 18)), np.empty((6, 6))
+    for i in range(6):
+        for a in range(N_SHEARS):
+            noise[i, a] = 0.0
+        for t in range(3):
+            for k in range(6):
+                noise[i, N_SHEARS + 6 * t + k] = DIFFERENCE_STEP * model.directions[t, k, i]
         for k in range(6):
-            noise[:, N_SHEARS + 6 * t + k] = DIFFERENCE_STEP * model.directions[t, k]
-    return ShapeSteps(noise, DIFFERENCE_STEP * steps.T.copy(), np.empty((6, 41)), np.empty((3, 41)))
+            error[i, k] = DIFFERENCE_STEP * steps[k, i]
+    return ShapeSteps(noise, error, np.empty((6, 41)), np.empty((3, 41)))
 
 
 @compiled

@@ -64,7 +64,9 @@ def line_sums(columns: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
         width *= 2
         n_steps += 1
     if n_steps % 2 == 1:
-        columns[:] = sums
+        for s in range(n):
+            for h in range(n_starts):
+                columns[s, h] = sums[s, h]
 
 
 @compiled
@@ -121,15 +123,20 @@ def shifted_line(light: NDArray[np.float32], ends: Floats, shifts: Floats, limit
     (x, right), (y, bottom) = ends
     length = np.hypot(right - x, bottom - y)
     rise = right - x, bottom - y, length
-    first, second = np.repeat(shifts, shifts.size), np.empty(shifts.size**2)
-    for k in range(shifts.size):
-        second[k * shifts.size : (k + 1) * shifts.size] = shifts
-    n, change, sums = int(length) + 1, second - first, np.zeros(first.size)
+    n_shifts, n = shifts.size, int(length) + 1
+    first, change, sums = np.empty(n_shifts**2), np.empty(n_shifts**2), np.empty(n_shifts**2)
+    for k in range(n_shifts):
+        for m in range(n_shifts):
+            first[k * n_shifts + m], change[k * n_shifts + m] = shifts[k], shifts[m] - shifts[k]
+    sums[:] = 0.0
     for k in range(n):
         t = k / max(n - 1, 1)
         _add_shifted(light, (x + rise[0] * t, y + rise[1] * t), rise, (first, change), t, limit, sums)
-    most = np.argmax(sums)
-    best[0], best[1] = first[most], second[most]
+    most = 0
+    for m in range(sums.size):
+        if sums[m] > sums[most]:
+            most = m
+    best[0], best[1] = first[most], shifts[most % n_shifts]
 
 
 @compiled

@@ -6,6 +6,7 @@ import numpy as np
 
 from darkmatter_features.galaxies.kernels.records import Floats, Integers
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import n_below
 
 
 @compiled
@@ -26,7 +27,7 @@ def find_owners(sources: Floats, places: Floats, radius: Any, owners: Integers) 
     x, y, light = sources[0], sources[1], sources[2]
     for k in range(places.shape[1]):
         owner, nearest = -1, 0
-        i = np.searchsorted(x, places[0, k] - radius)
+        i = n_below(x, places[0, k] - radius)
         while i < x.size and x[i] <= places[0, k] + radius:
             is_near = (x[i] - places[0, k]) ** 2 + (y[i] - places[1, k]) ** 2 <= radius * radius
             if is_near and (owner < 0 or light[i] > light[owner]):

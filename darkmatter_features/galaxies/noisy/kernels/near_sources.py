@@ -27,8 +27,9 @@ def near_sources(
     """
     n_rows, n_columns = light.shape
     sums, factor = np.empty(n_columns + 2, dtype=np.float32), np.float32(limit)
-    is_bright = np.zeros(n_columns + 2 * margin, dtype=np.uint8)
-    wide = np.zeros((n_rows + 2 * margin, n_columns), dtype=np.uint8)
+    is_bright = np.empty(n_columns + 2 * margin, dtype=np.uint8)
+    wide = np.empty((n_rows + 2 * margin, n_columns), dtype=np.uint8)
+    is_bright[:], wide[:] = 0, 0
     for i in range(n_rows):
         above, own, below = light[max(i - 1, 0)], light[i], light[min(i + 1, n_rows - 1)]
         for j in range(n_columns):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from darkmatter_features.galaxies.kernels.records import Booleans, Floats, Integers
 from darkmatter_features.numerics.jit import compiled
+from darkmatter_features.numerics.kernels.order import n_below
 
 
 @compiled
@@ -28,7 +29,7 @@ def pair_sums(pixels: NDArray[np.float32], rows: Integers, sums: Floats) -> None
         for dx in range(-reach, reach + 1):
             totals[:] = 0.0
             first, end = np.uint64(max(0, -dx)), np.uint64(max(0, n_columns - abs(dx)))  # unsigned: no test for < 0
-            for row in rows[: np.searchsorted(rows, n_rows - dy)]:
+            for row in rows[: n_below(rows, n_rows - dy)]:
                 i, k, shift = np.uint64(row), np.uint64(row + dy), np.uint64(max(0, dx))
                 for j in range(end):
                     totals[j] += pixels[i, j + first] * pixels[k, j + shift]
@@ -49,11 +50,13 @@ def pair_counts(is_kept: NDArray[np.uint8], rows: Integers, counts: Floats) -> N
         for dx in range(-reach, reach + 1):
             totals[:] = 0
             first, end = np.uint64(max(0, -dx)), np.uint64(max(0, n_columns - abs(dx)))
-            for row in rows[: np.searchsorted(rows, n_rows - dy)]:
+            for row in rows[: n_below(rows, n_rows - dy)]:
                 i, k, shift = np.uint64(row), np.uint64(row + dy), np.uint64(max(0, dx))
                 for j in range(end):
                     totals[j] += is_kept[i, j + first] & is_kept[k, j + shift]
-            counts[dy, dx + reach] = totals.sum()
+            counts[dy, dx + reach] = 0.0
+            for j in range(n_columns):
+                counts[dy, dx + reach] += totals[j]
 
 
 @compiled

@@ -72,11 +72,23 @@ def ray_pixels(
             for m in range(3):
                 window[3 * k + m] = _dark(light, is_ray, i + k - 1, j + m - 1)
                 is_next |= is_ray[i + k - 1, j + m - 1]
-        fine = np.sort(window)[3 if is_next else 4]
+        _sort(window)
+        fine = window[3 if is_next else 4]
         if laplacian >= limits.fraction * max(fine, limits.floor):
             found[n] = index
             n += 1
     return n
+
+
+@compiled
+def _sort(values: NDArray[np.float32]) -> None:
+    """Sort a few `values` (n,) in ascending order, by insertion."""
+    for end in range(1, values.size):
+        value, k = values[end], end
+        while k > 0 and values[k - 1] > value:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = value
 
 
 @compiled
