@@ -30,10 +30,14 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
+from darkmatter_features.workers import n_workers, threaded
 
 Array = NDArray[np.float64]
 InputReader = Callable[[list[int]], Sequence[FieldInput]]
 """Function from the indices of skies to their inputs of the CNN stage."""
+
+ROWS_FOR_THREADS = 2000
+"""Number of rows from which on threads share the members."""
 
 
 @dataclass(frozen=True)
@@ -260,5 +264,10 @@ def mean_log_odds(members: tuple[lightgbm.Booster, ...], values: Array) -> Array
     """Return the mean of the members' log-odds, ``(n,)``, for input columns ``(n, n_inputs)``."""
     if not members or len(values) == 0:
         return np.zeros(len(values))
-    each = [member.predict(values, raw_score=True, num_threads=1) for member in members]
-    return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+    n_threads = n_workers(-1) if len(values) >= ROWS_FOR_THREADS else 1
+    tasks = ((member, values) for member in members)
+    return np.asarray(np.mean(list(threaded(_log_odds_of, tasks, n_threads=n_threads)), axis=0), dtype=np.float64)
+
+
+def _log_odds_of(member: lightgbm.Booster, values: Array) -> Array:
+    return np.asarray(member.predict(values, raw_score=True, num_threads=1))
