@@ -12,11 +12,6 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import register_pass
-from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NativeLowering
 
 
 def sources_digest(package: Path) -> str:
@@ -36,6 +31,9 @@ def sources_digest(package: Path) -> str:
 
 SOURCES = sources_digest(Path(__file__).parents[1])
 """Digest of the sources of all kernels in this package."""
+
+TRIED_NUMBA = (0, 68)
+"""Newest version of Numba whose steps of compilation are known to be those that `intermediate` changes."""
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]  # Numba has no types
@@ -59,66 +57,21 @@ class KernelCache(FunctionCache):  # type: ignore[misc]  # Numba has no types
         return any(key[-1] == SOURCES for key in self._cache_file._load_index())
 
 
-class IntermediateCode(JITCodeLibrary):  # type: ignore[misc]
-    """Code of a kernel as the kernels that call it need it: neither optimised nor translated to machine code.
-
-    It becomes part of the caller's code, which is optimised as a whole.
-    """
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class IntermediateLowering(NativeLowering):  # type: ignore[misc]
-    """Last step of the compilation of a kernel that is called by kernels only."""
-
-    _name = "intermediate_lowering"
-
-    def run_pass(self, state: Any) -> bool:
-        """Write the code of a kernel, and register it for the callers."""
-        state.library = IntermediateCode(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.flags.no_compile = True
-        super().run_pass(state)
-        state.cr = state.cr._replace(cfunc=object())  # no function of Python, but a key of the code
-        state.targetctx.insert_user_function(state.cr.cfunc, state.cr.fndesc, [state.library])
-        return True
-
-
-class IntermediateCompiler(CompilerBase):  # type: ignore[misc]
-    """Compiler of kernels that are called by kernels only."""
-
-    def define_pipelines(self) -> list[Any]:
-        """Return Numba's steps of compilation, but for the last one."""
-        steps = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        steps.passes = [(IntermediateLowering if step is NativeLowering else step, text) for step, text in steps.passes]
-        steps.finalize()
-        return [steps]
-
-
-class Callee(CPUDispatcher):  # type: ignore[misc]
-    """A kernel as other kernels see it."""
-
-    def add_overload(self, cres: Any) -> None:
-        """Add the code for some types of arguments, without the entry for calls from Python."""
-        self.overloads[tuple(cres.signature.args)] = cres
-
-
 def compiled(kernel: Callable[..., Any]) -> Any:
     """Return the compiled form of a function, its machine code cached on disk. Use as a decorator.
 
-    Machine code is made for calls from Python only. A kernel that calls another has that one's code inside.
+    Machine code is made for calls from Python only, where that is known to work: a kernel that calls another has that
+    one's code inside. With a Numba that is newer than :data:`TRIED_NUMBA`, every kernel gets machine code of its own,
+    which takes twice as long and gives the same results.
     """
     options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     dispatcher = numba.njit(**options)(kernel)
     dispatcher._cache = KernelCache(kernel)
-    options |= {"nopython": True, "no_cpython_wrapper": True}
-    callee = Callee(kernel, targetoptions=options, pipeline_class=IntermediateCompiler)
-    dispatcher.get_call_template, dispatcher.get_overload = callee.get_call_template, callee.get_overload
+    if numba.version_info.short <= TRIED_NUMBA:
+        from darkmatter_features.numerics.intermediate import callee_of
+
+        callee = callee_of(kernel, options)
+        dispatcher.get_call_template, dispatcher.get_overload = callee.get_call_template, callee.get_overload
     return dispatcher
 
 

@@ -132,6 +132,16 @@ def test_machine_code_is_made_for_calls_from_python_only(tmp_path, monkeypatch):
     assert jit.is_cached(nested.squares)
 
 
+def test_a_newer_numba_makes_machine_code_of_every_kernel(tmp_path, monkeypatch):
+    """Its steps of compilation may be others, and are left as they are; results are the same."""
+    monkeypatch.setattr(jit, "TRIED_NUMBA", (0, 0))
+    (tmp_path / "separate.py").write_text("import numpy as np\n\n" + INNER)
+    monkeypatch.syspath_prepend(tmp_path)
+    separate = import_module("separate")
+    assert separate.twice(np.array([3.0, 4.0])) == (9.0, 50.0)
+    assert jit.is_cached(separate.squares)
+
+
 def test_a_kernel_is_cached_once_it_was_compiled(tmp_path, monkeypatch):
     source = "from darkmatter_features.numerics.jit import compiled\n\n\n@compiled\ndef {}(x):\n    return 2 * x\n"
     (tmp_path / "passing.py").write_text(source.format("twice") + source.format("twice_too"))
