@@ -130,6 +130,7 @@ class _Watch:
 
     def result(self, future: Any) -> Any:
         """Return the result of a task."""
+        self._start()
         while not future.done():
             try:
                 return future.result(timeout=LOOK_SECONDS)
@@ -146,7 +147,7 @@ class _Watch:
                     "%s: the Dask scheduler has no workers; waiting for one (dask worker %s)", self._address,
                     self._address,
                 )  # fmt: skip
-                self._due += REPEAT_SECONDS
+                self._due = time.monotonic() - self._since + REPEAT_SECONDS
 
 
 @contextmanager

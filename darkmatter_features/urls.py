@@ -31,9 +31,19 @@ _IN_TEXT = re.compile(
 )
 """Path of a copy in a text, up to its last folder."""
 
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+"""User and password of a URL, or of a part of a chain of them."""
+
 _SECRET = re.compile(
-    r"(?<=[?&])(?P<name>[^=&\s]*(?:signature|token|key|credential|password|secret|sig)[^=&\s]*)=[^&\s]*", re.IGNORECASE
+    r"(?<=[?&])(?P<name>[^=&\s]*(?:signature|token|key|credential|passw|pwd|secret|sig|auth|code|jwt)[^=&\s]*)=[^&\s]*",
+    re.IGNORECASE,
 )
+
+_CODE = "%([01][0-9A-F]|7F|5C|2F|3A|2A|3F|22|3C|3E|7C|2E|25)"
+"""Code in the place of a character that a file name may not have on some system."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|]|^\.|%(?=' + _CODE[1:] + ")")
+"""Such a character, or one that begins a code."""
 
 
 def is_url(data: str | PurePath) -> bool:
@@ -60,7 +70,7 @@ def without_password(text: str) -> str:
     >>> without_password("https://me:secret@host/a.png?token=123&n=2")
     'https://host/a.png?token=***&n=2'
     """
-    return _SECRET.sub(r"\g<name>=***", re.sub(r"(?<=://)[^/@\s]+@", "", text))
+    return _SECRET.sub(r"\g<name>=***", _USER.sub("", text))
 
 
 def path_of_url(url: str) -> PurePath:
@@ -71,8 +81,7 @@ def path_of_url(url: str) -> PurePath:
     >>> path_of_url("s3://bucket/fields/a.png").as_posix()
     's3%3A%2F%2F/bucket%2F/fields%2F/a.png'
     """
-    kind = kind_of(url)
-    rest = re.sub(r"^[^/@\s]+@", "", url.partition("://")[2])
+    kind, rest = kind_of(url), _USER.sub("", url).partition("://")[2]
     rest, mark, query = rest.partition("?") if kind in WEB else (rest, "", "")
     *folders, name = rest.split("/")
     parts = [f"{kind}%3A%2F%2F", *(_limited(quote(folder, safe=""), _SLASH) for folder in folders)]
@@ -98,6 +107,7 @@ def url_of_path(path: PurePath) -> str | None:
     query = unquote(texts.pop()) if texts[-1].startswith(_QUERY) else ""
     if name.endswith(_SLASH):
         return "".join([*texts, unquote(name)]).rstrip("/")
+    name = re.sub(_CODE, lambda found: chr(int(found[1], 16)), name)
     name = quote(name, safe=_SAFE) if folders[start].removesuffix("%3A%2F%2F") in WEB else name
     return "".join([*texts, name, query])
 
@@ -122,7 +132,7 @@ def with_urls(text: str) -> str:
     >>> with_urls("/home/me/my cache/https%3A%2F%2F/host%2F/a.png is empty; copy it again")
     'https://host/a.png is empty; copy it again'
     """
-    return _IN_TEXT.sub(lambda found: unquote(found["scheme"]) + _joined(found["folders"]), text)
+    return _IN_TEXT.sub(lambda found: without_password(unquote(found["scheme"]) + _joined(found["folders"])), text)
 
 
 def _joined(folders: str) -> str:
@@ -133,7 +143,7 @@ def _file_name(name: str, kind: str) -> str:
     """Return the name of the file of a copy: that of the URL, decoded where it can be encoded again."""
     if kind in WEB and quote(decoded := unquote(name), safe=_SAFE) == name:
         name = decoded
-    name = re.sub(r"[\x00-\x1f\x7f\\/]|^\.", lambda found: f"%{ord(found[0]):02X}", name)
+    name = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
     return _limited(name, "", keep=name[-20:])
 
 

@@ -1,6 +1,6 @@
 """URLs and the paths of their copies: the path alone gives the URL, without what is secret."""
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -19,6 +19,9 @@ URLS = [
     "memory://a.png",
     "s3://bucket//a.png",
     "https://host/../a.png",
+    "https://host/D:a.png",
+    "https://host/%3Fa%22.png",
+    "s3://bucket/a:b*%3A%25.png",
 ]
 
 
@@ -27,6 +30,8 @@ def test_a_path_gives_the_url(url):
     path = Path("cache") / path_of_url(url)
     assert url_of_path(path) == url
     assert ".." not in path.parts
+    assert not set(r':*?"<>|') & set("".join(path.parts))
+    assert PureWindowsPath(path_of_url(url)).drive == ""
     assert path_text(path) == url
 
 
@@ -58,6 +63,9 @@ def test_no_path_and_no_text_has_a_password():
     assert path_text(signed) == "https://host/a.png?X-Amz-Signature=***&n=1"
     text = "https://a:b@host/x and s3://key:word@bucket, not a@b.c"
     assert without_password(text) == "https://host/x and s3://bucket, not a@b.c"
+    assert without_password("https://me:se@cret@host/a@b.png?auth=x") == "https://host/a@b.png?auth=***"
+    assert "secret" not in str(path_of_url("zip://a.png::https://me:secret@host/x.zip"))
+    assert "se" not in path_of_url("https://me:se@cret@host/a.png").parts[1]
 
 
 def test_messages_name_the_url():

@@ -40,9 +40,10 @@ class Rings(nn.Module):
         side = width // SUBCELLS
         phases = field.float().view(m, -1, side, SUBCELLS, side, SUBCELLS).permute(0, 1, 3, 5, 2, 4)
         spin2, spin0 = self._transforms_of(side)
-        kernels = torch.cat([
-            _weighted(self.profiles[: self.n_spin2], spin2), _weighted(self.profiles[self.n_spin2 :], spin0)
-        ])  # fmt: skip
+        with torch.autocast(field.device.type, enabled=False):  # complex numbers have no half precision
+            kernels = torch.cat([
+                _weighted(self.profiles[: self.n_spin2], spin2), _weighted(self.profiles[self.n_spin2 :], spin0)
+            ])  # fmt: skip
         phases = phases.reshape(m, -1, side, side)
         sums: Tensor = RingSums.apply(phases, kernels, self.n_spin2)  # type: ignore[no-untyped-call]
         return sums

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from darkmatter_features.config import MeasureConfig
-from darkmatter_features.errors import DarkmatterError
 from darkmatter_features.features.statistics import feature_row
 from darkmatter_features.galaxies.detection import Detection, detect
 from darkmatter_features.galaxies.kernels.footprints import split_segments
@@ -45,7 +44,7 @@ def preparation(files: Sequence[Path]) -> dict[str, Any]:
         return {}
     try:
         pixels = read_sky(files[0]).pixels
-    except (DarkmatterError, OSError, IndexError):
+    except Exception:  # its row will state the reason
         return {"first_here": True}
     is_common = pixels.dtype == np.uint8 and pixels.shape[2] == 3
     return {"before": (compile_splitting, compile_others)} if is_common else {"first_here": True}

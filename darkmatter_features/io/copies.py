@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path, PurePath
 from typing import Any
+from urllib.request import url2pathname
 
 from darkmatter_features.errors import DatasetError
 from darkmatter_features.io.cache import cache_folder, locked
@@ -116,7 +117,7 @@ def present(place: Place, *, progress: Callable[[int, int], None] | None = None)
 def _local(place: Place) -> Place:
     """Return a place; the path of one on this machine that is given as a URL."""
     if isinstance(place, str) and is_url(place) and kind_of(place) in LOCAL:
-        return Path(place.partition("://")[2])
+        return Path(url2pathname(place.partition("://")[2].removeprefix("localhost")))
     return place
 
 

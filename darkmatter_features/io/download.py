@@ -166,7 +166,7 @@ def download(
     pool = ThreadPoolExecutor(N_CONNECTIONS)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        check_space(root, sum((file.size or 0) - file.n_bytes(root) for file in lacking), url)
+        check_space(root, sum((file.size or 0) - file.n_bytes(root) for file in lacking), without_password(url))
         tasks = [pool.submit(_download_file, filesystem, file, root, url, meter, stop) for file in lacking]
         for task in as_completed(tasks):
             try:

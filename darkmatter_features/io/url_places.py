@@ -144,7 +144,7 @@ def _in_folder(filesystem: Any, url: str, path: str, content: Content, root: Pat
     if not content.is_deep:
         return found
     folder = path_of_url(f"{base}/x").parent.as_posix()
-    _remove_others(root / folder, {root / file.name for file in found.files})
+    _remove_others(root / folder, {root / file.name for file in found.files}, content)
     return found._replace(places=(folder,))
 
 
@@ -159,10 +159,10 @@ def _is_file(path: str, entry: dict[str, Any], is_wanted: Callable[[str], bool])
     return entry.get("type") != "directory" and is_wanted(path.rstrip("/").rpartition("/")[2])
 
 
-def _remove_others(folder: Path, copies: set[Path]) -> None:
-    """Remove the copies in a folder that are none of those given: their files are gone."""
+def _remove_others(folder: Path, copies: set[Path], content: Content) -> None:
+    """Remove the copies in a folder that would be read with those given, but whose files are gone."""
     for path in folder.rglob("*"):
-        if path.is_file() and not path.name.startswith(".") and path not in copies:
+        if path.is_file() and content.of_folder(path.name) and path not in copies:
             path.unlink(missing_ok=True)
 
 

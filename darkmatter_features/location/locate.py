@@ -2,7 +2,7 @@
 
 Fields of more than some 900 galaxies are summed by Fourier transforms where that is much cheaper, see
 :mod:`~darkmatter_features.location.profile_sums`; no S/N changes by more than 0.01. On one core, 100,000 galaxies take
-2 s, and each randomized sky 20 ms more; threads share both.
+3 s, and each randomized sky 24 ms more; threads share both.
 """
 
 from dataclasses import dataclass

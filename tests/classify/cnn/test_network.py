@@ -67,6 +67,15 @@ def test_the_gradient_of_the_rings_matches_differences():
     assert torch.autograd.gradcheck(lambda *given: RingSums.apply(*given, 1), (phases, transforms))
 
 
+def test_rings_are_in_single_precision_where_the_network_is_not():
+    """As on a GPU, where there is no complex number of half precision."""
+    torch.manual_seed(3)
+    rings, field = Rings(2, 2, 4), torch.randn(1, 6, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = rings(field)
+    torch.testing.assert_close(mixed, rings(field), rtol=1e-6, atol=1e-6)
+
+
 def test_cut_outs_that_fill_a_batch_up_change_no_galaxy():
     """A sky of nine galaxies, alone and before one with which the cut-outs fill the batch."""
     network, few, more = LensNet(SMALL), batch_of(1, n=9), random_input(np.random.default_rng(2), n=CUT_OUTS_STEP - 9)
