@@ -40,10 +40,9 @@ class Rings(nn.Module):
         side = width // SUBCELLS
         phases = field.float().view(m, -1, side, SUBCELLS, side, SUBCELLS).permute(0, 1, 3, 5, 2, 4)
         spin2, spin0 = self._transforms_of(side)
-        with torch.autocast(field.device.type, enabled=False):  # complex numbers have no half precision
-            kernels = torch.cat([
-                _weighted(self.profiles[: self.n_spin2], spin2), _weighted(self.profiles[self.n_spin2 :], spin0)
-            ])  # fmt: skip
+        kernels = torch.cat([
+            _weighted(self.profiles[: self.n_spin2], spin2), _weighted(self.profiles[self.n_spin2 :], spin0)
+        ])  # fmt: skip
         phases = phases.reshape(m, -1, side, side)
         sums: Tensor = RingSums.apply(phases, kernels, self.n_spin2)  # type: ignore[no-untyped-call]
         return sums
@@ -81,8 +80,11 @@ def _transformed(kernels: Tensor, side: int) -> Tensor:
 
 
 def _weighted(profiles: Tensor, transforms: Tensor) -> Tensor:
-    """Return the sums over the nodes of the transforms (n_nodes, k, ...) for some profiles (n, n_nodes), (n k, ...)."""
-    weighted = profiles @ torch.view_as_real(transforms).flatten(1)
+    """Return the sums over the nodes of the transforms (n_nodes, k, ...) for some profiles (n, n_nodes), (n k, ...).
+
+    A matrix product would be in half precision in training on a GPU, where there are no such complex numbers.
+    """
+    weighted = (profiles[:, :, None] * torch.view_as_real(transforms).flatten(1)).sum(dim=1)
     return torch.view_as_complex(weighted.view(-1, *transforms.shape[2:], 2))
 
 
