@@ -118,7 +118,7 @@ class RingSums(torch.autograd.Function):
 
         of_phases = torch.fft.irfft2(times(kernels[None]), s=size)[..., :side, :side]
         weight = torch.full((side + 1,), 2.0 / (4 * side**2), dtype=of_phases.dtype, device=fields.device)
-        weight[[0, side]] /= 2.0  # the other columns stand for two of the full transform
+        weight[::side] /= 2.0  # the other columns stand for two of the full transform
         return of_phases, times(fields).sum(dim=0) * weight, None
 
 

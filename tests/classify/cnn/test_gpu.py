@@ -14,6 +14,7 @@ from tests.support.cnn_skies import SMALL, random_input, sheared_input
 torch = pytest.importorskip("torch")
 
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from classify.cnn import device, member, resident  # noqa: E402
 from classify.cnn.member import Member, Skies  # noqa: E402
@@ -101,13 +102,30 @@ def test_the_processor_keeps_no_second_copy_of_the_skies():
     assert resident.resident(TRAINING, CPU) is TRAINING
 
 
-def test_a_step_reads_nothing_back_from_the_device(monkeypatch):
+class NoHostIndices(TorchDispatchMode):
+    """Every index is a tensor that an operation returned: for one made of a list, CUDA is waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.returned = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default):
+            known = {id(each) for each in self.returned}
+            assert all(each is None or id(each) in known for each in args[1]), func
+        found = func(*args, **(kwargs or {}))
+        self.returned += tree_leaves(found)
+        return found
+
+
+def test_a_step_does_not_wait_for_a_device(monkeypatch):
     """Tensors on `meta` have no values: an operation that needs one on the processor raises."""
     meta = torch.device("meta")
     monkeypatch.setattr(member, "mixed", lambda device: nullcontext())
     network = Member(TRAINING, np.arange(12), PROFILE, 0, SMALL, meta)
-    for _ in range(2):
-        result = network._step(np.arange(6), np.array([True, False, True]))
+    with NoHostIndices():
+        for _ in range(2):
+            result = network._step(np.arange(6), np.array([True, False, True]))
     assert result.device.type == "meta"
     with pytest.raises((RuntimeError, NotImplementedError)):
         result.tolist()
