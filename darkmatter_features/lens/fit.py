@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,11 +168,17 @@ def _fit_bins(
     default = LensTemplate.default()
     priors = np.interp(middles, default.nodes, default.shear_profile[0], right=0.0)
     response, factor = template.response[galaxies.shape_bin], galaxies.amplitude_factor(template, log_amplitude)
-    fits = [
-        galaxies.fit(template, bins == k, lambda g: g * response * factor, prior, SHEAR_PRIOR)
-        for k, prior in enumerate(priors)
-    ]
+    fits = []
+    for k, prior in enumerate(priors):
+        own = bins == k
+        shear_of = _product_with(response[own], factor[own])
+        fits.append(galaxies.chosen(own).fit(template, shear_of, prior, SHEAR_PRIOR))
     return np.array(fits).T.round(DECIMALS)
+
+
+def _product_with(*factors: Array) -> Callable[[float], Array]:
+    """Return the function that multiplies a number by each of some arrays (n,) in turn."""
+    return lambda value: np.asarray(prod(factors, start=value))
 
 
 def _fit_exponent(
@@ -183,11 +190,11 @@ def _fit_exponent(
     log_amplitude: Array,
 ) -> Array:
     """Return the exponent of the amplitude in each bin, normalised to 1 on average by S/N squared."""
-    response = template.response[galaxies.shape_bin]
-    powers = (galaxies.power_of_amplitude(g * response, log_amplitude) for g in shear)
-    exponent = np.array([
-        galaxies.fit(template, bins == k, shear_of, 1.0, EXPONENT_PRIOR)[0] for k, shear_of in enumerate(powers)
-    ])  # fmt: skip
+    exponent = np.empty(len(shear))
+    for k, g in enumerate(shear):
+        own = galaxies.chosen(bins == k)
+        shear_of = own.power_of_amplitude(g * template.response[own.shape_bin], log_amplitude)
+        exponent[k], _ = own.fit(template, shear_of, 1.0, EXPONENT_PRIOR)
     return np.asarray(exponent / np.average(exponent, weights=(shear / errors) ** 2))
 
 
@@ -196,10 +203,10 @@ def _fit_response(template: LensTemplate, galaxies: LensedGalaxies, log_amplitud
     shear = np.interp(galaxies.radius, template.nodes, template.shear_profile[0], right=0.0)
     in_range = (galaxies.radius > RESPONSE_RADII[0]) & (galaxies.radius < RESPONSE_RADII[1])
     shear = shear * galaxies.amplitude_factor(template, log_amplitude)
-    fitted = np.array([
-        galaxies.fit(template, in_range & (galaxies.shape_bin == k), lambda r: r * shear, 1.0, RESPONSE_PRIOR)[0]
-        for k in range(template.response.size)
-    ])  # fmt: skip
+    fitted = np.empty(template.response.size)
+    for k in range(fitted.size):
+        own = in_range & (galaxies.shape_bin == k)
+        fitted[k], _ = galaxies.chosen(own).fit(template, _product_with(shear[own]), 1.0, RESPONSE_PRIOR)
     number = np.bincount(galaxies.shape_bin, minlength=fitted.size)
     return np.asarray(np.maximum(fitted / np.average(fitted, weights=number), 0.0)).round(DECIMALS)
 

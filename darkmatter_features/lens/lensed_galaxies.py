@@ -128,28 +128,24 @@ class LensedGalaxies:
     def fit(
         self,
         template: LensTemplate,
-        own: NDArray[np.bool_],
         shear_of: Callable[[float], Array],
         prior: float,
         width: float,
     ) -> tuple[float, float]:
-        """Return the maximum-posterior value of one parameter for the galaxies `own`, and its standard error.
+        """Return the maximum-posterior value of one parameter, and its standard error.
 
         Parameters
         ----------
         template : LensTemplate
             Density of unlensed ellipticities.
-        own : (n,) bool array
-            Galaxies that the parameter is fitted to.
         shear_of : callable
-            Shear (n,) of all galaxies as a function of the parameter.
+            Shear (n,) as a function of the parameter.
         prior, width : float
             Mean and standard deviation of its Gaussian prior: few galaxies leave it near the mean.
         """
-        galaxies = self.chosen(own)
 
         def loss(parameter: float) -> float:
-            likelihood = galaxies.log_ratios(template, shear_of(parameter)[own]).sum()
+            likelihood = self.log_ratios(template, shear_of(parameter)).sum()
             return float((parameter - prior) ** 2 / (2 * width**2) - likelihood)
 
         low, high = prior - 5 * width, prior + 5 * width

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from darkmatter_features.errors import TableError
-from darkmatter_features.lens.density import N_ELLIPTICITIES, log_density_of
+from darkmatter_features.lens.density import N_ELLIPTICITIES, _counts, log_density_of
 from darkmatter_features.lens.fit import fit_template
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
 from darkmatter_features.lens.template import NODE_SPACING, SKY_STATISTICS, LensTemplate
@@ -145,3 +145,9 @@ def test_smoothing_along_the_angle_keeps_the_modulus(rng):
     k = [round(50 + 25 * value) for value in (np.cos(0.4), np.sin(0.4))]
     assert arc[k[0], k[1]] / arc[75, 50] == pytest.approx(np.exp(-0.5), abs=0.12)
     assert plain[k[0], k[1]] < 0.05 * plain[75, 50]
+
+
+def test_counts_about_the_nodes_are_those_of_a_histogram():
+    e1, e2 = np.random.default_rng(5).normal(0.0, 0.5, (2, 4000))
+    edges = (np.arange(N_ELLIPTICITIES + 1) - N_ELLIPTICITIES / 2) / ((N_ELLIPTICITIES - 1) / 2)
+    assert np.array_equal(_counts(e1, e2), np.histogram2d(e1, e2, bins=(edges, edges))[0])
