@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import IntFlag
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,12 +123,12 @@ class GalaxyCatalog:
     def __len__(self) -> int:
         return self.x.size
 
-    @property
+    @cached_property
     def is_partial(self) -> NDArray[np.bool_]:
         """True where a galaxy is blended or cut by the border of the image, (n,)."""
         return np.asarray((self.flags & (Flag.BLENDED | Flag.EDGE)) != 0)
 
-    @property
+    @cached_property
     def is_resolved(self) -> NDArray[np.bool_]:
         """True where the ellipticity of a galaxy is known, (n,)."""
         return np.asarray((self.flags & Flag.UNRESOLVED) == 0)
