@@ -39,12 +39,8 @@ class Rings(nn.Module):
         m, _, width, _ = field.shape
         side = width // SUBCELLS
         phases = field.float().view(m, -1, side, SUBCELLS, side, SUBCELLS).permute(0, 1, 3, 5, 2, 4)
-        spin2, spin0 = self._transforms_of(side)
-        kernels = torch.cat([
-            _weighted(self.profiles[: self.n_spin2], spin2), _weighted(self.profiles[self.n_spin2 :], spin0)
-        ])  # fmt: skip
         phases = phases.reshape(m, -1, side, side)
-        sums: Tensor = RingSums.apply(phases, kernels, self.n_spin2)  # type: ignore[no-untyped-call]
+        sums: Tensor = RingSums.apply(phases, self.profiles, *self._transforms_of(side))  # type: ignore[no-untyped-call]
         return sums
 
     def _transforms_of(self, side: int) -> tuple[Tensor, Tensor]:
@@ -79,15 +75,6 @@ def _transformed(kernels: Tensor, side: int) -> Tensor:
     return transforms
 
 
-def _weighted(profiles: Tensor, transforms: Tensor) -> Tensor:
-    """Return the sums over the nodes of the transforms (n_nodes, k, ...) for some profiles (n, n_nodes), (n k, ...).
-
-    A matrix product would be in half precision in training on a GPU, where there are no such complex numbers.
-    """
-    weighted = (profiles[:, :, None] * torch.view_as_real(transforms).flatten(1)).sum(dim=1)
-    return torch.view_as_complex(weighted.view(-1, *transforms.shape[2:], 2))
-
-
 class RingSums(torch.autograd.Function):
     """Convolution with the kernels of `Rings` by Fourier transforms, and its gradient by transforms of real maps.
 
@@ -95,20 +82,23 @@ class RingSums(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, phases: Tensor, kernels: Tensor, n_spin2: int) -> Tensor:
-        """Return the sums (m, n, s, s) for phases (m, k, s, s) and the transforms of their kernels (k, 2 s, s + 1)."""
+    def forward(ctx: Any, phases: Tensor, profiles: Tensor, spin2: Tensor, spin0: Tensor) -> Tensor:
+        """Return the sums (m, n, s, s) for phases (m, k, s, s), profiles (n, n_nodes) and the transforms of nodes."""
         side, size = phases.shape[-1], (2 * phases.shape[-1],) * 2  # padding keeps it from wrapping round
+        n_spin2 = phases.shape[1] // SUBCELLS**2 - len(profiles)
+        own = profiles.tensor_split([n_spin2])
+        kernels = torch.cat([_weighted(*each) for each in zip(own, (spin2, spin0), strict=True)])
         fields = torch.fft.rfft2(phases, s=size)
-        ctx.save_for_backward(fields, kernels)
+        ctx.save_for_backward(fields, kernels, spin2, spin0)
         ctx.n_spin2 = n_spin2
-        spin2, spin0 = _by_spin(fields * kernels, n_spin2)
-        sums: Tensor = torch.fft.irfft2(torch.cat([spin2.sum(dim=2), spin0.sum(dim=2)], dim=1), s=size)
+        sums2, sums0 = _by_spin(fields * kernels, n_spin2)
+        sums: Tensor = torch.fft.irfft2(torch.cat([sums2.sum(dim=2), sums0.sum(dim=2)], dim=1), s=size)
         return sums[..., :side, :side]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         """Return the gradients of phases and kernels: their correlations with the gradient of the sums."""
-        (fields, kernels), side = ctx.saved_tensors, gradients[0].shape[-1]
+        (fields, kernels, spin2, spin0), side = ctx.saved_tensors, gradients[0].shape[-1]
         size = (2 * side, 2 * side)
         of_sums = torch.fft.rfft2(gradients[0], s=size)[:, :, None].tensor_split([ctx.n_spin2], dim=1)
 
@@ -119,7 +109,34 @@ class RingSums(torch.autograd.Function):
         of_phases = torch.fft.irfft2(times(kernels[None]), s=size)[..., :side, :side]
         weight = torch.full((side + 1,), 2.0 / (4 * side**2), dtype=of_phases.dtype, device=fields.device)
         weight[::side] /= 2.0  # the other columns stand for two of the full transform
-        return of_phases, times(fields).sum(dim=0) * weight, None
+        of_kernels = (times(fields).sum(dim=0) * weight).tensor_split([2 * SUBCELLS**2 * ctx.n_spin2])
+        of_profiles = [_projected(*each) for each in zip(of_kernels, (spin2, spin0), strict=True)]
+        return of_phases, torch.cat(of_profiles), None, None
+
+
+def _weighted(profiles: Tensor, transforms: Tensor) -> Tensor:
+    """Return the sums over the nodes of the transforms (n_nodes, k, ...) for some profiles (n, n_nodes), (n k, ...)."""
+    weighted = _product(profiles, _as_rows(transforms))
+    return torch.view_as_complex(weighted.view(-1, *transforms.shape[2:], 2))
+
+
+def _projected(of_kernels: Tensor, transforms: Tensor) -> Tensor:
+    """Return the gradient of the profiles (n, n_nodes) for that of their kernels (n k, ...)."""
+    rows = _as_rows(transforms)
+    return _product(torch.view_as_real(of_kernels).reshape(-1, rows.shape[1]), rows.T)
+
+
+def _as_rows(transforms: Tensor) -> Tensor:
+    """Return the real and imaginary parts of transforms (n_nodes, ...) as one row for each node."""
+    return torch.view_as_real(transforms).flatten(1)
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """Return a matrix product in single precision.
+
+    Given its output, PyTorch leaves it in single precision in training on a GPU, where it would be in half precision.
+    """
+    return torch.mm(first, second, out=first.new_empty(len(first), second.shape[1]))
 
 
 def _by_spin(maps: Tensor, n_spin2: int) -> tuple[Tensor, Tensor]:

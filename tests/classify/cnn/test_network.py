@@ -59,12 +59,15 @@ def test_rings_match_their_naive_twin():
 
 
 def test_the_gradient_of_the_rings_matches_differences():
-    """Four phases of two maps of a spin-2 quantity and of one of a spin-0 quantity, on three cells."""
+    """Four phases of two maps of a spin-2 quantity and of one of a spin-0 quantity, on three cells, at two nodes."""
     random = torch.Generator().manual_seed(0)
-    phases = torch.randn(2, 12, 3, 3, generator=random, dtype=torch.float64, requires_grad=True)
-    kernels = torch.randn(12, 6, 6, generator=random, dtype=torch.float64)
-    transforms = torch.fft.rfft2(kernels).requires_grad_()
-    assert torch.autograd.gradcheck(lambda *given: RingSums.apply(*given, 1), (phases, transforms))
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random, dtype=torch.float64)
+
+    transforms = [torch.fft.rfft2(drawn(2, n_phases, 6, 6)) for n_phases in (8, 4)]
+    phases, profiles = drawn(2, 12, 3, 3).requires_grad_(), drawn(2, 2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *given: RingSums.apply(*given, *transforms), (phases, profiles))
 
 
 def test_rings_are_in_single_precision_where_the_network_is_not():
