@@ -31,6 +31,10 @@ class ModelError(DarkmatterError):
     """Model bundle that is missing, damaged, or made for another configuration."""
 
 
+class TrainingError(DarkmatterError):
+    """Training whose loss is not a number."""
+
+
 class WorkerError(DarkmatterError):
     """Process that ended unexpectedly while it worked on a task."""
 

@@ -32,8 +32,8 @@ class EpochLine:
     training_loss, training_accuracy : float
         Log loss and accuracy on the skies that a network trains on, during the epoch; mean over the networks.
     held_out_loss, held_out_accuracy : float
-        Out of fold: on each training sky by the network that left it out; nan in an epoch without an evaluation. The
-        loss decides when training stops.
+        Out of fold: on each training sky by the network that left it out; nan in an epoch without an evaluation, or if
+        a network has diverged. The loss decides when training stops.
     validation_loss, validation_accuracy : float
         On the validation skies by the mean of all networks; nan if none of them is labelled, or without an evaluation.
     networks : tuple of tuple of float
@@ -51,7 +51,7 @@ class EpochLine:
 
     @property
     def is_evaluated(self) -> bool:
-        """Whether the networks were evaluated after the epoch."""
+        """Whether the networks were evaluated after the epoch and had not diverged."""
         return not np.isnan(self.held_out_loss)
 
     @property
@@ -111,6 +111,9 @@ def line_of(
 
 
 def _loss_and_accuracy(labels: Array, log_odds: Array) -> tuple[float, float]:
+    """Return log loss and accuracy; nan for networks that diverged, whose log-odds are no numbers."""
+    if np.isnan(log_odds).any():
+        return float("nan"), float("nan")
     probability = expit(np.clip(log_odds, -LIMIT, LIMIT))
     return log_loss(labels, probability), accuracy(labels, probability)
 

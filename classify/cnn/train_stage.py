@@ -15,7 +15,7 @@ from classify.cnn.history import EpochLine, HistoryWriter
 from classify.cnn.inputs import FieldInput, Task, read_inputs
 from classify.cnn.stacking import Gain, Stacker, cross_fitted, uncertainty_limit
 from classify.cnn.stage import CnnStage
-from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError
+from darkmatter_features.errors import ConfigError, DarkmatterError, DatasetError, TableError, TrainingError
 from darkmatter_features.features.cross_fitting import Templates, catalogs_of, read_catalogs
 from darkmatter_features.io.layouts import image_files
 from darkmatter_features.lens.template import LensTemplate
@@ -121,7 +121,7 @@ def train_cnn_stage(
     Raises
     ------
     DarkmatterError
-        With "on", if PyTorch, the images or the catalogues are missing.
+        With "on", if PyTorch, the images or the catalogues are missing, or if the networks diverge.
     """
     config = config or CnnConfig()
     try:
@@ -133,8 +133,13 @@ def train_cnn_stage(
         if mode == "on":
             raise
         return TrainedStage(None, f"CNN stage left out: {error}", {})
-    with HistoryWriter(folder, events, report) as history:
-        stage, gain = _fitted(given, inputs, folder, config, resume, history)
+    try:
+        with HistoryWriter(folder, events, report) as history:
+            stage, gain = _fitted(given, inputs, folder, config, resume, history)
+    except TrainingError as error:
+        if mode == "on":
+            raise
+        return TrainedStage(None, f"CNN stage left out: {error}", inputs)
     if mode == "auto" and not gain.helps:
         return TrainedStage(None, f"CNN stage left out, its gain is not significant: {gain}", inputs)
     limit = f"{100 * expit(stage.limit):.1f} %"

@@ -18,6 +18,7 @@ from classify.cnn.member import Member, Skies
 from classify.cnn.resident import resident
 from classify.cnn.weights import to_bytes
 from classify.trees.boosting import folds
+from darkmatter_features.errors import TrainingError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -84,6 +85,11 @@ def train_networks(
         Called with each line of the history, those of a resumed training included.
     device : torch.device, optional
         Device that runs the networks; the fastest available one by default.
+
+    Raises
+    ------
+    TrainingError
+        If the networks diverge: their loss was a number after no epoch.
 
     Notes
     -----
@@ -229,8 +235,19 @@ class EnsembleTrainer:
         return held_out, np.array(list(others))
 
     def result(self) -> Networks:
-        """Return the networks after the best epoch."""
+        """Return the networks after the best epoch.
+
+        Raises
+        ------
+        TrainingError
+            If the loss was a number after no epoch.
+        """
         members, held_out = self.best
+        if not members:
+            raise TrainingError(
+                f"[cnn] learning_rate {self.config.learning_rate}: the out-of-fold log loss of the networks is not a "
+                f"number after {len(self.history)} epochs; lower it, or use --cnn off"
+            )
         return Networks(members, self.fold, held_out, self.best_epoch, tuple(self.history))
 
 

@@ -16,7 +16,7 @@ from classify.cnn.stacking import Gain, Stacker
 from classify.cnn.stage import CnnStage
 from classify.model import LensModel
 from classify.train import train
-from darkmatter_features.errors import ConfigError, DatasetError, TableError
+from darkmatter_features.errors import ConfigError, DatasetError, TableError, TrainingError
 from tests.support.cnn_skies import HALF_UNCERTAIN, QUICK
 
 
@@ -119,6 +119,20 @@ def test_auto_keeps_a_stage_that_helps_and_notes_its_limit(root, tmp_path, monke
     limit = 100 / (1 + np.exp(-stage.limit))
     expected = f"CNN stage kept, for probabilities of the likelier class up to {limit:.1f} %: log loss of"
     assert any(note.startswith(expected) for note in trained.notes)
+
+
+def test_networks_that_diverge_are_left_out_by_auto_and_reported_by_on(root, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from classify.cnn.member import Member
+
+    monkeypatch.setattr(Member, "log_odds", lambda self, skies, chosen: np.full(len(chosen), np.nan))
+    given = {"config": QUICK, "cnn_config": HALF_UNCERTAIN, "n_jobs": 1}
+    trained = train(root / "features", tmp_path / "auto", cnn="auto", **given)
+    assert trained.model.cnn_stage is None
+    expected = f"CNN stage left out: [cnn] learning_rate {HALF_UNCERTAIN.learning_rate}: the out-of-fold log loss"
+    assert [note for note in trained.notes if note.startswith(expected) and "not a number" in note]
+    with pytest.raises(TrainingError, match="after 2 epochs; lower it, or use --cnn off"):
+        train(root / "features", tmp_path / "on", cnn="on", **given)
 
 
 def test_without_torch_on_raises_with_the_remedy_before_any_work(root, tmp_path, monkeypatch):
