@@ -53,20 +53,28 @@ def test_galaxies_are_left_alone(rng):
         assert find_rays(sky, 1.0, np.zeros(sky.shape, bool)) is None
 
 
-def test_ray_pixels_match_naive(rng):
-    light = (rng.normal(size=(20, 30)) + 30 * (rng.random((20, 30)) < 0.2)).astype(np.float32)
-    is_ray = rng.random(light.shape) < 0.05
-    candidates = np.array([i * 30 + j for i in range(1, 19) for j in range(1, 29)])
-    found = np.empty(candidates.size, np.int64)
-    n = ray_pixels(light, candidates, RayLimits(5.0, 3.0, 1.0), is_ray, found)
-    dark = np.where(is_ray, 0, light)
-    expected = []
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_ray_pixels_match_naive(rng, is_whole):
+    """Whole numbers reach the limits exactly."""
+    for limits in (RayLimits(5.0, 3.0, 1.0), RayLimits(2.0, 1.0, 1.0), RayLimits(1.0, 0.5, 4.0)):
+        light = (rng.normal(0.0, 1.5, size=(12, 15)) + 12 * (rng.random((12, 15)) < 0.2)).astype(np.float32)
+        light = np.rint(light) if is_whole else light
+        is_ray = rng.random(light.shape) < 0.05
+        candidates = np.array([i * 15 + j for i in range(1, 11) for j in range(1, 14)])
+        found = np.empty(candidates.size, np.int64)
+        n = ray_pixels(light, candidates, limits, is_ray, found)
+        np.testing.assert_array_equal(found[:n], slow_ray_pixels(light, candidates, limits, is_ray))
+        assert n > 0
+
+
+def slow_ray_pixels(light, candidates, limits, is_ray):
+    dark, expected = np.where(is_ray, 0, light), []
     for index in candidates:
-        i, j = divmod(int(index), 30)
+        i, j = divmod(int(index), light.shape[1])
         corners = [max(2 * light[i, j] - dark[i + di, j] - dark[i, j + dj], 0) for di in (-1, 1) for dj in (-1, 1)]
         rank = 3 if is_ray[i - 1 : i + 2, j - 1 : j + 2].any() else 4
         laplacian, median = np.mean(corners), np.sort(dark[i - 1 : i + 2, j - 1 : j + 2].ravel())[rank]
-        if not is_ray[i, j] and laplacian >= 5 and laplacian >= 3 * max(median, 1):
+        is_sharp = laplacian >= limits.sharpness and laplacian >= limits.fraction * max(median, limits.floor)
+        if not is_ray[i, j] and is_sharp:
             expected.append(index)
-    np.testing.assert_array_equal(found[:n], expected)
-    assert n > 0
+    return expected

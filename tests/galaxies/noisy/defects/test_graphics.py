@@ -161,22 +161,32 @@ def test_pictures_are_distinguished_from_data(rng):
     assert np.isnan(white_level(noisy_sky(rng)[0][..., None]))
 
 
-def test_stroke_pixels_match_naive(rng):
-    contrast = rng.choice([0.0, 9.0, 10.0], (20, 25)).astype(np.float32)
-    limits = StrokeLimits(5.0, 0.05, 0.3)
-    found = np.zeros(contrast.shape, bool)
-    n = stroke_pixels(contrast, limits, found)
-    expected = np.zeros_like(found)
-    for i, j in np.ndindex(14, 19):
-        row, column = i + 3, j + 3
+@pytest.mark.parametrize("levels", [(0.0, 9.5, 10.0), (-16.0, -15.0, -4.0, 5.0, 16.0), (0.0, 4.0, 5.0)])
+def test_stroke_pixels_match_naive(rng, levels):
+    """Small images in which every pixel counts; some levels are at the limits."""
+    limits, n_found = StrokeLimits(5.0, 0.0625, 0.25), 0
+    for shape in [(8, 9), (7, 12), (12, 7), (6, 20)] * 4:
+        contrast = rng.choice(levels, shape).astype(np.float32)
+        found = np.zeros(shape, bool)
+        n = stroke_pixels(contrast, limits, found)
+        np.testing.assert_array_equal(found, slow_strokes(contrast, limits))
+        assert n == found.sum()
+        n_found += n
+    assert n_found > 0
+
+
+def slow_strokes(contrast, limits):
+    expected = np.zeros(contrast.shape, bool)
+    for row, column in np.ndindex(*np.maximum(np.array(contrast.shape) - 6, 0)):
+        row, column = row + 3, column + 3
+        value = contrast[row, column]
         for di, dj in ((0, 1), (1, 0), (1, 1), (1, -1)):
-            value = contrast[row, column]
             along = [contrast[row + s * di, column + s * dj] for s in (-1, 1)]
             across = [contrast[row + s * dj, column - s * di] for s in (-2, 2)]
-            is_even = all(abs(one - value) <= 0.05 * value for one in along)
-            expected[row, column] |= bool(value >= 5 and is_even and min(across) <= 0.3 * value)
-    np.testing.assert_array_equal(found, expected)
-    assert n == expected.sum() > 0
+            is_even = all(abs(one - value) <= limits.along * abs(value) for one in along)
+            is_edge = abs(value) >= limits.contrast and min(np.divide(across, value or 1.0)) <= limits.across
+            expected[row, column] |= is_even and is_edge
+    return expected
 
 
 def test_letters_are_not_in_the_catalogue(rng):

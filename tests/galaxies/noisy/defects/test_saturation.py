@@ -111,28 +111,44 @@ def test_the_hubble_deep_field_south_has_no_saturated_star(real_skies):
     assert find_defects(values, values, noise, np.zeros(values.shape, bool)).line() == ""
 
 
-def test_flat_tops_and_flood_match_naive(rng):
-    light = rng.choice([1.0, 5.0, 5.5, 9.0], (30, 40)).astype(np.float32)
-    bright = np.flatnonzero(light > 2)
-    kinds = np.empty(bright.size, np.uint8)
-    n = flat_tops(light, bright, PlateauLimits(0.8, 3, 9.0), kinds)
-    for index, kind in zip(bright, kinds, strict=True):
-        i, j = divmod(int(index), 40)
-        part = light[i - 1 : i + 2, j - 1 : j + 2]
-        if part.size < 9:
-            assert kind == 0
-            continue
-        is_equal = (part == light[i, j]).sum() > 3 and light[i, j] == part.max()
-        is_rough = part.min() >= 0.8 * part.max()
-        assert kind == (2 if is_equal else 1 if is_rough else 3 if light[i, j] >= 9 else 0)
-    assert n == (kinds > 0).sum()
+@pytest.mark.parametrize("levels", [(1.0, 5.0, 5.5, 9.0), (4.0, 5.0), (4.5, 5.0, 5.5)])
+def test_flat_tops_match_naive(rng, levels):
+    for shape in ((9, 8), (3, 10), (6, 3)):
+        light = rng.choice(levels, shape).astype(np.float32)
+        bright = np.flatnonzero(light > 2)
+        kinds = np.full(bright.size, 7, np.uint8)
+        n = flat_tops(light, bright, PlateauLimits(0.8, 3, 5.5), kinds)
+        for index, kind in zip(bright, kinds, strict=True):
+            i, j = divmod(int(index), shape[1])
+            part = light[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            is_equal = (part == light[i, j]).sum() > 3 and light[i, j] == part.max()
+            is_rough = part.min() >= 0.8 * part.max()
+            expected = 2 if is_equal else 1 if is_rough else 3 if light[i, j] >= 5.5 else 0
+            assert kind == (expected if part.size == 9 else 0)
+        assert n == (kinds > 0).sum()
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (1, 7), (5, 1)])
+def test_flood_matches_scipy(rng, shape):
     from scipy.ndimage import label
 
-    labels, _ = label(light >= 5, np.ones((3, 3)))
-    inside, stack = np.zeros(light.shape, bool), np.empty(light.size, np.int64)
-    n = flood(light, int(bright[0]), 5.0, inside, stack)
-    np.testing.assert_array_equal(inside, labels == labels.flat[bright[0]])
-    assert n == inside.sum()
+    for _ in range(6):
+        light = rng.choice([4.0, 5.0, 9.0], shape, p=[0.6, 0.2, 0.2]).astype(np.float32)
+        light.flat[[0, -1]] = 5.0
+        labels, _ = label(light >= 5, np.ones((3, 3)))
+        for start in (0, light.size - 1):
+            inside, stack = np.zeros(shape, bool), np.full(light.size, -1)
+            n = flood(light, start, 5.0, inside, stack)
+            np.testing.assert_array_equal(inside, labels == labels.flat[start])
+            assert sorted(stack[:n]) == np.flatnonzero(inside).tolist()
+
+
+def test_flood_ends_at_marked_pixels_and_where_the_stack_is_full():
+    light, inside = np.full((3, 5), 5.0, np.float32), np.zeros((3, 5), bool)
+    inside[:, 3] = True
+    assert flood(light, 0, 5.0, inside.copy(), np.empty(15, np.int64)) == 9
+    assert flood(light, 0, 5.0, inside, np.empty(4, np.int64)) == 4
+    assert inside.sum() == 3 + 4
 
 
 def test_circles_match_naive(rng):
