@@ -1,23 +1,26 @@
 """Mutation testing of the kernels: the part of small changes of their code that makes a test fail.
 
-    python benchmarks/bench_mutations.py [--only galaxies/kernels --sample 1000 --seed 1 --jobs 2]
+    python benchmarks/bench_mutations.py [--only galaxies/kernels --sample 1000 --seed 1 --jobs 2 --record]
 
 Each mutant has one comparison, operation, number, minimum, index, range or statement of one kernel changed. It is run,
 as plain Python, with the tests that reach its statement, the shortest first, until one fails; a mutant that takes five
 times as long counts as killed. Tests that take longer than `--max-test` without the compiler are left out. Survivors
 are printed, but for those that `mutation/equivalent.csv` lists with the reason why no test can tell them apart. The
-part of the statements of the kernels that these tests reach is printed, too: coverage cannot see compiled code.
+part of the statements of the kernels that these tests reach is printed, too: coverage cannot see compiled code. With
+`--record`, the result is written to `results/mutations.json`, beside those of other parts of the kernels.
 """
 
 import argparse
 import csv
+import json
 import os
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from harness.report import print_table, write_record
+from harness.report import RESULTS, print_table, write_record
 from mutation.operators import Mutant, mutants_of, statements_of
 from mutation.trial import KILLED, SURVIVED, UNREACHED, Trial, run
 
@@ -55,6 +58,11 @@ def sample(mutants: list[Mutant], n: int, seed: int) -> list[Mutant]:
     return [mutants[i] for i in sorted(np.random.default_rng(seed).choice(len(mutants), n, replace=False))]
 
 
+def sampling_error(fraction: float, n_chosen: int, n_all: int) -> float:
+    """Return the standard error of a fraction of mutants that were chosen at random, without repetition, from all."""
+    return float(np.sqrt(fraction * (1.0 - fraction) / max(n_chosen, 1) * (1.0 - n_chosen / max(n_all, 1))))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="part of the path of the kernel modules, such as maps/kernels")
@@ -63,6 +71,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="processes (%(default)s)")
     parser.add_argument("--max-test", type=float, default=2.0, help="longest test, seconds (%(default)s)")
     parser.add_argument("--max-mutant", type=float, default=20.0, help="tests of a mutant, seconds (%(default)s)")
+    parser.add_argument("--record", action="store_true", help="write the result to results/mutations.json")
     parser.add_argument("tests", nargs="*", default=TESTS, help="folders or files of tests")
     args = parser.parse_args()
     if os.environ.get("NUMBA_DISABLE_JIT") != "1":
@@ -81,10 +90,11 @@ def main() -> int:
     print(f"\n{len(trial.seconds)} tests reach a kernel; {len(trial.slow)} are too slow, {len(trial.failed)} fail")
     reached = set().union(*trial.reached.values())
     lines = {(str(path), line) for path in modules for line in statements_of(path)}
-    print(f"{len(lines & reached) / max(len(lines), 1):.1%} of {len(lines)} statements are reached")
+    fraction = len(lines & reached) / max(len(lines), 1)
+    print(f"{fraction:.1%} of {len(lines)} statements are reached")
     for path, line in sorted(lines - reached):
         print(f"not reached: {Path(path).relative_to(ROOT)}:{line}")
-    return report(trial, args)
+    return report(trial, args, {"mutants": len(every), "chosen": len(chosen), "seed": args.seed, "reached": fraction})
 
 
 def _progress(done: int) -> None:
@@ -92,7 +102,7 @@ def _progress(done: int) -> None:
         print(f"{done} done", file=sys.stderr)
 
 
-def report(trial: Trial, args: argparse.Namespace) -> int:
+def report(trial: Trial, args: argparse.Namespace, record: dict[str, Any]) -> int:
     """Print survivors and the table of the modules; return the exit code."""
     counts: dict[str, Counter[str]] = {}
     for mutant, outcome in zip(trial.mutants, trial.outcomes, strict=True):
@@ -102,11 +112,19 @@ def report(trial: Trial, args: argparse.Namespace) -> int:
     rows = [(name, *(str(own[each]) for each in (KILLED, SURVIVED, UNREACHED))) for name, own in counts.items()]
     print_table(("module", KILLED, SURVIVED, UNREACHED), rows)
     fraction = trial.outcomes.count(KILLED) / max(len(trial.outcomes), 1)
-    print(f"{fraction:.1%} of {len(trial.outcomes)} mutants are killed")
-    if not args.only:
-        record = {"mutants": len(trial.outcomes), "seed": args.seed, "killed": fraction}
-        print(write_record("mutations", {**record, "modules": {name: dict(own) for name, own in counts.items()}}))
+    error = sampling_error(fraction, len(trial.outcomes), record["mutants"])
+    print(f"{100 * fraction:.1f} ± {100 * error:.1f} % of {len(trial.outcomes)} mutants are killed")
+    if args.record:
+        own = {**record, "killed": fraction, "error": error, "modules": {name: dict(n) for name, n in counts.items()}}
+        print(write_record("mutations", {"parts": {**recorded_parts(), args.only or "all": own}}))
     return 0 if fraction >= ALLOWED else 1
+
+
+def recorded_parts() -> dict[str, Any]:
+    """Return the results of the parts of the kernels that were tried before."""
+    path = RESULTS / "mutations.json"
+    parts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else {}
+    return parts
 
 
 if __name__ == "__main__":

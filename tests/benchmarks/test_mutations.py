@@ -1,9 +1,16 @@
 """Mutants of kernels: each differs from its kernel in one place, and a test with a twin kills one."""
 
+import argparse
 import ast
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import bench_mutations
+import numpy as np
 import pytest
+from bench_mutations import sampling_error
+from harness import report
 from mutation.operators import kernels_of, mutants_of, statements_of
 from mutation.trial import HITS, _Recorded, code_of
 
@@ -76,3 +83,29 @@ def test_recorded_code_does_the_same_and_records_its_statements(module):
 def test_kernels_have_mutants():
     root = Path(__file__).parents[2] / "darkmatter_features"
     assert len(list(mutants_of(root / "maps" / "kernels.py"))) > 50
+
+
+def test_error_of_a_sample_is_that_of_drawn_fractions(rng):
+    """A sample of all mutants has none."""
+    killed = np.arange(200) < 150
+    drawn = [rng.choice(killed, 80, replace=False).mean() for _ in range(2000)]
+    assert sampling_error(0.75, 80, 200) == pytest.approx(np.std(drawn), rel=0.1)
+    assert sampling_error(0.75, 200, 200) == 0.0
+
+
+def test_a_record_keeps_the_results_of_other_parts(tmp_path, monkeypatch):
+    for module in (bench_mutations, report):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    trial = SimpleNamespace(mutants=[], outcomes=[])
+    for part in ("maps/kernels", "lens/kernels", "maps/kernels"):
+        bench_mutations.report(trial, argparse.Namespace(only=part, record=True), {"mutants": 0})
+    parts = json.loads((tmp_path / "mutations.json").read_text())["parts"]
+    assert list(parts) == ["maps/kernels", "lens/kernels"]
+
+
+def test_mutants_that_are_said_to_be_equivalent_exist():
+    """After a change of a kernel, its row may name none."""
+    mutants = {
+        bench_mutations.key(mutant) for path in bench_mutations.kernel_modules("") for mutant in mutants_of(path)
+    }
+    assert bench_mutations.equivalents() <= mutants
