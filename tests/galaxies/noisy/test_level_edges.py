@@ -64,6 +64,16 @@ def test_level_and_noise_match_the_same_steps(rng, n, fraction, width):
         assert found == pytest.approx(slow_level_and_noise(values.astype(np.float64), width), abs=2e-6)
 
 
+def test_pixels_of_a_step_as_wide_as_their_half_are_not_fitted(rng):
+    """At equality of the width and the shortest half, to the last bit."""
+    values = np.sort(rng.normal(7.0, 1.0, 60)).astype(np.float32)
+    level, sigma = plain(fits._shortest_half)(values)
+    width = 2.0 * fits.HALF_SIGMA * float(sigma)
+    inside = values[np.abs(values - level) <= fits.SPARSE_CUT * width].astype(np.float64)
+    expected = inside.mean(), np.sqrt(inside.var() - width**2 / 12)
+    assert fits.level_and_noise(values, width, np.empty((2, 61))) == pytest.approx(expected, rel=1e-6)
+
+
 def test_noise_that_is_narrower_than_the_steps_of_the_image_is_0():
     values = np.full(50, 3.0, dtype=np.float32)
     assert fits.level_and_noise(values, 1.0, np.empty((2, 51))) == (3.0, 0.0)

@@ -55,11 +55,14 @@ def test_galaxies_are_left_alone(rng):
 
 @pytest.mark.parametrize("is_whole", [False, True])
 def test_ray_pixels_match_naive(rng, is_whole):
-    """Whole numbers reach the limits exactly."""
-    for limits in (RayLimits(5.0, 3.0, 1.0), RayLimits(2.0, 1.0, 1.0), RayLimits(1.0, 0.5, 4.0)):
-        light = (rng.normal(0.0, 1.5, size=(12, 15)) + 12 * (rng.random((12, 15)) < 0.2)).astype(np.float32)
-        light = np.rint(light) if is_whole else light
-        is_ray = rng.random(light.shape) < 0.05
+    """Whole numbers reach the limits exactly. In the last images, the median of the nine pixels decides."""
+    for limits, high in (
+        (RayLimits(5.0, 3.0, 1.0), 0.0), (RayLimits(1.0, 0.5, 4.0), 0.0), (RayLimits(1.0, 0.5, 0.5), 12.0),
+        (RayLimits(1.0, 1.0, 1.0), 9.0),
+    ):  # fmt: skip
+        light = rng.normal(0.0, 1.5, size=(12, 15)) + 12 * (rng.random((12, 15)) < 0.2) + rng.uniform(0, high, (12, 15))
+        light = (np.rint(light) if is_whole else light).astype(np.float32)
+        is_ray = rng.random(light.shape) < 0.08
         candidates = np.array([i * 15 + j for i in range(1, 11) for j in range(1, 14)])
         found = np.empty(candidates.size, np.int64)
         n = ray_pixels(light, candidates, limits, is_ray, found)

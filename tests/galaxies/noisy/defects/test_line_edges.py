@@ -67,6 +67,14 @@ def test_the_line_of_most_significance_is_that_of_the_naive_search(rng, n, besid
     assert (n_found > 0) == (beside <= n)
 
 
+def test_of_equally_significant_lines_the_first_is_taken():
+    """Six pixels in a row with a variance of 9 are exact; the mean of the parallel lines is 0."""
+    sums, best = np.zeros((8, 18), np.float32), np.empty(3)
+    sums[0, [10, 13]] = 4.0
+    narrow_line(sums, (8, 6), 1, 1, best)
+    assert best.tolist() == [4.0 / 3.0, 10.0, 0.0]
+
+
 def slow_shifts(light, ends, shifts, limit):
     """Return the first pair of shifts of the largest sum."""
     (x, right), (y, bottom) = ends
