@@ -95,6 +95,14 @@ def test_truncated_fit_matches_the_same_steps_from_any_start(rng):
             assert found == pytest.approx(slow_fit(exact, level, sigma, cut, tolerance), rel=1e-6)
 
 
+def test_noise_of_equal_values_is_halved_until_the_last_step():
+    """Their standard deviation of 0 is no missing value."""
+    values = np.array([1.0, 5.0, 5.0, 5.0, 9.0], dtype=np.float32)
+    found = plain(fits._truncated_fit)(values, prefix_sums(values, 5.0), 5.0, 5.1, 0.8, 1.0, 1e-3)
+    assert found == pytest.approx(slow_fit(values.astype(np.float64), 5.1, 0.8, 1.0, 1e-3), rel=1e-9)
+    assert 0.0 < found[1] < 1e-8
+
+
 def test_moments_are_those_of_the_values_between_two_limits_which_count(rng):
     values = np.sort(rng.integers(0, 20, 60)).astype(np.float32)
     for low, high in ((3.0, 11.0), (-1.0, 30.0), (2.5, 2.6), (7.0, 7.0), (0.0, 19.0)):

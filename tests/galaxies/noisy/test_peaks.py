@@ -39,6 +39,12 @@ def test_flooded_basins_match_naive(rng, contrast, depth):
     order = order[np.argsort(-brightness[order], kind="stable")]
     labels, basins = np.zeros(padded.size, dtype=np.int32), Basins(*np.empty((5, order.size), dtype=np.int64))
     n_maxima = flood_basins(brightness, width, order, settings, labels, basins)
+    roots = np.arange(n_maxima)
+    for _ in range(n_maxima):
+        roots = basins.parents[roots]
+    is_root = basins.parents[:n_maxima] == np.arange(n_maxima)
+    totals = np.bincount(roots, basins.n_pixels[:n_maxima], n_maxima)
+    np.testing.assert_array_equal(basins.sizes[:n_maxima][is_root], totals[is_root])
     numbers, segments = np.empty((2, n_maxima), dtype=np.int64)
     n = number_basins(n_maxima, settings.n_pixels, basins, numbers, segments)
     renumber(order, numbers, labels)

@@ -186,6 +186,7 @@ def test_deconvolution_matches_naive(rng):
     transform = (rng.normal(size=(7, 5)) + 1j * rng.normal(size=(7, 5))).astype(np.complex64)
     transform[2, 3] = 0.0
     power, (down, across) = rng.normal(1.0, 1.0, (7, 5)).astype(np.float32), rng.uniform(0.0, 1.0, (2, 7))
+    down[4], across[1] = 0.25, 0.75  # at the limit, which is not below it
     found = np.empty_like(transform), np.empty_like(power), power.copy()
     deconvolution(transform, (down, across[:5], 0.8), 0.8, 35, *found)
     expected = naive_noisy.deconvolution(transform, down[:, None] + across[:5], 35, power)

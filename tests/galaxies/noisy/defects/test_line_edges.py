@@ -58,8 +58,8 @@ def test_the_line_of_most_significance_is_that_of_the_naive_search(rng, n, besid
     best, n_found = np.empty(3), 0
     for n_rows, n_columns in {(n, n), (max(n // 2, 1), n), (n, max(n - 1, 1))}:
         for n_least in {1, 2, n_columns, n_columns + 1}:
-            for _ in range(5):
-                sums = rng.normal(0.0, 2.0, (n, 2 * (n + beside))).astype(np.float32)
+            for _ in range(8):
+                sums = rng.normal(0.0, 2.0, (n, 2 * n + rng.choice([0, beside, 2 * beside]))).astype(np.float32)
                 narrow_line(sums, (n_rows, n_columns), beside, n_least, best)
                 expected = slow_narrow_line(sums, (n_rows, n_columns), beside, n_least)
                 assert best == pytest.approx(expected, rel=1e-5)
