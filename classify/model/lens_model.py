@@ -30,7 +30,8 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
-from darkmatter_features.workers import n_workers, threaded
+from darkmatter_features.processes import n_workers
+from darkmatter_features.workers import threaded
 
 Array = NDArray[np.float64]
 InputReader = Callable[[list[int]], Sequence[FieldInput]]

@@ -202,7 +202,7 @@ def _grid(side: int, spacing: float) -> NDArray[np.float64]:
 def _sums(galaxies: Galaxies, columns: Array, rows: Array, scales: Array) -> Array:
     """Return sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), (4, n_scales, n_rows, n_columns)."""
     n, n_centres = galaxies[0].size, rows.size * columns.size
-    if MIN_SPEEDUP * POINT_NS * N_KERNELS > PAIR_NS * n:  # too few, also on a mesh of no more points than centres
+    if PAIR_NS * n < MIN_SPEEDUP * POINT_NS * N_KERNELS:  # too few, also on a mesh of no more points than centres
         return _direct_sums(galaxies, columns, rows, scales)
     mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_RADIUS * scales[-1])
     if mesh is None or MIN_SPEEDUP * mesh.cost(n, n_kernels=N_KERNELS, near_ns=NEAR_NS) > PAIR_NS * n * n_centres:
