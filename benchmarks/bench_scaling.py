@@ -24,7 +24,6 @@ from harness.inputs import fitted_template, random_catalog
 from harness.report import RESULTS, print_table, write_record
 from harness.stage_probe import stages_of_sky
 from harness.timing import shortest_seconds
-from joblib.externals.loky import get_reusable_executor
 from plots.scaling import draw
 
 from darkmatter_features.config import MeasureConfig
@@ -39,6 +38,7 @@ from darkmatter_features.location.locate import locate, p_value
 from darkmatter_features.maps.shear import shear_maps
 from darkmatter_features.numerics.mesh import Mesh
 from darkmatter_features.simulation import simulate_dataset
+from darkmatter_features.workers import release_workers
 
 SPACING = MeasureConfig().grid_spacing
 """Distance between candidate centres, pixels."""
@@ -146,7 +146,7 @@ def by_workers(folders: Mapping[int, Path]) -> dict[int, dict[int, float]]:
                 start = time.perf_counter()
                 extract_dataset(data, out, n_jobs=n_jobs)
                 seconds.setdefault(n_jobs, {})[n_skies] = time.perf_counter() - start
-            get_reusable_executor().shutdown()
+            release_workers()
     return seconds
 
 

@@ -3,25 +3,23 @@
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import islice
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 from darkmatter_features.cluster import on_dask
 from darkmatter_features.errors import ConfigError, WorkerError
-
-WATCH_SECONDS = 1.0
-"""Interval at which a process checks that the one that started it is alive, seconds."""
+from darkmatter_features.processes import n_workers, pool_of, submit
 
 N_TRIES = 2
 """Number of times that a task is tried on its own."""
+
+TASKS_PER_PROCESS = 2
+"""Tasks that a process has at most: one that it runs, and the next one."""
 
 LOST = "its process ended unexpectedly, twice: out of memory, or a crash of a library"
 """Reason of the failure of a task whose process was lost."""
@@ -91,7 +89,7 @@ def parallel(
         raise ConfigError("the number of jobs must not be 0; give 1 or more, or -1 for one a core")
     if dask is not None:
         yield from on_dask(work, tasks, dask, lambda task: run_alone(work, task, lost))
-    elif n_jobs == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
+    elif n_workers(n_jobs) == 1 or (isinstance(tasks, Sized) and len(tasks) <= 1):
         yield from (work(*task) for task in tasks)
     else:
         if before:
@@ -103,13 +101,6 @@ def parallel(
 
 def _call(function: Callable[[], object]) -> None:
     function()
-
-
-def n_workers(n_jobs: int) -> int:
-    """Return the number of processes that :func:`parallel` starts at most for `n_jobs`, 1 or more."""
-    from joblib import effective_n_jobs
-
-    return int(effective_n_jobs(n_jobs)) if n_jobs else 1
 
 
 def _on_processes(
@@ -171,50 +162,30 @@ def _first_path(task: tuple[Any, ...]) -> str:
 
 
 def _results(work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
-    from joblib import Parallel, delayed, parallel_config
-
-    start = {"initializer": _begin, "initargs": (os.getpid(),)}
-    with parallel_config(backend="loky", inner_max_num_threads=1, **start):
-        run = Parallel(n_jobs=n_jobs, return_as="generator")
-        with _without_interrupts():
-            results = run(delayed(_work_in)(Path.cwd(), work, task) for task in tasks)
-        yield from results
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start processes that never get the signal of Ctrl+C: it is for the one that started them, which ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its start would clear the mask
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Yield the results in the order of the tasks, each of which is drawn when a process will soon be free for it."""
+    n = n_workers(n_jobs)
+    pool = pool_of(n)
+    waiting: deque[Future[Any]] = deque()
     try:
-        yield
+        while True:
+            n_under_way = sum(not each.done() for each in waiting)
+            new = islice(tasks, TASKS_PER_PROCESS * n - n_under_way)
+            waiting += [submit(pool, _work_in, Path.cwd(), work, task) for task in new]
+            if not waiting:
+                return
+            if waiting[0].done():
+                yield waiting.popleft().result()
+            else:
+                wait([each for each in waiting if not each.done()], return_when=FIRST_COMPLETED)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _begin(leader: int) -> None:
-    """Prepare a process for tasks."""
-    from joblib.externals.loky import process_executor
-
-    process_executor._USE_PSUTIL = False  # no restart, see `parallel`
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_after, args=(leader,), name="darkmatter-watch", daemon=True).start()
+        if waiting:  # after an error or an interrupt, or where no more is needed
+            pool.shutdown(kill_workers=True)
 
 
 def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     os.chdir(folder)
     return work(*task)
-
-
-def _end_after(leader: int) -> None:
-    """End this process when the one that started it has ended: nobody waits for its results."""
-    while os.getppid() == leader:
-        time.sleep(WATCH_SECONDS)
-    os._exit(1)
 
 
 def end_workers() -> None:

@@ -19,6 +19,7 @@ FLOORS = {
         "errors",
         "config",
         "cluster",
+        "processes",
         "workers",
         "numerics",
         "io",

@@ -15,9 +15,8 @@ from typing import Any
 
 from classify.cli import DONE, FAILED, SOME_FAILED
 from classify.cnn import DECIDES, MODES
-from classify.commands.downloads import as_place
 from darkmatter_features.errors import ConfigError, escaped
-from darkmatter_features.urls import without_password
+from darkmatter_features.urls import is_url, without_password
 
 MAX_NAMED = 5
 """Maximum number of skies unlike the training skies that are named in the output."""
@@ -34,6 +33,11 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the default values in the signature of a function, by name."""
     parameters = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
+def as_place(text: str) -> str | Path:
+    """Return a URL as text, and anything else as a path."""
+    return text if is_url(text) else Path(text)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

@@ -26,11 +26,6 @@ Found = TypeVar("Found")
 Report = Callable[[int, int], None]
 
 
-def as_place(text: str) -> str | Path:
-    """Return a URL as text, and anything else as a path."""
-    return text if is_url(text) else Path(text)
-
-
 def local_data(data: str | Path) -> Path:
     """Download a data set and extract its zip files, as far as necessary, with progress; return its folder.
 

@@ -10,6 +10,7 @@ from classify.commands import (
     add_example,
     add_jobs,
     add_part,
+    as_place,
     check_folder,
     defaults,
     describe_cnn_stage,
@@ -18,7 +19,7 @@ from classify.commands import (
     report_failures,
 )
 from classify.commands.compilation import MEASURING
-from classify.commands.downloads import IMAGES_HELP, as_place, local_data, local_images
+from classify.commands.downloads import IMAGES_HELP, local_data, local_images
 from classify.commands.progress import Progress
 from classify.model import LensModel
 from classify.model.bundle import BUNDLE

@@ -8,13 +8,14 @@ from classify.commands import (
     RUN,
     add_example,
     add_jobs,
+    as_place,
     check_file,
     defaults,
     print_line,
     report_failures,
 )
 from classify.commands.compilation import MEASURING
-from classify.commands.downloads import as_place, local_data
+from classify.commands.downloads import local_data
 from classify.commands.progress import Progress
 from classify.model.bundle import BUNDLE
 from classify.report.candidate_data import TABLE

@@ -6,9 +6,9 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from classify.cli import DONE
-from classify.commands import RUN, add_cnn, add_example, add_part, defaults, print_line
+from classify.commands import RUN, add_cnn, add_example, add_part, as_place, defaults, print_line
 from classify.commands.compilation import MEASURING
-from classify.commands.downloads import IMAGES_HELP, as_place, local_data, local_images
+from classify.commands.downloads import IMAGES_HELP, local_data, local_images
 from classify.model.bundle import BUNDLE
 from classify.report.server import LOOPBACK, Site, check_address, make_server
 from classify.report.view import site_of_run, site_of_skies

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classify.explain.contributions import INPUT_NAMES, Contributions
-from classify.model import LensModel
-from classify.tables.columns import FEATURE_NAMES, LOG_EVIDENCE
+from classify.model import LensModel, mean_log_odds
+from classify.tables.columns import FEATURE_NAMES, LOG_EVIDENCE, select_features
 
 Array = NDArray[np.float64]
 
@@ -98,10 +98,17 @@ def _grid(values: Array) -> Array:
 
 
 def _log_odds_with(model: LensModel, rows: Array, index: int, settings: Array) -> Array:
-    """Return the log-odds, (n_settings, n), of rows with the column `index` set to each of the values."""
+    """Return the log-odds, (n_settings, n), of rows with the column `index` set to each of the values.
+
+    The trees are evaluated once for all values between two of their thresholds.
+    """
+    interval = np.searchsorted(model.thresholds[INPUT_NAMES.index(FEATURE_NAMES[index])], settings)
+    _, first, same = np.unique(interval, return_index=True, return_inverse=True)
     varied = np.repeat(rows[None], settings.size, axis=0)
     varied[:, :, index] = settings[:, None]
-    return model.log_odds(varied.reshape(-1, rows.shape[1])).reshape(settings.size, len(rows))
+    inputs = select_features(varied.reshape(-1, rows.shape[1])).reshape(settings.size, len(rows), -1)
+    of_trees = mean_log_odds(model.members, np.concatenate(inputs[first])).reshape(first.size, len(rows))
+    return model.calibration(model.start(inputs[:, :, LOG_EVIDENCE]) + of_trees[same])
 
 
 def top_features(parts: Contributions, n: int = N_PANELS) -> list[str]:

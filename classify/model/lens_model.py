@@ -17,8 +17,9 @@ from classify.cnn.stage import CnnStage, digest_of
 from classify.model import bundle
 from classify.model.bundle import BUNDLE
 from classify.model.likeness import UNLIKE, Likeness
-from classify.tables.columns import FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
+from classify.tables.columns import FEATURE_INDICES, FEATURE_NAMES, LOG_EVIDENCE, VERDICT_COLUMNS, select_features
 from classify.trees.calibration import Calibration, moderated
+from classify.trees.members import thresholds_of
 from classify.verdicts.verdict import WITHHELD, Verdict
 from darkmatter_features import __version__
 from darkmatter_features.config import MeasureConfig
@@ -30,7 +31,8 @@ from darkmatter_features.io.sky import Sky
 from darkmatter_features.lens.compiled import CompiledTemplate
 from darkmatter_features.lens.prepared import PreparedCatalog
 from darkmatter_features.lens.template import LensTemplate
-from darkmatter_features.workers import n_workers, threaded
+from darkmatter_features.processes import n_workers
+from darkmatter_features.workers import threaded
 
 Array = NDArray[np.float64]
 InputReader = Callable[[list[int]], Sequence[FieldInput]]
@@ -80,6 +82,11 @@ class LensModel:
     def compiled(self) -> CompiledTemplate:
         """The template in the form that skies are evaluated with, made at the first use."""
         return CompiledTemplate(self.template)
+
+    @cached_property
+    def thresholds(self) -> tuple[Array, ...]:
+        """Sorted thresholds of each input column in the trees: values of one interval get the same log-odds of them."""
+        return thresholds_of(self.members, len(FEATURE_INDICES))
 
     def log_odds(self, rows: ArrayLike) -> Array:
         """Return the calibrated log-odds of a lens, by the trees alone, before they are moderated.

@@ -7,9 +7,11 @@ all others.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import lightgbm
+import numpy as np
+from numpy.typing import NDArray
 
 HEADER = {
     "version": "v4",
@@ -169,3 +171,16 @@ def _is_finite(word: str) -> bool:
         return math.isfinite(float(word)) and "_" not in word
     except ValueError:
         return False
+
+
+def thresholds_of(members: Iterable[lightgbm.Booster], n_columns: int) -> tuple[NDArray[np.float64], ...]:
+    """Return the sorted thresholds of each column in all trees; a value at a threshold is on its lower side."""
+    found: list[set[float]] = [set() for _ in range(n_columns)]
+    for member in members:
+        nodes = [tree["tree_structure"] for tree in member.dump_model()["tree_info"]]
+        while nodes:
+            node = nodes.pop()
+            if "threshold" in node:
+                found[node["split_feature"]].add(node["threshold"])
+                nodes += [node["left_child"], node["right_child"]]
+    return tuple(np.array(sorted(own), dtype=np.float64) for own in found)

@@ -25,6 +25,7 @@ from darkmatter_features.io.dataset import Dataset
 from darkmatter_features.io.lock import held
 from darkmatter_features.io.table import check_made, read_table, write_table, written_whole
 from darkmatter_features.lens.lensed_galaxies import LabelledSkies
+from darkmatter_features.processes import ALL_CORES
 from darkmatter_features.workers import parallel
 
 
@@ -52,7 +53,7 @@ def extract_dataset(
     out: str | Path,
     *,
     config: MeasureConfig | None = None,
-    n_jobs: int = -1,
+    n_jobs: int = ALL_CORES,
     dask: str | None = None,
     progress: Progress | None = None,
     fit_progress: Progress | None = None,

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.lens.kernels.evidence import log_ratios
@@ -143,6 +142,7 @@ class LensedGalaxies:
         prior, width : float
             Mean and standard deviation of its Gaussian prior: few galaxies leave it near the mean.
         """
+        from scipy.optimize import minimize_scalar
 
         def loss(parameter: float) -> float:
             likelihood = self.log_ratios(template, shear_of(parameter)).sum()

@@ -22,8 +22,9 @@ from darkmatter_features.io.url_places import TABLES
 from darkmatter_features.location.conventions import convention_note
 from darkmatter_features.location.locate import Location, locate
 from darkmatter_features.numerics.significance import check_n_randomizations
+from darkmatter_features.processes import n_workers
 from darkmatter_features.urls import name_of
-from darkmatter_features.workers import LOST, n_workers, parallel
+from darkmatter_features.workers import LOST, parallel
 
 COLUMNS = (
     "catalog", "n", "x", "y", "snr", "snr_cross", "p_value", "log_bayes_factor", "position_error", "mean_snr",

@@ -15,7 +15,7 @@ from darkmatter_features.lens.template import LensTemplate
 from darkmatter_features.maps.kernels import shear_sums
 from darkmatter_features.numerics.kernels.mesh import narrow_sums, near_shear
 from darkmatter_features.numerics.kernels.records import Galaxies
-from darkmatter_features.numerics.mesh import MIN_SPEEDUP, Mesh, mesh_over
+from darkmatter_features.numerics.mesh import MIN_SPEEDUP, POINT_NS, Mesh, mesh_over
 
 N_SCALES = 6
 """Gaussian scales. Each is sqrt(2) times the one before, so that one window is the square of the next."""
@@ -201,8 +201,10 @@ def _grid(side: int, spacing: float) -> NDArray[np.float64]:
 
 def _sums(galaxies: Galaxies, columns: Array, rows: Array, scales: Array) -> Array:
     """Return sum(w v gamma_t), sum(w v gamma_x), sum(w v) and sum(w^2 v), (4, n_scales, n_rows, n_columns)."""
-    mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_RADIUS * scales[-1])
     n, n_centres = galaxies[0].size, rows.size * columns.size
+    if PAIR_NS * n < MIN_SPEEDUP * POINT_NS * N_KERNELS:  # too few, also on a mesh of no more points than centres
+        return _direct_sums(galaxies, columns, rows, scales)
+    mesh = mesh_over(columns, rows, galaxies[0], galaxies[1], reach=WINDOW_RADIUS * scales[-1])
     if mesh is None or MIN_SPEEDUP * mesh.cost(n, n_kernels=N_KERNELS, near_ns=NEAR_NS) > PAIR_NS * n * n_centres:
         return _direct_sums(galaxies, columns, rows, scales)
     return _mesh_sums(galaxies, mesh, scales)

@@ -22,7 +22,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import fft, fft2, fftfreq, ifft2, next_fast_len
 
 from darkmatter_features.numerics.kernels.mesh import ORDER, spline_weights, spread
 from darkmatter_features.numerics.kernels.records import Galaxies, Grid, NearField
@@ -173,11 +172,13 @@ class Mesh:
 
     @cached_property
     def _offsets(self) -> ComplexArray:
-        x, y = (fftfreq(n, 1.0 / n) * step for n, step in zip(self.shape[::-1], self.steps))
+        x, y = (np.fft.fftfreq(n, 1.0 / n) * step for n, step in zip(self.shape[::-1], self.steps))
         return np.asarray(x[None, :] + 1j * y[:, None])
 
     def sums(self, galaxies: Transform, kernel: Transform) -> Transform:
         """Return the sums (n_rows, n_columns) about the centres from the transforms of galaxies and kernel."""
+        from scipy.fft import ifft2
+
         n, (n_rows, n_columns) = self.stride, self.shape
         product = galaxies * kernel
         if n > 1:  # only every n-th point is needed: its transform is the full transform, folded
@@ -235,6 +236,8 @@ def mesh_over(
 
 def _length(centres: Array, at: Array, stride: int, reach: float) -> int:
     """Return the number of points along an axis that keeps the periodic images of galaxies and centres apart."""
+    from scipy.fft import next_fast_len
+
     step = (centres[-1] - centres[0]) / (centres.size - 1) / stride
     farthest = max(at.max() - centres[0], centres[-1] - at.min()) / step
     n = int(np.ceil(farthest + min(farthest, reach / step))) + 2 * MARGIN + 1
@@ -242,11 +245,15 @@ def _length(centres: Array, at: Array, stride: int, reach: float) -> int:
 
 
 def _transformed(mesh: Transform) -> Transform:
+    from scipy.fft import fft2
+
     return np.asarray(fft2(mesh, workers=1, overwrite_x=True))
 
 
 def _spline_transform(n: int) -> Array:
     """Return the transform of the samples of the B-spline on a periodic mesh of n points."""
+    from scipy.fft import fft
+
     weights, samples = np.empty(ORDER), np.zeros(n)
     spline_weights(0.0, weights)
     np.add.at(samples, (np.arange(ORDER) - ORDER // 2) % n, weights)

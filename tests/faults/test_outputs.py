@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -118,10 +119,12 @@ def files_limited_to(size):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    writes_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it would be cut, and read later
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = writes_none
 
 
 @pytest.mark.parametrize(

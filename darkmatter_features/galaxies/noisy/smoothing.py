@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from darkmatter_features.galaxies.noisy.derivatives import (
     N_SHAPE,
@@ -108,6 +107,8 @@ class Transforms:
 
     def of(self, tile: Slices, shape: tuple[int, int]) -> NDArray[np.complex64]:
         """Return the transform of a tile, padded to a shape with zeros."""
+        from scipy import fft
+
         rows, columns = tile
         key = rows.start, rows.stop, columns.start, columns.stop, *shape
         if key not in self._known:
@@ -199,6 +200,8 @@ class TileModes:
 
     def _plane(self, sigma: float, step: int, ky: Array, kx: Array) -> Plane:
         """Return the light smoothed by the Gaussian less that of the kernels, sampled every `step` pixels."""
+        from scipy import fft
+
         inner = INNER_SIGMA * step
         margin = kernel_reach(INNER_SIGMA) + 1
         down, across = (
@@ -222,6 +225,8 @@ class TileModes:
 
 def padded_shape(sides: tuple[int, int], psf_shape: tuple[int, ...], sigma: float) -> tuple[int, int]:
     """Return the shape of a tile with a margin of zeros for the widest Gaussian, whole numbers of its samples."""
+    from scipy import fft
+
     step = int(SCALES[-1])
     margin = max(int(np.ceil(PADDING * sigma)), 2 * kernel_reach(INNER_SIGMA))
     n_down, n_across = (

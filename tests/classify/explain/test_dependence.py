@@ -8,7 +8,14 @@ from scipy.special import expit
 
 from classify.config import TrainConfig
 from classify.explain.contributions import INPUT_NAMES, Contributions, contributions
-from classify.explain.dependence import N_SKIES, Dependence, partial_dependence, some_skies, top_features
+from classify.explain.dependence import (
+    N_SKIES,
+    Dependence,
+    _log_odds_with,
+    partial_dependence,
+    some_skies,
+    top_features,
+)
 from classify.model import LensModel
 from classify.plots.dependence import draw_dependence
 from classify.tables.columns import FEATURE_NAMES, select_features
@@ -50,6 +57,17 @@ def test_each_value_is_averaged_over_all_skies_through_the_calibrated_model(mode
         change = log_odds_at(found.grid[k]) - at_median
         assert found.change[k] == pytest.approx(change.mean())
         assert (found.low[k], found.high[k]) == pytest.approx(tuple(np.percentile(change, (10, 90))))
+
+
+@pytest.mark.parametrize("name", ["peak_snr", "evidence"])
+def test_log_odds_between_thresholds_are_those_of_each_value(model, rows, name):
+    index = FEATURE_NAMES.index(name)
+    thresholds = model.thresholds[INPUT_NAMES.index(name)][:20]
+    settings = np.concatenate([thresholds, np.nextafter(thresholds, np.inf), np.linspace(-9, 9, 30)])
+    varied = np.repeat(rows[None], settings.size, axis=0)
+    varied[:, :, index] = settings[:, None]
+    expected = model.log_odds(varied.reshape(-1, rows.shape[1])).reshape(settings.size, -1)
+    assert np.array_equal(_log_odds_with(model, rows, index, settings), expected)
 
 
 def test_the_log_odds_follow_the_column_correlated_with_the_label(model, rows):
