@@ -109,8 +109,13 @@ def lines_of(figure: Figure):
 
 
 def assert_readable(figure: Figure, texts):
-    """Assert that no text overlaps another one or leaves the page."""
+    """Draw a figure, and assert that no text overlaps another one or leaves the page."""
     figure.draw_without_rendering()  # places and sizes of all parts, at half the time
+    assert_apart(figure, texts)
+
+
+def assert_apart(figure: Figure, texts):
+    """Assert that no text of a figure that was drawn overlaps another one or leaves the page."""
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (text, box)

@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from classify import train
+from classify.commands import tune
 from classify.plots import explain_run
 
 FIGURES = {
     train: ("draw_template", "performance", "sample_grid"),
+    tune: ("draw_search",),
     explain_run: ("importance", "beeswarm", "draw_dependence"),
 }
 """Functions that draw, by the module that calls them."""
