@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defects
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
+from darkmatter_features.maps.shear import shear_maps
 
 
 def sky_of(shape, *, bands=3, wcs=None):
@@ -62,6 +63,13 @@ def lensed_catalog(rng, shape, lens, *, n=300):
     offset = (x - lens[1]) + 1j * (y - lens[0])
     e = rng.normal(0, 0.1, n) + 1j * rng.normal(0, 0.1, n)
     return catalog_of(x, y, e - 0.3 * (offset / abs(offset)) ** 2 * (abs(offset) < 120), shape)
+
+
+def planted_lens(rng):
+    """Return a sky, its catalogue, its maps, and row and column of its lens."""
+    shape, lens = (300, 400), (120.0, 260.0)
+    catalog = lensed_catalog(rng, shape, lens)
+    return sky_of(shape), catalog, shear_maps(catalog), lens
 
 
 def world_coordinates(turn=0.0):
