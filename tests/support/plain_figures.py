@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from classify import train
-from classify.commands import tune
 from classify.plots import explain_run
 
 FIGURES = {
     train: ("draw_template", "performance", "sample_grid"),
-    tune: ("draw_search",),
     explain_run: ("importance", "beeswarm", "draw_dependence"),
 }
 """Functions that draw, by the module that calls them."""
+if find_spec("optuna"):
+    FIGURES[import_module("classify.commands.tune")] = ("draw_search",)
 
 
 class PlainFigures:
