@@ -1,6 +1,8 @@
 """The floors of both packages: each imports from itself and from the floors named before it, never upward."""
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -62,8 +64,13 @@ FLOORS = {
 }
 
 
-def imported(path):
-    """Yield the dotted names that a module imports, its own package's modules as such."""
+@cache
+def imported(path) -> tuple[str, ...]:
+    """Return the dotted names that a module imports, its own package's modules as such."""
+    return tuple(_imported(path))
+
+
+def _imported(path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -71,8 +78,13 @@ def imported(path):
             assert node.level == 0, f"{path}: relative import"
             for name in node.names:
                 folder = ROOT / node.module.replace(".", "/")
-                is_module = (folder / name.name).with_suffix(".py").exists() or (folder / name.name).is_dir()
+                is_module = _is_module(folder / name.name)
                 yield f"{node.module}.{name.name}" if is_module else node.module
+
+
+@cache
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").exists() or path.is_dir()
 
 
 def floor(path):

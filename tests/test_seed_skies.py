@@ -20,9 +20,9 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Trained on simulated skies alone: a third of the default number, which is enough here."""
+    """Trained on simulated skies alone: a sixth of the default number, which is enough here."""
     folder = tmp_path_factory.mktemp("seed")
-    simulate_dataset(folder / "data", n_training=400, n_validation=40)
+    simulate_dataset(folder / "data", n_training=200, n_validation=2)
     extract_dataset(folder / "data", folder / "features")
     train(folder / "features", folder / "run")
     return LensModel.load(folder / "run")

@@ -57,7 +57,7 @@ def test_two_lenses_are_both_found_the_second_by_no_search_for_one(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_blank_field_has_no_candidate(seed):
-    assert len(find_candidates(galaxies(np.random.default_rng(seed), n=500))) == 0
+    assert len(find_candidates(galaxies(np.random.default_rng(seed), n=250))) == 0
 
 
 @pytest.mark.parametrize("seed", [5, 6])
@@ -83,7 +83,7 @@ def test_randomization_without_a_generator_is_refused_for_a_blank_field_too(rng)
 
 
 def test_candidates_move_and_scale_with_the_field():
-    catalog = two_lenses(1)
+    catalog = two_lenses(1, n=200)
     z, e = catalog.x + 1j * catalog.y, catalog.e1 + 1j * catalog.e2
     one, two = (find_candidates(each, threshold=0.0, most=2) for each in (catalog, catalog_of(0.01 * z + (5 - 70j), e)))
     for a, b in zip(one, two, strict=True):
@@ -93,7 +93,7 @@ def test_candidates_move_and_scale_with_the_field():
 
 
 def test_candidates_turn_with_the_field_to_the_scatter_of_the_samples():
-    catalog = two_lenses(1)
+    catalog = two_lenses(1, n=200)
     z, e = catalog.x + 1j * catalog.y, catalog.e1 + 1j * catalog.e2
     turned = catalog_of(1j * z, -e)  # by 90 degrees, under which e has spin 2
     one, two = (find_candidates(each, threshold=0.0, most=2) for each in (catalog, turned))
@@ -103,7 +103,7 @@ def test_candidates_turn_with_the_field_to_the_scatter_of_the_samples():
 
 
 def test_the_same_catalogue_and_generator_give_the_same_candidates():
-    catalog = two_lenses(2)
+    catalog = two_lenses(2, n=200)
     options = {"threshold": 0.0, "most": 2, "n_randomizations": 5}
     one, two = (find_candidates(catalog, **options, rng=np.random.default_rng(7)) for _ in range(2))
     assert one.candidates == two.candidates

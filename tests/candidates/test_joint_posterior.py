@@ -76,7 +76,7 @@ def test_two_thirds_of_the_truths_lie_within_the_position_error(n_halos):
     """Of 12 halos."""
     within: list[bool] = []
     for seed in range(12 // n_halos):
-        catalog, truth = planted(100 + seed, n_halos, n=150)
+        catalog, truth = planted(100 + seed, n_halos, n=100)
         found = find_candidates(catalog, threshold=0.0, most=n_halos)
         within += [np.hypot(*(truth - (each.x, each.y)).T).min() < each.position_error for each in found]
     assert np.mean(within) > 0.5

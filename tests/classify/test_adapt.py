@@ -59,6 +59,16 @@ def model() -> LensModel:
 @pytest.fixture
 def measured(monkeypatch):
     """Function that makes catalogues those of the files ``0.png``, ``1.png``, ... and returns the names of these."""
+    return measured_with(monkeypatch)
+
+
+@pytest.fixture
+def one_round(monkeypatch):
+    """Adapt in one round instead of four, for what does not depend on their number."""
+    monkeypatch.setattr(fit, "N_ROUNDS", 1)
+
+
+def measured_with(patch):
     settings = []
 
     def use(catalogs):
@@ -66,12 +76,26 @@ def measured(monkeypatch):
             settings.append(config)
             return catalogs[int(Path(path).stem)]
 
-        monkeypatch.setattr(adapted_skies, "_catalog_or_reason", catalog_or_reason)
-        monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: True)
+        patch.setattr(adapted_skies, "_catalog_or_reason", catalog_or_reason)
+        patch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: True)
         return [f"{k}.png" for k in range(len(catalogs))]
 
     use.settings = settings
     return use
+
+
+WIDER = {"seed": 2, "scatter": 0.25}
+"""Skies of a wider scatter than those of the model."""
+
+
+@pytest.fixture(scope="module")
+def adaptation(model):
+    """The adaptation of the model, with a CNN stage, to wider skies, and the numbers that its progress had."""
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        paths = measured_with(patch)(skies(**WIDER))
+        staged = replace(model, cnn_stage=object())
+        return adapt(staged, paths, n_jobs=1, progress=lambda *numbers: seen.append(numbers)), seen
 
 
 def test_mean_and_scatter_of_the_ellipticity_are_recovered(model, measured):
@@ -86,8 +110,8 @@ def test_mean_and_scatter_of_the_ellipticity_are_recovered(model, measured):
     assert expected > 1.2 * model.template.sigma_e.mean()
 
 
-def test_where_no_sky_is_lensed_the_fraction_is_near_zero(model, measured):
-    done = adapt(model, measured(skies(2, scatter=0.25)), n_jobs=1)
+def test_where_no_sky_is_lensed_the_fraction_is_near_zero(adaptation):
+    done, _ = adaptation
     assert done.lens_fraction < 0.12
     assert done.lens_fraction_error == pytest.approx(np.sqrt(done.lens_fraction * (1 - done.lens_fraction) / N))
 
@@ -102,8 +126,8 @@ def test_the_fraction_and_the_unlensed_shapes_of_a_mixture_are_recovered(model, 
     assert abs(found - clean) < 0.5 * abs(mixed - clean)
 
 
-def test_labels_are_kept_and_the_cnn_stage_is_left_out(model, measured):
-    found = adapt(replace(model, cnn_stage=object()), measured(skies(2)), n_jobs=1).model
+def test_labels_are_kept_and_the_cnn_stage_is_left_out(model, adaptation):
+    found = adaptation[0].model
     assert found.cnn_stage is None
     assert found.members == ()
     assert found.training == model.training
@@ -112,15 +136,14 @@ def test_labels_are_kept_and_the_cnn_stage_is_left_out(model, measured):
     assert "unlabelled" in found.template.source
 
 
-def test_the_evidence_decides_where_the_shapes_are_refitted(model, measured):
-    catalogs = skies(2, scatter=0.25)
-    found = adapt(model, measured(catalogs), n_jobs=1).model
+def test_the_evidence_decides_where_the_shapes_are_refitted(model, adaptation):
+    catalogs, found = skies(**WIDER), adaptation[0].model
     evidence = lens_evidence(catalogs[0], found.template).log_bayes_factor
     row = row_of_catalog(PreparedCatalog(catalogs[0], found.compiled), config=found.config)
     assert found.log_odds(row[None]) == pytest.approx(np.clip(evidence, -LIMIT, LIMIT) + model.likeness.prior_log_odds)
 
 
-def test_trees_and_shapes_are_kept_where_they_describe_the_skies_better(model, measured, monkeypatch):
+def test_trees_and_shapes_are_kept_where_they_describe_the_skies_better(model, measured, one_round, monkeypatch):
     paths = measured(skies(2))
     monkeypatch.setattr(fit, "is_better_refitted", lambda catalogs, refitted, template: False)
     found = adapt(model, paths, n_jobs=1).model
@@ -128,29 +151,27 @@ def test_trees_and_shapes_are_kept_where_they_describe_the_skies_better(model, m
     assert found.template == model.template
 
 
-def test_skies_adapted_to_become_typical(model, measured):
-    catalogs = skies(2, scatter=0.25)
-    found = adapt(model, measured(catalogs), n_jobs=1).model
+def test_skies_adapted_to_become_typical(model, measured, one_round, adaptation):
+    catalogs, found = skies(**WIDER), adaptation[0].model
     verdicts = [found.judge(catalog) for catalog in catalogs[:10]]
     assert not any(verdict.unlike for verdict in verdicts)
     assert found.likeness.prior_log_odds == model.likeness.prior_log_odds
     assert adapt(replace(model, likeness=None), measured(catalogs), n_jobs=1).model.likeness.prior_log_odds == 0.0
 
 
-def test_another_psf_is_expected_and_the_skies_are_measured_again_about_it(model, measured):
+def test_another_psf_is_expected_and_the_skies_are_measured_again_about_it(model, measured, one_round):
     done = adapt(model, measured(skies(2, psf_sigma=1.5)), n_jobs=1)
     assert done.model.config == replace(MeasureConfig(), psf_sigma=1.5)
     assert measured.settings == [MeasureConfig()] * N + [done.model.config] * N
 
 
-def test_the_expected_psf_stays_where_the_skies_have_it(model, measured):
+def test_the_expected_psf_stays_where_the_skies_have_it(model, measured, one_round):
     assert adapt(model, measured(skies(2, psf_sigma=0.93)), n_jobs=1).model.config == MeasureConfig()
     assert len(measured.settings) == N
 
 
-def test_the_numbers_of_the_adaptation_are_summarised(model, measured):
-    seen = []
-    done = adapt(model, measured(skies(2)), n_jobs=1, progress=lambda *numbers: seen.append(numbers))
+def test_the_numbers_of_the_adaptation_are_summarised(adaptation):
+    done, seen = adaptation
     assert (done.n_skies, done.n_galaxies, done.failures) == (N, N * N_GALAXIES, ())
     assert set(done.summary()) == {
         "n_skies", "n_galaxies", "lens_fraction", "lens_fraction_error", "change", "expected_log_loss", "is_refitted",
@@ -163,7 +184,7 @@ def test_the_numbers_of_the_adaptation_are_summarised(model, measured):
     assert [number for number, _ in seen] == sorted(number for number, _ in seen)
 
 
-def test_failed_skies_are_left_out_and_named(model, measured):
+def test_failed_skies_are_left_out_and_named(model, measured, one_round):
     catalogs = [*skies(2), "no image"]
     done = adapt(model, measured(catalogs), n_jobs=1)
     assert done.n_skies == N
@@ -202,9 +223,9 @@ def test_a_missing_run_is_refused(tmp_path, measured):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_adapted_run_holds_the_adapted_model_and_its_numbers(model, tmp_path, measured):
+def test_the_adapted_run_holds_the_adapted_model_and_its_numbers(model, tmp_path, measured, one_round):
     model.save(tmp_path / "run")
-    catalogs = skies(2, scatter=0.25)
+    catalogs = skies(**WIDER)
     done = adapt_run(tmp_path / "run", measured(catalogs), tmp_path / "out", n_jobs=1)
     loaded = LensModel.load(tmp_path / "out")
     assert loaded.template == done.model.template

@@ -20,7 +20,8 @@ from darkmatter_features.errors import DarkmatterError, TableError
 from darkmatter_features.io.table import read_table
 from tests.support.synthetic import feature_rows, split_rows, write_features, write_frame, write_images
 
-pytestmark = pytest.mark.figures
+FIGURES = pytest.mark.figures
+"""Of the tests of `run`, which has all its files, and of trainings that have less to draw."""
 
 QUICK = TrainConfig(n_folds=3, n_repeats=1, max_rounds=60, block=20, patience=40, learning_rate=0.1)
 FILES = {
@@ -102,10 +103,12 @@ def test_a_training_with_too_few_skies_for_a_tree_notes_that_the_evidence_alone_
         assert trained.model.members == ()
 
 
+@FIGURES
 def test_a_run_holds_all_its_files_and_no_temporary_ones(run):
     assert {path.name for path in run.iterdir()} == FILES
 
 
+@FIGURES
 def test_metrics_are_those_of_the_predictions_written(run):
     values = json.loads((run / "metrics.json").read_text())
     table = pd.read_csv(run / "validation-predictions.csv")
@@ -124,6 +127,7 @@ def test_metrics_are_those_of_the_predictions_written(run):
     }
 
 
+@FIGURES
 def test_offsets_are_distances_of_the_position_from_the_true_lens(run):
     table = pd.read_csv(run / "validation-predictions.csv")
     assert table.columns.tolist() == [
@@ -135,6 +139,7 @@ def test_offsets_are_distances_of_the_position_from_the_true_lens(run):
     assert json.loads((run / "metrics.json").read_text())["median_offset_px"] == pytest.approx(5.0)
 
 
+@FIGURES
 def test_the_saved_model_made_the_predictions(run):
     frame, _ = read_table(run.parent / "features" / "features.parquet", kind="features")
     validation = frame[frame["split"] == "validation"]
@@ -144,6 +149,7 @@ def test_the_saved_model_made_the_predictions(run):
     )
 
 
+@FIGURES
 def test_history_has_a_line_for_each_block(run):
     with (run / "history.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -165,6 +171,7 @@ def test_history_is_on_disk_when_a_line_is_reported(tmp_path):
     assert all(reported == written for reported, written in seen)
 
 
+@FIGURES
 def test_training_again_gives_the_same_bytes(run, tmp_path):
     train(run.parent / "features", tmp_path / "again", config=QUICK)
     for path in sorted(run.rglob("*")):
@@ -172,6 +179,7 @@ def test_training_again_gives_the_same_bytes(run, tmp_path):
             assert (tmp_path / "again" / path.relative_to(run)).read_bytes() == path.read_bytes(), path.name
 
 
+@FIGURES
 def test_training_again_in_the_same_place_leaves_nothing_of_the_old_run(tmp_path):
     features = write_features(tmp_path / "features", tmp_path / "gone", n_training=60, n_validation=10)
     (tmp_path / "run").mkdir()
@@ -181,6 +189,7 @@ def test_training_again_in_the_same_place_leaves_nothing_of_the_old_run(tmp_path
     assert "not drawn" in trained.notes[0]
 
 
+@FIGURES
 def test_a_split_without_labels_has_verdicts_and_no_metrics(tmp_path):
     rng = np.random.default_rng(0)
     unknown = split_rows("validation", 6, rng).assign(label=pd.array([pd.NA] * 6, dtype="Int8"))
@@ -194,6 +203,7 @@ def test_a_split_without_labels_has_verdicts_and_no_metrics(tmp_path):
     assert table["label"].isna().all()
 
 
+@FIGURES
 def test_a_table_without_a_validation_split_can_be_trained_on(tmp_path):
     frame = split_rows("training", 60, np.random.default_rng(0))
     train(write_frame(tmp_path / "features", tmp_path, frame), tmp_path / "run", config=QUICK)

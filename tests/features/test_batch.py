@@ -59,6 +59,20 @@ def data(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def extracted(data, tmp_path_factory):
+    """The features of the data set, to read only."""
+    folder = tmp_path_factory.mktemp("extracted")
+    extract_dataset(data, folder, n_jobs=1)
+    return folder
+
+
+@pytest.fixture
+def copied(extracted, tmp_path):
+    """A copy of the features in a folder of the test."""
+    return shutil.copytree(extracted, tmp_path / "copied")
+
+
 @pytest.fixture
 def small_chunks(monkeypatch):
     monkeypatch.setattr(extract, "CHUNK", 2)
@@ -78,10 +92,9 @@ def test_every_sky_has_its_row(data, tmp_path):
     assert (table["lens_row"].notna() == (table["label"] == 1)).all()
 
 
-def test_row_of_the_table_is_the_row_of_the_sky(data, tmp_path):
-    extract_dataset(data, tmp_path, n_jobs=1)
-    table, _ = read_table(tmp_path / "features.parquet", kind="features")
-    template = LensTemplate.read(tmp_path / "template.json")
+def test_row_of_the_table_is_the_row_of_the_sky(data, extracted):
+    table, _ = read_table(extracted / "features.parquet", kind="features")
+    template = LensTemplate.read(extracted / "template.json")
     for k in (6, 8):  # of the validation split
         values = extract_sky(read_sky(data / table["sky"][k]), template=template)
         np.testing.assert_array_equal(table.loc[k, [f.name for f in FEATURES]].to_numpy(dtype=float), values)
@@ -111,33 +124,31 @@ def test_training_skies_are_mapped_with_templates_fitted_to_other_folds(tmp_path
     }
 
 
-def test_catalogs_hold_every_galaxy(data, tmp_path):
-    extract_dataset(data, tmp_path, n_jobs=1)
-    galaxies, _ = read_table(tmp_path / "catalogs.parquet", kind="catalogs")
-    features, _ = read_table(tmp_path / "features.parquet", kind="features")
+def test_catalogs_hold_every_galaxy(extracted):
+    galaxies, _ = read_table(extracted / "catalogs.parquet", kind="catalogs")
+    features, _ = read_table(extracted / "features.parquet", kind="features")
     counts = galaxies.groupby("sky", sort=False).size()
     assert counts.index.tolist() == features["sky"].tolist()
     np.testing.assert_array_equal(counts, features["n_galaxies"])
 
 
-def test_template_is_fitted_to_the_training_split(data, tmp_path):
-    extract_dataset(data, tmp_path, n_jobs=1)
-    galaxies, _ = read_table(tmp_path / "catalogs.parquet", kind="catalogs")
-    features, _ = read_table(tmp_path / "features.parquet", kind="features")
+def test_template_is_fitted_to_the_training_split(extracted):
+    galaxies, _ = read_table(extracted / "catalogs.parquet", kind="catalogs")
+    features, _ = read_table(extracted / "features.parquet", kind="features")
     unlensed = features[(features["split"] == "training") & (features["label"] == 0)]["sky"]
-    template = LensTemplate.read(tmp_path / "template.json")
+    template = LensTemplate.read(extracted / "template.json")
     assert template.source == f"shapes of {len(unlensed)} skies without a lens; default profile"  # of too few lenses
     own = galaxies[galaxies["sky"].isin(unlensed)]
     assert template.mean_e1.mean() == pytest.approx(own["e1"].mean(), abs=0.02)
 
 
-def test_same_bytes_at_any_number_of_jobs(data, tmp_path, small_chunks):
-    for n_jobs in (1, 2):
-        extract_dataset(data, tmp_path / str(n_jobs), n_jobs=n_jobs)
-    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "2")
+def test_same_bytes_at_any_number_of_jobs(data, extracted, tmp_path, small_chunks):
+    """And in chunks of any size."""
+    extract_dataset(data, tmp_path, n_jobs=2)
+    assert _bytes(tmp_path) == _bytes(extracted)
 
 
-def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch):
+def test_killed_extraction_is_resumed(data, extracted, tmp_path, small_chunks, monkeypatch):
     measured = []
 
     def until_killed(path):
@@ -146,7 +157,6 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
             raise KeyboardInterrupt
         return read_sky(path)
 
-    extract_dataset(data, tmp_path / "complete", n_jobs=1)
     monkeypatch.setattr(measured_parts, "read_sky", until_killed)
     with pytest.raises(KeyboardInterrupt):
         extract_dataset(data, tmp_path / "killed", n_jobs=1)
@@ -154,7 +164,7 @@ def test_killed_extraction_is_resumed(data, tmp_path, small_chunks, monkeypatch)
     before = len(measured)
     extract_dataset(data, tmp_path / "killed", n_jobs=1)
     assert len(measured) - before == 9 - 4  # two chunks of two were complete
-    assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "complete")
+    assert _bytes(tmp_path / "killed") == _bytes(extracted)
 
 
 def test_chunks_with_other_columns_are_not_resumed(data, monkeypatch):
@@ -189,12 +199,11 @@ def test_changed_labels_are_read_again(data, tmp_path):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_missing_table_is_made_again(data, tmp_path, name):
-    extract_dataset(data, tmp_path, n_jobs=1)
-    before = _bytes(tmp_path)
-    (tmp_path / name).unlink()
-    extract_dataset(data, tmp_path, n_jobs=1)
-    assert _bytes(tmp_path) == before
+def test_missing_table_is_made_again(data, copied, name):
+    before = _bytes(copied)
+    (copied / name).unlink()
+    extract_dataset(data, copied, n_jobs=1)
+    assert _bytes(copied) == before
 
 
 def test_bad_skies_cost_their_own_rows_only(data, tmp_path):
@@ -273,10 +282,9 @@ def test_no_jobs_are_refused(data, tmp_path):
         extract_dataset(data, tmp_path, n_jobs=0)
 
 
-def test_killed_between_two_tables_is_noticed(data, tmp_path, monkeypatch):
+def test_killed_between_two_tables_is_noticed(data, copied, monkeypatch):
     """Tables of other settings, of which only the first was written, are not taken for finished ones."""
-    extract_dataset(data, tmp_path, n_jobs=1)
-    before = _bytes(tmp_path)
+    before = _bytes(copied)
 
     def killed(self, folder):
         raise KeyboardInterrupt
@@ -284,22 +292,21 @@ def test_killed_between_two_tables_is_noticed(data, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(cross_fitting.Templates, "write", killed)
         with pytest.raises(KeyboardInterrupt):
-            extract_dataset(data, tmp_path, n_jobs=1, config=MeasureConfig(n_pixels=20))
-    assert (tmp_path / "catalogs.parquet").read_bytes() != before["catalogs.parquet"]
-    extract_dataset(data, tmp_path, n_jobs=1)
-    assert _bytes(tmp_path) == before
+            extract_dataset(data, copied, n_jobs=1, config=MeasureConfig(n_pixels=20))
+    assert (copied / "catalogs.parquet").read_bytes() != before["catalogs.parquet"]
+    extract_dataset(data, copied, n_jobs=1)
+    assert _bytes(copied) == before
 
 
-def test_templates_of_another_extraction_are_noticed(data, tmp_path):
+def test_templates_of_another_extraction_are_noticed(data, copied, tmp_path):
     """A whole set of templates, which agree with their own index but not with the fingerprints in the features."""
-    extract_dataset(data, tmp_path / "out", n_jobs=1)
     extract_dataset(data, tmp_path / "other", n_jobs=1, config=MeasureConfig(n_pixels=20))
-    before, other = _bytes(tmp_path / "out"), _bytes(tmp_path / "other")
+    before, other = _bytes(copied), _bytes(tmp_path / "other")
     for name in ("template.json", *FOLDS):
-        (tmp_path / "out" / name).write_bytes(other[name])
-    assert _bytes(tmp_path / "out") != before
-    extract_dataset(data, tmp_path / "out", n_jobs=1)
-    assert _bytes(tmp_path / "out") == before
+        (copied / name).write_bytes(other[name])
+    assert _bytes(copied) != before
+    extract_dataset(data, copied, n_jobs=1)
+    assert _bytes(copied) == before
 
 
 def test_debug_raises_an_unforeseen_failure_that_was_recorded(data, tmp_path, monkeypatch):

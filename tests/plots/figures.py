@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from darkmatter_features.galaxies.noisy.defects.kinds import NAMES, Defects
 from darkmatter_features.galaxies.shapes import GalaxyCatalog
 from darkmatter_features.io.sky import Sky
+from darkmatter_features.maps.shear import shear_maps
 
 
 def sky_of(shape, *, bands=3, wcs=None):
@@ -64,6 +65,13 @@ def lensed_catalog(rng, shape, lens, *, n=300):
     return catalog_of(x, y, e - 0.3 * (offset / abs(offset)) ** 2 * (abs(offset) < 120), shape)
 
 
+def planted_lens(rng):
+    """Return a sky, its catalogue, its maps, and row and column of its lens."""
+    shape, lens = (300, 400), (120.0, 260.0)
+    catalog = lensed_catalog(rng, shape, lens)
+    return sky_of(shape), catalog, shear_maps(catalog), lens
+
+
 def world_coordinates(turn=0.0):
     """Return a tangential projection of 0.2 arcsec pixels about row 150, column 200, turned by an angle in degrees."""
     wcs = WCS(naxis=2)
@@ -109,8 +117,13 @@ def lines_of(figure: Figure):
 
 
 def assert_readable(figure: Figure, texts):
-    """Assert that no text overlaps another one or leaves the page."""
+    """Draw a figure, and assert that no text overlaps another one or leaves the page."""
     figure.draw_without_rendering()  # places and sizes of all parts, at half the time
+    assert_apart(figure, texts)
+
+
+def assert_apart(figure: Figure, texts):
+    """Assert that no text of a figure that was drawn overlaps another one or leaves the page."""
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
     for i, (text, box) in enumerate(boxes):
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (text, box)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ FIGURES = {
     explain_run: ("importance", "beeswarm", "draw_dependence"),
 }
 """Functions that draw, by the module that calls them."""
+if find_spec("optuna"):
+    FIGURES[import_module("classify.commands.tune")] = ("draw_search",)
 
 
 class PlainFigures:

@@ -26,7 +26,7 @@ def plane_survey(rng, *, n=40_000, side=80.0, halos=(), scatter=SCATTER):
 
 def on_sky(z, e, rotation=None):
     """Return RA, Dec and e, from local north, of galaxies in the tangent plane at CENTRE, turned with the sphere."""
-    centre, west, north = _axes(*CENTRE)
+    centre, west, north = (axis[0] for axis in _axes(*np.atleast_2d(CENTRE).T))
     offset = np.deg2rad(np.stack([z.real, z.imag], axis=1) / 60.0)
     n = centre + offset[:, :1] * west + offset[:, 1:] * north
     up = north - (n @ north / np.square(n).sum(axis=1))[:, None] * n  # +y of the plane at each galaxy
@@ -34,7 +34,7 @@ def on_sky(z, e, rotation=None):
     if rotation is not None:
         n, up = rotation.apply(n), rotation.apply(up)
     ra, dec = np.rad2deg(np.arctan2(n[:, 1], n[:, 0])), np.rad2deg(np.arcsin(n[:, 2]))
-    _, local_west, local_north = (np.array(axis) for axis in zip(*(_axes(*each) for each in zip(ra, dec))))
+    _, local_west, local_north = _axes(ra, dec)
     direction = (up * local_west).sum(axis=1) + 1j * (up * local_north).sum(axis=1)
     return ra, dec, -e * np.square(direction / np.abs(direction))
 
@@ -46,10 +46,11 @@ def rotated(ra, dec, rotation):
 
 
 def _axes(ra, dec):
-    a, d = np.deg2rad([ra, dec])
-    east = np.array([-np.sin(a), np.cos(a), 0.0])
-    north = np.array([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)])
-    return directions_of(np.array([ra]), np.array([dec]))[0], -east, north
+    """Return the unit vectors (n, 3) to positions, to the west and to the north of them."""
+    a, d = np.deg2rad(ra), np.deg2rad(dec)
+    east = np.stack([-np.sin(a), np.cos(a), np.zeros_like(a)], axis=1)
+    north = np.stack([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)], axis=1)
+    return directions_of(ra, dec), -east, north
 
 
 def write(path, **columns):

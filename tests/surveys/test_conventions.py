@@ -56,7 +56,7 @@ def test_without_a_lens_there_is_no_line(tmp_path):
 
 
 def test_candidates_of_a_field_give_the_line_of_locate(tmp_path, capsys):
-    z, e = plane_survey(np.random.default_rng(7), n=800, side=12.0, halos=[(1.0, -1.0, 0.9, 2.0)])
+    z, e = plane_survey(np.random.default_rng(7), n=300, side=12.0, halos=[(1.0, -1.0, 0.9, 2.0)])
     write(tmp_path / "field.parquet", x=z.real, y=z.imag, e1=e.real, e2=-e.imag)
     arguments = [str(tmp_path / "field.parquet"), "--randomizations", "0", "--jobs", "1"]
     assert main(["candidates", *arguments, "--out", str(tmp_path / "out")]) == 0

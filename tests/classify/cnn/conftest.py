@@ -12,6 +12,12 @@ from darkmatter_features.features.batch import extract_dataset
 from tests.support.cnn_skies import HALF_UNCERTAIN, QUICK, write_lensed
 
 
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the process of the test where no number of processes is given: each imports PyTorch."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the data set and its feature tables."""

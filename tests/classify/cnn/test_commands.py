@@ -32,7 +32,8 @@ def arguments(model: LensModel, root: Path, tmp_path: Path, monkeypatch: pytest.
 def test_train_prints_each_epoch_and_the_gain(root, tmp_path, capsys, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr(train_stage.CnnConfig, "fast", lambda self: HALF_UNCERTAIN)
-    assert main(["train", str(root / "features"), "--out", str(tmp_path), "--fast", "--cnn", "auto"]) == 0
+    words = ["train", str(root / "features"), "--out", str(tmp_path), "--fast", "--cnn", "auto"]
+    assert main([*words, "--n-folds", "2", "--n-repeats", "1", "--max-rounds", "20"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (head,) = (i for i, line in enumerate(lines) if line.startswith("epoch"))
     assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["1", "2"]

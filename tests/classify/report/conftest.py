@@ -35,7 +35,7 @@ def candidates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the candidates of a field with two halos, a hole, and a list of known lenses."""
     root = tmp_path_factory.mktemp("candidates")
     z, e = plane_survey(
-        np.random.default_rng(3), n=1200, side=12.0, halos=[(2.5, 2.0, 0.5, 1.0), (-3.0, -2.5, 0.4, 1.0)]
+        np.random.default_rng(3), n=700, side=12.0, halos=[(2.5, 2.0, 0.5, 1.0), (-3.0, -2.5, 0.4, 1.0)]
     )
     is_seen = np.abs(z - (3 - 4j)) > 1.6
     catalog = write_sky(root / "field.parquet", z[is_seen], e[is_seen])

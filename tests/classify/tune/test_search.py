@@ -326,6 +326,7 @@ def test_the_command_prints_the_best_settings_and_training_uses_them(features, t
     assert main(["train", str(features), "--out", str(tmp_path / "run"), "--config", str(features / "tuned.toml")]) == 0
 
 
+@pytest.mark.figures
 def test_the_printed_command_quotes_paths_with_spaces(tmp_path, capsys):
     features = write_features(tmp_path / "my features", tmp_path, n_training=40, n_validation=4)
     assert main(["tune", str(features), "--config", write_config(tmp_path), "--trials", "1"]) == 0
