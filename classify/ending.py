@@ -123,9 +123,9 @@ def _next_signal(receiver: socket.socket, numbers: set[int]) -> int:
 
 def end_now(code: int) -> NoReturn:
     """End this process and those that work for it."""
-    workers = sys.modules.get("darkmatter_features.workers")  # no import: the main thread may hold its lock
-    if workers is not None:
-        workers.end_workers()
+    processes = sys.modules.get("darkmatter_features.processes")  # no import: the main thread may hold its lock
+    if processes is not None:
+        processes.end_workers()
     os._exit(code)
 
 

@@ -1,12 +1,13 @@
 """The processes on this machine that run tasks: their start, their environment and their end."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import resource_tracker
 from typing import Any, cast
@@ -16,6 +17,9 @@ ALL_CORES = -1
 
 WATCH_SECONDS = 1.0
 """Interval at which a process checks that the one that started it is alive, seconds."""
+
+HAND_OUT_SECONDS = 1.0
+"""Time within which the thread of a pool hands out the tasks that it was given, seconds."""
 
 IDLE_SECONDS = 300
 """Time after which an idle process ends, seconds."""
@@ -59,8 +63,29 @@ def begin_processes(n_jobs: int, module: str) -> None:
         Name of the module that will give the work.
     """
     n = n_workers(n_jobs)
-    for _ in range(n if n > 1 else 0):
-        submit(pool_of(n), import_module, module)
+    if n > 1:
+        pool = pool_of(n)
+        for _ in range(n):
+            submit(pool, import_module, module)
+
+
+def end_pool(pool: Any, under_way: Iterable["Future[Any]"]) -> None:
+    """Kill the processes of a pool and what they have under way.
+
+    The thread of the pool that hands out tasks would report an error for one that it has not handed out yet.
+    """
+    end = time.monotonic() + HAND_OUT_SECONDS
+    while time.monotonic() < end and not all(each.running() or each.done() for each in under_way):
+        time.sleep(0.005)
+    pool.shutdown(kill_workers=True)
+
+
+def end_workers() -> None:
+    """Kill the processes that run tasks, for a process that ends at once."""
+    for process in multiprocessing.active_children():
+        with suppress(ProcessLookupError):
+            if process.pid is not None:
+                os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 @contextmanager

@@ -2,18 +2,16 @@
 
 import multiprocessing
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from darkmatter_features.cluster import on_dask
 from darkmatter_features.errors import ConfigError, WorkerError
-from darkmatter_features.processes import n_workers, pool_of, submit
+from darkmatter_features.processes import end_pool, n_workers, pool_of, submit
 
 N_TRIES = 2
 """Number of times that a task is tried on its own."""
@@ -168,32 +166,23 @@ def _results(work: Callable[..., Any], tasks: Iterator[tuple[Any, ...]], n_jobs:
     waiting: deque[Future[Any]] = deque()
     try:
         while True:
+            while waiting and waiting[0].done():
+                yield waiting.popleft().result()
             n_under_way = sum(not each.done() for each in waiting)
-            new = islice(tasks, TASKS_PER_PROCESS * n - n_under_way)
-            waiting += [submit(pool, _work_in, Path.cwd(), work, task) for task in new]
+            for task in islice(tasks, TASKS_PER_PROCESS * n - n_under_way):
+                waiting.append(submit(pool, _work_in, Path.cwd(), work, task))
             if not waiting:
                 return
-            if waiting[0].done():
-                yield waiting.popleft().result()
-            else:
-                wait([each for each in waiting if not each.done()], return_when=FIRST_COMPLETED)
+            wait([each for each in waiting if not each.done()], return_when=FIRST_COMPLETED)
     finally:
         if waiting:  # after an error or an interrupt, or where no more is needed
-            pool.shutdown(kill_workers=True)
+            end_pool(pool, waiting)
 
 
 def _work_in(folder: Path, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     """Run a task in the caller's working folder: processes are reused, and may be in another one."""
     os.chdir(folder)
     return work(*task)
-
-
-def end_workers() -> None:
-    """Kill the processes that run tasks, for a process that ends at once."""
-    for process in multiprocessing.active_children():
-        with suppress(ProcessLookupError):
-            if process.pid is not None:
-                os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def release_workers() -> None:

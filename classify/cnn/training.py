@@ -187,7 +187,8 @@ class EnsembleTrainer:
         """
         first, every = len(self.history), self.config.evaluate_every
         epochs = range(first, min(first - first % every + every, self.config.epochs))
-        with ThreadPoolExecutor(self.workers) as pool:
+        # A new thread takes over the limit of `one_thread` when PyTorch is first used in it.
+        with ThreadPoolExecutor(self.workers, initializer=torch.get_num_threads) as pool:
             try:
                 *before, last = self._trained(pool, epochs)
                 for epoch, trained in zip(epochs, before):

@@ -14,7 +14,7 @@ from classify.commands import (
     print_line,
     report_failures,
 )
-from darkmatter_features.processes import ALL_CORES, begin_processes
+from darkmatter_features.processes import ALL_CORES, begin_processes, end_workers
 
 BATCH = "darkmatter_features.features.batch"
 """Module that measures the skies; its import takes a second."""
@@ -37,7 +37,11 @@ def run(args: argparse.Namespace) -> int:
     check_folder(args.out)
     if args.dask is None and Path(args.data).is_dir() and not (args.out / "features.parquet").exists():
         begin_processes(args.jobs, BATCH)
-    return _measure(args)
+    try:
+        return _measure(args)
+    except BaseException:
+        end_workers()  # Python would wait until they have imported
+        raise
 
 
 def _measure(args: argparse.Namespace) -> int:

@@ -102,7 +102,9 @@ def _log_odds_with(model: LensModel, rows: Array, index: int, settings: Array) -
 
     The trees are evaluated once for all values between two of their thresholds.
     """
-    interval = np.searchsorted(model.thresholds[INPUT_NAMES.index(FEATURE_NAMES[index])], settings)
+    name = FEATURE_NAMES[index]
+    thresholds = model.thresholds[INPUT_NAMES.index(name)] if name in INPUT_NAMES else np.empty(0)
+    interval = np.searchsorted(thresholds, settings)
     _, first, same = np.unique(interval, return_index=True, return_inverse=True)
     varied = np.repeat(rows[None], settings.size, axis=0)
     varied[:, :, index] = settings[:, None]

@@ -58,15 +58,17 @@ def log_density_of(e1: Array, e2: Array, *, smoothing: float, angular_smoothing:
 
 def _counts(e1: Array, e2: Array) -> Array:
     """Return the number of galaxies about each node, (101, 101); in a tenth of the time of `numpy.histogram2d`."""
-    row, column = _nearest_nodes(e1), _nearest_nodes(e2)
-    inside = (row >= 0) & (row < N_ELLIPTICITIES) & (column >= 0) & (column < N_ELLIPTICITIES)
-    index = (row * N_ELLIPTICITIES + column)[inside]
-    return np.bincount(index, minlength=N_ELLIPTICITIES**2).reshape(N_ELLIPTICITIES, -1).astype(np.float64)
+    edge = N_ELLIPTICITIES / (N_ELLIPTICITIES - 1)
+    inside = (np.abs(e1) < edge) & (np.abs(e2) < edge)
+    row, column = (_nearest_nodes(own[inside]) for own in (e1, e2))
+    counts = np.bincount(row * N_ELLIPTICITIES + column, minlength=N_ELLIPTICITIES**2)
+    return counts.reshape(N_ELLIPTICITIES, -1).astype(np.float64)
 
 
 def _nearest_nodes(values: Array) -> NDArray[np.int64]:
     """Return the nodes nearest to ellipticities (n,); a value between two belongs to the upper one."""
-    return np.floor((values + 1.0) * ((N_ELLIPTICITIES - 1) / 2.0) + 0.5).astype(np.int64)
+    nodes = np.floor((values + 1.0) * ((N_ELLIPTICITIES - 1) / 2.0) + 0.5).astype(np.int64)
+    return nodes.clip(0, N_ELLIPTICITIES - 1)  # against rounding at the edges
 
 
 def _smoothed(counts: Array, sigma: float) -> Array:
