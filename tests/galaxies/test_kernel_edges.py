@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from darkmatter_features.galaxies.kernels import artifacts, colors, footprints, segments, symmetry, watershed
+from darkmatter_features.galaxies.kernels import artifacts, colors, footprints, moments, segments, symmetry, watershed
 from darkmatter_features.galaxies.kernels.records import (
     ColorSettings,
     FlatImage,
@@ -16,8 +16,10 @@ from darkmatter_features.galaxies.kernels.records import (
     SegmentIndices,
     SegmentPixels,
     SplitSettings,
+    VisiblePixels,
 )
 from tests.support import naive
+from tests.support.plain import plain
 
 SETTINGS = ColorSettings(noise=0.3, separation=0.012)
 
@@ -159,3 +161,105 @@ def test_merged_basins_count_all_of_their_pixels(rng, n_pixels):
     found = sorted(np.flatnonzero(patch == k + 1).tolist() for k in range(n))
     assert n > 1
     assert found == naive.split_saddles(brightness, grid.rows, grid.columns, 0.0, 0.0, n_pixels)
+
+
+@pytest.mark.parametrize(("side", "beside", "narrow"), [(24.0, 90.0, True), (26.0, 90.0, False), (26.0, 14.0, True)])
+def test_dark_is_a_fraction_less_the_margin(side, beside, narrow):
+    """Of a pixel of 100 counts with a neighbour of 90: below 30 - 5 for a single pixel, below 20 - 5 for a pair."""
+    image = np.full((7, 7), 90.0)
+    image[3, 3], image[3, [2, 4]] = 100.0, side
+    if beside < side:
+        image[3, 1:6] = 90.0, beside, 100.0, 90.0, beside
+    for turned in (image, image.T, image[::-1, ::-1]):
+        flat, here = FlatImage(turned.ravel(), 7), np.array([24], dtype=np.int32)
+        assert artifacts.has_narrow_pixels(flat, here, np.array([0.3, 0.2]), 5.0) == narrow
+
+
+def test_a_hot_pixel_counts_once():
+    """It is narrow along both its row and its column."""
+    flat, found = FlatImage(np.zeros(49), 7), np.zeros(49, dtype=bool)
+    flat.values[[16, 32]] = 100.0
+    candidates = np.array([16, 32], dtype=np.int32)
+    assert artifacts.sharp_pixels(flat, candidates, np.array([0.3, 0.2]), 5.0, found) == 2
+    assert np.flatnonzero(found).tolist() == [16, 32]
+    assert artifacts.sharp_pixels(flat, candidates, np.array([0.3, 0.2]), 5.0, found) == 0
+
+
+@pytest.mark.parametrize("pixel", [0, 7, 72, 79])
+def test_moments_of_one_pixel_at_a_corner(pixel):
+    found, extents = np.empty((1, 7)), np.empty((1, 4), dtype=np.int64)
+    moments.footprint_moments(np.array([0, 1]), np.array([pixel]), np.array([2.0]), 8, found, extents)
+    row, column = divmod(pixel, 8)
+    assert extents.tolist() == [[row, row, column, column]]
+    assert found.tolist() == [[2.0, column, row, 0.0, 0.0, 0.0, 1.0]]
+
+
+def test_grid_of_one_pixel():
+    grid = watershed.pixel_grid(np.array([5]), np.array([7]))
+    assert grid.cells.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert (grid.rows.tolist(), grid.columns.tolist()) == ([1], [1])
+
+
+@pytest.mark.parametrize("brightness", [[9.3, 7.0, 7.9, 9.0], [9.0, 7.9, 7.0, 9.3]])
+@pytest.mark.parametrize("turned", [False, True])
+def test_basins_meet_where_they_touch(brightness, turned):
+    """Two peaks in a line are 2 counts above the saddle; the higher one is 1.4 above the slope of the other."""
+    line, ones = np.arange(1, 5), np.ones(4, dtype=np.int64)
+    rows, columns = (line, ones) if turned else (ones, line)
+    patch = np.empty(4, dtype=np.int64)
+    grid = watershed.pixel_grid(rows.copy(), columns.copy())
+    assert watershed.split_saddles(np.array(brightness), grid, SaddleSettings(0.0, 1.5, 1), patch) == 2
+    assert watershed.split_saddles(np.array(brightness), grid, SaddleSettings(0.0, 2.1, 1), patch) == 1
+
+
+def strip(flux):
+    """Return the image and the visible pixels of a galaxy in one row, with a dark margin."""
+    image = np.full((3, len(flux) + 2), -1.0)
+    image[1, 1:-1] = flux
+    columns = np.flatnonzero(image[1] > 1.5)
+    return image, VisiblePixels(np.ones_like(columns), columns, image[1, columns])
+
+
+def test_asymmetry_of_a_row_by_hand():
+    """About the third of five pixels, 1.5 counts or less are covered; outside the segment it is dark."""
+    image, galaxy = strip([0.5, 4.0, 9.0, 6.0, 3.0])
+    covered = symmetry.OCCLUSION_COST * 3.0
+    assert symmetry._asymmetry(image, galaxy, 1.5, 2, 6, np.inf) == pytest.approx(2.0 + 2.0 + covered)
+    assert symmetry._asymmetry(image, galaxy, 1.5, 2, 6, 1.0) == pytest.approx(2.0)
+    assert symmetry._asymmetry(image, galaxy, 1.5, 2, 60, np.inf) == pytest.approx(4.0 + 9.0 + 6.0 + 3.0)
+    assert symmetry._asymmetry(image, galaxy, 1.5, 2, 60, 10.0) == pytest.approx(4.0 + 9.0)
+    image[1, 1] = 0.0
+    assert symmetry._asymmetry(image, galaxy, 1.5, 2, 6, np.inf) == pytest.approx(4.0 + covered)
+
+
+@pytest.mark.parametrize("flux", [[0.5, 6.0, 9.0, 6.0, 3.0], [3.0, 6.0, 9.0, 6.0, 1.5], [0.0, 6.0, 9.0, 6.0, 3.0]])
+def test_pixels_at_the_noise_are_filled_from_the_opposite_end(flux):
+    grid = watershed.pixel_grid(np.ones(5, dtype=np.int64), np.arange(5))
+    found = np.empty(5)
+    symmetry.fill_by_symmetry(grid, 1.5, np.array(flux), found)
+    assert found.tolist() == [3.0, 6.0, 9.0, 6.0, 3.0]
+
+
+@pytest.mark.parametrize("by_color", [True, False])
+def test_footprints_are_pixels_above_the_noise_in_galaxies_of_enough(by_color):
+    """Two of three segments have fewer than four pixels above the noise: a pixel at the noise is not above it."""
+    totals = np.array([5.0, 5.0, 5.0, 0.3, 5.0, 6.0, 7.0, 0.3, 5.0, 5.0, 5.0])
+    starts, rows = np.array([0, 4, 9, 11]), np.repeat([3, 6, 9], [4, 5, 2])
+    columns = np.concatenate([np.arange(n) for n in (4, 5, 2)])
+    pixels = SegmentPixels(np.outer(totals, [0.5, 0.3, 0.2]), totals, rows, columns, starts)
+    found = Footprints(np.empty(11, dtype=np.int64), np.empty(11), np.full(4, -1), np.zeros(4, dtype=bool))
+    settings = SplitSettings(by_color, SETTINGS, SaddleSettings(contrast=0.9, depth=9.0, n_pixels=4))
+    assert footprints.split_segments(pixels, np.zeros(3), 20, settings, found) == 1
+    assert found.starts[:2].tolist() == [0, 4]
+    assert found.pixels[:4].tolist() == [120, 121, 122, 124]
+    assert found.flux[:4].tolist() == [5.0, 6.0, 7.0, 5.0]
+    assert not found.blended[0]
+
+
+def test_a_covered_part_of_a_galaxy_is_filled_after_a_split_by_colour():
+    """A small galaxy before a large one: the large one has its own light at the end, and is filled below the other."""
+    grid = square_grid(9)
+    small = (grid.rows >= 4) & (grid.rows <= 6) & (grid.columns <= 3)
+    values = np.where(small[:, None], [60.0, 90.0, 150.0], [150.0, 90.0, 60.0])
+    flux = plain(footprints._split_by_color)(light_of(values), grid, SETTINGS)
+    np.testing.assert_allclose(flux, np.stack([np.full(81, 300.0), 300.0 * small], axis=1))

@@ -35,7 +35,7 @@ def test_two_fluxes_match_least_squares(rng):
 def _blob(rng, side=14):
     """Return the grid of a segment with holes and a ragged border."""
     inside = np.pad(rng.random((side, side)) < 0.85, 1)
-    rows, columns = np.nonzero(inside)
+    rows, columns = map(np.ascontiguousarray, np.nonzero(inside))
     cells = np.zeros(inside.shape, dtype=np.int32)
     cells[rows, columns] = np.arange(1, rows.size + 1)
     return PixelGrid(rows, columns, cells)

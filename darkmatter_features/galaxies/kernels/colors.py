@@ -135,7 +135,6 @@ def _candidate_colors(
                 break  # the mean has converged
         for q in range(m):
             covered[q] |= members[q]
-        covered[p] = True
         if n_members[n] >= MIN_CORE_PIXELS:
             n += 1
     return n
@@ -163,7 +162,7 @@ def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: 
     counts, largest first; each is kept if its difference from those before it is at least the separation and its patch
     has a compact core. `patch` comes with 0 at free pixels and -1 at pixels too faint to have a known colour.
     """
-    candidates, n_members = np.empty((MAX_CANDIDATES + 1, N_BANDS)), np.empty(MAX_CANDIDATES + 1)
+    candidates, n_members = np.empty((MAX_CANDIDATES, N_BANDS)), np.empty(MAX_CANDIDATES)
     n_members[:] = 0.0
     n_candidates = _candidate_colors(light, grid, settings, patch, candidates, n_members)
     members = np.empty(light.totals.size, dtype=np.bool_)

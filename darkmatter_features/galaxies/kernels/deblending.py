@@ -64,7 +64,7 @@ def _squared_distance_in_row(grid: PixelGrid, patch: Integers, n_colors: Any) ->
     """
     n_rows, n_columns = grid.cells.shape
     distance = np.empty((n_colors, n_columns, n_rows), dtype=np.int32)
-    distance[:] = n_columns
+    distance[:] = DEBLENDING_RADIUS + 1
     for p in range(patch.size):
         if patch[p] > 0:
             distance[patch[p] - 1, grid.columns[p], grid.rows[p]] = 0
