@@ -217,3 +217,21 @@ def test_the_first_pixel_and_the_last_belong_to_a_core():
     for n in (6, 7):
         for members in (np.arange(9) < n, np.arange(9) >= 9 - n):
             assert colors._has_core(members, grid) == (n == 7)
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_pixels_that_two_colours_share_belong_to_the_first(width):
+    """The second has six pixels of its own, too few, or nine; one elsewhere has their colour, not the mean."""
+    own = np.repeat([0.0, 2.75, 5.75, 40.0], [9, 3, width, 3])
+    grid = grid_of(np.ones((3, own.size), dtype=bool))
+    step = own[grid.columns - 1]
+    step[-1] = 8.5
+    light, patch, found = (
+        light_of(BASE + np.outer(step, [1, -1, 0])),
+        np.zeros(step.size, dtype=np.int64),
+        np.empty((8, 3)),
+    )
+    n = colors.find_colors(light, grid, ColorSettings(NOISE, 3.0 / 256.0), found, patch)
+    assert n == width
+    number = {0.0: 1, 2.75: 1, 5.75: 2 if width == 3 else 0, 8.5: 2 if width == 3 else 0, 40.0: n}
+    np.testing.assert_array_equal(patch, [number[each] for each in step])

@@ -78,6 +78,10 @@ def test_of_two_pairs_of_equal_cost_the_first_has_the_light():
     assert deblended(UNIT, [90.0, 60.0, 60.0], [2, 1, 0, 1, 3], 2) == [90.0, 60.0, 0.0]
 
 
+def test_a_galaxy_out_of_reach_leaves_the_pixel_to_others():
+    assert deblended(UNIT, [90.0, 0.0, 60.0], [1, 0, 3], 1) == [90.0, 0.0, 60.0]
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_galaxy_without_flux_is_in_no_pair(first):
     """Its neighbour has all counts of the pixel, those that its colour does not account for among them."""

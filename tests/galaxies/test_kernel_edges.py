@@ -263,3 +263,24 @@ def test_a_covered_part_of_a_galaxy_is_filled_after_a_split_by_colour():
     values = np.where(small[:, None], [60.0, 90.0, 150.0], [150.0, 90.0, 60.0])
     flux = plain(footprints._split_by_color)(light_of(values), grid, SETTINGS)
     np.testing.assert_allclose(flux, np.stack([np.full(81, 300.0), 300.0 * small], axis=1))
+
+
+def test_a_footprint_that_is_too_small_leaves_room_for_the_next():
+    """The first galaxy of a segment split by brightness has three pixels, of which four are asked for."""
+    totals = np.array([40.0, 0.5, 0.5, 5.0, 6.0, 7.0, 6.0, 5.0])
+    rows, columns, starts = np.ones(8, dtype=np.int64), np.arange(8), np.array([0, 8])
+    pixels = SegmentPixels(np.outer(totals, [0.5, 0.3, 0.2]), totals, rows, columns, starts)
+    found = Footprints(np.empty(16, dtype=np.int64), np.empty(16), np.full(4, -1), np.zeros(4, dtype=bool))
+    settings = SplitSettings(False, SETTINGS, SaddleSettings(contrast=0.0, depth=2.0, n_pixels=4))
+    assert footprints.split_segments(pixels, np.zeros(1), 20, settings, found) == 1
+    assert found.pixels[: found.starts[1]].tolist() == [23, 24, 25, 26, 27]
+    assert found.blended[0]
+
+
+def test_a_neighbour_at_the_limit_is_bright():
+    flat, found = FlatImage(np.zeros(49), 7), np.zeros(49, dtype=bool)
+    flat.values[24], here = 100.0, np.array([24], dtype=np.int32)
+    for side, n in ((20.0, 0), (19.0, 1)):
+        flat.values[[17, 23, 25, 31]] = side
+        assert artifacts.has_narrow_pixels(flat, here, np.array([0.25, 0.0]), 5.0) == n
+        assert artifacts.sharp_pixels(flat, here, np.array([0.25, 0.0]), 5.0, found) == n

@@ -37,6 +37,15 @@ def test_brightest_band_matches_naive(rng, shape, dtype, background):
     np.testing.assert_array_equal(flux, expected.flat[indices])
 
 
+@pytest.mark.parametrize("levels", [(3, 7, 1), (7, 3, 1)])
+def test_pixels_below_the_background_in_all_bands_are_dark(levels):
+    image, indices, _ = brightest_band(
+        Sky("dark", np.zeros((5, 9, 3), dtype=np.uint8)), np.array(levels, dtype=np.uint8)
+    )
+    assert not image.any()
+    assert indices.size == 0
+
+
 def test_brightest_band_does_not_depend_on_memory_layout(rng):
     """The image is a part of another, or its memory starts at an odd address."""
     values = rng.integers(0, 256, (40, 41, 3)).astype(np.uint8)

@@ -163,7 +163,6 @@ def find_colors(light: Light, grid: PixelGrid, settings: ColorSettings, colors: 
     has a compact core. `patch` comes with 0 at free pixels and -1 at pixels too faint to have a known colour.
     """
     candidates, n_members = np.empty((MAX_CANDIDATES, N_BANDS)), np.empty(MAX_CANDIDATES)
-    n_members[:] = 0.0
     n_candidates = _candidate_colors(light, grid, settings, patch, candidates, n_members)
     members = np.empty(light.totals.size, dtype=np.bool_)
     members[:] = False
