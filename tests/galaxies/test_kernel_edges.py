@@ -284,3 +284,16 @@ def test_a_neighbour_at_the_limit_is_bright():
         flat.values[[17, 23, 25, 31]] = side
         assert artifacts.has_narrow_pixels(flat, here, np.array([0.25, 0.0]), 5.0) == n
         assert artifacts.sharp_pixels(flat, here, np.array([0.25, 0.0]), 5.0, found) == n
+
+
+def test_cells_outside_a_segment_are_not_covered():
+    """Opposite the end of a row is no pixel: with noise above one count, it is dark all the same."""
+    grid, found = watershed.pixel_grid(np.ones(4, dtype=np.int64), np.arange(4, 0, -1)), np.empty(4)
+    symmetry.fill_by_symmetry(grid, 1.5, np.array([3.0, 6.0, 9.0, 6.0]), found)
+    assert found.tolist() == [3.0, 6.0, 9.0, 6.0]
+
+
+def test_the_last_pixel_counts_for_the_centroid():
+    """The search starts at the centroid: from there, the mirror of the two equal peaks is the nearest minimum."""
+    image, galaxy = strip([5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 5.0])
+    assert symmetry._doubled_centre(image, galaxy, 1.5) == (2, 9)
