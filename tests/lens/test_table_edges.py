@@ -22,7 +22,7 @@ def twelfths(nodes):
 
 
 def sharpened(values, nodes):
-    """Return values (n_angles, n_shears) less 1/12 of their second differences, along the shears and then the angles."""
+    """Return values (n_angles, n_shears) less 1/12 of their second differences along the shears, then the angles."""
     ahead, behind = twelfths(nodes)
     steps = np.diff(values, axis=1, prepend=0.0, append=0.0)
     along = values - ahead * steps[:, 1:] + behind * steps[:, :-1]
@@ -74,13 +74,63 @@ def test_tables_of_two_galaxies_match_naive(rng, shears):
         own = table[shape_bin[k]]
         values = np.empty((5, len(shears)))
         for j in range(5):
-            turn = complex(*kernels.direction(0.8 * j))
-
-            def ratio(shear):
-                g = min(shear * response[shape_bin[k]], MAX_SHEAR) * turn
-                return bilinear(own, before_shear(e[k], g)) - bilinear(own, e[k])
-
-            parabola = np.polyfit([0.0, WEAK / 2, WEAK], [0.0, ratio(WEAK / 2), ratio(WEAK)], 2)
-            values[j] = [np.polyval(parabola, each) if each < WEAK else ratio(each) for each in shears]
+            turn, extra = complex(*kernels.direction(0.8 * j)), [WEAK / 2, WEAK]
+            g = [min(each * response[shape_bin[k]], MAX_SHEAR) * turn for each in (*shears, *extra)]
+            *exact, half, full = (bilinear(own, before_shear(e[k], each)) - bilinear(own, e[k]) for each in g)
+            parabola = np.polyfit([0.0, *extra], [0.0, half, full], 2)
+            pairs = zip(shears, exact, strict=True)
+            values[j] = [np.polyval(parabola, shear) if shear < WEAK else each for shear, each in pairs]
         expected = sharpened(values, np.array(shears))
         assert_allclose(ratios[k], np.vstack([expected, expected[:1]]), rtol=1e-7, atol=1e-9)
+
+
+def test_likelihood_of_few_galaxies_matches_naive(rng):
+    """Between directions and shears; without shear at one radius of a profile, and beyond the last radius."""
+    x, y, rows, columns = (
+        np.array([0.0, 3.0, 5.0]),
+        np.array([1.0, 4.0, 2.0]),
+        np.array([1.3, 2.6]),
+        np.array([2.2, 0.0]),
+    )
+    ratios, step = rng.normal(size=(3, 5, 4)), 0.8
+    ratios[:, 4] = ratios[:, 0]
+    node, part = rng.integers(0, 3, (2, 6, 3)), rng.uniform(0.0, 1.0, (2, 6, 3))
+    part[1, 2, 0] = -1.0
+    found, expected = np.full((2, 2, 3), 9.0), np.zeros((2, 2, 3))
+    plain(kernels.lens_likelihood)(x, y, ratios, node, part, step, columns, rows, found)
+    for m, p, k in np.ndindex(2, 2, 3):
+        dx, dy = x[k] - columns[m], y[k] - rows[m]
+        r, spin = int(np.hypot(dx, dy) / step + 0.5), -(complex(dx, dy) ** 2)
+        if r < 6 and part[p, r, 0] >= 0.0:
+            across = spin.real / (abs(spin.real) + abs(spin.imag))
+            turn = 1.0 - across if spin.imag >= 0.0 else 3.0 + across
+            for a in range(3):
+                own = [np.interp(node[p, r, a] + part[p, r, a], np.arange(4), each) for each in ratios[k]]
+                expected[m, p, a] += np.interp(turn, np.arange(5), own)
+    assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_counts_lattices_and_ratios_match_naive(rng):
+    x, y, rows, columns = *rng.uniform(0.0, 4.0, (2, 3)), np.array([1.0, 2.5]), np.array([3.0, 0.5])
+    size_bin, log_counts, found = np.array([1, 0, 1]), rng.normal(size=(2, 4)), np.full(2, 9.0)
+    plain(kernels.count_likelihood)(x, y, size_bin, log_counts, 0.7, columns, rows, found)
+    node = np.minimum(np.hypot(x - columns[:, None], y - rows[:, None]) / 0.7 + 0.5, 3).astype(int)
+    assert_allclose(found, log_counts[size_bin, node].sum(axis=1))
+    lattice, at = (
+        rng.normal(size=(3, 4, 2)),
+        np.array([[-0.5, 0.0, 1.2, 2.0, 2.7, 0.4], [0.3, 3.0, 1.6, 3.4, -0.2, 2.5]]),
+    )
+    values = np.empty((6, 2))
+    plain(kernels.read_lattice)(lattice, *at, values)
+    for own, row, column in zip(values, *at, strict=True):
+        along = [[np.interp(column, np.arange(4), line[:, a]) for line in lattice] for a in range(2)]
+        assert_allclose(own, [np.interp(row, np.arange(3), each) for each in along])
+    table, e, g, ratios = rng.normal(size=(2, 9, 9)), 0.5 * rng.normal(size=(2, 3)), np.full((2, 3), 0.1), np.empty(3)
+    g[1] = -0.2
+    plain(kernels.log_ratios)(table, size_bin, *e, *g, ratios)
+    for k in range(3):
+        shape, shear = complex(*e[:, k]), complex(*g[:, k])
+        jacobian = (1.0 - abs(shear) ** 2) / abs(1.0 - np.conj(shear) * shape) ** 2
+        own = table[size_bin[k]]
+        change = bilinear(own, before_shear(shape, shear)) - bilinear(own, shape)
+        assert ratios[k] == pytest.approx(change + 2.0 * np.log(jacobian), rel=1e-6)
