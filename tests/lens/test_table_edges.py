@@ -8,7 +8,7 @@ from darkmatter_features.lens.kernels import evidence as kernels
 from darkmatter_features.numerics.kernels.shear import MAX_SHEAR
 from tests.support.plain import plain
 
-WEAK = kernels.POLYNOMIAL_SHEAR
+WEAK_SHEAR = kernels.POLYNOMIAL_SHEAR
 
 
 def twelfths(nodes):
@@ -64,7 +64,7 @@ def test_densities_before_each_shear_match_naive(rng, e):
     assert_allclose(values, [bilinear(table, before_shear(e, each)) for each in g], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("shears", [[0.02, 0.05, WEAK, 0.3], [0.01, 0.03], [0.1, 0.7, 2.0]])
+@pytest.mark.parametrize("shears", [[0.02, 0.05, WEAK_SHEAR, 0.3], [0.01, 0.03], [0.1, 0.7, 2.0]])
 def test_tables_of_two_galaxies_match_naive(rng, shears):
     """With shears below the limit of the polynomial, at it and above, and two shape bins."""
     table, response, shape_bin = rng.normal(size=(2, 9, 9)), np.array([0.9, 0.6]), np.array([1, 0])
@@ -74,12 +74,12 @@ def test_tables_of_two_galaxies_match_naive(rng, shears):
         own = table[shape_bin[k]]
         values = np.empty((5, len(shears)))
         for j in range(5):
-            turn, extra = complex(*kernels.direction(0.8 * j)), [WEAK / 2, WEAK]
+            turn, extra = complex(*kernels.direction(0.8 * j)), [WEAK_SHEAR / 2, WEAK_SHEAR]
             g = [min(each * response[shape_bin[k]], MAX_SHEAR) * turn for each in (*shears, *extra)]
             *exact, half, full = (bilinear(own, before_shear(e[k], each)) - bilinear(own, e[k]) for each in g)
             parabola = np.polyfit([0.0, *extra], [0.0, half, full], 2)
             pairs = zip(shears, exact, strict=True)
-            values[j] = [np.polyval(parabola, shear) if shear < WEAK else each for shear, each in pairs]
+            values[j] = [np.polyval(parabola, shear) if shear < WEAK_SHEAR else each for shear, each in pairs]
         expected = sharpened(values, np.array(shears))
         assert_allclose(ratios[k], np.vstack([expected, expected[:1]]), rtol=1e-7, atol=1e-9)
 
