@@ -126,16 +126,21 @@ class GalaxyCatalog:
     @cached_property
     def is_partial(self) -> NDArray[np.bool_]:
         """True where a galaxy is blended or cut by the border of the image, (n,)."""
-        return np.asarray((self.flags & (Flag.BLENDED | Flag.EDGE)) != 0)
+        return _read_only((self.flags & (Flag.BLENDED | Flag.EDGE)) != 0)
 
     @cached_property
     def is_resolved(self) -> NDArray[np.bool_]:
         """True where the ellipticity of a galaxy is known, (n,)."""
-        return np.asarray((self.flags & Flag.UNRESOLVED) == 0)
+        return _read_only((self.flags & Flag.UNRESOLVED) == 0)
 
     def columns(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name."""
         return {name: getattr(self, name) for name in CATALOG_COLUMNS}
+
+
+def _read_only(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    values.flags.writeable = False
+    return values
 
 
 CATALOG_COLUMNS = tuple(field.name for field in fields(GalaxyCatalog) if field.name not in ("name", "shape", "image"))

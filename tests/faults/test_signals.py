@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from classify import ending
 from classify.cli import main
+from darkmatter_features import processes
 from darkmatter_features.workers import parallel
 from tests.faults.processes import ended, is_alive, started, until
 
@@ -148,3 +150,15 @@ def test_workers_end_with_the_command_and_write_nothing(tmp_path, name, code, li
         os.killpg(process.pid, getattr(signal, name))
         assert ended(process) == (code, [f"darkmatter: {line}"])
         until(lambda: not any(map(is_alive, workers)))
+
+
+def test_processes_that_began_before_the_imports_of_the_command_end_with_it(monkeypatch):
+    """What hands out the tasks is imported later."""
+    ended_at_once = []
+    monkeypatch.delitem(sys.modules, "darkmatter_features.workers")
+    monkeypatch.setattr(processes, "end_workers", lambda: ended_at_once.append(True))
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as exit_:
+        ending.end_now(130)
+    assert exit_.value.code == 130
+    assert ended_at_once

@@ -84,12 +84,17 @@ def drawn_segment(rng, side=7):
     return grid, light_of(values)
 
 
+def drawn_segments(seed, n=3):
+    """Yield grid and light of n segments, with some pixels that are too faint to have a known colour."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        grid, light = drawn_segment(rng)
+        yield grid, light, -(rng.random(grid.rows.size) < 0.05).astype(np.int64)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_candidates_match_their_twin(seed):
-    rng = np.random.default_rng(seed)
-    for _ in range(3):
-        grid, light = drawn_segment(rng)
-        patch = -(rng.random(grid.rows.size) < 0.05).astype(np.int64)
+    for grid, light, patch in drawn_segments(seed):
         found, n_members = np.full((49, 3), np.nan), np.zeros(49)
         n = plain(colors._candidate_colors)(light, grid, SETTINGS, patch, found, n_members)
         expected = candidates_of(light, grid, patch)
@@ -101,10 +106,7 @@ def test_candidates_match_their_twin(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_colours_match_their_twin(seed):
-    rng = np.random.default_rng(seed)
-    for _ in range(3):
-        grid, light = drawn_segment(rng)
-        patch = -(rng.random(grid.rows.size) < 0.05).astype(np.int64)
+    for grid, light, patch in drawn_segments(seed):
         kept, expected = colors_of(light, grid, patch)
         found = np.empty((colors.MAX_COLORS, 3))
         assert colors.find_colors(light, grid, SETTINGS, found, patch) == len(kept)

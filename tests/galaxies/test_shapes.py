@@ -182,5 +182,6 @@ def test_three_lines_of_pixels_have_a_finite_shape():
 
 def test_catalogue_arrays_are_read_only():
     catalog = measure_shapes(segment(sky_of((disc(SHAPE, 50, 40, size=4), ORANGE, 300))))
-    with pytest.raises(ValueError, match="read-only"):
-        catalog.e1[0] = 0.0
+    for values in (catalog.e1, catalog.is_resolved, catalog.is_partial):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 0

@@ -70,6 +70,15 @@ def test_log_odds_between_thresholds_are_those_of_each_value(model, rows, name):
     assert np.array_equal(_log_odds_with(model, rows, index, settings), expected)
 
 
+def test_a_column_that_the_model_does_not_take_changes_nothing(model, rows):
+    name = next(name for name in FEATURE_NAMES if name not in INPUT_NAMES)
+    varied = rows.copy()
+    varied[:, FEATURE_NAMES.index(name)] = np.arange(len(rows))
+    found = partial_dependence(model, varied, name)
+    assert found.values.size == len(rows)
+    np.testing.assert_allclose(found.change, 0.0, atol=1e-12)
+
+
 def test_the_log_odds_follow_the_column_correlated_with_the_label(model, rows):
     """4 +- 1 with a lens and 2 +- 1 without: d log-odds / d S/N = 2 between them; noise has little effect."""
     found = partial_dependence(model, rows, "peak_snr")
